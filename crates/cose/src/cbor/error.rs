@@ -1,0 +1,84 @@
+use core::fmt;
+
+/// Why bytes were refused, where, and by which rule.
+///
+/// `rule` names the production of the standard's CDDL that was being read (for example
+/// `query-response / token`), or `cbor` where the bytes are not acceptable CBOR at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeError {
+    /// Byte offset of the offending item, from the first byte of the item handed to the decoder.
+    pub offset: usize,
+    /// The CDDL production that was violated.
+    pub rule: &'static str,
+    /// What was wrong.
+    pub problem: Problem,
+}
+
+/// What was wrong with the bytes at an offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The input ends inside an item, or an item declares more content than there is.
+    Truncated,
+    /// Bytes follow the one item that was expected.
+    TrailingBytes,
+    /// Arrays, maps and tags nest deeper than the limit.
+    TooDeep,
+    /// The input is longer than the limit, in bytes.
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A map holds the same key twice.
+    DuplicateKey,
+    /// An indefinite-length item where only definite lengths are accepted.
+    IndefiniteLength,
+    /// A head that RFC 8949 reserves, or a break outside an indefinite-length item.
+    NotWellFormed,
+    /// A text string that is not UTF-8.
+    InvalidUtf8,
+    /// Another type or value than the rule allows.
+    Expected(&'static str),
+    /// A mandatory element is absent.
+    Missing(&'static str),
+    /// A length, count or value outside the rule's bounds.
+    OutOfBounds(&'static str),
+}
+
+impl DecodeError {
+    /// An error at `offset` under `rule`.
+    #[must_use]
+    pub fn new(offset: usize, rule: &'static str, problem: Problem) -> Self {
+        Self {
+            offset,
+            rule,
+            problem,
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} at byte {}", self.rule, self.problem, self.offset)
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("the input ends too early"),
+            Self::TrailingBytes => f.write_str("bytes follow the end"),
+            Self::TooDeep => f.write_str("nested too deeply"),
+            Self::TooLong { limit } => write!(f, "longer than {limit} bytes"),
+            Self::DuplicateKey => f.write_str("a map key occurs twice"),
+            Self::IndefiniteLength => f.write_str("indefinite length is not accepted"),
+            Self::NotWellFormed => f.write_str("not well-formed CBOR"),
+            Self::InvalidUtf8 => f.write_str("text is not UTF-8"),
+            Self::Expected(what) => write!(f, "expected {what}"),
+            Self::Missing(what) => write!(f, "{what} is missing"),
+            Self::OutOfBounds(what) => write!(f, "out of bounds, allowed is {what}"),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+use super::{
+    DecodeError, Problem,
+    door::{Head, head},
+};
+
+/// Takes apart an item that has passed [`check`](super::check), with errors that say where and why.
+///
+/// Every method names the CDDL rule being read, which ends up in the error. A reader over bytes that
+/// did not pass the door never panics either; it reports [`Problem::Truncated`] and the like.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// The kinds of item that a decoder may branch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// Major type 0.
+    Uint,
+    /// Major type 1.
+    NegativeInt,
+    /// Major type 2.
+    Bytes,
+    /// Major type 3.
+    Text,
+    /// Major type 4.
+    Array,
+    /// Major type 5.
+    Map,
+    /// Major type 6.
+    Tag,
+    /// `true` or `false`.
+    Bool,
+    /// `null`.
+    Null,
+    /// Any other simple value or a float.
+    Other,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Byte offset of the next item.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Whether all bytes were read.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// An error at the next item.
+    #[must_use]
+    pub fn error(&self, rule: &'static str, problem: Problem) -> DecodeError {
+        DecodeError::new(self.at, rule, problem)
+    }
+
+    /// The kind of the next item.
+    ///
+    /// # Errors
+    ///
+    /// If there is no next item.
+    pub fn peek(&self, rule: &'static str) -> Result<Type, DecodeError> {
+        let first = self
+            .bytes
+            .get(self.at)
+            .ok_or(self.error(rule, Problem::Truncated))?;
+        Ok(match (first >> 5, first) {
+            (0, _) => Type::Uint,
+            (1, _) => Type::NegativeInt,
+            (2, _) => Type::Bytes,
+            (3, _) => Type::Text,
+            (4, _) => Type::Array,
+            (5, _) => Type::Map,
+            (6, _) => Type::Tag,
+            (_, 0xf4 | 0xf5) => Type::Bool,
+            (_, 0xf6) => Type::Null,
+            _ => Type::Other,
+        })
+    }
+
+    fn head(&self, rule: &'static str) -> Result<Head, DecodeError> {
+        head(self.bytes, self.at).map_err(|error| DecodeError { rule, ..error })
+    }
+
+    /// The argument of the next head if it has the major type, else an error; moves past the head.
+    fn expect(
+        &mut self,
+        major: u8,
+        rule: &'static str,
+        what: &'static str,
+    ) -> Result<u64, DecodeError> {
+        match self.head(rule)? {
+            Head {
+                major: found,
+                argument: Some(argument),
+                content,
+            } if found == major => {
+                self.at = content;
+                Ok(argument)
+            }
+            _ => Err(self.error(rule, Problem::Expected(what))),
+        }
+    }
+
+    /// An unsigned integer.
+    ///
+    /// # Errors
+    ///
+    /// If the next item is anything else. The same holds for the other methods.
+    pub fn uint(&mut self, rule: &'static str) -> Result<u64, DecodeError> {
+        self.expect(0, rule, "an unsigned integer")
+    }
+
+    /// A signed integer that fits 64 bits.
+    pub fn int(&mut self, rule: &'static str) -> Result<i64, DecodeError> {
+        let start = self.at;
+        let (negative, argument) = match self.peek(rule)? {
+            Type::NegativeInt => (true, self.expect(1, rule, "an integer")?),
+            _ => (false, self.expect(0, rule, "an integer")?),
+        };
+        let value = i64::try_from(argument)
+            .map_err(|_| DecodeError::new(start, rule, Problem::OutOfBounds("64 bits")))?;
+        Ok(if negative { !value } else { value })
+    }
+
+    fn content(&mut self, length: u64, rule: &'static str) -> Result<&'a [u8], DecodeError> {
+        let start = self.at;
+        let content = usize::try_from(length)
+            .ok()
+            .and_then(|length| start.checked_add(length))
+            .and_then(|end| self.bytes.get(start..end))
+            .ok_or(self.error(rule, Problem::Truncated))?;
+        self.at += content.len();
+        Ok(content)
+    }
+
+    /// A byte string.
+    pub fn bytes(&mut self, rule: &'static str) -> Result<&'a [u8], DecodeError> {
+        let length = self.expect(2, rule, "a byte string")?;
+        self.content(length, rule)
+    }
+
+    /// A text string.
+    pub fn text(&mut self, rule: &'static str) -> Result<&'a str, DecodeError> {
+        let length = self.expect(3, rule, "a text string")?;
+        let content = self.content(length, rule)?;
+        core::str::from_utf8(content).map_err(|_| self.error(rule, Problem::InvalidUtf8))
+    }
+
+    /// A byte string of `min..=max` bytes; `bounds` says so in words.
+    pub fn sized_bytes(
+        &mut self,
+        sizes: core::ops::RangeInclusive<usize>,
+        bounds: &'static str,
+        rule: &'static str,
+    ) -> Result<&'a [u8], DecodeError> {
+        let start = self.at;
+        let content = self.bytes(rule)?;
+        if sizes.contains(&content.len()) {
+            Ok(content)
+        } else {
+            Err(DecodeError::new(start, rule, Problem::OutOfBounds(bounds)))
+        }
+    }
+
+    /// The head of an array: how many items follow.
+    pub fn array(&mut self, rule: &'static str) -> Result<u64, DecodeError> {
+        self.expect(4, rule, "an array")
+    }
+
+    /// The head of an array that must have exactly `items` items.
+    pub fn array_of(
+        &mut self,
+        items: u64,
+        what: &'static str,
+        rule: &'static str,
+    ) -> Result<(), DecodeError> {
+        let start = self.at;
+        if self.array(rule)? == items {
+            Ok(())
+        } else {
+            Err(DecodeError::new(start, rule, Problem::Expected(what)))
+        }
+    }
+
+    /// The head of a map: how many pairs follow.
+    pub fn map(&mut self, rule: &'static str) -> Result<u64, DecodeError> {
+        self.expect(5, rule, "a map")
+    }
+
+    /// A tag number; the tagged item is next.
+    pub fn tag(&mut self, rule: &'static str) -> Result<u64, DecodeError> {
+        self.expect(6, rule, "a tag")
+    }
+
+    /// `true` or `false`.
+    pub fn bool(&mut self, rule: &'static str) -> Result<bool, DecodeError> {
+        match self.bytes.get(self.at) {
+            Some(byte @ (0xf4 | 0xf5)) => {
+                self.at += 1;
+                Ok(*byte == 0xf5)
+            }
+            _ => Err(self.error(rule, Problem::Expected("true or false"))),
+        }
+    }
+
+    /// Takes a `null` if that is next.
+    pub fn take_null(&mut self) -> bool {
+        let is_null = self.bytes.get(self.at) == Some(&0xf6);
+        self.at += usize::from(is_null);
+        is_null
+    }
+
+    /// The encoded bytes of the next item, whatever it is.
+    ///
+    /// The item is walked without recursion, in time linear in its size.
+    pub fn raw(&mut self, rule: &'static str) -> Result<&'a [u8], DecodeError> {
+        let start = self.at;
+        let mut items = 1_u64;
+        while items > 0 {
+            items -= 1;
+            let Head {
+                major,
+                argument,
+                content,
+            } = self.head(rule)?;
+            let argument = argument.ok_or(self.error(rule, Problem::IndefiniteLength))?;
+            self.at = content;
+            match major {
+                2 | 3 => {
+                    self.content(argument, rule)?;
+                }
+                4 => items = items.saturating_add(argument),
+                5 => items = items.saturating_add(argument.saturating_mul(2)),
+                6 => items += 1,
+                _ => {}
+            }
+        }
+        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+    }
+
+    /// Passes over the next item.
+    pub fn skip(&mut self, rule: &'static str) -> Result<(), DecodeError> {
+        self.raw(rule).map(drop)
+    }
+
+    /// Confirms that all bytes were read.
+    pub fn end(&self, rule: &'static str) -> Result<(), DecodeError> {
+        if self.is_at_end() {
+            Ok(())
+        } else {
+            Err(self.error(rule, Problem::TrailingBytes))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cbor::Writer;
+    use alloc::string::ToString;
+
+    #[test]
+    fn integers_round_trip_to_the_edges() {
+        for value in [
+            0,
+            23,
+            24,
+            255,
+            256,
+            65_535,
+            65_536,
+            i64::MAX,
+            -1,
+            -24,
+            -25,
+            i64::MIN,
+        ] {
+            let bytes = Writer::build(|w| {
+                w.int(value);
+            });
+            assert_eq!(Reader::new(&bytes).int("test"), Ok(value));
+        }
+        let mut too_large = Reader::new(&[0x1b, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            too_large.int("test").unwrap_err().problem,
+            Problem::OutOfBounds("64 bits")
+        );
+    }
+
+    #[test]
+    fn errors_say_where_and_what() {
+        let mut reader = Reader::new(&[0x82, 0x05, 0x61, b'x']);
+        reader.array("message").unwrap();
+        reader.uint("message / type").unwrap();
+        let error = reader.bytes("message / token").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "message / token: expected a byte string at byte 2"
+        );
+    }
+
+    #[test]
+    fn raw_returns_the_whole_item() {
+        let bytes = [0x82, 0xa1, 0x01, 0x81, 0x02, 0xc1, 0x03, 0x04];
+        let mut reader = Reader::new(&bytes);
+        assert_eq!(reader.raw("test").unwrap(), &bytes[..7]);
+        assert_eq!(reader.position(), 7);
+    }
+}

@@ -1,0 +1,62 @@
+use alloc::string::String;
+
+use crate::cbor::DecodeError;
+
+/// Why a COSE object was refused or could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes are not the COSE structure.
+    #[error("not a COSE object: {0}")]
+    Decode(#[from] DecodeError),
+    /// No algorithm in the protected header.
+    #[error("the protected header names no algorithm")]
+    AlgorithmMissing,
+    /// An algorithm that is not implemented.
+    #[error("algorithm {0} is not supported")]
+    AlgorithmUnsupported(i64),
+    /// A header parameter listed as critical that is not understood (RFC 9052 section 3.1).
+    #[error("critical header parameter {0} is not understood")]
+    CriticalHeader(i64),
+    /// No trusted key answers to the key id, or no key is trusted at all.
+    #[error("signed by a key that is not trusted")]
+    UnknownKey,
+    /// The signature does not verify.
+    #[error("the signature does not verify")]
+    BadSignature,
+    /// A payload is attached where it must be detached, or the other way round.
+    #[error("the payload is {0}")]
+    Payload(&'static str),
+    /// A key could not be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The crypto provider failed; nothing about the input is implied.
+    #[error("the crypto provider failed: {0}")]
+    Crypto(&'static str),
+}
+
+/// Why a key could not be read or used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The bytes are not the COSE_Key structure.
+    #[error("not a COSE_Key: {0}")]
+    Decode(#[from] DecodeError),
+    /// The text is not the format it claims to be.
+    #[error("not a valid {format} key: {problem}")]
+    Format {
+        /// `PEM`, `JWK`, …
+        format: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A key type or curve that is not implemented.
+    #[error("key type or curve is not supported: {0}")]
+    Unsupported(String),
+    /// The coordinates are no point of the curve, or the private and public parts do not match.
+    #[error("the key is not valid on its curve")]
+    Invalid,
+    /// A private key was needed and only the public part is there.
+    #[error("this is a public key; a private key is needed")]
+    NotPrivate,
+}

@@ -1,0 +1,135 @@
+use crate::{
+    Error, SignatureAlgorithm,
+    cbor::{self, DecodeError, Limits, Reader, Type, Writer},
+};
+
+/// Labels of the header parameters that are understood (RFC 9052 section 3.1).
+pub(crate) mod label {
+    pub(crate) const ALG: i64 = 1;
+    pub(crate) const CRIT: i64 = 2;
+    pub(crate) const CONTENT_TYPE: i64 = 3;
+    pub(crate) const KID: i64 = 4;
+}
+
+/// Header maps are small; a large one is an attack.
+const LIMITS: Limits = Limits {
+    bytes: 16 * 1024,
+    depth: 8,
+};
+
+/// The header parameters of one COSE layer, protected and unprotected.
+///
+/// The protected bytes are kept as received, since they are what the signature covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headers<'a> {
+    /// The content of the protected byte string, as received.
+    pub(crate) protected: &'a [u8],
+    algorithm: Option<i64>,
+    key_id: Option<&'a [u8]>,
+    unknown_critical: Option<i64>,
+}
+
+impl<'a> Headers<'a> {
+    /// Reads the protected byte string and the unprotected map that open every COSE structure.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let protected = reader.bytes("COSE / protected")?;
+        let mut headers = Self {
+            protected,
+            algorithm: None,
+            key_id: None,
+            unknown_critical: None,
+        };
+        if !protected.is_empty() {
+            cbor::check(protected, &LIMITS)?;
+            headers.read_map(&mut Reader::new(protected), Layer::Protected)?;
+        }
+        headers.read_map(reader, Layer::Unprotected)?;
+        Ok(headers)
+    }
+
+    fn read_map(&mut self, reader: &mut Reader<'a>, layer: Layer) -> Result<(), DecodeError> {
+        for _ in 0..reader.map("COSE / header map")? {
+            if reader.peek("COSE / header label")? == Type::Text {
+                reader.skip("COSE / header label")?;
+                reader.skip("COSE / header value")?;
+                continue;
+            }
+            match (reader.int("COSE / header label")?, layer) {
+                // An algorithm outside the protected header is not authenticated: it does not count.
+                (label::ALG, Layer::Protected) => {
+                    self.algorithm = match reader.peek("COSE / alg")? {
+                        Type::Text => {
+                            reader.skip("COSE / alg")?;
+                            None
+                        }
+                        _ => Some(reader.int("COSE / alg")?),
+                    };
+                }
+                (label::KID, _) => self.key_id = Some(reader.bytes("COSE / kid")?),
+                (label::CRIT, Layer::Protected) => self.read_critical(reader)?,
+                _ => reader.skip("COSE / header value")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers the first critical label that is not understood.
+    fn read_critical(&mut self, reader: &mut Reader<'a>) -> Result<(), DecodeError> {
+        for _ in 0..reader.array("COSE / crit")? {
+            let label = match reader.peek("COSE / crit")? {
+                Type::Text => {
+                    reader.skip("COSE / crit")?;
+                    // Text labels have no number; any impossible one serves in the error.
+                    i64::MIN
+                }
+                _ => reader.int("COSE / crit")?,
+            };
+            if ![label::ALG, label::CRIT, label::CONTENT_TYPE, label::KID].contains(&label) {
+                self.unknown_critical.get_or_insert(label);
+            }
+        }
+        Ok(())
+    }
+
+    /// The key id, which RFC 9052 leaves unauthenticated: a hint for finding the key, no more.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&'a [u8]> {
+        self.key_id
+    }
+
+    /// The COSE identifier of the algorithm in the protected header.
+    #[must_use]
+    pub fn algorithm_id(&self) -> Option<i64> {
+        self.algorithm
+    }
+
+    /// The signature algorithm, once nothing critical is left that is not understood.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CriticalHeader`], [`Error::AlgorithmMissing`] or [`Error::AlgorithmUnsupported`].
+    pub fn algorithm(&self) -> Result<SignatureAlgorithm, Error> {
+        self.check_critical()?;
+        let id = self.algorithm.ok_or(Error::AlgorithmMissing)?;
+        SignatureAlgorithm::from_cose_id(id).ok_or(Error::AlgorithmUnsupported(id))
+    }
+
+    // req: TEEP-VAL-003
+    pub(crate) fn check_critical(&self) -> Result<(), Error> {
+        self.unknown_critical
+            .map_or(Ok(()), |label| Err(Error::CriticalHeader(label)))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Layer {
+    Protected,
+    Unprotected,
+}
+
+/// Encodes a protected header that holds the algorithm alone.
+pub(crate) fn protected(algorithm: SignatureAlgorithm) -> alloc::vec::Vec<u8> {
+    Writer::build(|w| {
+        w.map(1).int(label::ALG).int(algorithm.cose_id());
+    })
+}

@@ -1,0 +1,75 @@
+//! The ground floor of Tamarack: bytes, signatures and keys.
+//!
+//! Everything that arrives from outside enters through the strict CBOR door in [`cbor`]; everything
+//! that is signed passes through [`Sign1`], [`Sign`] or [`Signed`]; and every cryptographic primitive
+//! is reached through one [`CryptoProvider`] value that the caller passes in. No algorithm is chosen
+//! anywhere else in the workspace.
+//!
+//! What this crate does not do: it opens no file and no socket, holds no global state, reads no clock,
+//! and defines no message of TEEP, SUIT or EAT.
+//!
+//! Standards: RFC 8949 (CBOR), RFC 9052 and RFC 9053 (COSE), RFC 9864 (ESP256, Ed25519), RFC 9679
+//! (COSE key thumbprints), RFC 7517 (JWK), RFC 5958 and RFC 5280 (PKCS #8 and SPKI in PEM).
+//!
+//! # Example
+//!
+//! ```
+//! use tamarack_cose::{CryptoProvider, SecretKey, Sign1, SignatureAlgorithm, sign1};
+//!
+//! let crypto: CryptoProvider = tamarack_cose::rustcrypto::provider();
+//! let key = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256)?;
+//! let signer = crypto.signatures.signer(&key)?;
+//!
+//! let message = sign1(&*signer, b"install the door lock", None)?;
+//!
+//! let received = Sign1::decode(&message)?;
+//! let payload = received.verify(&crypto, key.public_key(), None)?;
+//! assert_eq!(payload, b"install the door lock");
+//! # Ok::<(), tamarack_cose::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! - `rustcrypto` (default): [`rustcrypto::provider`], pure Rust, for TEEs and microcontrollers.
+//! - `aws-lc-rs` (default): [`aws_lc::provider`], for servers.
+//! - `jwk`, `pem` (default): keys as JSON Web Keys and as PEM.
+//! - `std` (default): system randomness for the RustCrypto provider.
+//!
+//! Without default features the crate is `no_std` with `alloc`.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod algorithm;
+pub mod cbor;
+mod error;
+mod header;
+mod key;
+mod provider;
+mod sign;
+mod sign1;
+mod signed;
+mod thumbprint;
+
+#[cfg(feature = "aws-lc-rs")]
+pub mod aws_lc;
+#[cfg(feature = "jwk")]
+mod jwk;
+#[cfg(feature = "pem")]
+mod pem;
+#[cfg(feature = "rustcrypto")]
+pub mod rustcrypto;
+
+pub use algorithm::{DigestAlgorithm, SignatureAlgorithm};
+pub use error::{Error, KeyError};
+pub use header::Headers;
+pub use key::{PublicKey, SecretKey};
+pub use provider::{
+    Aead, CryptoProvider, DigestContext, DigestValue, Digests, KeyDerivation, SecureRandom,
+    Signatures, Signer,
+};
+pub use sign::{Sign, sign};
+pub use sign1::{Sign1, sign1, sign1_detached};
+pub use signed::{Signed, tag};
+pub use thumbprint::KeyId;

@@ -1,0 +1,199 @@
+//! Primitives of the RustCrypto project: pure Rust, for TEEs and microcontrollers.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
+use ed25519_dalek::Signer as _;
+use p256::ecdsa::signature::Verifier as _;
+use sha2::Digest as _;
+
+use crate::{
+    Aead, CryptoProvider, DigestAlgorithm, DigestContext, DigestValue, Digests, Error,
+    KeyDerivation, KeyError, PublicKey, SecretKey, SecureRandom, SignatureAlgorithm, Signatures,
+    Signer,
+};
+
+/// The provider with the system's randomness.
+#[cfg(feature = "std")]
+#[must_use]
+pub fn provider() -> CryptoProvider {
+    provider_with(&SystemRandom)
+}
+
+/// The provider with the device's own source of randomness.
+#[must_use]
+pub fn provider_with(random: &'static dyn SecureRandom) -> CryptoProvider {
+    CryptoProvider {
+        name: "rustcrypto",
+        random,
+        digests: &RustCrypto,
+        signatures: &RustCrypto,
+        aead: &RustCrypto,
+        kdf: &RustCrypto,
+    }
+}
+
+#[cfg(feature = "std")]
+struct SystemRandom;
+
+#[cfg(feature = "std")]
+impl SecureRandom for SystemRandom {
+    fn fill(&self, out: &mut [u8]) -> Result<(), Error> {
+        getrandom::fill(out).map_err(|_| Error::Crypto("the system's randomness failed"))
+    }
+}
+
+struct RustCrypto;
+
+struct Context<D>(D);
+
+impl<D: sha2::Digest + Send> DigestContext for Context<D> {
+    fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn finish(self: Box<Self>) -> DigestValue {
+        DigestValue::new(&self.0.finalize())
+    }
+}
+
+impl Digests for RustCrypto {
+    fn start(&self, algorithm: DigestAlgorithm) -> Box<dyn DigestContext> {
+        match algorithm {
+            DigestAlgorithm::Sha256 => Box::new(Context(sha2::Sha256::new())),
+            DigestAlgorithm::Sha384 => Box::new(Context(sha2::Sha384::new())),
+            DigestAlgorithm::Sha512 => Box::new(Context(sha2::Sha512::new())),
+        }
+    }
+}
+
+impl Signatures for RustCrypto {
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        let bad = |_| Error::BadSignature;
+        match key {
+            PublicKey::P256 { x, y } => {
+                let mut point = [4; 65];
+                point[1..33].copy_from_slice(x);
+                point[33..].copy_from_slice(y);
+                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).map_err(bad)?;
+                let signature = p256::ecdsa::Signature::from_slice(signature).map_err(bad)?;
+                key.verify(message, &signature).map_err(bad)
+            }
+            PublicKey::Ed25519 { x } => {
+                let key = ed25519_dalek::VerifyingKey::from_bytes(x).map_err(bad)?;
+                let signature = ed25519_dalek::Signature::from_slice(signature).map_err(bad)?;
+                // Strict: no small-order keys, so that no signature fits two messages.
+                key.verify_strict(message, &signature).map_err(bad)
+            }
+        }
+    }
+
+    fn public_key(
+        &self,
+        algorithm: SignatureAlgorithm,
+        secret: &[u8; 32],
+    ) -> Result<PublicKey, Error> {
+        Ok(match algorithm {
+            SignatureAlgorithm::Esp256 => {
+                let key =
+                    p256::ecdsa::SigningKey::from_slice(secret).map_err(|_| KeyError::Invalid)?;
+                let point = key.verifying_key().to_sec1_point(false);
+                let (Some(x), Some(y)) = (point.x(), point.y()) else {
+                    return Err(KeyError::Invalid.into());
+                };
+                PublicKey::P256 {
+                    x: (*x).into(),
+                    y: (*y).into(),
+                }
+            }
+            SignatureAlgorithm::Ed25519 => {
+                let key = ed25519_dalek::SigningKey::from_bytes(secret);
+                PublicKey::Ed25519 {
+                    x: key.verifying_key().to_bytes(),
+                }
+            }
+        })
+    }
+
+    fn signer(&self, key: &SecretKey) -> Result<Box<dyn Signer>, Error> {
+        let public = *key.public_key();
+        Ok(match public.algorithm() {
+            SignatureAlgorithm::Esp256 => {
+                let key = p256::ecdsa::SigningKey::from_slice(&**key.secret_bytes())
+                    .map_err(|_| KeyError::Invalid)?;
+                Box::new(P256Signer { key, public })
+            }
+            SignatureAlgorithm::Ed25519 => {
+                let key = ed25519_dalek::SigningKey::from_bytes(key.secret_bytes());
+                Box::new(Ed25519Signer { key, public })
+            }
+        })
+    }
+}
+
+struct P256Signer {
+    key: p256::ecdsa::SigningKey,
+    public: PublicKey,
+}
+
+impl Signer for P256Signer {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let signature: p256::ecdsa::Signature = self.key.sign(message);
+        Ok(signature.to_bytes().to_vec())
+    }
+}
+
+struct Ed25519Signer {
+    key: ed25519_dalek::SigningKey,
+    public: PublicKey,
+}
+
+impl Signer for Ed25519Signer {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.key.sign(message).to_vec())
+    }
+}
+
+impl Aead for RustCrypto {
+    fn seal(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        associated: &[u8],
+        data: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        Aes256Gcm::new(key.into())
+            .encrypt_in_place(nonce.into(), associated, data)
+            .map_err(|_| Error::Crypto("too much data to encrypt"))
+    }
+
+    fn open(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        associated: &[u8],
+        data: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        Aes256Gcm::new(key.into())
+            .decrypt_in_place(nonce.into(), associated, data)
+            .map_err(|_| Error::BadSignature)
+    }
+}
+
+impl KeyDerivation for RustCrypto {
+    fn derive(&self, secret: &[u8], salt: &[u8], info: &[u8]) -> [u8; 32] {
+        let mut out = [0; 32];
+        let derived = hkdf::Hkdf::<sha2::Sha256>::new(Some(salt), secret).expand(info, &mut out);
+        // HKDF-SHA256 gives up to 8160 bytes, so 32 can't fail.
+        debug_assert!(derived.is_ok(), "32 bytes are within HKDF's bounds");
+        out
+    }
+}

@@ -1,0 +1,151 @@
+use alloc::vec::Vec;
+
+use crate::{
+    CryptoProvider, Error, Headers, KeyId, PublicKey, Signer,
+    cbor::{DecodeError, Problem, Reader, Writer},
+    header,
+    sign1::{one_payload, write_unprotected},
+    signed::tag,
+};
+
+/// More signatures than any suite list needs; each costs a verification.
+const MAX_SIGNATURES: u64 = 8;
+
+/// A received COSE_Sign (RFC 9052 section 4.1), not verified yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign<'a> {
+    headers: Headers<'a>,
+    payload: Option<&'a [u8]>,
+    signatures: Vec<(Headers<'a>, &'a [u8])>,
+}
+
+impl<'a> Sign<'a> {
+    /// Reads the signatures that follow headers and payload.
+    pub(crate) fn read(
+        headers: Headers<'a>,
+        payload: Option<&'a [u8]>,
+        reader: &mut Reader<'a>,
+    ) -> Result<Self, DecodeError> {
+        let count = reader.array("COSE_Sign / signatures")?;
+        if !(1..=MAX_SIGNATURES).contains(&count) {
+            let problem = Problem::OutOfBounds("1 to 8 signatures");
+            return Err(reader.error("COSE_Sign / signatures", problem));
+        }
+        let mut signatures = Vec::new();
+        for _ in 0..count {
+            reader.array_of(3, "an array of 3", "COSE_Signature")?;
+            let headers = Headers::read(reader)?;
+            signatures.push((headers, reader.bytes("COSE_Signature / signature")?));
+        }
+        Ok(Self {
+            headers,
+            payload,
+            signatures,
+        })
+    }
+
+    /// The headers of each signature.
+    pub fn signatures(&self) -> impl Iterator<Item = &Headers<'a>> {
+        self.signatures.iter().map(|(headers, _)| headers)
+    }
+
+    /// The attached payload, which nothing vouches for before [`verify`](Self::verify).
+    #[must_use]
+    pub fn unverified_payload(&self) -> Option<&'a [u8]> {
+        self.payload
+    }
+
+    /// Verifies with those of `trusted` that made a signature; returns the first that did, and the payload.
+    ///
+    /// A signature under an algorithm that is not supported, or by a key that is not trusted, is passed
+    /// over. Every other one must verify, and there must be one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`] if no signature could be checked, [`Error::BadSignature`] if one that
+    /// could be checked fails.
+    // req: TEEP-COSE-011
+    pub fn verify<'p>(
+        &self,
+        crypto: &CryptoProvider,
+        trusted: &[PublicKey],
+        detached: Option<&'p [u8]>,
+    ) -> Result<(PublicKey, &'p [u8]), Error>
+    where
+        'a: 'p,
+    {
+        self.headers.check_critical()?;
+        let payload = one_payload(self.payload, detached)?;
+        let mut verified = None;
+        for (headers, signature) in &self.signatures {
+            let algorithm = match headers.algorithm() {
+                Ok(algorithm) => algorithm,
+                Err(Error::CriticalHeader(label)) => return Err(Error::CriticalHeader(label)),
+                Err(_) => continue,
+            };
+            let candidates = trusted.iter().filter(|key| {
+                key.algorithm() == algorithm
+                    && headers
+                        .key_id()
+                        .is_none_or(|kid| kid == key.key_id(crypto).as_bytes())
+            });
+            let message = to_be_signed(self.headers.protected, headers.protected, payload);
+            let mut checked = false;
+            let mut signer = None;
+            for key in candidates {
+                checked = true;
+                if crypto.signatures.verify(key, &message, signature).is_ok() {
+                    signer = Some(key);
+                    break;
+                }
+            }
+            match signer {
+                Some(key) => verified = verified.or(Some(*key)),
+                // Without a key id the signature may be another TAM's key, so only a named one is wrong.
+                None if checked && headers.key_id().is_some() => return Err(Error::BadSignature),
+                None => {}
+            }
+        }
+        Ok((verified.ok_or(Error::UnknownKey)?, payload))
+    }
+}
+
+/// The Sig_structure of RFC 9052 section 4.4 for one signature of a COSE_Sign.
+fn to_be_signed(body: &[u8], signer: &[u8], payload: &[u8]) -> Vec<u8> {
+    Writer::build(|w| {
+        w.array(5)
+            .text("Signature")
+            .bytes(body)
+            .bytes(signer)
+            .bytes(&[])
+            .bytes(payload);
+    })
+}
+
+/// Makes a tagged COSE_Sign with `payload` attached and one signature by each signer.
+///
+/// # Errors
+///
+/// If a signer fails.
+pub fn sign(
+    crypto: &CryptoProvider,
+    signers: &[&dyn Signer],
+    payload: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut signatures = Writer::new();
+    signatures.array(signers.len());
+    for signer in signers {
+        let protected = header::protected(signer.public_key().algorithm());
+        let signature = signer.sign(&to_be_signed(&[], &protected, payload))?;
+        signatures.array(3).bytes(&protected);
+        write_unprotected(
+            &mut signatures,
+            Some(&KeyId::of(signer.public_key(), crypto)),
+        );
+        signatures.bytes(&signature);
+    }
+    Ok(Writer::build(|w| {
+        w.tag(tag::SIGN).array(4).bytes(&[]).map(0).bytes(payload);
+        w.raw(&signatures.into_bytes());
+    }))
+}

@@ -1,0 +1,154 @@
+use alloc::vec::Vec;
+
+use crate::{
+    CryptoProvider, Error, Headers, KeyId, PublicKey, Signer,
+    cbor::{DecodeError, Reader, Writer},
+    header::{self, label},
+    signed::tag,
+};
+
+/// A received COSE_Sign1 (RFC 9052 section 4.2), not verified yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign1<'a> {
+    headers: Headers<'a>,
+    payload: Option<&'a [u8]>,
+    signature: &'a [u8],
+}
+
+impl<'a> Sign1<'a> {
+    /// Decodes a COSE_Sign1, tagged (18) or not.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes do not pass the strict door or are another structure.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, Error> {
+        match crate::Signed::decode(bytes)? {
+            crate::Signed::Sign1(sign1) => Ok(sign1),
+            crate::Signed::Sign(_) => Err(Error::Payload("a COSE_Sign, not a COSE_Sign1")),
+        }
+    }
+
+    /// Reads what follows the array head.
+    pub(crate) fn read(
+        headers: Headers<'a>,
+        payload: Option<&'a [u8]>,
+        reader: &mut Reader<'a>,
+    ) -> Result<Self, DecodeError> {
+        Ok(Self {
+            headers,
+            payload,
+            signature: reader.bytes("COSE_Sign1 / signature")?,
+        })
+    }
+
+    /// The header parameters.
+    #[must_use]
+    pub fn headers(&self) -> &Headers<'a> {
+        &self.headers
+    }
+
+    /// The attached payload, which nothing vouches for before [`verify`](Self::verify).
+    #[must_use]
+    pub fn unverified_payload(&self) -> Option<&'a [u8]> {
+        self.payload
+    }
+
+    /// Verifies the signature with `key` and returns the payload that it covers.
+    ///
+    /// `detached` is the payload of an object that carries none; it must be `None` for one that does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`] if the algorithm is not the key's; [`Error::BadSignature`];
+    /// [`Error::Payload`] if the payload is attached and detached, or neither; or what
+    /// [`Headers::algorithm`] says.
+    pub fn verify<'p>(
+        &self,
+        crypto: &CryptoProvider,
+        key: &PublicKey,
+        detached: Option<&'p [u8]>,
+    ) -> Result<&'p [u8], Error>
+    where
+        'a: 'p,
+    {
+        if self.headers.algorithm()? != key.algorithm() {
+            return Err(Error::UnknownKey);
+        }
+        let payload = one_payload(self.payload, detached)?;
+        let message = to_be_signed(self.headers.protected, payload);
+        crypto.signatures.verify(key, &message, self.signature)?;
+        Ok(payload)
+    }
+}
+
+/// The payload, from the one place where it is.
+pub(crate) fn one_payload<'p>(
+    attached: Option<&'p [u8]>,
+    detached: Option<&'p [u8]>,
+) -> Result<&'p [u8], Error> {
+    match (attached, detached) {
+        (Some(payload), None) | (None, Some(payload)) => Ok(payload),
+        (None, None) => Err(Error::Payload("missing")),
+        (Some(_), Some(_)) => Err(Error::Payload("attached where it must be detached")),
+    }
+}
+
+/// The Sig_structure of RFC 9052 section 4.4 with empty external data.
+fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    Writer::build(|w| {
+        w.array(4)
+            .text("Signature1")
+            .bytes(protected)
+            .bytes(&[])
+            .bytes(payload);
+    })
+}
+
+/// Makes a tagged COSE_Sign1 with `payload` attached; `key_id` goes into the unprotected header.
+///
+/// # Errors
+///
+/// If the signer fails.
+pub fn sign1(
+    signer: &dyn Signer,
+    payload: &[u8],
+    key_id: Option<&KeyId>,
+) -> Result<Vec<u8>, Error> {
+    encode(signer, payload, key_id, |w| w.bytes(payload))
+}
+
+/// Makes a tagged COSE_Sign1 over a payload that is not part of it.
+///
+/// # Errors
+///
+/// If the signer fails.
+pub fn sign1_detached(
+    signer: &dyn Signer,
+    payload: &[u8],
+    key_id: Option<&KeyId>,
+) -> Result<Vec<u8>, Error> {
+    encode(signer, payload, key_id, Writer::null)
+}
+
+fn encode(
+    signer: &dyn Signer,
+    payload: &[u8],
+    key_id: Option<&KeyId>,
+    write_payload: impl FnOnce(&mut Writer) -> &mut Writer,
+) -> Result<Vec<u8>, Error> {
+    let protected = header::protected(signer.public_key().algorithm());
+    let signature = signer.sign(&to_be_signed(&protected, payload))?;
+    Ok(Writer::build(|w| {
+        w.tag(tag::SIGN1).array(4).bytes(&protected);
+        write_unprotected(w, key_id);
+        write_payload(w);
+        w.bytes(&signature);
+    }))
+}
+
+pub(crate) fn write_unprotected(w: &mut Writer, key_id: Option<&KeyId>) {
+    match key_id {
+        Some(key_id) => w.map(1).int(label::KID).bytes(key_id.as_bytes()),
+        None => w.map(0),
+    };
+}

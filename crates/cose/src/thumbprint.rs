@@ -1,0 +1,48 @@
+use alloc::string::String;
+use core::fmt;
+
+use crate::{CryptoProvider, PublicKey};
+
+/// The key id of TEEP: the SHA-256 COSE Key Thumbprint of a public key (RFC 9679). 32 bytes.
+///
+/// Public information; shown in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId([u8; 32]);
+
+impl KeyId {
+    /// The thumbprint of `key`: SHA-256 over the deterministic encoding of its required members.
+    #[must_use]
+    pub fn of(key: &PublicKey, crypto: &CryptoProvider) -> Self {
+        Self(crypto.sha256(&key.to_thumbprint_input()))
+    }
+
+    /// A key id as received; `None` unless it is 32 bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// 64 hexadecimal digits.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        alloc::format!("{self}")
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}

@@ -1,0 +1,16 @@
+//! Personalization Data: what the TA's provider sent to this device, for this TA, encrypted.
+//!
+//! It is installed and replaced through TEEP like the TA itself. A TA can read it, nothing else.
+
+use alloc::vec::Vec;
+
+use crate::{ResultCode, tee};
+
+/// Reads the Personalization Data of that name.
+///
+/// # Errors
+///
+/// [`ResultCode::ITEM_NOT_FOUND`], [`ResultCode::BAD_PARAMETERS`] for a bad name.
+pub fn read(name: &str) -> Result<Vec<u8>, ResultCode> {
+    tee::personalization_read(name)
+}
