@@ -1,1 +1,69 @@
-//! Placeholder.
+//! Remote attestation: Entity Attestation Tokens, Evidence, endorsements, appraisal.
+//!
+//! An attester (the TEE) states facts about itself in [`Claims`] and signs them: that is [`Evidence`]. A
+//! Verifier knows the device from an [`Endorsement`] and turns Evidence into an [`AttestationResult`] with
+//! [`appraise`], or says why not. The `cnf` claim ties it all to TEEP: it names the key that signs the
+//! device's TEEP messages, so Evidence of one device can't vouch for another's messages.
+//!
+//! What this crate does not do: it keeps no list of devices and no nonces; who asked for the Evidence,
+//! and whether the nonce is theirs, fresh and unused, is for the caller to say.
+//!
+//! Standards: RFC 9711 (EAT), RFC 8392 (CWT), RFC 8747 (cnf), draft-ietf-rats-eat-measured-component
+//! (measurements), and the EAT profile in section 5 of draft-ietf-teep-protocol.
+//!
+//! # Example
+//!
+//! ```
+//! use tamarack_cose::{SecretKey, SignatureAlgorithm, rustcrypto};
+//! use tamarack_rats::{Claims, Confirmation, Endorsement, Evidence, appraise};
+//!
+//! let crypto = rustcrypto::provider();
+//! let attester = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256)?;
+//! let teep_key = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256)?;
+//!
+//! // In the TEE:
+//! let claims = Claims {
+//!     nonce: Some(b"a fresh nonce".to_vec()),
+//!     ueid: Some(b"\x01device 4711".to_vec()),
+//!     confirmation: Some(Confirmation::Key(*teep_key.public_key())),
+//!     ..Claims::default()
+//! };
+//! let evidence = claims.sign(&crypto, &*crypto.signatures.signer(&attester)?)?;
+//!
+//! // At the Verifier:
+//! let endorsement = Endorsement::new(b"\x01device 4711".to_vec(), *attester.public_key());
+//! let evidence = Evidence::decode(&evidence)?;
+//! let result = appraise(&crypto, &evidence, &endorsement, b"a fresh nonce")?;
+//! assert_eq!(result.confirmation, Confirmation::Key(*teep_key.public_key()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! - `endorsement` (default): the Verifier's side. A TEE does without it.
+//! - `std` (default). Without it: `no_std` with `alloc`.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+#[cfg(feature = "endorsement")]
+mod appraisal;
+mod claims;
+mod confirmation;
+#[cfg(feature = "endorsement")]
+mod endorsement;
+mod evidence;
+mod measurement;
+
+#[cfg(feature = "endorsement")]
+pub use appraisal::{AppraisalError, AttestationResult, appraise};
+pub use claims::Claims;
+pub use confirmation::Confirmation;
+#[cfg(feature = "endorsement")]
+pub use endorsement::{Endorsement, EndorsementError, ReferenceMeasurement};
+pub use evidence::{Evidence, EvidenceError};
+pub use measurement::Measurement;
+
+/// Media type of an EAT in CWT form (RFC 9782).
+pub const EAT_CWT: &str = "application/eat+cwt";

@@ -123,7 +123,10 @@ fn rewrite(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
         if stack.len() > limits.depth {
             return Err(error(Problem::TooDeep));
         }
-        while ended {
+        if !ended {
+            continue;
+        }
+        loop {
             match stack.last_mut() {
                 None if at == bytes.len() => return Ok(out),
                 None => return Err(DecodeError::new(at, "cbor", Problem::TrailingBytes)),

@@ -1,0 +1,237 @@
+//! What a TEE offers the agent: one small trait for each thing it needs from outside.
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+
+use tamarack_cose::{CryptoProvider, PublicKey, Signer};
+
+/// Everything the agent needs from the TEE that it lives in.
+///
+/// The broker and the network are not here: what comes from them is passed to each call and is hostile.
+pub trait Platform: Send + Sync {
+    /// The crypto primitives of this TEE.
+    fn crypto(&self) -> &CryptoProvider;
+
+    /// Seconds since 1970-01-01 UTC. May be untrusted; the agent uses it for expiry checks only.
+    fn now(&self) -> u64;
+
+    /// Who this device is and which manifests apply to it.
+    fn identity(&self) -> &Identity;
+
+    /// The key that signs TEEP messages. Its home is the TEE; it is not the attestation key.
+    fn teep_key(&self) -> &dyn Signer;
+
+    /// Makes Evidence that holds `nonce` and binds `teep_key` to this TEE.
+    ///
+    /// # Errors
+    ///
+    /// If the attestation hardware can't answer now.
+    fn attest(&self, nonce: &[u8], teep_key: &PublicKey) -> Result<Evidence, PlatformError>;
+
+    /// The sealed storage.
+    fn storage(&self) -> &dyn Storage;
+
+    /// The place where Trusted Applications run.
+    fn runtime(&self) -> &dyn Runtime;
+}
+
+/// Identifiers of the device. None of them is secret, and none proves anything: Evidence does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Universal entity id (RFC 9711 section 4.2.1), 7 to 33 bytes.
+    pub ueid: Vec<u8>,
+    /// SUIT vendor identifiers that the TEE answers to, 16 bytes each.
+    pub vendor_ids: Vec<[u8; 16]>,
+    /// SUIT class identifiers that the TEE answers to, 16 bytes each.
+    pub class_ids: Vec<[u8; 16]>,
+}
+
+/// Evidence for a Verifier, opaque to the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Media type, which becomes the attestation-payload-format.
+    pub media_type: String,
+    /// The Evidence itself.
+    pub bytes: Vec<u8>,
+}
+
+/// The TEE could not do what it was asked; not the fault of the input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the TEE platform failed: {0}")]
+pub struct PlatformError(pub String);
+
+/// Where Trusted Applications are checked before they are installed.
+pub trait Runtime: Send + Sync {
+    /// Says whether `code` can run here: format, imports, and what it wants within `memory_limit` bytes.
+    ///
+    /// Called while an update is being processed, before it is committed.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the code, in words for the provider.
+    fn check(&self, code: &[u8], memory_limit: u64) -> Result<(), String>;
+
+    /// A component was replaced or removed: sessions of the Trusted Application end.
+    fn retire(&self, component: &tamarack_suit::ComponentId);
+}
+
+/// Transactional storage in which every value is sealed to the TEE.
+pub trait Storage: Send + Sync {
+    /// Starts a transaction that sees a consistent state; writers wait for each other.
+    ///
+    /// Dropping it without [`Transaction::commit`] leaves everything as it was.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't be opened, is corrupt, or was rolled back.
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, StorageError>;
+
+    /// Starts a read-only look at the last committed state; never waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Self::begin).
+    fn view(&self) -> Result<Box<dyn View + '_>, StorageError>;
+}
+
+/// Reads from one consistent state of a [`Storage`].
+pub trait View {
+    /// The value under `name`, whole. For values that are small by construction.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Corrupt`] if what is stored does not authenticate.
+    fn get(&self, space: &Namespace, name: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// Hands the value under `name` to `sink` piece by piece; `false` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Corrupt`]; the sink may have seen a part by then.
+    fn stream(
+        &self,
+        space: &Namespace,
+        name: &[u8],
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<bool, StorageError>;
+
+    /// Names in `space` that start with `prefix`, in bytewise order.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    fn names(&self, space: &Namespace, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StorageError>;
+
+    /// Bytes of all values in `space`, as the provider counts them (before sealing).
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    fn usage(&self, space: &Namespace) -> Result<u64, StorageError>;
+}
+
+/// One atomic change of a [`Storage`]. Reads see what it has written so far.
+pub trait Transaction: View {
+    /// Sets the value under `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Full`] if there is no room; the transaction can only be dropped then.
+    fn put(&mut self, space: &Namespace, name: &[u8], value: &[u8]) -> Result<(), StorageError>;
+
+    /// Appends to the value under `name`, which starts empty. Payloads are streamed in with this.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    fn append(&mut self, space: &Namespace, name: &[u8], chunk: &[u8]) -> Result<(), StorageError>;
+
+    /// Removes the value under `name`; `false` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    fn remove(&mut self, space: &Namespace, name: &[u8]) -> Result<bool, StorageError>;
+
+    /// Removes every value of `space` and the key that sealed them, so that leftovers stay unreadable.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    fn destroy(&mut self, space: &Namespace) -> Result<(), StorageError>;
+
+    /// Makes the change durable, all of it at once.
+    ///
+    /// # Errors
+    ///
+    /// On an error nothing of the transaction took effect.
+    fn commit(self: Box<Self>) -> Result<(), StorageError>;
+}
+
+/// A part of the storage with a sealing key of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Namespace(Vec<u8>);
+
+impl Namespace {
+    /// The agent's own records: trust anchors, manifests, components, domains, requests.
+    #[must_use]
+    pub fn agent() -> Self {
+        Self(alloc::vec![0])
+    }
+
+    /// Payloads and Personalization Data of a security domain's components.
+    #[must_use]
+    pub fn domain(name: &str) -> Self {
+        Self([&[1], name.as_bytes()].concat())
+    }
+
+    /// Objects and keys that belong to one Trusted Application of a security domain.
+    #[must_use]
+    pub fn application(domain: &str, component: &tamarack_suit::ComponentId) -> Self {
+        let mut bytes = alloc::vec![2];
+        // The domain's length keeps two pairs from running together.
+        bytes.extend_from_slice(&(domain.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(domain.as_bytes());
+        bytes.extend_from_slice(&component.to_cbor());
+        Self(bytes)
+    }
+
+    /// A unique encoding, for deriving keys and building table keys.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Why the storage could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// No room: the disk is full.
+    #[error("the storage is full")]
+    Full,
+    /// Something stored does not authenticate.
+    #[error("the storage is corrupt: {0}")]
+    Corrupt(String),
+    /// The store is older than the platform's monotonic counter says.
+    #[error("the storage was rolled back to an older state")]
+    RolledBack,
+    /// The medium failed.
+    #[error("the storage failed: {0}")]
+    Failed(String),
+}
+
+/// Fetches a payload through the untrusted broker.
+pub trait Fetch {
+    /// Hands the bytes behind `uri` to `sink` in order, until the end or until `sink` says no.
+    ///
+    /// Nothing about the bytes is trusted; the SUIT processor hashes them.
+    ///
+    /// # Errors
+    ///
+    /// If the broker could not get them, in its words.
+    fn fetch(
+        &mut self,
+        uri: &str,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(), String>;
+}

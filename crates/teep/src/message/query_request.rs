@@ -1,0 +1,116 @@
+use alloc::vec::Vec;
+
+use tamarack_cose::cbor::{DecodeError, Reader, Writer};
+
+use super::{
+    AttestationPayload, Label,
+    options::{
+        AttestationParts, OptionsReader, OptionsWriter, Taken, read_byte_strings, read_challenge,
+        read_freshness, read_token, read_versions,
+    },
+};
+use crate::{
+    Challenge, CipherSuite, DataItems, FreshnessMechanism, SuitCoseProfile, Token,
+    suites::read_list,
+};
+
+/// A TAM asks an agent for its state (section 4.2, type 1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueryRequest {
+    /// Label 20; present exactly when attestation is not asked for.
+    pub token: Option<Token>,
+    /// Label 21; empty means absent, which means nonce only.
+    pub supported_freshness_mechanisms: Vec<FreshnessMechanism>,
+    /// Label 2; goes with a request for attestation.
+    pub challenge: Option<Challenge>,
+    /// Label 3; empty means absent, which means version 0.
+    pub versions: Vec<u32>,
+    /// Labels 13 and 7; the TAM's own attestation.
+    pub attestation: Option<AttestationPayload>,
+    /// Label 19; encoded SUIT reports of the TAM's boot.
+    pub suit_reports: Vec<Vec<u8>>,
+    /// Suites that the TAM supports; one or more.
+    pub supported_teep_cipher_suites: Vec<CipherSuite>,
+    /// SUIT COSE profiles that the TAM supports; one or more.
+    pub supported_suit_cose_profiles: Vec<SuitCoseProfile>,
+    /// What the TAM wants to know.
+    pub data_items: DataItems,
+}
+
+impl QueryRequest {
+    /// The offered versions, with the default filled in.
+    // req: TEEP-MSG-025
+    #[must_use]
+    pub fn offered_versions(&self) -> &[u32] {
+        if self.versions.is_empty() {
+            &[crate::VERSION]
+        } else {
+            &self.versions
+        }
+    }
+
+    /// The offered freshness mechanisms, with the default filled in.
+    // req: TEEP-MSG-024
+    #[must_use]
+    pub fn offered_freshness(&self) -> &[FreshnessMechanism] {
+        if self.supported_freshness_mechanisms.is_empty() {
+            &[FreshnessMechanism::NONCE]
+        } else {
+            &self.supported_freshness_mechanisms
+        }
+    }
+
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        options: &mut OptionsReader,
+    ) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        let mut attestation = AttestationParts::default();
+        options.read(reader, |label, r| {
+            match label {
+                Label::Token => message.token = Some(read_token(r)?),
+                Label::SupportedFreshnessMechanisms => {
+                    message.supported_freshness_mechanisms = read_freshness(r)?;
+                }
+                Label::Challenge => message.challenge = Some(read_challenge(r)?),
+                Label::Versions => message.versions = read_versions(r)?,
+                Label::SuitReports => {
+                    message.suit_reports = read_byte_strings(r, "suit-reports")?;
+                }
+                label => return attestation.take(label, r),
+            }
+            Ok(Taken::Yes)
+        })?;
+        message.attestation = attestation.finish();
+        message.supported_teep_cipher_suites =
+            read_list(reader, "supported-teep-cipher-suites", CipherSuite::read)?;
+        message.supported_suit_cose_profiles = read_list(
+            reader,
+            "supported-suit-cose-profiles",
+            SuitCoseProfile::read,
+        )?;
+        message.data_items = DataItems(reader.uint("data-item-requested")?);
+        Ok(message)
+    }
+
+    pub(super) fn write_options(&self, options: &mut OptionsWriter) {
+        options.put_token(self.token.as_ref());
+        options.put_freshness(&self.supported_freshness_mechanisms);
+        options.put_challenge(self.challenge.as_ref());
+        options.put_versions(&self.versions);
+        options.put_attestation(self.attestation.as_ref());
+        options.put_byte_strings(Label::SuitReports, &self.suit_reports);
+    }
+
+    pub(super) fn write_elements(&self, writer: &mut Writer) {
+        writer.array(self.supported_teep_cipher_suites.len());
+        self.supported_teep_cipher_suites
+            .iter()
+            .for_each(|suite| suite.write(writer));
+        writer.array(self.supported_suit_cose_profiles.len());
+        self.supported_suit_cose_profiles
+            .iter()
+            .for_each(|profile| profile.write(writer));
+        writer.uint(self.data_items.0);
+    }
+}

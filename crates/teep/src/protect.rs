@@ -1,0 +1,179 @@
+use alloc::vec::Vec;
+
+use tamarack_cose::{
+    CryptoProvider, KeyId, PublicKey, SignatureAlgorithm, Signed, Signer,
+    cbor::{DecodeError, Limits},
+    sign, sign1,
+};
+
+use crate::{Encoding, Message};
+
+/// Why a protected message was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtectionError {
+    /// The COSE object is malformed, or nobody trusted signed it.
+    #[error(transparent)]
+    Cose(#[from] tamarack_cose::Error),
+    /// The payload is no TEEP message. `authentic` tells whether a trusted key signed it.
+    #[error("not a TEEP message: {error}")]
+    Message {
+        /// Where and why.
+        error: DecodeError,
+        /// The key that signed, once that was checked.
+        signer: Option<PublicKey>,
+    },
+}
+
+/// A TEEP message as received: signed, not verified, not to be acted on.
+#[derive(Debug, Clone)]
+pub struct Protected<'a> {
+    signed: Signed<'a>,
+    limits: Limits,
+}
+
+impl<'a> Protected<'a> {
+    /// Takes the COSE object apart; the payload stays closed.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no COSE_Sign1 or COSE_Sign within `limits`.
+    // req: TEEP-VAL-002
+    pub fn decode(bytes: &'a [u8], limits: &Limits) -> Result<Self, ProtectionError> {
+        let signed = Signed::decode_within(bytes, limits)?;
+        Ok(Self {
+            signed,
+            limits: *limits,
+        })
+    }
+
+    /// The key ids that the sender names, for looking up trusted keys.
+    pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
+        let headers = self.signed.signatures();
+        headers
+            .into_iter()
+            .filter_map(|h| KeyId::from_bytes(h.key_id()?))
+    }
+
+    /// The algorithms of the signatures, without those that are not supported.
+    pub fn algorithms(&self) -> impl Iterator<Item = SignatureAlgorithm> {
+        let headers = self.signed.signatures();
+        headers.into_iter().filter_map(|h| h.algorithm().ok())
+    }
+
+    /// The COSE object.
+    #[must_use]
+    pub fn signed(&self) -> &Signed<'a> {
+        &self.signed
+    }
+
+    /// Reads the message before its signature is checked.
+    ///
+    /// Exactly two uses are sound: showing a message to a person, and finding in a QueryResponse the
+    /// Evidence whose appraisal yields the key that must then verify this very message.
+    ///
+    /// # Errors
+    ///
+    /// If the payload is missing or no TEEP message.
+    pub fn read_unverified(&self) -> Result<(Message, Encoding), ProtectionError> {
+        let payload = self.signed.unverified_payload();
+        let payload = payload.ok_or(tamarack_cose::Error::Payload("missing"))?;
+        Message::decode(payload, &self.limits).map_err(|error| ProtectionError::Message {
+            error,
+            signer: None,
+        })
+    }
+
+    /// Verifies the signature with one of `trusted` and then decodes the message.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtectionError::Cose`] if no trusted key signed; [`ProtectionError::Message`] with the signer
+    /// if one did and the payload is still no TEEP message.
+    // req: TEEP-VAL-001
+    // req: TEEP-VAL-004
+    pub fn verify(
+        &self,
+        crypto: &CryptoProvider,
+        trusted: &[PublicKey],
+    ) -> Result<Verified, ProtectionError> {
+        let (signer, payload) = self.signed.verify(crypto, trusted, None)?;
+        let (message, encoding) =
+            Message::decode(payload, &self.limits).map_err(|error| ProtectionError::Message {
+                error,
+                signer: Some(signer),
+            })?;
+        Ok(Verified {
+            message,
+            encoding,
+            signer,
+        })
+    }
+}
+
+/// A message whose signature verified under a trusted key. Only [`Protected::verify`] makes one.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    message: Message,
+    encoding: Encoding,
+    signer: PublicKey,
+}
+
+impl Verified {
+    /// The message.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The message, taken out.
+    #[must_use]
+    pub fn into_message(self) -> Message {
+        self.message
+    }
+
+    /// How the sender encoded it, and so how to answer.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// The key that signed.
+    #[must_use]
+    pub fn signer(&self) -> PublicKey {
+        self.signer
+    }
+}
+
+/// Protects `message` as a tagged COSE_Sign1 with the key id of RFC 9679.
+///
+/// # Errors
+///
+/// If the signer fails.
+// req: TEEP-COSE-001
+// req: TEEP-COSE-003
+// req: TEEP-COSE-004
+pub fn protect(
+    crypto: &CryptoProvider,
+    signer: &dyn Signer,
+    message: &Message,
+    encoding: Encoding,
+) -> Result<Vec<u8>, tamarack_cose::Error> {
+    let key_id = KeyId::of(signer.public_key(), crypto);
+    sign1(signer, &message.encode(encoding), Some(&key_id))
+}
+
+/// Protects a QueryRequest to an agent of which nothing is known: a tagged COSE_Sign with a signature by
+/// every signer, one for each algorithm of the offered suites.
+///
+/// # Errors
+///
+/// If a signer fails.
+// req: TEEP-COSE-009
+pub fn protect_for_unknown_agent(
+    crypto: &CryptoProvider,
+    signers: &[&dyn Signer],
+    message: &Message,
+) -> Result<Vec<u8>, tamarack_cose::Error> {
+    sign(crypto, signers, &message.encode(Encoding::default()))
+}
