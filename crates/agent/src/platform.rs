@@ -39,10 +39,8 @@ pub trait Platform: Send + Sync {
 pub struct Identity {
     /// Universal entity id (RFC 9711 section 4.2.1), 7 to 33 bytes.
     pub ueid: Vec<u8>,
-    /// SUIT vendor identifiers that the TEE answers to, 16 bytes each.
-    pub vendor_ids: Vec<[u8; 16]>,
-    /// SUIT class identifiers that the TEE answers to, 16 bytes each.
-    pub class_ids: Vec<[u8; 16]>,
+    /// SUIT vendor, class and device identifiers that the TEE answers to.
+    pub suit: tamarack_suit::Identity,
 }
 
 /// Evidence for a Verifier, opaque to the agent.
@@ -102,17 +100,26 @@ pub trait View {
     /// [`StorageError::Corrupt`] if what is stored does not authenticate.
     fn get(&self, space: &Namespace, name: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// Hands the value under `name` to `sink` piece by piece; `false` if there is none.
+    /// Length in bytes of the value under `name`, `None` if there is none.
     ///
     /// # Errors
     ///
-    /// [`StorageError::Corrupt`]; the sink may have seen a part by then.
-    fn stream(
+    /// As [`get`](Self::get).
+    fn length(&self, space: &Namespace, name: &[u8]) -> Result<Option<u64>, StorageError>;
+
+    /// Reads from `offset` of the value under `name` into `buffer`; returns how many bytes were read, fewer
+    /// than asked for only at the end. `None` if there is no value. Reads mostly follow one another.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Corrupt`] if what is stored does not authenticate; nothing of it is handed out.
+    fn read_at(
         &self,
         space: &Namespace,
         name: &[u8],
-        sink: &mut dyn FnMut(&[u8]),
-    ) -> Result<bool, StorageError>;
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<Option<usize>, StorageError>;
 
     /// Names in `space` that start with `prefix`, in bytewise order.
     ///
@@ -218,20 +225,4 @@ pub enum StorageError {
     /// The medium failed.
     #[error("the storage failed: {0}")]
     Failed(String),
-}
-
-/// Fetches a payload through the untrusted broker.
-pub trait Fetch {
-    /// Hands the bytes behind `uri` to `sink` in order, until the end or until `sink` says no.
-    ///
-    /// Nothing about the bytes is trusted; the SUIT processor hashes them.
-    ///
-    /// # Errors
-    ///
-    /// If the broker could not get them, in its words.
-    fn fetch(
-        &mut self,
-        uri: &str,
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), String>,
-    ) -> Result<(), String>;
 }

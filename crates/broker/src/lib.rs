@@ -1,1 +1,36 @@
-//! Placeholder.
+//! The TEEP Broker: the part of TEEP that lives in the rich execution environment.
+//!
+//! It carries messages between a TAM and the agent in the TEE, unread and unchanged
+//! (draft-ietf-teep-otrp-over-http), fetches payloads that the agent asks for, and offers applications on
+//! the device a local HTTP API on a Unix socket: request and unrequest components, list them, invoke
+//! Trusted Applications. It holds no key and nothing that it says is believed.
+//!
+//! What it does not do: decide. Whether a message is genuine, which TAM may change what, whether a payload
+//! is the right one — the agent answers all of it, in the TEE.
+//!
+//! [`serve`] runs it until it is told to stop:
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), tamarack_broker::BrokerError> {
+//! let config = tamarack_broker::Config {
+//!     tee: "/run/tamarack/tee.sock".into(),
+//!     tam_uri: "https://tam.example/tam".into(),
+//!     socket: "/run/tamarack/app.sock".into(),
+//!     ..Default::default()
+//! };
+//! tamarack_broker::serve(config, std::future::pending()).await
+//! # }
+//! ```
+//!
+//! The API is described in [`api`].
+
+pub mod api;
+mod error;
+mod exchange;
+mod fetch;
+mod http_client;
+mod server;
+mod tee_link;
+
+pub use error::BrokerError;
+pub use server::{Config, serve};

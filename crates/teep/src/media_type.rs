@@ -93,7 +93,8 @@ fn split_outside_quotes(text: &str) -> Vec<&str> {
     let mut quoted = false;
     let mut escaped = false;
     text.split(|c| {
-        let was_escaped = core::mem::replace(&mut escaped, quoted && c == '\\' && !escaped);
+        let was_escaped = escaped;
+        escaped = quoted && c == '\\' && !was_escaped;
         if c == '"' && !was_escaped {
             quoted = !quoted;
         }

@@ -1,6 +1,7 @@
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
+use tamarack_suit::ComponentId;
 
 use super::{AttestationPayload, Explanation};
 use crate::{Challenge, FreshnessMechanism, Numbering, Order, Token, numbering::Label, suites};
@@ -213,6 +214,13 @@ pub(super) fn read_byte_strings(
     rule: &'static str,
 ) -> Result<Vec<Vec<u8>>, DecodeError> {
     suites::read_list(reader, rule, |r| Ok(r.bytes(rule)?.to_vec()))
+}
+
+/// unneeded-manifest-list: the manifests' own component ids.
+// req: TEEP-MSG-048
+pub(super) fn read_component_ids(reader: &mut Reader<'_>) -> Result<Vec<ComponentId>, DecodeError> {
+    let rule = "unneeded-manifest-list";
+    suites::read_list(reader, rule, |r| ComponentId::read(r, rule))
 }
 
 /// Text within a number of UTF-8 bytes.

@@ -1,13 +1,13 @@
 use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
-use tamarack_suit::{ComponentId, SystemPropertyClaims};
+use tamarack_suit::{ComponentId, Limits, report::Claims};
 
 use super::{
     AttestationPayload, Label,
     options::{
-        AttestationParts, OptionsReader, OptionsWriter, Taken, read_byte_strings, read_token,
-        read_uint32,
+        AttestationParts, OptionsReader, OptionsWriter, Taken, read_byte_strings,
+        read_component_ids, read_token, read_uint32,
     },
 };
 use crate::{
@@ -27,7 +27,7 @@ pub struct QueryResponse {
     /// Label 19; encoded SUIT reports.
     pub suit_reports: Vec<Vec<u8>>,
     /// Label 8; what is installed. `None` is absent, an empty list is nothing installed (AMB-13).
-    pub tc_list: Option<Vec<SystemPropertyClaims>>,
+    pub tc_list: Option<Vec<Claims>>,
     /// Label 14; what is wanted and not installed.
     pub requested_tc_list: Vec<RequestedComponent>,
     /// Label 15; manifests, by their own component ids, that nothing on the device needs any more.
@@ -55,6 +55,7 @@ impl QueryResponse {
         let mut message = Self::default();
         let mut attestation = AttestationParts::default();
         let numbering = options.numbering;
+        let limits = Limits::default();
         options.read(reader, |label, r| {
             match label {
                 Label::Token => message.token = Some(read_token(r)?),
@@ -65,7 +66,7 @@ impl QueryResponse {
                     message.suit_reports = read_byte_strings(r, "suit-reports")?;
                 }
                 Label::TcList => {
-                    let list = read_list_or_none(r, "tc-list", SystemPropertyClaims::read)?;
+                    let list = read_list_or_none(r, "tc-list", |r| Claims::read(r, &limits))?;
                     message.tc_list = Some(list);
                 }
                 Label::RequestedTcList => {
@@ -74,8 +75,7 @@ impl QueryResponse {
                     })?;
                 }
                 Label::UnneededManifestList => {
-                    message.unneeded_manifest_list =
-                        read_list(r, "unneeded-manifest-list", ComponentId::read)?;
+                    message.unneeded_manifest_list = read_component_ids(r)?;
                 }
                 Label::ExtList => {
                     let list = read_list_or_none(r, "ext-list", |r| read_uint32(r, "ext-info"))?;
@@ -99,11 +99,7 @@ impl QueryResponse {
         }
         options.put_attestation(self.attestation.as_ref());
         options.put_byte_strings(Label::SuitReports, &self.suit_reports);
-        options.put_list(
-            Label::TcList,
-            self.tc_list.as_deref(),
-            SystemPropertyClaims::write,
-        );
+        options.put_list(Label::TcList, self.tc_list.as_deref(), Claims::write);
         options.put_some(
             Label::RequestedTcList,
             &self.requested_tc_list,
@@ -141,7 +137,9 @@ impl RequestedComponent {
         for _ in 0..reader.map(rule)? {
             let label = reader.uint("requested-tc-info / label")?;
             match Label::from_number(label, numbering) {
-                Some(Label::ComponentId) => component = Some(ComponentId::read(reader)?),
+                Some(Label::ComponentId) => {
+                    component = Some(ComponentId::read(reader, "component-id")?)
+                }
                 Some(Label::TcManifestSequenceNumber) => {
                     sequence_number = Some(reader.uint("tc-manifest-sequence-number")?);
                 }

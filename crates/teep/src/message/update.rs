@@ -8,10 +8,10 @@ use super::{
     error::read_error_code,
     options::{
         AttestationParts, ExplanationParts, OptionsReader, OptionsWriter, Taken, read_byte_strings,
-        read_token,
+        read_component_ids, read_token,
     },
 };
-use crate::{ErrorCode, Token, suites::read_list};
+use crate::{ErrorCode, Token};
 
 /// A TAM tells an agent what to change, or what was wrong (section 4.4, type 3).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,8 +43,7 @@ impl Update {
             match label {
                 Label::Token => message.token = Some(read_token(r)?),
                 Label::UnneededManifestList => {
-                    message.unneeded_manifest_list =
-                        read_list(r, "unneeded-manifest-list", ComponentId::read)?;
+                    message.unneeded_manifest_list = read_component_ids(r)?;
                 }
                 Label::ManifestList => {
                     message.manifest_list = read_byte_strings(r, "manifest-list")?;

@@ -1,0 +1,307 @@
+//! The agent: the conceptual API, and the way a message takes.
+
+mod device;
+mod query;
+mod refusal;
+mod update;
+
+use alloc::{
+    collections::VecDeque,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use tamarack_cose::cbor::Limits;
+use tamarack_suit::{ComponentId, Fetch};
+use tamarack_teep::{Encoding, Message, Protected, ProtectionError, Verified, protect};
+
+use crate::{
+    exchange::{Exchanges, PolicyRound, StrangerBudget},
+    link::InstalledComponent,
+    platform::{Platform, StorageError, View},
+    state::{Anchor, AnchorRole, ComponentRecord, KnownManifest, Record, Request, RequestKind},
+};
+use refusal::Refusal;
+
+/// The TEEP Agent of one TEE.
+pub struct Agent<P> {
+    platform: P,
+    limits: Limits,
+    exchanges: Exchanges,
+    policy_round: PolicyRound,
+    stranger_budget: StrangerBudget,
+}
+
+/// Start an exchange: post the message, or nothing, to this TAM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outbound {
+    /// The TAM's URI.
+    pub tam_uri: String,
+    /// The first message; the agent lets the TAM speak first, so there is none.
+    pub message: Option<Vec<u8>>,
+}
+
+/// Why the agent could not do what the broker asked. Faults of a TAM's message are answers, not errors.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// No TAM is known.
+    #[error("no TAM is known: neither the agent nor the caller names one")]
+    NoTam,
+    /// More requests than the agent remembers.
+    #[error("{} requests are waiting already", Request::MAX)]
+    TooManyRequests,
+    /// The component is not installed and nobody asked for it.
+    #[error("{0} is neither installed nor requested")]
+    NotInstalled(ComponentId),
+    /// The answer could not be signed.
+    #[error("the answer could not be signed: {0}")]
+    Signing(tamarack_cose::Error),
+}
+
+impl<P: Platform> Agent<P> {
+    /// An agent in the TEE that `platform` is, with the default limits on messages.
+    pub fn new(platform: P) -> Self {
+        Self {
+            platform,
+            limits: Limits::default(),
+            exchanges: Exchanges::default(),
+            policy_round: PolicyRound::default(),
+            stranger_budget: StrangerBudget::default(),
+        }
+    }
+
+    /// The TEE that the agent lives in.
+    pub fn platform(&self) -> &P {
+        &self.platform
+    }
+
+    /// An application needs a component (`RequestTA`). The TAM URI is a suggestion of the REE.
+    ///
+    /// `None` if the component is installed. Otherwise the wish is remembered for the next QueryResponse.
+    ///
+    /// # Errors
+    ///
+    /// If too many wishes are waiting, no TAM is known, or the storage fails.
+    // req: TEEP-AGENT-001
+    // req: TEEP-AGENT-002
+    // req: TEEP-AGENT-021
+    pub fn request_ta(
+        &mut self,
+        component: &ComponentId,
+        tam_uri: Option<&str>,
+    ) -> Result<Option<Outbound>, AgentError> {
+        let tam_uri = tam_uri.ok_or(AgentError::NoTam)?.to_string();
+        let mut transaction = self.platform.storage().begin()?;
+        let installed = ComponentRecord::load(&*transaction, &component.to_cbor())?;
+        if let Some(installed) = installed {
+            // Wanted again, whatever was said before.
+            if Request::delete(&mut *transaction, &installed.manifest.to_cbor())? {
+                transaction.commit()?;
+            }
+            return Ok(None);
+        }
+        let key = component.to_cbor();
+        if Request::load(&*transaction, &key)?.is_none() {
+            if Request::all(&*transaction)?.len() >= Request::MAX {
+                return Err(AgentError::TooManyRequests);
+            }
+            let request = Request {
+                component: component.clone(),
+                kind: RequestKind::Wanted,
+            };
+            request.save(&mut *transaction)?;
+            transaction.commit()?;
+        }
+        Ok(Some(Outbound {
+            tam_uri,
+            message: None,
+        }))
+    }
+
+    /// An application no longer needs a component (`UnrequestTA`).
+    ///
+    /// The manifest that installed it is named to the TAM as unneeded; the TAM decides.
+    ///
+    /// # Errors
+    ///
+    /// If it is neither installed nor requested, no TAM is known, or the storage fails.
+    pub fn unrequest_ta(
+        &mut self,
+        component: &ComponentId,
+        tam_uri: Option<&str>,
+    ) -> Result<Option<Outbound>, AgentError> {
+        let tam_uri = tam_uri.ok_or(AgentError::NoTam)?.to_string();
+        let mut transaction = self.platform.storage().begin()?;
+        let withdrawn = Request::delete(&mut *transaction, &component.to_cbor())?;
+        let Some(installed) = ComponentRecord::load(&*transaction, &component.to_cbor())? else {
+            if !withdrawn {
+                return Err(AgentError::NotInstalled(component.clone()));
+            }
+            transaction.commit()?;
+            return Ok(None);
+        };
+        // At most one for each installed manifest, so there is no other bound to keep.
+        let request = Request {
+            component: installed.manifest,
+            kind: RequestKind::Unneeded,
+        };
+        request.save(&mut *transaction)?;
+        transaction.commit()?;
+        Ok(Some(Outbound {
+            tam_uri,
+            message: None,
+        }))
+    }
+
+    /// It may be time to ask for changes (`RequestPolicyCheck`): names one TAM a call until none is left.
+    ///
+    /// # Errors
+    ///
+    /// If no TAM is known.
+    pub fn request_policy_check(
+        &mut self,
+        tam_uri: Option<&str>,
+    ) -> Result<Option<Outbound>, AgentError> {
+        let known: VecDeque<String> = tam_uri.map(ToString::to_string).into_iter().collect();
+        if known.is_empty() {
+            return Err(AgentError::NoTam);
+        }
+        let next = self.policy_round.next(|| known);
+        Ok(next.map(|tam_uri| Outbound {
+            tam_uri,
+            message: None,
+        }))
+    }
+
+    /// A message to this TAM could not be delivered (`ProcessError`).
+    ///
+    /// Nothing changes: the wishes wait for the next exchange. The result is for the log.
+    // req: TEEP-AGENT-008
+    pub fn process_error(&mut self, tam_uri: &str, error: &str) -> String {
+        alloc::format!("a message to {tam_uri} could not be delivered: {error}")
+    }
+
+    /// A message came from a TAM (`ProcessTeepMessage`); the answer, or `None` to end the exchange.
+    ///
+    /// Whatever is wrong with the message is said in the answer, a TEEP Error.
+    ///
+    /// # Errors
+    ///
+    /// If the TEE itself fails: its storage, or its keys.
+    pub fn process_teep_message(
+        &mut self,
+        message: &[u8],
+        fetch: &mut dyn Fetch,
+    ) -> Result<Option<Vec<u8>>, AgentError> {
+        let verified = match self.verify(message)? {
+            Ok(verified) => verified,
+            Err(refusal) => {
+                let now = self.platform.now();
+                if !self.stranger_budget.spend(now) {
+                    return Ok(None);
+                }
+                return self
+                    .answer(&refusal.into_message().into(), Encoding::default())
+                    .map(Some);
+            }
+        };
+        let encoding = Encoding {
+            numbering: verified.encoding().numbering,
+            ..Default::default()
+        };
+        let tam = verified.signer().key_id(self.platform.crypto());
+        let answer = match verified.into_message() {
+            Message::QueryRequest(request) => {
+                let token = request.token.clone();
+                match self.answer_query(&request)? {
+                    Ok(response) => {
+                        self.exchanges.open(tam, self.platform.now());
+                        response.into()
+                    }
+                    Err(refusal) => refusal.with_token(token).into_message().into(),
+                }
+            }
+            Message::Update(update) => {
+                let digest = self.platform.crypto().sha256(message);
+                self.apply_update(&update, &tam, digest, fetch)?
+            }
+            // req: TEEP-MSG-004
+            other => {
+                let text = alloc::format!("an agent does not take a {}", other.name());
+                Refusal::permanent(&text).into_message().into()
+            }
+        };
+        self.answer(&answer, encoding).map(Some)
+    }
+
+    /// Opens a message with the TAM anchors, or says what to answer instead.
+    ///
+    /// No field of the message counts before this has succeeded.
+    // req: TEEP-VAL-007
+    // req: ARCH-021
+    fn verify(&self, message: &[u8]) -> Result<Result<Verified, Refusal>, StorageError> {
+        let protected = match Protected::decode(message, &self.limits) {
+            Ok(protected) => protected,
+            Err(error) => return Ok(Err(Refusal::permanent(&error.to_string()))),
+        };
+        let ours = self.platform.teep_key().public_key().algorithm();
+        let supported = protected.algorithms().any(|algorithm| algorithm == ours);
+        let keys = Anchor::keys(&*self.platform.storage().view()?, AnchorRole::Tam)?;
+        // A suite that this agent does not speak is told apart from a key that it does not trust.
+        if !supported {
+            return Ok(Err(Refusal::unsupported_suites(ours)));
+        }
+        Ok(protected
+            .verify(self.platform.crypto(), &keys)
+            .map_err(|error| match error {
+                ProtectionError::Message { error, .. } => Refusal::permanent(&error.to_string()),
+                error => Refusal::permanent(&error.to_string()),
+            }))
+    }
+
+    /// Signs an answer.
+    fn answer(&self, message: &Message, encoding: Encoding) -> Result<Vec<u8>, AgentError> {
+        let signer = self.platform.teep_key();
+        protect(self.platform.crypto(), signer, message, encoding).map_err(AgentError::Signing)
+    }
+}
+
+/// What is installed, as the TEE lists it for applications.
+///
+/// # Errors
+///
+/// If the storage fails.
+// req: ARCH-003
+pub fn installed_components(view: &dyn View) -> Result<Vec<InstalledComponent>, StorageError> {
+    let mut listed = Vec::new();
+    for found in ComponentRecord::all(view)? {
+        let manifest = KnownManifest::load(view, &found.manifest.to_cbor())?;
+        listed.push(InstalledComponent {
+            sequence_number: manifest.map_or(0, |known| known.record.sequence_number.0),
+            component: found.component,
+            kind: found.kind,
+            domain: found.domain,
+            manifest: found.manifest,
+            size: found.size,
+            digest: found
+                .digest
+                .bytes()
+                .iter()
+                .map(|byte| alloc::format!("{byte:02x}"))
+                .collect(),
+        });
+    }
+    Ok(listed)
+}
+
+impl<P> core::fmt::Debug for Agent<P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Agent")
+            .field("exchanges", &self.exchanges)
+            .finish_non_exhaustive()
+    }
+}

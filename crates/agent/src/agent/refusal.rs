@@ -1,0 +1,79 @@
+use alloc::{vec, vec::Vec};
+
+use tamarack_cose::SignatureAlgorithm;
+use tamarack_teep::{
+    CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, Token, VERSION,
+};
+
+/// An Error in the making: why the agent does not do what a message asks.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal(Error);
+
+impl Refusal {
+    fn new(code: ErrorCode, text: &str) -> Self {
+        let mut error = Error::new(code);
+        error.explanation = Some(Explanation::english(text));
+        Self(error)
+    }
+
+    /// Something in the message is wrong.
+    // req: TEEP-ERR-003
+    pub(super) fn permanent(text: &str) -> Self {
+        Self::new(ErrorCode::PERMANENT_ERROR, text)
+    }
+
+    /// A passing fault of the TEE.
+    pub(super) fn temporary(text: &str) -> Self {
+        Self::new(ErrorCode::TEMPORARY_ERROR, text)
+    }
+
+    /// The message asks for something that this version of the protocol does not have.
+    pub(super) fn unsupported_extension(text: &str) -> Self {
+        Self::new(ErrorCode::UNSUPPORTED_EXTENSION, text)
+    }
+
+    // req: TEEP-ERR-006
+    pub(super) fn unsupported_version() -> Self {
+        let mut refusal = Self::new(
+            ErrorCode::UNSUPPORTED_MSG_VERSION,
+            "none of the versions is supported",
+        );
+        refusal.0.versions = vec![VERSION];
+        refusal
+    }
+
+    // req: TEEP-ERR-006
+    pub(super) fn unsupported_freshness() -> Self {
+        let text = "none of the freshness mechanisms is supported";
+        let mut refusal = Self::new(ErrorCode::UNSUPPORTED_FRESHNESS_MECHANISMS, text);
+        refusal.0.supported_freshness_mechanisms = vec![FreshnessMechanism::NONCE];
+        refusal
+    }
+
+    // req: TEEP-ERR-006
+    pub(super) fn unsupported_suites(ours: SignatureAlgorithm) -> Self {
+        let text = "none of the cipher suites is supported";
+        let mut refusal = Self::new(ErrorCode::UNSUPPORTED_CIPHER_SUITES, text);
+        refusal.0.supported_teep_cipher_suites = vec![CipherSuite::sign1(ours)];
+        refusal
+    }
+
+    /// Manifests failed; the reports say how.
+    // req: TEEP-ERR-010
+    pub(super) fn manifests_failed(text: &str, suit_reports: Vec<Vec<u8>>) -> Self {
+        let mut refusal = Self::new(ErrorCode::MANIFEST_PROCESSING_FAILED, text);
+        refusal.0.suit_reports = suit_reports;
+        refusal
+    }
+
+    /// The token of the message that is answered.
+    // req: TEEP-MSG-080
+    pub(super) fn with_token(mut self, token: Option<Token>) -> Self {
+        self.0.token = token;
+        self
+    }
+
+    pub(super) fn into_message(self) -> Error {
+        self.0
+    }
+}

@@ -1,0 +1,261 @@
+//! What an Update does: unlink first, then install, each manifest a transaction of its own.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use tamarack_cose::KeyId;
+use tamarack_suit::{ComponentId, Envelope, Fetch, Processor};
+use tamarack_teep::{Message, Success, Update};
+
+use super::{Agent, AgentError, Refusal, device::TeeDevice};
+use crate::{
+    platform::{Platform, StorageError, View},
+    rights::Rights,
+    state::{ComponentRecord, KnownManifest, Record, Request, RequestKind, SeenUpdates},
+};
+
+/// Most manifests taken in one Update.
+// req: TEEP-OPS-006
+const MAX_MANIFESTS: usize = 32;
+
+/// What became of one manifest.
+struct Applied {
+    /// The encoded SUIT report.
+    report: Vec<u8>,
+    /// Why it failed, if it did.
+    failure: Option<String>,
+}
+
+impl<P: Platform> Agent<P> {
+    /// Does what an Update of a trusted TAM says, and makes the answer.
+    pub(super) fn apply_update(
+        &mut self,
+        update: &Update,
+        tam: &KeyId,
+        digest: [u8; 32],
+        fetch: &mut dyn Fetch,
+    ) -> Result<Message, AgentError> {
+        let refused = |refusal: Refusal| {
+            Ok(refusal
+                .with_token(update.token.clone())
+                .into_message()
+                .into())
+        };
+        if !self.exchanges.take_update(tam, self.platform.now()) {
+            return refused(Refusal::permanent(
+                "no exchange is open in which this Update belongs",
+            ));
+        }
+        if update.manifest_list.len() > MAX_MANIFESTS
+            || update.unneeded_manifest_list.len() > MAX_MANIFESTS
+        {
+            let text = format!("more than {MAX_MANIFESTS} manifests in one Update");
+            return refused(Refusal::permanent(&text));
+        }
+        if update.token.is_some() && self.is_replay(update, &digest)? {
+            return refused(Refusal::permanent("this Update was processed before"));
+        }
+        if let Err(reason) = self.unlink_all(&update.unneeded_manifest_list, fetch)? {
+            return refused(Refusal::manifests_failed(&reason, Vec::new()));
+        }
+        let mut reports = Vec::new();
+        let mut failure = None;
+        for manifest in &update.manifest_list {
+            let applied = self.install(manifest, update, fetch)?;
+            reports.push(applied.report);
+            failure = failure.or(applied.failure);
+        }
+        self.conclude(update, digest)?;
+        // req: TEEP-AGENT-018
+        match failure {
+            Some(reason) => refused(Refusal::manifests_failed(&reason, reports)),
+            None => Ok(Success {
+                token: update.token.clone(),
+                msg: None,
+                suit_reports: reports,
+            }
+            .into()),
+        }
+    }
+
+    /// Whether this very Update was processed before and would change something now.
+    ///
+    /// One that changes nothing is harmless; a TAM that sends a fixed message may do so again.
+    fn is_replay(&self, update: &Update, digest: &[u8; 32]) -> Result<bool, StorageError> {
+        let view = self.platform.storage().view()?;
+        let seen = SeenUpdates::load(&*view, &[])?.unwrap_or_default();
+        Ok(seen.contains(digest) && !is_in_force(&*view, update)?)
+    }
+
+    /// Unlinks manifests, those that depend on others of the list first.
+    // req: TEEP-AGENT-016
+    fn unlink_all(
+        &mut self,
+        manifests: &[ComponentId],
+        fetch: &mut dyn Fetch,
+    ) -> Result<Result<(), String>, AgentError> {
+        let mut left: Vec<&ComponentId> = manifests.iter().collect();
+        while !left.is_empty() {
+            let view = self.platform.storage().view()?;
+            let installed = KnownManifest::all(&*view)?;
+            drop(view);
+            // A manifest that is not there needs no unlinking.
+            left.retain(|id| {
+                installed
+                    .iter()
+                    .any(|known| known.record.id == **id && known.envelope.is_some())
+            });
+            let dependent = |id: &ComponentId| {
+                installed.iter().find(|known| {
+                    known.envelope.is_some() && known.record.dependencies.contains(id)
+                })
+            };
+            let Some(at) = left.iter().position(|id| dependent(id).is_none()) else {
+                let Some(blocked) = left.first() else {
+                    return Ok(Ok(()));
+                };
+                let by = dependent(blocked).map(|known| known.record.id.to_string());
+                let by = by.unwrap_or_default();
+                return Ok(Err(format!("{blocked} is needed by {by}")));
+            };
+            let id = left.remove(at);
+            if let Err(reason) = self.unlink(id, fetch)? {
+                return Ok(Err(format!("{id}: {reason}")));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn unlink(
+        &self,
+        id: &ComponentId,
+        fetch: &mut dyn Fetch,
+    ) -> Result<Result<(), String>, AgentError> {
+        let mut transaction = self.platform.storage().begin()?;
+        let rights = Rights::load(&*transaction)?;
+        let signers = rights.signers();
+        let mut device = TeeDevice::new(&self.platform, &rights, &mut *transaction);
+        let outcome = Processor::new(self.platform.crypto(), &signers, &rights).uninstall(
+            &mut device,
+            fetch,
+            id,
+        );
+        if let Err(error) = outcome.result {
+            return Ok(Err(error.to_string()));
+        }
+        let retired = device.into_retired();
+        transaction.commit()?;
+        retired
+            .iter()
+            .for_each(|component| self.platform.runtime().retire(component));
+        Ok(Ok(()))
+    }
+
+    /// Applies one manifest: all of it, or nothing.
+    // req: TEEP-AGENT-017
+    // req: TEEP-AGENT-019
+    // req: TEEP-MSG-065
+    fn install(
+        &self,
+        envelope: &[u8],
+        update: &Update,
+        fetch: &mut dyn Fetch,
+    ) -> Result<Applied, AgentError> {
+        let mut transaction = self.platform.storage().begin()?;
+        let rights = Rights::load(&*transaction)?;
+        let signers = rights.signers();
+        let mut device = TeeDevice::new(&self.platform, &rights, &mut *transaction);
+        let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
+        // req: TEEP-MSG-083
+        if let Some(token) = &update.token {
+            processor = processor.with_nonce(token.as_bytes());
+        }
+        let outcome = processor.update_bytes(&mut device, fetch, envelope);
+        let retired = device.into_retired();
+        let report = outcome.report.encode();
+        if let Err(error) = outcome.result {
+            return Ok(Applied {
+                report,
+                failure: Some(failure(envelope, &error.to_string())),
+            });
+        }
+        match transaction.commit() {
+            Ok(()) => {}
+            Err(StorageError::Full) => {
+                return Ok(Applied {
+                    report,
+                    failure: Some(failure(envelope, "no room is left")),
+                });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        retired
+            .iter()
+            .for_each(|component| self.platform.runtime().retire(component));
+        Ok(Applied {
+            report,
+            failure: None,
+        })
+    }
+
+    /// Remembers the Update, and forgets wishes that came true.
+    fn conclude(&self, update: &Update, digest: [u8; 32]) -> Result<(), AgentError> {
+        let mut transaction = self.platform.storage().begin()?;
+        for request in Request::all(&*transaction)? {
+            let key = request.component.to_cbor();
+            let came_true = match request.kind {
+                RequestKind::Wanted => ComponentRecord::load(&*transaction, &key)?.is_some(),
+                RequestKind::Unneeded => {
+                    !KnownManifest::is_installed(&*transaction, &request.component)?
+                }
+            };
+            if came_true {
+                Request::delete(&mut *transaction, &key)?;
+            }
+        }
+        if update.token.is_some() {
+            let mut seen = SeenUpdates::load(&*transaction, &[])?.unwrap_or_default();
+            seen.remember(digest);
+            seen.save(&mut *transaction)?;
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+/// Whether everything that the Update asks for is so already.
+fn is_in_force(view: &dyn View, update: &Update) -> Result<bool, StorageError> {
+    for id in &update.unneeded_manifest_list {
+        if KnownManifest::is_installed(view, id)? {
+            return Ok(false);
+        }
+    }
+    for envelope in &update.manifest_list {
+        let Ok(envelope) = Envelope::decode(envelope) else {
+            return Ok(false);
+        };
+        let Ok(manifest) = envelope.unverified_manifest() else {
+            return Ok(false);
+        };
+        let known = KnownManifest::load(view, &manifest.placement().to_cbor())?;
+        let in_force = known.is_some_and(|known| {
+            known.envelope.is_some() && known.record.digest == envelope.claimed_digest()
+        });
+        if !in_force {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A failure with the name of the manifest, as far as it has one.
+fn failure(envelope: &[u8], reason: &str) -> String {
+    let name = Envelope::decode(envelope)
+        .and_then(|envelope| Ok(envelope.unverified_manifest()?.placement().to_string()));
+    match name {
+        Ok(name) => format!("{name}: {reason}"),
+        Err(_) => reason.to_string(),
+    }
+}

@@ -1,0 +1,92 @@
+//! Who may sign what: security domains and the device administrator.
+
+use alloc::{string::String, vec::Vec};
+
+use tamarack_cose::PublicKey;
+use tamarack_suit::{Access, AccessControl, ComponentId};
+
+use crate::{
+    domain::{DOMAIN_SEGMENT, Quota},
+    platform::{StorageError, View},
+    state::{Anchor, AnchorRole, DomainRecord, Record},
+};
+
+/// The trusted signers of a device, and what each may touch.
+///
+/// A component belongs to the security domain with the longest prefix of its identifier, and only that
+/// domain's owners may sign for it, not even the device administrator. What no domain owns, and the
+/// domains themselves, are the device administrator's.
+#[derive(Debug, Clone)]
+pub(crate) struct Rights {
+    administrators: Vec<PublicKey>,
+    domains: Vec<DomainRecord>,
+}
+
+impl Rights {
+    /// Reads the rights in force.
+    pub(crate) fn load(view: &dyn View) -> Result<Self, StorageError> {
+        Ok(Self {
+            administrators: Anchor::keys(view, AnchorRole::Signer)?,
+            domains: DomainRecord::all(view)?,
+        })
+    }
+
+    /// Every key that may sign a manifest at all.
+    pub(crate) fn signers(&self) -> Vec<PublicKey> {
+        let owners = self.domains.iter().flat_map(|record| &record.domain.owners);
+        let mut keys: Vec<PublicKey> = self.administrators.iter().chain(owners).copied().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// The security domain that owns `component`; `None` is the device administrator.
+    pub(crate) fn domain_of(&self, component: &ComponentId) -> Option<&DomainRecord> {
+        if is_reserved(component) {
+            return None;
+        }
+        self.domains
+            .iter()
+            .filter(|record| component.starts_with(&record.domain.prefix))
+            .max_by_key(|record| record.domain.prefix.segments().count())
+    }
+
+    /// The name of the domain that owns `component`; empty for the device administrator.
+    pub(crate) fn domain_name(&self, component: &ComponentId) -> String {
+        self.domain_of(component)
+            .map(|record| record.name.clone())
+            .unwrap_or_default()
+    }
+
+    /// The quota of the domain `name`. The device administrator's is the default one.
+    pub(crate) fn quota(&self, name: &str) -> Quota {
+        let found = self.domains.iter().find(|record| record.name == name);
+        found.map(|record| record.domain.quota).unwrap_or_default()
+    }
+
+    /// The domain other than `name` that has exactly this prefix.
+    pub(crate) fn rival(&self, name: &str, prefix: &ComponentId) -> Option<&DomainRecord> {
+        self.domains
+            .iter()
+            .find(|record| record.name != name && record.domain.prefix == *prefix)
+    }
+}
+
+impl AccessControl for Rights {
+    fn permits(&self, signers: &[PublicKey], access: Access, component: &ComponentId) -> bool {
+        // What a dependency may do is decided by its own signers.
+        if access == Access::Dependency {
+            return true;
+        }
+        let trusted = match self.domain_of(component) {
+            Some(record) => &record.domain.owners,
+            None => &self.administrators,
+        };
+        signers.iter().any(|signer| trusted.contains(signer))
+    }
+}
+
+/// Whether the identifier is under the segment of security domains.
+pub(crate) fn is_reserved(component: &ComponentId) -> bool {
+    component.segments().next() == Some(DOMAIN_SEGMENT)
+}

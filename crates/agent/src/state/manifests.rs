@@ -1,0 +1,102 @@
+use alloc::vec::Vec;
+
+use tamarack_cose::{
+    PublicKey,
+    cbor::{DecodeError, Problem, Reader, Writer},
+};
+use tamarack_suit::{ComponentId, ManifestRecord, SequenceNumber, SuitDigest};
+
+use super::Record;
+use crate::platform::{StorageError, View};
+
+/// A manifest that was applied, under its own component identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownManifest {
+    /// What the SUIT processor remembers about it. Of an unlinked manifest only the sequence number and
+    /// the digest mean anything: they keep older ones from coming back.
+    pub record: ManifestRecord,
+    /// The envelope without its payloads, for validation and removal; `None` once it was unlinked.
+    pub envelope: Option<Vec<u8>>,
+}
+
+impl KnownManifest {
+    /// Whether the manifest is in force.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub fn is_installed(view: &dyn View, id: &ComponentId) -> Result<bool, StorageError> {
+        let known = Self::load(view, &id.to_cbor())?;
+        Ok(known.is_some_and(|known| known.envelope.is_some()))
+    }
+}
+
+impl Record for KnownManifest {
+    const PREFIX: u8 = b'm';
+
+    fn key(&self) -> Vec<u8> {
+        self.record.id.to_cbor()
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let record = &self.record;
+        Writer::build(|w| {
+            w.array(8);
+            record.id.write(w);
+            w.uint(record.sequence_number.0);
+            record.digest.write(w);
+            w.array(record.signers.len());
+            for signer in &record.signers {
+                w.raw(&signer.to_cose_key());
+            }
+            for list in [&record.components, &record.dependencies] {
+                w.array(list.len());
+                list.iter().for_each(|id| id.write(w));
+            }
+            w.bool(record.root);
+            match &self.envelope {
+                Some(envelope) => w.bytes(envelope),
+                None => w.null(),
+            };
+        })
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let rule = "manifest";
+        reader.array_of(8, "an array of 8", rule)?;
+        let id = ComponentId::read(reader, rule)?;
+        let sequence_number = SequenceNumber(reader.uint(rule)?);
+        let digest = SuitDigest::read(reader)?;
+        let mut signers = Vec::new();
+        for _ in 0..reader.array(rule)? {
+            let wrong = reader.error(rule, Problem::Expected("a key"));
+            signers.push(PublicKey::from_cose_key(reader.raw(rule)?).map_err(|_| wrong)?);
+        }
+        let components = read_ids(reader, rule)?;
+        let dependencies = read_ids(reader, rule)?;
+        let root = reader.bool(rule)?;
+        let envelope = if reader.take_null() {
+            None
+        } else {
+            Some(reader.bytes(rule)?.to_vec())
+        };
+        let record = ManifestRecord {
+            id,
+            sequence_number,
+            digest,
+            signers,
+            components,
+            dependencies,
+            root,
+        };
+        Ok(Self { record, envelope })
+    }
+}
+
+fn read_ids(reader: &mut Reader<'_>, rule: &'static str) -> Result<Vec<ComponentId>, DecodeError> {
+    let mut ids = Vec::new();
+    for _ in 0..reader.array(rule)? {
+        ids.push(ComponentId::read(reader, rule)?);
+    }
+    Ok(ids)
+}

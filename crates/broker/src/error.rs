@@ -1,0 +1,53 @@
+use std::path::PathBuf;
+
+/// Why the broker could not do something, by whose fault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokerError {
+    /// The TEE can't be reached.
+    #[error("the TEE does not answer on {path}: {source}. Is `tamarack tee serve` running?")]
+    TeeUnreachable {
+        /// Its socket.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The TEE ended the link or broke its rules.
+    #[error("the link to the TEE broke: {0}")]
+    Link(String),
+    /// The TEE refused a call.
+    #[error("{reason}")]
+    Tee {
+        /// GlobalPlatform result code.
+        result: u32,
+        /// Why, in the TEE's words.
+        reason: String,
+    },
+    /// The TAM can't be reached, or did not answer as TEEP over HTTP demands.
+    #[error("the TAM at {uri}: {reason}")]
+    Tam {
+        /// Its URI.
+        uri: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The exchange did not come to an end.
+    #[error("the exchange with {uri} was ended after {rounds} messages")]
+    EndlessExchange {
+        /// The TAM's URI.
+        uri: String,
+        /// Messages carried to the TAM.
+        rounds: usize,
+    },
+    /// A socket could not be opened.
+    #[error("cannot listen on {path}: {source}")]
+    Listen {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The HTTP client could not be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    HttpClient(String),
+}
