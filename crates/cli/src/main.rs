@@ -1,2 +1,115 @@
-//! Placeholder.
-fn main() {}
+//! `tamarack`: a TAM, a TEE, a broker, and the tools around them, in one binary.
+//!
+//! Each subcommand is a module with its arguments and a `run`. Results go to standard output, for people or
+//! with `--json` for programs; everything else goes to standard error. Exit codes: 0 done, 1 failed,
+//! 2 wrong usage.
+
+mod admin;
+mod app;
+mod bench;
+mod broker;
+mod demo;
+mod failure;
+mod files;
+mod http;
+mod key;
+mod key_file;
+mod logging;
+mod manifest;
+mod output;
+mod signals;
+mod tam;
+mod tee;
+mod teep;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+use output::Output;
+
+/// TEEP: trusted applications for trusted execution environments.
+///
+/// A TAM (`tam`) decides which trusted applications each device's TEE may hold; the agent in the TEE (`tee`)
+/// installs, updates, runs and removes them; the broker (`broker`) carries messages between the two.
+/// `tamarack demo` shows all of it at work on this machine.
+#[derive(Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    /// Print results as JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Say more on standard error; twice for everything. `TAMARACK_LOG` sets it by module.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Walk a trusted application through its whole life, on this machine, in seconds.
+    Demo(demo::Arguments),
+    /// Run a TAM, or show its keys.
+    #[command(subcommand)]
+    Tam(tam::Command),
+    /// Operate a TAM: devices, components, domains, deployments, audit.
+    Admin(admin::Arguments),
+    /// Run a TEE, or prepare one.
+    #[command(subcommand)]
+    Tee(tee::Command),
+    /// Run a broker between a TEE and a TAM.
+    #[command(subcommand)]
+    Broker(broker::Command),
+    /// Use trusted applications, as an application on the device does.
+    App(app::Arguments),
+    /// Make keys and show them.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Make, sign, read and verify SUIT manifests.
+    #[command(subcommand)]
+    Manifest(manifest::Command),
+    /// Read TEEP messages.
+    #[command(subcommand)]
+    Teep(teep::Command),
+    /// Measure, each figure beside the cost of its bare signatures.
+    #[command(subcommand)]
+    Bench(bench::Command),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logging::start(arguments.verbose);
+    let output = Output::new(arguments.json);
+    let outcome = match arguments.command {
+        Command::Demo(command) => command.run(output),
+        Command::Tam(command) => command.run(output),
+        Command::Admin(command) => command.run(output),
+        Command::Tee(command) => command.run(output),
+        Command::Broker(command) => command.run(output),
+        Command::App(command) => command.run(output),
+        Command::Key(command) => command.run(output),
+        Command::Manifest(command) => command.run(output),
+        Command::Teep(command) => command.run(output),
+        Command::Bench(command) => command.run(output),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a future to its end on a runtime of its own.
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start the runtime: {error}")))?
+        .block_on(future)
+}

@@ -1,0 +1,54 @@
+//! What went wrong, for a person: the thing, the cause, and what to do about it.
+
+use std::{fmt, path::Path};
+
+/// A command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure in words: what, and why.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// A failure about a file.
+    pub(crate) fn file(path: &Path, cause: impl fmt::Display) -> Self {
+        Self::new(format!("{}: {cause}", path.display()))
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<tamarack_broker::BrokerError> for Failure {
+    fn from(error: tamarack_broker::BrokerError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<tamarack_cose::Error> for Failure {
+    fn from(error: tamarack_cose::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}

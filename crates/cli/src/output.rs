@@ -1,0 +1,162 @@
+//! Results on standard output: text for people, JSON for programs.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// What went well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// What did not.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What matters less.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// What matters more.
+pub(crate) const STRONG: Style = Style::new().bold();
+
+/// Where results go. Colours show on a terminal only.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether a program reads the results.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints a result: as one JSON value, or as the text that `text` writes.
+    pub(crate) fn result(self, value: &impl Serialize, text: impl FnOnce() -> String) {
+        if self.json {
+            self.json_line(value, true);
+        } else {
+            self.line(&text());
+        }
+    }
+
+    /// Prints one line of text, or nothing where a program reads.
+    pub(crate) fn text(self, text: &str) {
+        if !self.json {
+            self.line(text);
+        }
+    }
+
+    /// Prints a value on a line of its own, for results that come one by one.
+    pub(crate) fn event(self, value: &impl Serialize) {
+        if self.json {
+            self.json_line(value, false);
+        }
+    }
+
+    /// Prints why the command failed, on standard error.
+    pub(crate) fn failure(self, failure: &Failure) {
+        if self.json {
+            let value = serde_json::json!({
+                "error": failure.message(),
+                "hint": failure.hint_text(),
+            });
+            eprintln!("{value}");
+            return;
+        }
+        anstream::eprintln!("{BAD}error:{BAD:#} {failure}");
+        if let Some(hint) = failure.hint_text() {
+            anstream::eprintln!("{STRONG}help:{STRONG:#} {hint}");
+        }
+    }
+
+    fn json_line(self, value: &impl Serialize, pretty: bool) {
+        let text = if pretty {
+            serde_json::to_string_pretty(value)
+        } else {
+            serde_json::to_string(value)
+        };
+        self.line(&text.unwrap_or_default());
+    }
+
+    /// A reader that went away (`tamarack … | head`) is no error.
+    fn line(self, text: &str) {
+        let mut out = anstream::stdout().lock();
+        let written = writeln!(out, "{text}").and_then(|()| out.flush());
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            anstream::eprintln!("{BAD}error:{BAD:#} standard output: {error}");
+        }
+    }
+}
+
+/// Lays rows out in columns, the last one ragged.
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let columns = header.len();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(header.get(column).map(|cell| cell.len())).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![format!("{STRONG}{}{STRONG:#}", line(header.to_vec()))];
+    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    lines.join("\n")
+}
+
+/// Shows a JSON value as an indented outline.
+pub(crate) fn tree(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    write_tree(value, 0, &mut out);
+    out.trim_end().to_owned()
+}
+
+fn write_tree(value: &serde_json::Value, depth: usize, out: &mut String) {
+    use serde_json::Value;
+    let indent = "  ".repeat(depth);
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match scalar(value) {
+                    Some(text) => out.push_str(&format!("{indent}{DIM}{name}:{DIM:#} {text}\n")),
+                    None => {
+                        out.push_str(&format!("{indent}{DIM}{name}:{DIM:#}\n"));
+                        write_tree(value, depth + 1, out);
+                    }
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                match scalar(item) {
+                    Some(text) => out.push_str(&format!("{indent}- {text}\n")),
+                    None => {
+                        let mut nested = String::new();
+                        write_tree(item, depth + 1, &mut nested);
+                        let nested = nested.get(indent.len() + 2..).unwrap_or_default();
+                        out.push_str(&format!("{indent}- {nested}"));
+                    }
+                }
+            }
+        }
+        other => out.push_str(&format!("{indent}{}\n", scalar(other).unwrap_or_default())),
+    }
+}
+
+/// A value that fits on the line of its name.
+fn scalar(value: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Object(members) if members.is_empty() => Some("{}".into()),
+        Value::Array(items) if items.is_empty() => Some("none".into()),
+        Value::Array(items) if items.iter().all(|item| item.is_number()) => Some(value.to_string()),
+        Value::Object(_) | Value::Array(_) => None,
+        other => Some(other.to_string()),
+    }
+}
