@@ -1,6 +1,6 @@
 //! What a TEE offers the agent: one small trait for each thing it needs from outside.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 
 use tamarack_cose::{CryptoProvider, PublicKey, Signer};
 
@@ -32,6 +32,36 @@ pub trait Platform: Send + Sync {
 
     /// The place where Trusted Applications run.
     fn runtime(&self) -> &dyn Runtime;
+}
+
+impl<P: Platform> Platform for Arc<P> {
+    fn crypto(&self) -> &CryptoProvider {
+        P::crypto(self)
+    }
+
+    fn now(&self) -> u64 {
+        P::now(self)
+    }
+
+    fn identity(&self) -> &Identity {
+        P::identity(self)
+    }
+
+    fn teep_key(&self) -> &dyn Signer {
+        P::teep_key(self)
+    }
+
+    fn attest(&self, nonce: &[u8], teep_key: &PublicKey) -> Result<Evidence, PlatformError> {
+        P::attest(self, nonce, teep_key)
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        P::storage(self)
+    }
+
+    fn runtime(&self) -> &dyn Runtime {
+        P::runtime(self)
+    }
 }
 
 /// Identifiers of the device. None of them is secret, and none proves anything: Evidence does.

@@ -1,0 +1,123 @@
+//! What the machine gives the TEE: a root key, a monotonic counter, an identity that can be attested.
+//!
+//! Everything above is the same on every platform. What differs is what these few things are worth: on
+//! [`Software`] they are files, on a machine with a TPM, a confidential VM or an enclave, hardware keeps
+//! them.
+
+mod counter;
+mod software;
+
+use core::fmt;
+use std::path::PathBuf;
+
+use tamarack_agent::platform::Identity;
+use tamarack_cose::Signer;
+use zeroize::Zeroizing;
+
+pub use counter::MonotonicCounter;
+pub use software::{Software, SoftwareOptions};
+
+/// The machine under a TEE.
+///
+/// A platform unseals its root key once, when it is opened, and keeps everything else behind handles, so that
+/// keys can live in a TPM or an enclave.
+pub trait TeePlatform: Send + Sync {
+    /// A short name for logs: `software`, …
+    fn name(&self) -> &'static str;
+
+    /// What an operator must know before trusting this platform with anything; `None` if it keeps the
+    /// promises of a TEE.
+    fn warning(&self) -> Option<&'static str>;
+
+    /// The key that everything stored is sealed under. The same after every start, unknown outside.
+    fn root_key(&self) -> &RootKey;
+
+    /// The counter that makes a rolled-back store show.
+    fn counter(&self) -> &dyn MonotonicCounter;
+
+    /// Who this device is, and which updates apply to it.
+    fn identity(&self) -> &Identity;
+
+    /// The key that signs TEEP messages. It is not the attestation key.
+    fn teep_key(&self) -> &dyn Signer;
+
+    /// SHA-256 of the code that runs in the TEE.
+    fn measurement(&self) -> [u8; 32];
+
+    /// How the platform proves what it is.
+    fn attester(&self) -> Attester<'_>;
+}
+
+/// How a platform proves what it is.
+#[non_exhaustive]
+pub enum Attester<'a> {
+    /// With a key that signs Entity Attestation Tokens which the TEE composes itself.
+    ///
+    /// Hardware that issues quotes over bytes of the TEE's choice will be another variant.
+    Key(&'a dyn Signer),
+}
+
+impl fmt::Debug for Attester<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(signer) => f.debug_tuple("Key").field(signer.public_key()).finish(),
+        }
+    }
+}
+
+/// The 32 bytes that everything stored is sealed under. Zeroed when dropped, never shown.
+#[derive(Clone)]
+pub struct RootKey(Zeroizing<[u8; 32]>);
+
+impl RootKey {
+    /// Wraps the bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RootKey(…)")
+    }
+}
+
+/// Why a platform can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlatformFault {
+    /// A file can't be read or written.
+    #[error("can't {action} {}: {source}", path.display())]
+    File {
+        /// What was tried: `read`, `write`, …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A key file can be read by somebody else.
+    #[error("{} is open to other users (mode {mode:o}); run: chmod go-rwx {}", path.display(), path.display())]
+    Exposed {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file does not hold what it must.
+    #[error("{} is damaged: {problem}; restore it from a backup, or start with an empty folder", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The crypto provider failed.
+    #[error(transparent)]
+    Crypto(#[from] tamarack_cose::Error),
+}

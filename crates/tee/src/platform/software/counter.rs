@@ -1,0 +1,44 @@
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{MonotonicCounter, PlatformFault, files};
+
+/// A counter in a file. Whoever can write the file can turn it back.
+#[derive(Debug)]
+pub(super) struct FileCounter {
+    path: PathBuf,
+    value: Mutex<u64>,
+}
+
+impl FileCounter {
+    pub(super) fn open(path: PathBuf) -> Result<Self, PlatformFault> {
+        let text = files::read(&path)?;
+        let value = core::str::from_utf8(&text)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        let value = value.ok_or_else(|| PlatformFault::Damaged {
+            path: path.clone(),
+            problem: "it holds no number".into(),
+        })?;
+        Ok(Self {
+            path,
+            value: Mutex::new(value),
+        })
+    }
+}
+
+impl MonotonicCounter for FileCounter {
+    fn value(&self) -> Result<u64, PlatformFault> {
+        Ok(*self.value.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn increment(&self) -> Result<u64, PlatformFault> {
+        let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = value.saturating_add(1);
+        files::replace(&self.path, format!("{next}\n").as_bytes())?;
+        *value = next;
+        Ok(next)
+    }
+}

@@ -1,0 +1,33 @@
+/// What one session of a TA may use. All limits are inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes of a module's file. Default: 4 MiB.
+    pub module_bytes: usize,
+    /// Bytes of linear memory, rounded down to WebAssembly's pages of 64 KiB. Default: 16 MiB.
+    pub memory_bytes: usize,
+    /// Elements of each table (function pointers, mostly); a module has four tables at most. Default: 10,000.
+    pub table_elements: usize,
+    /// Fuel for each call from outside: about one unit per WebAssembly instruction, more for a service.
+    /// Default: one billion, about a second on a desktop machine.
+    pub fuel: u64,
+    /// Bytes of input to a call. Default: 1 MiB.
+    pub input_bytes: usize,
+    /// Bytes of output of a command. Default: 1 MiB.
+    pub output_bytes: usize,
+    /// Log lines for each call; further ones are dropped. Default: 64.
+    pub log_lines: u32,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self {
+            module_bytes: 4 << 20,
+            memory_bytes: 16 << 20,
+            table_elements: 10_000,
+            fuel: 1_000_000_000,
+            input_bytes: 1 << 20,
+            output_bytes: 1 << 20,
+            log_lines: 64,
+        }
+    }
+}

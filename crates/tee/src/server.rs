@@ -1,0 +1,280 @@
+//! The TEE as a process: the link on a Unix socket.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    os::unix::{
+        fs::{FileTypeExt, PermissionsExt},
+        net::{UnixListener, UnixStream},
+    },
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tamarack_agent::{
+    Agent, AgentError, Outbound, installed_components,
+    link::{Call, MAX_FRAME, Reply},
+    platform::{Platform, StorageError},
+};
+use tamarack_suit::{DeviceError, Fetch};
+use tamarack_ta::ResultCode;
+
+use crate::{Tee, TeeError, applications::InvocationError};
+
+/// Connections served at a time; more wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 64;
+
+/// Bytes of a payload that are read and dropped after it was refused.
+const MAX_DROPPED: usize = 64 << 20;
+
+/// How long a broker may take to send what it announced.
+const READ_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Answers calls on the socket `path` for as long as the process lives.
+///
+/// The socket is for its owner and group (mode 0660). One that a TEE left behind is replaced; one that still
+/// answers is not. `ready` runs once calls are answered.
+///
+/// # Errors
+///
+/// If the socket can't be opened.
+pub fn serve(tee: Arc<Tee>, path: &Path, ready: impl FnOnce()) -> Result<(), TeeError> {
+    let listener = listen(path).map_err(|source| TeeError::Listen {
+        path: path.to_owned(),
+        source,
+    })?;
+    let server = Arc::new(Server {
+        agent: Mutex::new(Agent::new(Arc::clone(&tee))),
+        tee,
+        connections: AtomicUsize::new(0),
+    });
+    ready();
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => Server::spawn(&server, stream),
+            Err(error) => {
+                // Out of descriptors, say: others may become free.
+                tracing::warn!(%error, "a connection could not be accepted");
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let left_behind = fs::metadata(path).is_ok_and(|found| found.file_type().is_socket())
+        && UnixStream::connect(path).is_err();
+    if left_behind {
+        fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+struct Server {
+    tee: Arc<Tee>,
+    /// Messages of TAMs are processed one at a time; applications do not wait for them.
+    agent: Mutex<Agent<Arc<Tee>>>,
+    connections: AtomicUsize,
+}
+
+impl Server {
+    fn spawn(server: &Arc<Self>, stream: UnixStream) {
+        while server.connections.load(Ordering::Acquire) >= MAX_CONNECTIONS {
+            thread::sleep(Duration::from_millis(5));
+        }
+        server.connections.fetch_add(1, Ordering::AcqRel);
+        let server = Arc::clone(server);
+        thread::spawn(move || {
+            // A connection is one call. A broker that breaks it off has its reasons.
+            if let Err(error) = server.answer(stream) {
+                tracing::debug!(%error, "a call on the link was broken off");
+            }
+            server.connections.fetch_sub(1, Ordering::AcqRel);
+        });
+    }
+
+    fn answer(&self, stream: UnixStream) -> io::Result<()> {
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        stream.set_write_timeout(Some(READ_TIMEOUT))?;
+        let mut link = LinkStream { stream };
+        let frame = link.read()?;
+        let reply = match Call::decode(&frame) {
+            Ok(call) => self.dispatch(call, &mut link),
+            Err(error) => Reply::failed(ResultCode::BAD_FORMAT.0, error),
+        };
+        link.write(&reply.encode())
+    }
+
+    fn dispatch(&self, call: Call, link: &mut LinkStream) -> Reply {
+        match call {
+            Call::RequestTa { component, tam_uri } => {
+                outbound(self.agent(|agent| agent.request_ta(&component, tam_uri.as_deref())))
+            }
+            Call::UnrequestTa { component, tam_uri } => {
+                outbound(self.agent(|agent| agent.unrequest_ta(&component, tam_uri.as_deref())))
+            }
+            Call::RequestPolicyCheck { tam_uri } => {
+                outbound(self.agent(|agent| agent.request_policy_check(tam_uri.as_deref())))
+            }
+            Call::ProcessError { tam_uri, error } => {
+                let text = self.agent(|agent| agent.process_error(&tam_uri, &error));
+                tracing::warn!("{text}");
+                Reply::NoData
+            }
+            Call::ProcessTeepMessage { tam_uri, message } => {
+                tracing::debug!(tam_uri, bytes = message.len(), "a message from a TAM");
+                match self.agent(|agent| agent.process_teep_message(&message, link)) {
+                    Ok(Some(answer)) => Reply::Message(answer),
+                    Ok(None) => Reply::NoData,
+                    Err(error) => failed(&error),
+                }
+            }
+            Call::List => match self.list() {
+                Ok(reply) => reply,
+                Err(error) => failed(&AgentError::Storage(error)),
+            },
+            Call::OpenSession { component } => match self.tee.applications().open(&component) {
+                Ok(session) => Reply::Session(session),
+                Err(error) => refused(&error),
+            },
+            Call::Invoke {
+                session,
+                command,
+                input,
+            } => match self.tee.applications().invoke(session, command, &input) {
+                Ok(Ok(output)) => Reply::Output { result: 0, output },
+                Ok(Err(code)) => Reply::Output {
+                    result: code.0,
+                    output: Vec::new(),
+                },
+                Err(error) => refused(&error),
+            },
+            Call::CloseSession { session } => match self.tee.applications().close(session) {
+                Ok(()) => Reply::NoData,
+                Err(error) => refused(&error),
+            },
+            Call::FetchChunk(_) | Call::FetchEnd | Call::FetchFailed(_) => {
+                Reply::failed(ResultCode::BAD_STATE.0, "no payload was asked for")
+            }
+        }
+    }
+
+    fn list(&self) -> Result<Reply, StorageError> {
+        Ok(Reply::Components(installed_components(
+            &*self.tee.storage().view()?,
+        )?))
+    }
+
+    fn agent<T>(&self, call: impl FnOnce(&mut Agent<Arc<Tee>>) -> T) -> T {
+        call(&mut self.agent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn outbound(outcome: Result<Option<Outbound>, AgentError>) -> Reply {
+    match outcome {
+        Ok(None) => Reply::NoData,
+        Ok(Some(Outbound { tam_uri, message })) => Reply::Outbound { tam_uri, message },
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &AgentError) -> Reply {
+    let code = match error {
+        AgentError::Storage(StorageError::Full) => ResultCode::STORAGE_NO_SPACE,
+        AgentError::Storage(StorageError::Corrupt(_) | StorageError::RolledBack) => {
+            ResultCode::CORRUPT_OBJECT
+        }
+        AgentError::Storage(_) => ResultCode::STORAGE_NOT_AVAILABLE,
+        AgentError::NoTam => ResultCode::BAD_PARAMETERS,
+        AgentError::TooManyRequests => ResultCode::BUSY,
+        AgentError::NotInstalled(_) => ResultCode::ITEM_NOT_FOUND,
+        _ => ResultCode::GENERIC,
+    };
+    Reply::failed(code.0, error)
+}
+
+fn refused(error: &InvocationError) -> Reply {
+    Reply::failed(error.result_code().0, error)
+}
+
+/// The TEE's end of one connection: frames of four bytes of length, big-endian, and content.
+struct LinkStream {
+    stream: UnixStream,
+}
+
+impl LinkStream {
+    fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let length = u32::from_be_bytes(length) as usize;
+        if length > MAX_FRAME {
+            let text = format!("a frame of {length} bytes was announced");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        // Grows with what arrives, not with what was announced.
+        let mut frame = Vec::new();
+        Read::by_ref(&mut self.stream).take(length as u64)
+            .read_to_end(&mut frame)?;
+        if frame.len() == length {
+            Ok(frame)
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+        let too_long = |_| io::Error::new(io::ErrorKind::InvalidData, "a frame is too long");
+        let length = u32::try_from(frame.len()).map_err(too_long)?;
+        self.stream.write_all(&length.to_be_bytes())?;
+        self.stream.write_all(frame)
+    }
+}
+
+/// Payloads come through the broker that made the call.
+impl Fetch for LinkStream {
+    fn fetch(
+        &mut self,
+        uri: &str,
+        _: Option<&[u8]>,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
+    ) -> Result<(), DeviceError> {
+        let broken = |error: io::Error| DeviceError::Unavailable(format!("{uri}: {error}"));
+        self.write(&Reply::Fetch { uri: uri.into() }.encode())
+            .map_err(broken)?;
+        // The broker sends on after a refusal. What is under way is read and dropped, so that the link stays
+        // in step; more than that is a flood.
+        let mut dropped = 0;
+        let mut refusal = None;
+        loop {
+            let frame = self.read().map_err(broken)?;
+            match Call::decode(&frame) {
+                Ok(Call::FetchChunk(chunk)) if refusal.is_none() => {
+                    refusal = sink(&chunk).err();
+                }
+                Ok(Call::FetchChunk(chunk)) => {
+                    dropped += chunk.len();
+                    if dropped > MAX_DROPPED {
+                        let text = format!("{uri}: the broker does not stop sending");
+                        return Err(DeviceError::Unavailable(text));
+                    }
+                }
+                Ok(Call::FetchEnd) => return refusal.map_or(Ok(()), Err),
+                Ok(Call::FetchFailed(reason)) => {
+                    return Err(DeviceError::Unavailable(format!("{uri}: {reason}")));
+                }
+                _ => {
+                    return Err(DeviceError::Unavailable(format!(
+                        "{uri}: the link is out of step"
+                    )));
+                }
+            }
+        }
+    }
+}
