@@ -52,13 +52,13 @@ pub struct Quota {
 }
 
 impl Default for Quota {
-    /// 16 MiB of storage, 16 applications, 4 MiB of memory, 100 million units of fuel.
+    /// 16 MiB of storage, 16 applications, 4 MiB of memory, a billion units of fuel.
     fn default() -> Self {
         Self {
             bytes: 16 << 20,
             applications: 16,
             memory: 4 << 20,
-            fuel: 100_000_000,
+            fuel: 1_000_000_000,
         }
     }
 }

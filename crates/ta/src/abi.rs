@@ -4,7 +4,10 @@
 //! in Rust's types: an import takes the address of a slice as a number, and the exported functions share
 //! one instance that lives between calls.
 
-#![expect(unsafe_code, reason = "addresses cross the import boundary; see the module's documentation")]
+#![expect(
+    unsafe_code,
+    reason = "addresses cross the import boundary; see the module's documentation"
+)]
 
 use alloc::{vec, vec::Vec};
 use core::cell::UnsafeCell;
@@ -134,7 +137,10 @@ impl<T: TrustedApplication> Instance<T> {
         Self(UnsafeCell::new(None))
     }
 
-    #[expect(clippy::mut_from_ref, reason = "the rule of the Sync implementation makes it exclusive")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the rule of the Sync implementation makes it exclusive"
+    )]
     fn slot(&self) -> &mut Option<T> {
         // SAFETY: see the Sync implementation; no method keeps the reference beyond its return.
         unsafe { &mut *self.0.get() }
@@ -150,15 +156,18 @@ impl<T: TrustedApplication> Instance<T> {
 
     /// `tee_open_session`.
     pub fn open_session(&self, input_len: usize) -> u32 {
-        let opened = self
-            .with_input(input_len, |application, input| application.open_session(input));
+        let opened = self.with_input(input_len, |application, input| {
+            application.open_session(input)
+        });
         ResultCode::of(&opened).0
     }
 
     /// `tee_invoke_command`.
     pub fn invoke_command(&self, command: u32, input_len: usize) -> u32 {
         let done = self
-            .with_input(input_len, |application, input| application.invoke_command(command, input))
+            .with_input(input_len, |application, input| {
+                application.invoke_command(command, input)
+            })
             .and_then(|output| {
                 // SAFETY: the TEE reads the slice during the call.
                 ResultCode(unsafe { import::output(output.as_ptr(), output.len()) }).into_result()

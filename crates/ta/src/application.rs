@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use crate::ResultCode;
 
-/// A Trusted Application: what the TEE calls, in the order of GlobalPlatform's life cycle.
+/// A Trusted Application: what the TEE calls, in the order of `GlobalPlatform`'s life cycle.
 ///
 /// Every session has an instance of its own: [`create`](Self::create) and
 /// [`open_session`](Self::open_session), then any number of [`invoke_command`](Self::invoke_command), then

@@ -138,7 +138,11 @@ mod tests {
 
     #[test]
     fn answers_survive_the_boundary() {
-        for code in [ResultCode::SUCCESS, ResultCode::ITEM_NOT_FOUND, ResultCode(1)] {
+        for code in [
+            ResultCode::SUCCESS,
+            ResultCode::ITEM_NOT_FOUND,
+            ResultCode(1),
+        ] {
             for len in [0, 1, u32::MAX] {
                 let answer = Answer { code, len };
                 assert_eq!(Answer::from_bits(answer.to_bits()), answer);

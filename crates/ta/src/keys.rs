@@ -55,8 +55,7 @@ impl SigningKey {
         }
     }
 
-    /// The public key as an encoded `COSE_Key` (RFC 9052) with key type EC2, curve P-256, algorithm ESP256
-    /// and both coordinates.
+    /// The public key as an encoded `COSE_Key` (RFC 9052): key type EC2, curve P-256, both coordinates.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 //! A TA is a WebAssembly core module built for `wasm32-unknown-unknown`. It sees no files, sockets, clock
 //! or threads of the machine, only the services that the TEE offers through the import module `tee`; this
 //! crate wraps them, so that a TA contains neither `unsafe` code nor pointers. The shape follows
-//! GlobalPlatform's TEE Internal Core API: the same life cycle, the same [result codes](ResultCode).
+//! `GlobalPlatform`'s TEE Internal Core API: the same life cycle, the same [result codes](ResultCode).
 //!
 //! A complete TA:
 //!
@@ -43,7 +43,7 @@
 //! | [`keys`] | signing keys that never leave the TEE |
 //! | [`random`] | random bytes |
 //! | [`time`] | seconds since 1970 |
-//! | [`log`] | lines for the operator |
+//! | [`mod@log`] | lines for the operator |
 //!
 //! # Commands are transactions
 //!

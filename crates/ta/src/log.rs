@@ -10,7 +10,7 @@ pub fn line(text: &str) {
     tee::log(text);
 }
 
-/// Writes a formatted line, as [`log::line`](line) does.
+/// Writes a formatted line, as [`log::line`](line()) does.
 #[macro_export]
 macro_rules! log {
     ($($argument:tt)*) => {

@@ -1,6 +1,6 @@
 use core::fmt;
 
-/// A GlobalPlatform result code (`TEE_Result`): 0 is success, everything else says what went wrong.
+/// A `GlobalPlatform` result code (`TEE_Result`): 0 is success, everything else says what went wrong.
 ///
 /// A TA may also use codes of its own, from `0x0000_0001` to `0xEFFF_FFFF`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,13 +122,19 @@ mod tests {
     fn names_and_numbers() {
         assert_eq!(format!("{:?}", ResultCode::TARGET_DEAD), "TARGET_DEAD");
         assert_eq!(format!("{:?}", ResultCode(7)), "0x00000007");
-        assert_eq!(format!("{}", ResultCode::ITEM_NOT_FOUND), "item not found (0xffff0008)");
+        assert_eq!(
+            format!("{}", ResultCode::ITEM_NOT_FOUND),
+            "item not found (0xffff0008)"
+        );
     }
 
     #[test]
     fn success_is_no_error() {
         assert_eq!(ResultCode::SUCCESS.into_result(), Ok(()));
         assert_eq!(ResultCode::BUSY.into_result(), Err(ResultCode::BUSY));
-        assert_eq!(ResultCode::of::<()>(&Err(ResultCode::SUCCESS)), ResultCode::GENERIC);
+        assert_eq!(
+            ResultCode::of::<()>(&Err(ResultCode::SUCCESS)),
+            ResultCode::GENERIC
+        );
     }
 }

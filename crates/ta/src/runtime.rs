@@ -34,5 +34,8 @@ fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &str {
         }
     }
     let start = digits.len().saturating_sub(used);
-    digits.get(start..).and_then(|digits| core::str::from_utf8(digits).ok()).unwrap_or_default()
+    digits
+        .get(start..)
+        .and_then(|digits| core::str::from_utf8(digits).ok())
+        .unwrap_or_default()
 }

@@ -220,7 +220,8 @@ impl LinkStream {
         }
         // Grows with what arrives, not with what was announced.
         let mut frame = Vec::new();
-        Read::by_ref(&mut self.stream).take(length as u64)
+        Read::by_ref(&mut self.stream)
+            .take(length as u64)
             .read_to_end(&mut frame)?;
         if frame.len() == length {
             Ok(frame)

@@ -5,7 +5,7 @@ mod sessions;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use tamarack_agent::{
@@ -22,7 +22,7 @@ use crate::{
     store::Store,
 };
 use services::SealedServices;
-use sessions::{Open, Sessions};
+use sessions::{Open, Sessions, lock};
 
 /// The Trusted Applications of a TEE and their sessions.
 pub struct Applications {
@@ -118,10 +118,14 @@ impl Applications {
     pub fn open(&self, component: &ComponentId) -> Result<u64, InvocationError> {
         self.sessions().expire();
         let (module, services) = self.prepare(component)?;
-        let session = module
-            .open_session(Box::new(services), &[])
-            .map_err(InvocationError::Refused)?;
-        let open = Open::new(component.clone(), session);
+        let turn = self.sessions().turn(component);
+        let session = {
+            let _turn = lock(&turn);
+            module
+                .open_session(Box::new(services), &[])
+                .map_err(InvocationError::Refused)?
+        };
+        let open = Open::new(component.clone(), turn, session);
         let refused = self.sessions().insert(&self.crypto, open);
         refused.map_err(|open| {
             open.close();
@@ -129,7 +133,8 @@ impl Applications {
         })
     }
 
-    /// Invokes a command in a session. Commands of one session wait for each other.
+    /// Invokes a command in a session. Commands of one application wait for each other, whatever
+    /// their session: they share its objects.
     ///
     /// The inner result is the application's own.
     ///
@@ -228,11 +233,11 @@ impl Applications {
     }
 
     fn modules(&self) -> MutexGuard<'_, HashMap<ComponentId, (SuitDigest, TaModule)>> {
-        self.modules.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.modules)
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sessions)
     }
 }
 

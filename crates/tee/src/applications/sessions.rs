@@ -14,11 +14,16 @@ use crate::runtime::{Death, Session};
 #[derive(Default)]
 pub(super) struct Sessions {
     open: HashMap<u64, Arc<Open>>,
+    turns: HashMap<ComponentId, Turn>,
 }
+
+/// Held while an application does something: its sessions share its objects, so they take turns.
+pub(super) type Turn = Arc<Mutex<()>>;
 
 /// One open session.
 pub(super) struct Open {
     component: ComponentId,
+    turn: Turn,
     /// `None` once it was closed.
     session: Mutex<Option<Session>>,
     used: Mutex<Instant>,
@@ -29,6 +34,13 @@ impl Sessions {
     pub(super) const MAX: usize = 64;
     /// A session that nobody uses for so long is closed: its application may be gone.
     const IDLE: Duration = Duration::from_secs(600);
+
+    /// The turn of a component.
+    pub(super) fn turn(&mut self, component: &ComponentId) -> Turn {
+        // A turn that nobody holds or waits for is forgotten.
+        self.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(self.turns.entry(component.clone()).or_default())
+    }
 
     /// Adds a session under a number that can't be guessed; hands it back if there is no room.
     pub(super) fn insert(&mut self, crypto: &CryptoProvider, open: Open) -> Result<u64, Arc<Open>> {
@@ -67,14 +79,15 @@ impl Sessions {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Open {
-    pub(super) fn new(component: ComponentId, session: Session) -> Self {
+    pub(super) fn new(component: ComponentId, turn: Turn, session: Session) -> Self {
         Self {
             component,
+            turn,
             session: Mutex::new(Some(session)),
             used: Mutex::new(Instant::now()),
         }
@@ -86,10 +99,12 @@ impl Open {
 
     pub(super) fn invoke(&self, command: u32, input: &[u8]) -> Result<Vec<u8>, ResultCode> {
         let mut session = lock(&self.session);
+        let turn = lock(&self.turn);
         let outcome = match session.as_mut() {
             Some(session) => session.invoke(command, input),
             None => Err(ResultCode::BAD_STATE),
         };
+        drop(turn);
         *lock(&self.used) = Instant::now();
         outcome
     }
@@ -102,7 +117,9 @@ impl Open {
 
     /// Closes the session, after a command that is under way.
     pub(super) fn close(&self) {
-        if let Some(session) = lock(&self.session).take() {
+        let mut session = lock(&self.session);
+        if let Some(session) = session.take() {
+            let _turn = lock(&self.turn);
             session.close();
         }
     }

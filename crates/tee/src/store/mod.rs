@@ -18,10 +18,10 @@
 //! # How
 //!
 //! Table `records` maps 32 bytes of namespace tag and 32 of name tag (both derived with keys, so they tell
-//! nothing) to a sealed [`Entry`](record::Entry): the name, the length, and what binds the pieces. The name
-//! tag zero holds the [`Space`](record::Space): the salt of the namespace's key, and how many bytes its values have. Table
+//! nothing) to a sealed `Entry`: the name, the length, and what binds the pieces. The name
+//! tag zero holds the `Space`: the salt of the namespace's key, and how many bytes its values have. Table
 //! `chunks` maps a random value id and a number to a sealed piece of 64 KiB, or less at the end. Table `header` has one
-//! row: the sealed [`Header`](record::Header).
+//! row: the sealed `Header`.
 //!
 //! A commit and the counter can't move in one step. The store goes first: a generation one above the counter is a crash
 //! between the two, and the counter follows at the next opportunity.

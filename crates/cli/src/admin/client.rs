@@ -1,0 +1,147 @@
+use reqwest::{Client, Method, RequestBuilder};
+use tamarack_tam::api;
+use zeroize::Zeroizing;
+
+use crate::{failure::Failure, http};
+
+/// A TAM's admin API as a client sees it.
+pub(crate) struct AdminApi {
+    client: Client,
+    base: String,
+    token: Zeroizing<String>,
+    peer: String,
+}
+
+impl AdminApi {
+    /// The API of the TAM at `url`; a trailing `/tam`, the TEEP endpoint, is forgiven.
+    pub(crate) fn new(url: &str, token: &str) -> Result<Self, Failure> {
+        let root = url.trim_end_matches('/').trim_end_matches("/tam");
+        if !root.starts_with("http://") && !root.starts_with("https://") {
+            return Err(Failure::new(format!("--tam {url}: not an http or https URL")));
+        }
+        Ok(Self {
+            client: http::client()?,
+            base: format!("{root}{}", api::PREFIX),
+            token: Zeroizing::new(token.to_owned()),
+            peer: format!("the TAM at {root}"),
+        })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}/{path}", self.base)).bearer_auth(&*self.token)
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        http::json(self.request(Method::GET, path), &self.peer).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), Failure> {
+        http::done(self.request(Method::DELETE, path), &self.peer).await
+    }
+
+    pub(crate) async fn enroll(&self, endorsement: String) -> Result<api::Device, Failure> {
+        let request = self
+            .request(Method::POST, "devices")
+            .header("content-type", "application/json")
+            .body(endorsement);
+        http::json(request, &self.peer).await
+    }
+
+    pub(crate) async fn unenroll(&self, ueid: &str) -> Result<(), Failure> {
+        self.delete(&format!("devices/{ueid}")).await
+    }
+
+    pub(crate) async fn publish(&self, envelope: Vec<u8>) -> Result<api::Component, Failure> {
+        let request = self
+            .request(Method::POST, "components")
+            .header("content-type", "application/suit-envelope+cose")
+            .body(envelope);
+        http::json(request, &self.peer).await
+    }
+
+    pub(crate) async fn put_domain(
+        &self,
+        domain: &api::DomainRequest,
+    ) -> Result<api::Domain, Failure> {
+        http::json(self.request(Method::POST, "domains").json(domain), &self.peer).await
+    }
+
+    pub(crate) async fn domains(&self) -> Result<api::Domains, Failure> {
+        self.get("domains").await
+    }
+
+    pub(crate) async fn remove_domain(&self, name: &str) -> Result<(), Failure> {
+        self.delete(&format!("domains/{name}")).await
+    }
+
+    pub(crate) async fn deploy(
+        &self,
+        component: &str,
+        selector: &str,
+        mode: &str,
+    ) -> Result<api::Deployment, Failure> {
+        let deployment = api::DeploymentRequest {
+            selector: selector.to_owned(),
+            component: component.to_owned(),
+            mode: mode.to_owned(),
+        };
+        http::json(self.request(Method::POST, "deployments").json(&deployment), &self.peer).await
+    }
+
+    pub(crate) async fn deployments(&self) -> Result<api::Deployments, Failure> {
+        self.get("deployments").await
+    }
+
+    /// Ends the deployments of a component, to one selector or to all; returns them.
+    pub(crate) async fn undeploy(
+        &self,
+        component: &str,
+        selector: Option<&str>,
+    ) -> Result<Vec<api::Deployment>, Failure> {
+        let mut ended = self.deployments().await?.deployments;
+        ended.retain(|deployment| {
+            deployment.component == component
+                && selector.is_none_or(|selector| deployment.selector == selector)
+        });
+        if ended.is_empty() {
+            return Err(Failure::new(format!("{component} is not deployed"))
+                .hint("`tamarack admin … deployments` lists what is"));
+        }
+        for deployment in &ended {
+            self.delete(&format!("deployments/{}", deployment.id)).await?;
+        }
+        Ok(ended)
+    }
+
+    /// All devices, page by page.
+    pub(crate) async fn devices(&self) -> Result<api::Devices, Failure> {
+        let mut all: api::Devices = self.get("devices").await?;
+        while let Some(after) = all.next.take() {
+            let page: api::Devices = self.get(&format!("devices?after={after}")).await?;
+            all.devices.extend(page.devices);
+            all.next = page.next;
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn device(&self, ueid: &str) -> Result<api::DeviceDetails, Failure> {
+        self.get(&format!("devices/{ueid}")).await
+    }
+
+    pub(crate) async fn components(&self) -> Result<api::Components, Failure> {
+        self.get("components").await
+    }
+
+    pub(crate) async fn audit(
+        &self,
+        after: Option<i64>,
+        limit: Option<u32>,
+    ) -> Result<api::AuditPage, Failure> {
+        let parameters = [("after", after), ("limit", limit.map(i64::from))];
+        let query: Vec<String> = parameters
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", (*value)?)))
+            .collect();
+        self.get(&format!("audit?{}", query.join("&"))).await
+    }
+}

@@ -1,0 +1,250 @@
+//! `tamarack admin`: operate a TAM over its admin API.
+
+mod client;
+mod show;
+
+use std::path::PathBuf;
+
+use base64ct::{Base64, Encoding};
+use clap::{Args, Subcommand};
+use tamarack_cose::{PublicKey, aws_lc};
+use tamarack_rats::Endorsement;
+use tamarack_tam::api;
+
+use crate::{
+    block_on,
+    failure::Failure,
+    files,
+    key_file::read_public,
+    output::{GOOD, Output},
+};
+
+pub(crate) use client::AdminApi;
+
+/// Operate a TAM: devices, components, domains, deployments, audit.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The TAM, such as http://127.0.0.1:8080.
+    #[arg(long, value_name = "URL", env = "TAMARACK_TAM")]
+    tam: String,
+    /// The file with the admin token: `admin.token` in the TAM's data folder.
+    #[arg(long, value_name = "FILE", env = "TAMARACK_TOKEN_FILE")]
+    token_file: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Enroll a device, from the endorsement that its maker gives (`tamarack tee endorsement`).
+    Enroll {
+        /// The endorsement, a JSON file; `-` for standard input.
+        endorsement: PathBuf,
+    },
+    /// Forget a device. What is installed on it stays there.
+    Unenroll {
+        /// The device's id, in hexadecimal.
+        ueid: String,
+    },
+    /// Publish signed manifests. The TAM takes them if their signer owns what they install.
+    Publish {
+        /// The envelopes.
+        #[arg(required = true)]
+        envelopes: Vec<PathBuf>,
+    },
+    /// Security domains: who may publish what.
+    #[command(subcommand)]
+    Domain(Domain),
+    /// Have a component on all devices that a selector names.
+    Deploy {
+        /// The component identifier, such as acme/hello.
+        component: String,
+        /// Which devices: `all`, `ueid=HEX`, or labels such as `site=lab,ring=canary`.
+        #[arg(long, value_name = "SELECTOR", default_value = "all")]
+        to: String,
+        /// Only on devices on which an application asks for it.
+        #[arg(long)]
+        on_request: bool,
+    },
+    /// End deployments of a component. Devices remove it at their next contact.
+    Undeploy {
+        /// The component identifier.
+        component: String,
+        /// Only the deployment to this selector.
+        #[arg(long, value_name = "SELECTOR")]
+        to: Option<String>,
+    },
+    /// List deployments.
+    Deployments,
+    /// List devices.
+    Devices,
+    /// Show all that is known about a device.
+    Device {
+        /// The device's id, in hexadecimal.
+        ueid: String,
+    },
+    /// List published manifests.
+    Components,
+    /// Show what was decided, and why.
+    Audit {
+        /// Only what came after this record.
+        #[arg(long, value_name = "ID")]
+        after: Option<i64>,
+        /// At most so many records.
+        #[arg(long, value_name = "COUNT")]
+        limit: Option<u32>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Domain {
+    /// Create a domain, or change its keys.
+    Create {
+        /// Its name.
+        name: String,
+        /// The prefix of the component identifiers that it owns; empty for what no other domain owns.
+        #[arg(long, value_name = "ID")]
+        prefix: String,
+        /// A public key whose holder may publish in the domain. May be given several times.
+        #[arg(long, value_name = "FILE", required = true)]
+        signer_key: Vec<PathBuf>,
+        /// The domain's own manifest, which devices install before anything else of the domain.
+        #[arg(long, value_name = "FILE", requires = "anchor")]
+        manifest: Option<PathBuf>,
+        /// The public key of the device administrator who signed that manifest.
+        #[arg(long, value_name = "FILE")]
+        anchor: Option<PathBuf>,
+    },
+    /// List the domains.
+    List,
+    /// Remove a domain.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Arguments {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
+        let token = files::read_text(&self.token_file)?;
+        let api = AdminApi::new(&self.tam, token.trim())?;
+        block_on(self.command.run(&api, output))
+    }
+}
+
+impl Command {
+    async fn run(self, api: &AdminApi, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Enroll { endorsement } => {
+                let json = files::read_text(&endorsement)?;
+                // A mistake in the file is best explained beside the file.
+                Endorsement::from_json(&json).map_err(|e| Failure::file(&endorsement, e))?;
+                let device = api.enroll(json).await?;
+                output.result(&device, || format!("{GOOD}enrolled{GOOD:#} {}", device.ueid));
+            }
+            Self::Unenroll { ueid } => {
+                api.unenroll(&ueid).await?;
+                output.result(&serde_json::json!({ "unenrolled": ueid }), || {
+                    format!("{ueid} is no longer enrolled")
+                });
+            }
+            Self::Publish { envelopes } => publish(api, &envelopes, output).await?,
+            Self::Domain(command) => command.run(api, output).await?,
+            Self::Deploy { component, to, on_request } => {
+                let mode = if on_request { "on-request" } else { "required" };
+                let deployment = api.deploy(&component, &to, mode).await?;
+                output.result(&deployment, || {
+                    format!("{component} is deployed to {to}, {mode}; devices change at their next contact")
+                });
+            }
+            Self::Undeploy { component, to } => {
+                let ended = api.undeploy(&component, to.as_deref()).await?;
+                output.result(&serde_json::json!({ "ended": ended }), || {
+                    format!("{component}: {} deployment(s) ended", ended.len())
+                });
+            }
+            Self::Deployments => {
+                let list = api.deployments().await?;
+                output.result(&list, || show::deployments(&list));
+            }
+            Self::Devices => {
+                let list = api.devices().await?;
+                output.result(&list, || show::devices(&list));
+            }
+            Self::Device { ueid } => {
+                let device = api.device(&ueid).await?;
+                output.result(&device, || show::device(&device));
+            }
+            Self::Components => {
+                let list = api.components().await?;
+                output.result(&list, || show::components(&list));
+            }
+            Self::Audit { after, limit } => {
+                let page = api.audit(after, limit).await?;
+                output.result(&page, || show::audit(&page));
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn publish(api: &AdminApi, envelopes: &[PathBuf], output: Output) -> Result<(), Failure> {
+    let mut published = Vec::new();
+    for path in envelopes {
+        let component = api
+            .publish(files::read(path)?)
+            .await
+            .map_err(|failure| Failure::file(path, failure))?;
+        published.push(component);
+    }
+    output.result(&api::Components { components: published.clone() }, || {
+        let line = |component: &api::Component| {
+            let number = component.sequence_number;
+            format!("{GOOD}published{GOOD:#} {}, number {number}", component.manifest)
+        };
+        published.iter().map(line).collect::<Vec<_>>().join("\n")
+    });
+    Ok(())
+}
+
+impl Domain {
+    async fn run(self, api: &AdminApi, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Create { name, prefix, signer_key, manifest, anchor } => {
+                let crypto = aws_lc::provider();
+                let key = |path: &PathBuf| read_public(path, &crypto).map(|key| jwk(&key));
+                let request = api::DomainRequest {
+                    name,
+                    prefix,
+                    signers: signer_key.iter().map(key).collect::<Result<_, _>>()?,
+                    anchor: anchor.as_ref().map(key).transpose()?,
+                    manifest: match manifest {
+                        Some(path) => Some(Base64::encode_string(&files::read(&path)?)),
+                        None => None,
+                    },
+                };
+                let domain = api.put_domain(&request).await?;
+                output.result(&domain, || {
+                    let prefix = show::prefix(&domain.prefix);
+                    format!("{GOOD}domain{GOOD:#} {} owns {prefix}", domain.name)
+                });
+            }
+            Self::List => {
+                let list = api.domains().await?;
+                output.result(&list, || show::domains(&list));
+            }
+            Self::Remove { name } => {
+                api.remove_domain(&name).await?;
+                output.result(&serde_json::json!({ "removed": name }), || {
+                    format!("domain {name} is removed")
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A public key as the JWK that the admin API takes.
+pub(crate) fn jwk(key: &PublicKey) -> serde_json::Value {
+    serde_json::from_str(&key.to_jwk()).unwrap_or_default()
+}

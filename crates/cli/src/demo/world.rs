@@ -1,0 +1,214 @@
+//! Everybody in the demo: the TAM, the TEE, the broker, the people with keys, and Mallory.
+
+use std::path::{Path, PathBuf};
+
+use tamarack_cose::{CryptoProvider, SecretKey, SignatureAlgorithm, Signer, aws_lc};
+use tamarack_suit::{ComponentId, author::DependencyBuilder};
+
+use super::{
+    mallory::Mallory,
+    processes::{self, Process},
+};
+use crate::{
+    admin::AdminApi,
+    app::LocalApi,
+    failure::Failure,
+    files,
+    key_file::{self, KeyFormat},
+    manifest::{Applies, Content, Draft},
+};
+
+/// The vendor and class of the software TEE.
+const VENDOR: &str = "tamarack.example";
+const CLASS: &str = "software-tee";
+
+/// The world of the demo. Dropping it ends the processes.
+pub(super) struct World {
+    pub(super) crypto: CryptoProvider,
+    pub(super) admin: AdminApi,
+    pub(super) app: LocalApi,
+    pub(super) mallory: Mallory,
+    /// Who made the device: signs security domains.
+    pub(super) administrator: SecretKey,
+    /// A provider of trusted applications.
+    pub(super) acme: SecretKey,
+    /// Another provider on the same device.
+    pub(super) globex: SecretKey,
+    /// The device's id, once it is enrolled.
+    pub(super) ueid: String,
+    /// The manifest of the application that is installed.
+    pub(super) installed: Vec<u8>,
+    /// The first manifest that was installed.
+    pub(super) first: Vec<u8>,
+    folder: PathBuf,
+    tam: Process,
+    tee: Process,
+    broker: Process,
+}
+
+fn path_text(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| Failure::file(path, "the path is not UTF-8"))
+}
+
+impl World {
+    /// Makes keys and starts the processes; also returns what to say about it.
+    pub(super) async fn start(folder: &Path) -> Result<(Self, String), Failure> {
+        let crypto = aws_lc::provider();
+        let keys = folder.join("keys");
+        std::fs::create_dir_all(&keys).map_err(|error| Failure::file(&keys, error))?;
+        let key = |name: &str, algorithm| -> Result<SecretKey, Failure> {
+            let key = SecretKey::generate(&crypto, algorithm)?;
+            let pem = KeyFormat::Pem.encode_secret(&key)?;
+            files::write_secret(&keys.join(format!("{name}.pem")), &pem)?;
+            let public = KeyFormat::Pem.encode_public(key.public_key())?;
+            files::write(&keys.join(format!("{name}.pub.pem")), &public)?;
+            Ok(key)
+        };
+        let administrator = key("administrator", SignatureAlgorithm::Esp256)?;
+        let acme = key("acme", SignatureAlgorithm::Ed25519)?;
+        let globex = key("globex", SignatureAlgorithm::Esp256)?;
+
+        let tam_dir = folder.join("tam");
+        let arguments = ["tam", "serve", "--data", path_text(&tam_dir)?, "--listen", "127.0.0.1:0"];
+        let mut tam = Process::start("tam", folder, &arguments)?;
+        let log = folder.join("tam.log");
+        let tam_url = tam
+            .wait_until(|| {
+                let said = std::fs::read_to_string(&log).unwrap_or_default();
+                let line = said.lines().find_map(|line| line.split_once("TAM on "))?.1.to_owned();
+                Some(line.split_once("/tam")?.0.to_owned())
+            })
+            .await?;
+        let token_file = tam_dir.join("admin.token");
+        let token = tam.wait_until(|| files::read_text(&token_file).ok()).await?;
+        let admin = AdminApi::new(&tam_url, token.trim())?;
+        let mallory = Mallory::start(&format!("{tam_url}/tam")).await?;
+
+        // The device's maker decides whom the TEE trusts, before it ships.
+        let tam_key = keys.join("tam.pub.pem");
+        let tam_dir_text = path_text(&tam_dir)?;
+        let format = ["--format", "pem", "--algorithm", "esp256"];
+        let mut show_keys = vec!["tam", "keys", "--data", tam_dir_text];
+        show_keys.extend(format);
+        files::write(&tam_key, &processes::run(&show_keys).await?)?;
+        let tee_dir = folder.join("tee");
+        let administrator_key = keys.join("administrator.pub.pem");
+        processes::run(&[
+            "tee",
+            "trust",
+            "--data",
+            path_text(&tee_dir)?,
+            "--tam-key",
+            path_text(&tam_key)?,
+            "--signer-key",
+            path_text(&administrator_key)?,
+        ])
+        .await?;
+
+        let tee_socket = folder.join("tee.sock");
+        let arguments =
+            ["tee", "serve", "--data", path_text(&tee_dir)?, "--socket", path_text(&tee_socket)?];
+        let mut tee = Process::start("tee", folder, &arguments)?;
+        tee.wait_until(|| tee_socket.exists().then_some(())).await?;
+
+        let app_socket = folder.join("app.sock");
+        let arguments = [
+            "broker",
+            "serve",
+            "--tee",
+            path_text(&tee_socket)?,
+            "--tam",
+            mallory.uri(),
+            "--socket",
+            path_text(&app_socket)?,
+        ];
+        let mut broker = Process::start("broker", folder, &arguments)?;
+        broker.wait_until(|| app_socket.exists().then_some(())).await?;
+        let app = LocalApi::new(&app_socket)?;
+
+        let detail = format!(
+            "A TAM (process {}), a TEE ({}) and a broker ({}) run on loopback.",
+            tam.id(),
+            tee.id(),
+            broker.id()
+        );
+        let world = Self {
+            crypto,
+            admin,
+            app,
+            mallory,
+            administrator,
+            acme,
+            globex,
+            ueid: String::new(),
+            installed: Vec::new(),
+            first: Vec::new(),
+            folder: folder.to_owned(),
+            tam,
+            tee,
+            broker,
+        };
+        Ok((world, detail))
+    }
+
+    /// Ends the processes and waits until they are gone.
+    pub(super) async fn stop(self) {
+        self.broker.stop().await;
+        self.tee.stop().await;
+        self.tam.stop().await;
+    }
+
+    /// The endorsement that the device's maker gives.
+    pub(super) async fn endorsement(&self) -> Result<String, Failure> {
+        let tee_dir = self.folder.join("tee");
+        let arguments =
+            ["tee", "endorsement", "--data", path_text(&tee_dir)?, "--label", "site=demo"];
+        let json = processes::run(&arguments).await?;
+        self.keep("endorsement.json", &json)?;
+        String::from_utf8(json).map_err(|_| Failure::new("the endorsement is no text"))
+    }
+
+    /// Makes and signs a manifest, and keeps it in the folder.
+    pub(super) fn manifest(
+        &self,
+        name: &str,
+        component: &str,
+        payload: &[u8],
+        number: u64,
+        signer: &SecretKey,
+        dependencies: Vec<DependencyBuilder>,
+    ) -> Result<Vec<u8>, Failure> {
+        let component: ComponentId =
+            component.parse().map_err(|error| Failure::new(format!("{component}: {error}")))?;
+        let draft = Draft {
+            component,
+            content: Content::Integrated(payload.to_vec()),
+            sequence_number: number,
+            manifest_id: None,
+            applies: Applies::parse(Some(VENDOR), Some(CLASS)),
+            dependencies,
+        };
+        let signer = self.crypto.signatures.signer(signer)?;
+        let envelope = draft.build(&self.crypto)?.sign(&self.crypto, &[&*signer])?;
+        self.keep(&format!("{name}.suit"), &envelope)?;
+        Ok(envelope)
+    }
+
+    /// The TAM's own signing key, which only a thief would read.
+    pub(super) fn stolen_tam_key(&self) -> Result<Box<dyn Signer>, Failure> {
+        let path = self.folder.join("tam/keys/esp256.pem");
+        let key = key_file::read_secret(&path, &self.crypto)?;
+        Ok(self.crypto.signatures.signer(&key)?)
+    }
+
+    /// The components in the TEE, by identifier, with their digests.
+    pub(super) async fn components(&self) -> Result<Vec<(String, String)>, Failure> {
+        let list = self.app.list().await?.components;
+        Ok(list.into_iter().map(|component| (component.component, component.digest)).collect())
+    }
+
+    /// Writes a file into the folder of the demo.
+    pub(super) fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        files::write(&self.folder.join(name), bytes)
+    }
+}
