@@ -17,6 +17,7 @@ mod key_file;
 mod logging;
 mod manifest;
 mod output;
+mod processes;
 mod signals;
 mod tam;
 mod tee;

@@ -1,7 +1,6 @@
 //! `tamarack demo`: one Trusted Application's whole life, on real processes.
 
 mod mallory;
-mod processes;
 mod steps;
 mod world;
 

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 use tamarack_cose::{CryptoProvider, SecretKey, SignatureAlgorithm, Signer, aws_lc};
 use tamarack_suit::{ComponentId, author::DependencyBuilder};
 
-use super::{
-    mallory::Mallory,
-    processes::{self, Process},
-};
+use super::mallory::Mallory;
 use crate::{
     admin::AdminApi,
     app::LocalApi,
@@ -16,6 +13,7 @@ use crate::{
     files,
     key_file::{self, KeyFormat},
     manifest::{Applies, Content, Draft},
+    processes::{self, Process, path_text},
 };
 
 /// The vendor and class of the software TEE.
@@ -38,16 +36,14 @@ pub(super) struct World {
     pub(super) ueid: String,
     /// The manifest of the application that is installed.
     pub(super) installed: Vec<u8>,
+    /// The Update that personalised the application, as Mallory recorded it.
+    pub(super) recorded: Option<Vec<u8>>,
     /// The first manifest that was installed.
     pub(super) first: Vec<u8>,
     folder: PathBuf,
     tam: Process,
     tee: Process,
     broker: Process,
-}
-
-fn path_text(path: &Path) -> Result<&str, Failure> {
-    path.to_str().ok_or_else(|| Failure::file(path, "the path is not UTF-8"))
 }
 
 impl World {
@@ -69,18 +65,8 @@ impl World {
         let globex = key("globex", SignatureAlgorithm::Esp256)?;
 
         let tam_dir = folder.join("tam");
-        let arguments = ["tam", "serve", "--data", path_text(&tam_dir)?, "--listen", "127.0.0.1:0"];
-        let mut tam = Process::start("tam", folder, &arguments)?;
-        let log = folder.join("tam.log");
-        let tam_url = tam
-            .wait_until(|| {
-                let said = std::fs::read_to_string(&log).unwrap_or_default();
-                let line = said.lines().find_map(|line| line.split_once("TAM on "))?.1.to_owned();
-                Some(line.split_once("/tam")?.0.to_owned())
-            })
-            .await?;
-        let token_file = tam_dir.join("admin.token");
-        let token = tam.wait_until(|| files::read_text(&token_file).ok()).await?;
+        let (tam, tam_url) = Process::start_tam(folder, &tam_dir).await?;
+        let token = files::read_text(&tam_dir.join("admin.token"))?;
         let admin = AdminApi::new(&tam_url, token.trim())?;
         let mallory = Mallory::start(&format!("{tam_url}/tam")).await?;
 
@@ -142,6 +128,7 @@ impl World {
             globex,
             ueid: String::new(),
             installed: Vec::new(),
+            recorded: None,
             first: Vec::new(),
             folder: folder.to_owned(),
             tam,

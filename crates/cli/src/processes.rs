@@ -1,4 +1,4 @@
-//! The processes of the demo: this very binary, started again in other roles.
+//! Processes of this very binary in other roles, for the demo and the benchmarks.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A process that ends when this is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -30,7 +30,7 @@ fn command(arguments: &[&str]) -> Result<Command, Failure> {
 }
 
 /// Runs a subcommand to its end and returns its standard output.
-pub(super) async fn run(arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn run(arguments: &[&str]) -> Result<Vec<u8>, Failure> {
     let output = command(arguments)?
         .output()
         .await
@@ -42,9 +42,14 @@ pub(super) async fn run(arguments: &[&str]) -> Result<Vec<u8>, Failure> {
     Err(Failure::new(format!("tamarack {}: {}", arguments.join(" "), said.trim())))
 }
 
+/// A path as an argument.
+pub(crate) fn path_text(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| Failure::file(path, "the path is not UTF-8"))
+}
+
 impl Process {
     /// Starts a subcommand that serves; its output and log go to `NAME.log` in `folder`.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &'static str,
         folder: &Path,
         arguments: &[&str],
@@ -64,13 +69,31 @@ impl Process {
         Ok(Self { name, child, log })
     }
 
+    /// Starts a TAM with its data in `dir` on a free loopback port, and returns its URL, without a path.
+    pub(crate) async fn start_tam(folder: &Path, dir: &Path) -> Result<(Self, String), Failure> {
+        let data = path_text(dir)?;
+        let arguments = ["tam", "serve", "--data", data, "--listen", "127.0.0.1:0"];
+        let mut tam = Self::start("tam", folder, &arguments)?;
+        let log = tam.log.clone();
+        let url = tam
+            .wait_until(|| {
+                let said = std::fs::read_to_string(&log).unwrap_or_default();
+                let line = said.lines().find_map(|line| line.split_once("TAM on "))?.1.to_owned();
+                Some(line.split_once("/tam")?.0.to_owned())
+            })
+            .await?;
+        let token = dir.join("admin.token");
+        tam.wait_until(|| token.exists().then_some(())).await?;
+        Ok((tam, url))
+    }
+
     /// The process id.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id().unwrap_or_default()
     }
 
     /// Waits until `ready` has an answer, or says why there is none.
-    pub(super) async fn wait_until<T>(
+    pub(crate) async fn wait_until<T>(
         &mut self,
         mut ready: impl FnMut() -> Option<T>,
     ) -> Result<T, Failure> {
@@ -89,13 +112,8 @@ impl Process {
         }
     }
 
-    /// What the process wrote so far.
-    pub(super) fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
     /// Ends the process and waits until it is gone.
-    pub(super) async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         // It is ours, it holds nothing that a crash could not take: no need to ask politely.
         let _ = self.child.kill().await;
     }

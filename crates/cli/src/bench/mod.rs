@@ -1,0 +1,22 @@
+//! `tamarack bench`: measure, each figure beside the cost of its bare signatures.
+
+mod sessions;
+mod tam;
+
+use clap::Subcommand;
+
+use crate::{failure::Failure, output::Output};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Full TEEP sessions against a TAM that runs as a process of its own on this machine.
+    Tam(tam::Tam),
+}
+
+impl Command {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Tam(command) => command.run(output),
+        }
+    }
+}
