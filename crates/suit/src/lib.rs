@@ -1,1 +1,133 @@
-//! Placeholder.
+//! SUIT manifests: what is to be installed, signed by whoever may say so.
+//!
+//! A manifest (IETF SUIT) describes an update: which components it concerns, what they must contain,
+//! where that comes from, and what has to hold before and after. It travels in an envelope with its
+//! signatures and perhaps its payloads. This crate takes envelopes apart, authenticates them, carries out
+//! what they say on a device, reports what became of it, and makes new ones.
+//!
+//! What this crate does not do: it opens no file and no socket and has no clock. It works on a
+//! [`Device`], which stores components in a transaction, and a [`Fetch`], which retrieves payloads in
+//! chunks; both are the caller's. It chooses no algorithm: primitives come from a
+//! [`CryptoProvider`](tamarack_cose::CryptoProvider).
+//!
+//! # The way of an envelope
+//!
+//! ```text
+//! bytes ── Envelope::decode ──> Envelope               nobody vouches for it
+//!                                  │ authenticate      digest, signatures, then the whole manifest is
+//!                                  ▼                   decoded, severed elements compared and decoded
+//!                           AuthenticatedEnvelope      authentic; payloads are still to be verified
+//!                                  │ Processor::update commands and parameters supported? components
+//!                                  ▼                   there, and the signer's? not older? then commands
+//!                               Outcome                what was written was verified; a Report, always
+//! ```
+//!
+//! Nothing is done on behalf of an envelope before its signer is known, and nothing before the whole
+//! manifest has been decoded and checked. Digests and signatures are computed over the bytes that were
+//! received. The processor is a machine with an explicit stack and a budget of commands; [`Limits`]
+//! bounds all that input could make large.
+//!
+//! # Example
+//!
+//! ```
+//! use tamarack_cose::{SecretKey, SignatureAlgorithm, rustcrypto};
+//! use tamarack_suit::{
+//!     Access, ComponentId, Identity, MemoryDevice, NoFetch, Processor, SequenceNumber, Uuid,
+//!     author::{ComponentBuilder, ManifestBuilder},
+//! };
+//!
+//! let crypto = rustcrypto::provider();
+//! let key = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256)?;
+//! let vendor = Uuid::vendor("example.com");
+//!
+//! // The author: a Trusted Application, with its code in the envelope.
+//! let envelope = ManifestBuilder::new(SequenceNumber(1))
+//!     .manifest_id("example/lock/suit".parse()?)
+//!     .component(
+//!         ComponentBuilder::new("example/lock/ta".parse()?)
+//!             .vendor(vendor)
+//!             .class(vendor.class("door"))
+//!             .integrated(&crypto, "#ta", b"\0asm..."),
+//!     )
+//!     .build()?
+//!     .sign(&crypto, &[&*crypto.signatures.signer(&key)?])?;
+//!
+//! // The Recipient: it trusts the key, for components below `example`.
+//! let prefix: ComponentId = "example".parse()?;
+//! let access = |_: &[_], _: Access, component: &ComponentId| component.starts_with(&prefix);
+//! let trusted = [*key.public_key()];
+//! let processor = Processor::new(&crypto, &trusted, &access);
+//! let mut device = MemoryDevice::new(Identity {
+//!     vendors: vec![vendor.into()],
+//!     classes: vec![vendor.class("door")],
+//!     devices: vec![],
+//! });
+//! let outcome = processor.update_bytes(&mut device, &mut NoFetch, &envelope);
+//! assert_eq!(outcome.result, Ok(()));
+//! assert_eq!(device.content(&"example/lock/ta".parse()?), Some(&b"\0asm..."[..]));
+//! assert!(outcome.report.result.is_success());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Standards
+//!
+//! draft-ietf-suit-manifest-37, draft-ietf-suit-trust-domains-11, draft-ietf-suit-report-18; of
+//! draft-ietf-suit-update-management-14 all elements are decoded, and image-not-match, use-before,
+//! override-multiple and copy-params are carried out.
+//!
+//! Decoded, and refused as unsupported before anything runs: encryption information (parameter 19), the
+//! conditions minimum battery, update authorized and version, the directive wait, component metadata, and
+//! custom commands and parameters. MACs are passed over where a signature verifies, and refused
+//! otherwise. SHA-256, SHA-384 and SHA-512 digests are verified, SHAKE digests are not. Strict Order
+//! may be set to false, and commands run in order all the same. A second manifest processor behind a
+//! dependency prefix, MUD links and capability reports are not made.
+//!
+//! # Features
+//!
+//! - `author` (default): [`author`] and name-based identifiers.
+//! - `json` (default): descriptions as JSON.
+//! - `std` (default): nothing of its own; passed on to dependencies.
+//!
+//! Without default features the crate is `no_std` with `alloc`.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod access;
+mod authenticate;
+#[cfg(feature = "author")]
+pub mod author;
+mod codec;
+mod component;
+mod device;
+mod digest;
+mod error;
+pub mod explain;
+mod identifier;
+mod limits;
+mod memory;
+mod processor;
+pub mod report;
+
+pub use access::{Access, AccessControl, SingleAuthority};
+pub use authenticate::AuthenticatedEnvelope;
+pub use codec::{
+    Action, Command, Common, Comparison, Condition, Dependency, Envelope, IndexArgument,
+    LanguageText, Located, Manifest, Parameter, Parameters, ReportingPolicy, Section, Sequence,
+    Severable, Severed, Text, TextEntries, Version, VersionMatch,
+};
+pub use component::{ComponentId, ComponentIdError};
+pub use device::{Device, DeviceError, Fetch, ManifestRecord, NoFetch};
+pub use digest::SuitDigest;
+pub use error::{Error, Why};
+pub use identifier::{Identity, SequenceNumber, Uuid, UuidError, VendorId};
+pub use limits::Limits;
+pub use memory::MemoryDevice;
+pub use processor::{
+    DependencyIntegrity, Measurement, Outcome, Processor, Settings, WrittenContent,
+};
+pub use report::Report;
+
+use tamarack_cose::DigestAlgorithm;

@@ -1,0 +1,186 @@
+use alloc::{string::String, vec::Vec};
+
+use tamarack_cose::{CryptoProvider, Error, KeyId, Signer, cbor::Writer, sign1_detached};
+
+use crate::{
+    SuitDigest,
+    codec::{Envelope, Manifest, Section, Sequence, Severable, TEXT},
+};
+
+/// A manifest with all that goes into its envelope, to be signed.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    manifest: Manifest<'static>,
+    integrated: Vec<(String, Vec<u8>)>,
+    /// Severed elements: label and content.
+    severed: Vec<(i64, Vec<u8>)>,
+}
+
+impl Draft {
+    /// A draft of a manifest that was put together by hand, with nothing severed.
+    #[must_use]
+    pub fn new(manifest: Manifest<'static>) -> Self {
+        Self {
+            manifest,
+            integrated: Vec::new(),
+            severed: Vec::new(),
+        }
+    }
+
+    /// Adds an integrated payload or dependency, in place of one with the same key.
+    #[must_use]
+    pub fn with_integrated(mut self, key: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
+        let key = key.into();
+        self.integrated.retain(|(known, _)| *known != key);
+        self.integrated.push((key, payload.into()));
+        self
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest<'static> {
+        &self.manifest
+    }
+
+    /// The digest that the authentication wrapper will hold.
+    // req: SUIT-ENV-003
+    #[must_use]
+    pub fn digest(&self, crypto: &CryptoProvider) -> SuitDigest {
+        SuitDigest::sha256(crypto, &self.manifest_item())
+    }
+
+    fn manifest_item(&self) -> Vec<u8> {
+        wrapped(&self.manifest.encode())
+    }
+
+    /// Moves a section out of the manifest into the envelope. Sections that are not there or can't be
+    /// severed stay as they are.
+    // req: SUIT-SEV-002, SUIT-SEV-003, SUIT-SEV-004
+    #[must_use]
+    pub fn sever(mut self, crypto: &CryptoProvider, section: Section) -> Self {
+        let content = match self.manifest.section(section) {
+            Some(Severable::Inline(sequence)) if section.is_severable() => sequence.encode(),
+            _ => return self,
+        };
+        let severed: Severable<Sequence<'static>> = Severable::Severed {
+            digest: SuitDigest::sha256(crypto, &wrapped(&content)),
+            content: None,
+        };
+        self.manifest.set_section(section, severed);
+        self.severed.push((section.label(), content));
+        self
+    }
+
+    /// Moves the text out of the manifest into the envelope.
+    // req: SUIT-SEV-010
+    #[must_use]
+    pub fn sever_text(mut self, crypto: &CryptoProvider) -> Self {
+        if let Some(Severable::Inline(text)) = &self.manifest.text {
+            let content = text.to_vec();
+            let digest = SuitDigest::sha256(crypto, &wrapped(&content));
+            let content_left = None;
+            self.severed.push((TEXT, content));
+            self.manifest.text = Some(Severable::Severed {
+                digest,
+                content: content_left,
+            });
+        }
+        self
+    }
+
+    /// Signs the manifest with each of `signers` and encodes the envelope, with tag 107.
+    ///
+    /// Each signature is a COSE_Sign1 block of its own that names its key. The signers must be different
+    /// authorities.
+    ///
+    /// # Errors
+    ///
+    /// If a signer fails.
+    // req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-009, SUIT-ENV-010, SUIT-MTI-005, SUIT-MTI-008
+    pub fn sign(&self, crypto: &CryptoProvider, signers: &[&dyn Signer]) -> Result<Vec<u8>, Error> {
+        let digest = self.digest(crypto).encode();
+        let blocks = signers
+            .iter()
+            .map(|signer| {
+                let key_id = KeyId::of(signer.public_key(), crypto);
+                sign1_detached(*signer, &digest, Some(&key_id))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.encode(&digest, &blocks))
+    }
+
+    /// Encodes the envelope without a signature, to be signed elsewhere. No Recipient accepts it.
+    #[must_use]
+    pub fn encode_unsigned(&self, crypto: &CryptoProvider) -> Vec<u8> {
+        self.encode(&self.digest(crypto).encode(), &[])
+    }
+
+    // req: SUIT-ENV-001, SUIT-ENV-002, SUIT-FMT-009, SUIT-AMB-007
+    fn encode(&self, digest: &[u8], blocks: &[Vec<u8>]) -> Vec<u8> {
+        let wrapper = Writer::build(|w| {
+            w.array(1 + blocks.len()).bytes(digest);
+            for block in blocks {
+                w.bytes(block);
+            }
+        });
+        let mut severed = self.severed.clone();
+        severed.sort_by_key(|(label, _)| *label);
+        let mut integrated: Vec<_> = self.integrated.iter().collect();
+        integrated.sort_by_key(|(key, _)| (key.len(), key.clone()));
+        Writer::build(|w| {
+            w.tag(Envelope::TAG)
+                .map(2 + severed.len() + integrated.len());
+            w.int(2).bytes(&wrapper).int(3).raw(&self.manifest_item());
+            for (label, content) in &severed {
+                w.int(*label).bytes(content);
+            }
+            for (key, payload) in integrated {
+                w.text(key).bytes(payload);
+            }
+        })
+    }
+}
+
+/// A byte string with this content, head included.
+fn wrapped(content: &[u8]) -> Vec<u8> {
+    Writer::build(|w| {
+        w.bytes(content);
+    })
+}
+
+impl Envelope<'_> {
+    /// Adds signatures to an envelope, which stays otherwise as it is.
+    ///
+    /// # Errors
+    ///
+    /// If a signer fails, or the manifest does not have the digest that would be signed.
+    // req: SUIT-ENV-009, SUIT-ENV-012
+    pub fn add_signatures(
+        &self,
+        crypto: &CryptoProvider,
+        signers: &[&dyn Signer],
+    ) -> Result<Vec<u8>, crate::Error> {
+        if !self
+            .claimed_digest()
+            .matches(crypto, self.manifest_item())?
+        {
+            return Err(crate::Error::ManifestDigest);
+        }
+        let mut blocks: Vec<Vec<u8>> = self
+            .authentication_blocks()
+            .iter()
+            .map(|block| block.to_vec())
+            .collect();
+        for signer in signers {
+            let key_id = KeyId::of(signer.public_key(), crypto);
+            blocks.push(sign1_detached(*signer, self.digest_bytes(), Some(&key_id))?);
+        }
+        let wrapper = Writer::build(|w| {
+            w.array(1 + blocks.len()).bytes(self.digest_bytes());
+            for block in &blocks {
+                w.bytes(block);
+            }
+        });
+        Ok(self.with_wrapper(&wrapper).encode())
+    }
+}

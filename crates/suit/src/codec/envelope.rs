@@ -1,0 +1,304 @@
+use alloc::vec::Vec;
+
+use tamarack_cose::cbor::{self, DecodeError, Problem, Reader, Type, Writer};
+
+use super::{Manifest, Section, label, open, parameter::deterministic, unwrap, within};
+use crate::{Limits, SuitDigest};
+
+/// A received envelope, not authenticated yet.
+///
+/// Only the envelope itself and its authentication wrapper are decoded; the manifest stays closed until
+/// [`authenticate`](Self::authenticate) has verified it. Bytes are borrowed, never re-encoded: digests
+/// and signatures are about what was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    pub(crate) limits: Limits,
+    tagged: bool,
+    /// The content of the authentication wrapper's byte string.
+    wrapper: &'a [u8],
+    /// The digest of the manifest that the wrapper claims.
+    digest: SuitDigest,
+    /// Its encoding, which is what signatures cover.
+    digest_bytes: &'a [u8],
+    blocks: Vec<&'a [u8]>,
+    /// The manifest's byte string: its head and content, and its content.
+    manifest: Element<'a>,
+    severed: Vec<Severed<'a>>,
+    integrated: Vec<(&'a str, &'a [u8])>,
+    /// Elements with labels that are not known: label and encoding.
+    unknown: Vec<(i64, &'a [u8])>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Element<'a> {
+    /// With the byte string's head: what digests are computed over.
+    item: &'a [u8],
+    content: &'a [u8],
+}
+
+/// An element that was severed from the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Severed<'a> {
+    /// Its label, in the manifest and in the envelope.
+    pub label: i64,
+    element: Element<'a>,
+}
+
+impl<'a> Severed<'a> {
+    /// The byte string with its head: what the manifest's digest is about.
+    // req: SUIT-SEV-003
+    #[must_use]
+    pub fn item(&self) -> &'a [u8] {
+        self.element.item
+    }
+
+    /// The content of the byte string.
+    #[must_use]
+    pub fn content(&self) -> &'a [u8] {
+        self.element.content
+    }
+}
+
+impl<'a> Element<'a> {
+    fn read(reader: &mut Reader<'a>, rule: &'static str) -> Result<Self, DecodeError> {
+        let content = reader.clone().bytes(rule)?;
+        let item = reader.raw(rule)?;
+        Ok(Self { item, content })
+    }
+}
+
+impl<'a> Envelope<'a> {
+    /// The CBOR tag of an envelope that stands alone.
+    pub const TAG: u64 = 107;
+
+    /// Decodes an envelope, tagged or not, with the default [`Limits`].
+    ///
+    /// # Errors
+    ///
+    /// As [`decode_within`](Self::decode_within).
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::decode_within(bytes, &Limits::default())
+    }
+
+    /// Decodes an envelope, tagged or not. What is done with it later stays within the same limits.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes do not pass the strict door or are no envelope. Labels 0 and 1 (reserved, once
+    /// delegation) are refused; other unknown integer labels, which no signature covers, are without
+    /// effect.
+    // req: SUIT-ENV-001, SUIT-ENV-013, SUIT-FMT-003, SUIT-FMT-004, SUIT-FMT-007, SUIT-AMB-007, SUIT-AMB-031
+    pub fn decode_within(bytes: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        const RULE: &str = "SUIT_Envelope";
+        cbor::check(bytes, &limits.cbor())?;
+        let mut reader = Reader::new(bytes);
+        let tagged = reader.peek(RULE)? == Type::Tag;
+        if tagged && reader.tag(RULE)? != Self::TAG {
+            return Err(DecodeError::new(0, RULE, Problem::Expected("tag 107")));
+        }
+        let mut wrapper = None;
+        let mut manifest = None;
+        let mut severed = Vec::new();
+        let mut integrated = Vec::new();
+        let mut unknown = Vec::new();
+        for _ in 0..reader.map(RULE)? {
+            if reader.peek(RULE)? == Type::Text {
+                let key = reader.text("suit-integrated-payload-key")?;
+                integrated.push((key, reader.bytes("SUIT_Integrated_Payload")?));
+                continue;
+            }
+            let start = reader.clone();
+            match reader.int(RULE)? {
+                label::envelope::AUTHENTICATION => {
+                    wrapper = Some(unwrap(
+                        &mut reader,
+                        "suit-authentication-wrapper",
+                        |content| Wrapper::decode(content, limits),
+                    )?);
+                }
+                label::envelope::MANIFEST => {
+                    manifest = Some(Element::read(&mut reader, "suit-manifest")?);
+                }
+                0 | label::envelope::DELEGATION => {
+                    let problem = Problem::OutOfBounds("labels other than 0 and 1");
+                    return Err(start.error(RULE, problem));
+                }
+                label if is_severable(label) => {
+                    let element = Element::read(&mut reader, "SUIT_Severable_Manifest_Members")?;
+                    severed.push(Severed { label, element });
+                }
+                label => unknown.push((label, reader.raw(RULE)?)),
+            }
+        }
+        let missing = |what| reader.error(RULE, Problem::Missing(what));
+        let wrapper = wrapper.ok_or(missing("suit-authentication-wrapper (2)"))?;
+        Ok(Self {
+            limits: *limits,
+            tagged,
+            wrapper: wrapper.content,
+            digest: wrapper.digest,
+            digest_bytes: wrapper.digest_bytes,
+            blocks: wrapper.blocks,
+            manifest: manifest.ok_or(missing("suit-manifest (3)"))?,
+            severed,
+            integrated,
+            unknown,
+        })
+    }
+
+    /// The digest of the manifest that the authentication wrapper claims.
+    #[must_use]
+    pub fn claimed_digest(&self) -> SuitDigest {
+        self.digest
+    }
+
+    /// The encoded digest: the payload of every signature.
+    pub(crate) fn digest_bytes(&self) -> &'a [u8] {
+        self.digest_bytes
+    }
+
+    /// The authentication blocks: tagged COSE structures.
+    #[must_use]
+    pub fn authentication_blocks(&self) -> &[&'a [u8]] {
+        &self.blocks
+    }
+
+    /// The same envelope with another authentication wrapper, for encoding only.
+    #[cfg(feature = "author")]
+    pub(crate) fn with_wrapper<'w>(&self, wrapper: &'w [u8]) -> Envelope<'w>
+    where
+        'a: 'w,
+    {
+        let mut envelope: Envelope<'w> = self.clone();
+        envelope.wrapper = wrapper;
+        envelope
+    }
+
+    /// The manifest's byte string with its head: what the wrapper's digest is about.
+    // req: SUIT-ENV-003
+    #[must_use]
+    pub fn manifest_item(&self) -> &'a [u8] {
+        self.manifest.item
+    }
+
+    /// Whether the envelope carries tag 107.
+    #[must_use]
+    pub fn is_tagged(&self) -> bool {
+        self.tagged
+    }
+
+    /// The elements that were severed from the manifest, as received.
+    #[must_use]
+    pub fn severed(&self) -> &[Severed<'a>] {
+        &self.severed
+    }
+
+    /// Integrated payloads and dependencies: key and content. No signature covers them.
+    #[must_use]
+    pub fn integrated(&self) -> &[(&'a str, &'a [u8])] {
+        &self.integrated
+    }
+
+    /// The manifest, which nothing vouches for: to look at, never to act on.
+    ///
+    /// Severed elements are not filled in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Manifest::decode`].
+    pub fn unverified_manifest(&self) -> Result<Manifest<'a>, DecodeError> {
+        Manifest::decode(self.manifest.content, &self.limits)
+    }
+
+    /// Encodes the envelope deterministically; members keep the bytes that were received.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.encode_parts(self.tagged, &self.severed, &self.integrated, &self.unknown)
+    }
+
+    /// Encodes the envelope as [`encode`](Self::encode) does, without the tag: the form that a TEEP
+    /// Update carries.
+    #[must_use]
+    pub fn encode_untagged(&self) -> Vec<u8> {
+        self.encode_parts(false, &self.severed, &self.integrated, &self.unknown)
+    }
+
+    /// The envelope without integrated payloads, untagged: what a Recipient keeps of it.
+    #[must_use]
+    pub(crate) fn encode_kept(&self) -> Vec<u8> {
+        self.encode_parts(false, &self.severed, &[], &[])
+    }
+
+    fn encode_parts(
+        &self,
+        tagged: bool,
+        severed: &[Severed<'_>],
+        integrated: &[(&str, &[u8])],
+        unknown: &[(i64, &[u8])],
+    ) -> Vec<u8> {
+        let mut members: Vec<(i64, &[u8])> = unknown.to_vec();
+        members.push((label::envelope::MANIFEST, self.manifest.item));
+        members.extend(
+            severed
+                .iter()
+                .map(|severed| (severed.label, severed.element.item)),
+        );
+        members.sort_by_key(|(label, _)| deterministic(*label));
+        let mut integrated = integrated.to_vec();
+        integrated.sort_by_key(|(key, _)| (key.len(), *key));
+        Writer::build(|w| {
+            if tagged {
+                w.tag(Self::TAG);
+            }
+            w.map(1 + members.len() + integrated.len());
+            w.int(label::envelope::AUTHENTICATION).bytes(self.wrapper);
+            for (label, item) in members {
+                w.int(label).raw(item);
+            }
+            for (key, payload) in integrated {
+                w.text(key).bytes(payload);
+            }
+        })
+    }
+}
+
+fn is_severable(label: i64) -> bool {
+    matches!(label, label::manifest::COSWID | label::manifest::TEXT)
+        || Section::from_label(label).is_some_and(Section::is_severable)
+}
+
+/// The authentication wrapper.
+struct Wrapper<'a> {
+    content: &'a [u8],
+    digest: SuitDigest,
+    digest_bytes: &'a [u8],
+    blocks: Vec<&'a [u8]>,
+}
+
+impl<'a> Wrapper<'a> {
+    // req: SUIT-ENV-002
+    fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        const RULE: &str = "SUIT_Authentication";
+        let mut reader = open(content, limits, RULE)?;
+        let start = reader.clone();
+        let count = reader.array(RULE)?;
+        if count == 0 || count > limits.authentication_blocks as u64 + 1 {
+            let problem = Problem::OutOfBounds("a digest, and blocks up to the limit");
+            return Err(start.error(RULE, problem));
+        }
+        let digest_bytes = reader.bytes(RULE)?;
+        let digest_start = reader.position() - digest_bytes.len();
+        let digest = open(digest_bytes, limits, "SUIT_Digest")
+            .and_then(|mut reader| SuitDigest::read(&mut reader))
+            .map_err(|error| within(digest_start, error))?;
+        let blocks = (1..count)
+            .map(|_| reader.bytes("SUIT_Authentication_Block"))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            content,
+            digest,
+            digest_bytes,
+            blocks,
+        })
+    }
+}

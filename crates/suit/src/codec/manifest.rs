@@ -1,0 +1,330 @@
+use alloc::{borrow::Cow, vec::Vec};
+
+use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
+
+use super::{
+    Common, Section, Sequence, Text, Version, label::manifest as label, open, unknown_label, unwrap,
+};
+use crate::{ComponentId, Limits, SequenceNumber, SuitDigest};
+
+/// A manifest (envelope label 3), decoded whole.
+///
+/// A value of this type says nothing about authenticity; see [`crate::AuthenticatedEnvelope`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest<'a> {
+    /// 2: the release order.
+    pub sequence_number: SequenceNumber,
+    /// 3: components, dependencies and the shared sequence.
+    pub common: Common<'a>,
+    /// 4: where the manifest can be had.
+    pub reference_uri: Option<Cow<'a, str>>,
+    /// 5: where the manifest itself is kept.
+    pub component_id: Option<ComponentId>,
+    /// 6: the version of what the manifest installs.
+    pub set_version: Option<Version>,
+    /// 14: what software this is, an encoded CoSWID tag.
+    pub coswid: Option<Severable<Cow<'a, [u8]>>>,
+    /// 23: text for people, encoded; [`Text::decode`] takes it apart.
+    pub text: Option<Severable<Cow<'a, [u8]>>>,
+    /// 7, 8, 9, 15, 16, 18, 20, 24: the command sequences there are.
+    sections: Vec<(Section, Severable<Sequence<'a>>)>,
+}
+
+/// An element that stands in the manifest, or in the envelope with its digest in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Severable<T> {
+    /// In the manifest.
+    Inline(T),
+    /// In the envelope.
+    Severed {
+        /// The digest of the envelope's element: its whole byte string, head included.
+        digest: SuitDigest,
+        /// The element, if the envelope has it and it has that digest.
+        content: Option<T>,
+    },
+}
+
+impl<T> Severable<T> {
+    /// The element, if it is there.
+    pub fn content(&self) -> Option<&T> {
+        match self {
+            Self::Inline(content) => Some(content),
+            Self::Severed { content, .. } => content.as_ref(),
+        }
+    }
+
+    /// The digest, if the element is severed.
+    pub fn digest(&self) -> Option<SuitDigest> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Severed { digest, .. } => Some(*digest),
+        }
+    }
+
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Severable<U> {
+        match self {
+            Self::Inline(content) => Severable::Inline(f(content)),
+            Self::Severed { digest, content } => Severable::Severed {
+                digest,
+                content: content.map(f),
+            },
+        }
+    }
+
+    /// Reads a byte string as the element itself, an array as its digest.
+    // req: SUIT-SEV-002, SUIT-SEV-005
+    fn read<'a>(
+        reader: &mut Reader<'a>,
+        rule: &'static str,
+        decode: impl FnOnce(&'a [u8]) -> Result<T, DecodeError>,
+    ) -> Result<Self, DecodeError> {
+        Ok(match reader.peek(rule)? {
+            Type::Array => Self::Severed {
+                digest: SuitDigest::read(reader)?,
+                content: None,
+            },
+            _ => Self::Inline(unwrap(reader, rule, decode)?),
+        })
+    }
+
+    fn write(&self, w: &mut Writer, encode: impl FnOnce(&T) -> Vec<u8>) {
+        match self {
+            Self::Inline(content) => {
+                w.bytes(&encode(content));
+            }
+            Self::Severed { digest, .. } => digest.write(w),
+        }
+    }
+}
+
+impl<'a> Manifest<'a> {
+    /// The only manifest version there is (label 1).
+    pub const VERSION: u64 = 1;
+
+    /// A manifest without any section.
+    #[must_use]
+    pub fn new(sequence_number: SequenceNumber, common: Common<'a>) -> Self {
+        Self {
+            sequence_number,
+            common,
+            reference_uri: None,
+            component_id: None,
+            set_version: None,
+            coswid: None,
+            text: None,
+            sections: Vec::new(),
+        }
+    }
+
+    /// The sections there are, severed ones included, in the order in which procedures run them.
+    pub fn sections(&self) -> impl Iterator<Item = (Section, &Severable<Sequence<'a>>)> {
+        self.sections
+            .iter()
+            .map(|(section, sequence)| (*section, sequence))
+    }
+
+    /// A section.
+    #[must_use]
+    pub fn section(&self, section: Section) -> Option<&Severable<Sequence<'a>>> {
+        self.sections
+            .iter()
+            .find(|(name, _)| *name == section)
+            .map(|(_, sequence)| sequence)
+    }
+
+    /// Sets a section, in place of the one there is.
+    pub fn set_section(&mut self, section: Section, sequence: Severable<Sequence<'a>>) {
+        self.sections.retain(|(name, _)| *name != section);
+        self.sections.push((section, sequence));
+        self.sections
+            .sort_by_key(|(name, _)| Section::ALL.iter().position(|section| section == name));
+    }
+
+    /// Where the manifest is kept and by what its sequence numbers are counted.
+    ///
+    /// That is its manifest component identifier or, in a manifest without one, the identifier of its
+    /// first component with the segment `suit` added, which stays within the same prefix. Nothing of
+    /// either gives the empty identifier.
+    #[must_use]
+    pub fn placement(&self) -> ComponentId {
+        match (&self.component_id, self.common.components.first()) {
+            (Some(id), _) => id.clone(),
+            (None, Some(first)) => first
+                .clone()
+                .joined(b"suit")
+                .unwrap_or_else(|_| first.clone()),
+            (None, None) => ComponentId::default(),
+        }
+    }
+
+    /// The shared sequence and every section that is there.
+    pub fn sequences(&self) -> impl Iterator<Item = &Sequence<'a>> {
+        let sections = self
+            .sections
+            .iter()
+            .filter_map(|(_, sequence)| sequence.content());
+        self.common.shared_sequence.iter().chain(sections)
+    }
+
+    /// Decodes the content of the manifest's byte string.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a manifest of version 1 within the limits, or holds a label, in the manifest or its
+    /// common section, that is not known. Offsets count from the first byte of `content`.
+    // req: SUIT-MAN-001, SUIT-MAN-007, SUIT-AMB-031
+    pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        const RULE: &str = "SUIT_Manifest";
+        let mut reader = open(content, limits, RULE)?;
+        let mut left = limits.manifest_commands;
+        let mut version = None;
+        let mut sequence_number = None;
+        let mut common = None;
+        let mut manifest = Self::new(SequenceNumber(0), Common::default());
+        for _ in 0..reader.map(RULE)? {
+            let start = reader.clone();
+            let label = reader.int(RULE)?;
+            match label {
+                label::VERSION => version = Some(reader.uint("suit-manifest-version")?),
+                label::SEQUENCE_NUMBER => {
+                    let number = reader.uint("suit-manifest-sequence-number")?;
+                    sequence_number = Some(SequenceNumber(number));
+                }
+                label::COMMON => {
+                    common = Some(unwrap(&mut reader, "suit-common", |content| {
+                        Common::decode(content, limits, &mut left)
+                    })?);
+                }
+                label::REFERENCE_URI => {
+                    manifest.reference_uri = Some(reader.text("suit-reference-uri")?.into());
+                }
+                label::COMPONENT_ID => {
+                    let id = ComponentId::read(&mut reader, "suit-manifest-component-id")?;
+                    manifest.component_id = Some(id);
+                }
+                label::SET_VERSION => {
+                    const RULE: &str = "suit-set-version";
+                    manifest.set_version = Some(unwrap(&mut reader, RULE, |content| {
+                        Version::read(&mut open(content, limits, RULE)?, RULE)
+                    })?);
+                }
+                label::COSWID => {
+                    const RULE: &str = "suit-coswid";
+                    manifest.coswid = Some(Severable::read(&mut reader, RULE, |content| {
+                        open(content, limits, RULE).map(|_| content.into())
+                    })?);
+                }
+                label::TEXT => {
+                    manifest.text = Some(Severable::read(&mut reader, "suit-text", |content| {
+                        Text::decode(content, limits).map(|_| content.into())
+                    })?);
+                }
+                label => {
+                    let section = Section::from_label(label).ok_or(unknown_label(&start, RULE))?;
+                    let sequence = if section.is_severable() {
+                        Severable::read(&mut reader, section.name(), |content| {
+                            Sequence::decode(content, limits, false, &mut left)
+                        })?
+                    } else {
+                        let (rule, left) = (section.name(), &mut left);
+                        Severable::Inline(Sequence::read(&mut reader, rule, limits, false, left)?)
+                    };
+                    manifest.sections.push((section, sequence));
+                }
+            }
+        }
+        let missing = |what| reader.error(RULE, Problem::Missing(what));
+        if version.ok_or(missing("suit-manifest-version (1)"))? != Self::VERSION {
+            return Err(reader.error("suit-manifest-version", Problem::OutOfBounds("1")));
+        }
+        manifest.sequence_number =
+            sequence_number.ok_or(missing("suit-manifest-sequence-number (2)"))?;
+        manifest.common = common.ok_or(missing("suit-common (3)"))?;
+        manifest
+            .sections
+            .sort_by_key(|(name, _)| Section::ALL.iter().position(|section| section == name));
+        Ok(manifest)
+    }
+
+    /// Decodes a severed section from the content of its byte string.
+    pub(crate) fn decode_severed(
+        &self,
+        content: &'a [u8],
+        limits: &Limits,
+    ) -> Result<Sequence<'a>, DecodeError> {
+        let present: usize = self
+            .sequences()
+            .map(|sequence| sequence.walk().count())
+            .sum();
+        let mut left = limits.manifest_commands.saturating_sub(present);
+        Sequence::decode(content, limits, false, &mut left)
+    }
+
+    /// Encodes the manifest map, without the byte string around it, deterministically.
+    // req: SUIT-FMT-001, SUIT-FMT-002
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        // Each member with its encoding; labels are below 24, so they sort as they encode.
+        let mut members: Vec<(i64, Vec<u8>)> = Vec::new();
+        let mut put = |label, write: &dyn Fn(&mut Writer)| {
+            members.push((label, Writer::build(|w| write(w))));
+        };
+        put(label::VERSION, &|w| {
+            w.uint(Self::VERSION);
+        });
+        put(label::SEQUENCE_NUMBER, &|w| {
+            w.uint(self.sequence_number.0);
+        });
+        put(label::COMMON, &|w| {
+            w.bytes(&self.common.encode());
+        });
+        if let Some(uri) = &self.reference_uri {
+            put(label::REFERENCE_URI, &|w| {
+                w.text(uri);
+            });
+        }
+        if let Some(id) = &self.component_id {
+            put(label::COMPONENT_ID, &|w| id.write(w));
+        }
+        if let Some(version) = &self.set_version {
+            put(label::SET_VERSION, &|w| {
+                w.bytes(&Writer::build(|w| version.write(w)));
+            });
+        }
+        for (label, element) in [(label::COSWID, &self.coswid), (label::TEXT, &self.text)] {
+            if let Some(element) = element {
+                put(label, &|w| element.write(w, |bytes| bytes.to_vec()));
+            }
+        }
+        for (section, sequence) in &self.sections {
+            put(section.label(), &|w| sequence.write(w, Sequence::encode));
+        }
+        members.sort_by_key(|(label, _)| *label);
+        Writer::build(|w| {
+            w.map(members.len());
+            for (label, value) in &members {
+                w.int(*label).raw(value);
+            }
+        })
+    }
+
+    /// The same manifest, holding its bytes itself.
+    #[must_use]
+    pub fn into_owned(self) -> Manifest<'static> {
+        let owned = |bytes: Cow<'a, [u8]>| Cow::Owned(bytes.into_owned());
+        Manifest {
+            sequence_number: self.sequence_number,
+            common: self.common.into_owned(),
+            reference_uri: self.reference_uri.map(|uri| Cow::Owned(uri.into_owned())),
+            component_id: self.component_id,
+            set_version: self.set_version,
+            coswid: self.coswid.map(|element| element.map(owned)),
+            text: self.text.map(|element| element.map(owned)),
+            sections: self
+                .sections
+                .into_iter()
+                .map(|(section, sequence)| (section, sequence.map(Sequence::into_owned)))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The elements of an envelope, one per module, each decoded from and encoded to its CDDL.
+
+mod command;
+mod common;
+mod envelope;
+mod label;
+mod manifest;
+mod parameter;
+mod section;
+mod sequence;
+mod text;
+mod version;
+
+pub use command::{Action, Command, Condition, IndexArgument, Located, ReportingPolicy};
+pub use common::{Common, Dependency};
+pub use envelope::{Envelope, Severed};
+pub use manifest::{Manifest, Severable};
+pub use parameter::{Parameter, Parameters};
+pub use section::Section;
+pub use sequence::Sequence;
+pub use text::{LanguageText, Text, TextEntries};
+pub use version::{Comparison, Version, VersionMatch};
+
+pub(crate) use label::parameter as parameter_label;
+
+use tamarack_cose::cbor::{self, DecodeError, Problem, Reader};
+
+use crate::Limits;
+
+/// Opens a byte-string wrapper: its content must be exactly one acceptable item.
+///
+/// Offsets in errors of what is read from the content count from the content's start; [`within`]
+/// moves them to the enclosing item.
+// req: SUIT-FMT-003, SUIT-FMT-006
+pub(crate) fn open<'a>(
+    content: &'a [u8],
+    limits: &Limits,
+    rule: &'static str,
+) -> Result<Reader<'a>, DecodeError> {
+    cbor::check(content, &limits.cbor()).map_err(|error| DecodeError { rule, ..error })?;
+    Ok(Reader::new(content))
+}
+
+/// Takes a byte string and decodes what it wraps, with offsets that count in the outer item.
+pub(crate) fn unwrap<'a, T>(
+    reader: &mut Reader<'a>,
+    rule: &'static str,
+    decode: impl FnOnce(&'a [u8]) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    let content = reader.bytes(rule)?;
+    let start = reader.position() - content.len();
+    decode(content).map_err(|error| within(start, error))
+}
+
+/// Moves an error from a wrapped item to the item around it.
+pub(crate) fn within(start: usize, error: DecodeError) -> DecodeError {
+    DecodeError {
+        offset: start.saturating_add(error.offset),
+        ..error
+    }
+}
+
+/// An error for a map label that must not stand where it does.
+pub(crate) fn unknown_label(reader: &Reader<'_>, rule: &'static str) -> DecodeError {
+    reader.error(rule, Problem::Expected("a label that this map defines"))
+}
+
+/// The label of the text element.
+pub(crate) const TEXT: i64 = label::manifest::TEXT;

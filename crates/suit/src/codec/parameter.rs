@@ -1,0 +1,431 @@
+use alloc::{borrow::Cow, vec::Vec};
+
+use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
+
+use super::{VersionMatch, label::parameter as label, open, unwrap};
+use crate::{Limits, SuitDigest, Uuid, VendorId};
+
+/// One parameter, as commands 19 and 20 set it and as reports carry it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Parameter<'a> {
+    /// 1: the vendor that condition 1 asks for.
+    VendorId(VendorId<'a>),
+    /// 2: the device class that condition 2 asks for.
+    ClassId(Uuid),
+    /// 3: the digest of the component's content.
+    ImageDigest(SuitDigest),
+    /// 4: the instant from which the manifest is not to be used, in seconds since 1970-01-01 UTC.
+    UseBefore(u64),
+    /// 5: the slot that condition 5 asks for.
+    ComponentSlot(u64),
+    /// 12: whether commands run one after the other (the default).
+    StrictOrder(bool),
+    /// 13: whether a failed condition ends only the nested sequence.
+    SoftFailure(bool),
+    /// 14: the size of the component's content, in bytes.
+    ImageSize(u64),
+    /// 18: content for Write and for condition 6.
+    Content(Cow<'a, [u8]>),
+    /// 19: how the payload is encrypted, an encoded `COSE_Encrypt`.
+    EncryptionInfo(Cow<'a, [u8]>),
+    /// 21: where Fetch finds the payload.
+    Uri(Cow<'a, str>),
+    /// 22: the index of the component that Copy and Swap take from.
+    SourceComponent(u64),
+    /// 23: what the invoked component is given.
+    InvokeArguments(Cow<'a, [u8]>),
+    /// 24: the device that condition 24 asks for.
+    DeviceId(Uuid),
+    /// 25: hints for Fetch.
+    FetchArguments(Cow<'a, [u8]>),
+    /// 26: the battery level that condition 26 asks for, in mWh.
+    MinimumBattery(u64),
+    /// 27: priority of the update; the numerically smaller, the more urgent.
+    UpdatePriority(i64),
+    /// 28: the version that condition 28 asks for.
+    Version(VersionMatch),
+    /// 29: the events that Wait waits for, an encoded map.
+    WaitInfo(Cow<'a, [u8]>),
+    /// 30: permissions, times and type of the component as a file, an encoded map.
+    ComponentMetadata(Cow<'a, [u8]>),
+    /// A label that is not registered, with its encoded value. Never supported.
+    Other {
+        /// The label; negative for custom parameters.
+        label: i64,
+        /// The encoded value.
+        value: Cow<'a, [u8]>,
+    },
+}
+
+impl<'a> Parameter<'a> {
+    /// The label in the parameter registry.
+    #[must_use]
+    pub fn label(&self) -> i64 {
+        match self {
+            Self::VendorId(_) => label::VENDOR_IDENTIFIER,
+            Self::ClassId(_) => label::CLASS_IDENTIFIER,
+            Self::ImageDigest(_) => label::IMAGE_DIGEST,
+            Self::UseBefore(_) => label::USE_BEFORE,
+            Self::ComponentSlot(_) => label::COMPONENT_SLOT,
+            Self::StrictOrder(_) => label::STRICT_ORDER,
+            Self::SoftFailure(_) => label::SOFT_FAILURE,
+            Self::ImageSize(_) => label::IMAGE_SIZE,
+            Self::Content(_) => label::CONTENT,
+            Self::EncryptionInfo(_) => label::ENCRYPTION_INFO,
+            Self::Uri(_) => label::URI,
+            Self::SourceComponent(_) => label::SOURCE_COMPONENT,
+            Self::InvokeArguments(_) => label::INVOKE_ARGUMENTS,
+            Self::DeviceId(_) => label::DEVICE_IDENTIFIER,
+            Self::FetchArguments(_) => label::FETCH_ARGUMENTS,
+            Self::MinimumBattery(_) => label::MINIMUM_BATTERY,
+            Self::UpdatePriority(_) => label::UPDATE_PRIORITY,
+            Self::Version(_) => label::VERSION,
+            Self::WaitInfo(_) => label::WAIT_INFO,
+            Self::ComponentMetadata(_) => label::COMPONENT_METADATA,
+            Self::Other { label, .. } => *label,
+        }
+    }
+
+    /// The name in the parameter registry.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::VendorId(_) => "vendor-id",
+            Self::ClassId(_) => "class-id",
+            Self::ImageDigest(_) => "image-digest",
+            Self::UseBefore(_) => "use-before",
+            Self::ComponentSlot(_) => "component-slot",
+            Self::StrictOrder(_) => "strict-order",
+            Self::SoftFailure(_) => "soft-failure",
+            Self::ImageSize(_) => "image-size",
+            Self::Content(_) => "content",
+            Self::EncryptionInfo(_) => "encryption-info",
+            Self::Uri(_) => "uri",
+            Self::SourceComponent(_) => "source-component",
+            Self::InvokeArguments(_) => "invoke-args",
+            Self::DeviceId(_) => "device-id",
+            Self::FetchArguments(_) => "fetch-args",
+            Self::MinimumBattery(_) => "minimum-battery",
+            Self::UpdatePriority(_) => "update-priority",
+            Self::Version(_) => "version",
+            Self::WaitInfo(_) => "wait-info",
+            Self::ComponentMetadata(_) => "component-metadata",
+            Self::Other { .. } => "unknown parameter",
+        }
+    }
+
+    // req: SUIT-FMT-005, SUIT-FMT-007, SUIT-PAR-004, SUIT-PAR-009
+    fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
+        const RULE: &str = "SUIT_Parameters / label";
+        let start = reader.clone();
+        let label = reader.int(RULE)?;
+        Ok(match label {
+            0 => return Err(start.error(RULE, Problem::OutOfBounds("labels other than 0"))),
+            label::VENDOR_IDENTIFIER => Self::VendorId(VendorId::read(reader)?),
+            label::CLASS_IDENTIFIER => {
+                Self::ClassId(Uuid::read(reader, "suit-parameter-class-identifier")?)
+            }
+            label::IMAGE_DIGEST => {
+                const RULE: &str = "suit-parameter-image-digest";
+                Self::ImageDigest(unwrap(reader, RULE, |content| {
+                    SuitDigest::read(&mut open(content, limits, RULE)?)
+                })?)
+            }
+            label::USE_BEFORE => Self::UseBefore(reader.uint("suit-parameter-use-before")?),
+            label::COMPONENT_SLOT => {
+                Self::ComponentSlot(reader.uint("suit-parameter-component-slot")?)
+            }
+            label::STRICT_ORDER => Self::StrictOrder(reader.bool("suit-parameter-strict-order")?),
+            label::SOFT_FAILURE => Self::SoftFailure(reader.bool("suit-parameter-soft-failure")?),
+            label::IMAGE_SIZE => Self::ImageSize(reader.uint("suit-parameter-image-size")?),
+            label::CONTENT => Self::Content(reader.bytes("suit-parameter-content")?.into()),
+            label::ENCRYPTION_INFO => {
+                Self::EncryptionInfo(wrapped(reader, limits, "suit-parameter-encryption-info")?)
+            }
+            label::URI => Self::Uri(reader.text("suit-parameter-uri")?.into()),
+            label::SOURCE_COMPONENT => {
+                Self::SourceComponent(reader.uint("suit-parameter-source-component")?)
+            }
+            label::INVOKE_ARGUMENTS => {
+                Self::InvokeArguments(reader.bytes("suit-parameter-invoke-args")?.into())
+            }
+            label::DEVICE_IDENTIFIER => {
+                Self::DeviceId(Uuid::read(reader, "suit-parameter-device-identifier")?)
+            }
+            label::FETCH_ARGUMENTS => {
+                Self::FetchArguments(reader.bytes("suit-parameter-fetch-arguments")?.into())
+            }
+            label::MINIMUM_BATTERY => {
+                Self::MinimumBattery(reader.uint("suit-parameter-minimum-battery")?)
+            }
+            label::UPDATE_PRIORITY => {
+                Self::UpdatePriority(reader.int("suit-parameter-update-priority")?)
+            }
+            label::VERSION => {
+                const RULE: &str = "suit-parameter-version";
+                Self::Version(unwrap(reader, RULE, |content| {
+                    VersionMatch::read(&mut open(content, limits, RULE)?)
+                })?)
+            }
+            label::WAIT_INFO => {
+                Self::WaitInfo(wrapped(reader, limits, "suit-parameter-wait-info")?)
+            }
+            label::COMPONENT_METADATA => Self::ComponentMetadata(wrapped(
+                reader,
+                limits,
+                "suit-parameter-component-metadata",
+            )?),
+            label => Self::Other {
+                label,
+                value: reader.raw("SUIT_Parameters / value")?.into(),
+            },
+        })
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.int(self.label());
+        match self {
+            Self::VendorId(vendor) => vendor.write(w),
+            Self::ClassId(uuid) | Self::DeviceId(uuid) => {
+                w.bytes(&uuid.0);
+            }
+            Self::ImageDigest(digest) => {
+                w.bytes(&digest.encode());
+            }
+            Self::UseBefore(value)
+            | Self::ComponentSlot(value)
+            | Self::ImageSize(value)
+            | Self::SourceComponent(value)
+            | Self::MinimumBattery(value) => {
+                w.uint(*value);
+            }
+            Self::StrictOrder(value) | Self::SoftFailure(value) => {
+                w.bool(*value);
+            }
+            Self::Content(bytes)
+            | Self::EncryptionInfo(bytes)
+            | Self::InvokeArguments(bytes)
+            | Self::FetchArguments(bytes)
+            | Self::WaitInfo(bytes)
+            | Self::ComponentMetadata(bytes) => {
+                w.bytes(bytes);
+            }
+            Self::Uri(uri) => {
+                w.text(uri);
+            }
+            Self::UpdatePriority(value) => {
+                w.int(*value);
+            }
+            Self::Version(version) => {
+                w.bytes(&Writer::build(|w| version.write(w)));
+            }
+            Self::Other { value, .. } => {
+                w.raw(value);
+            }
+        }
+    }
+
+    /// The same parameter, holding its bytes itself.
+    #[must_use]
+    pub fn into_owned(self) -> Parameter<'static> {
+        fn owned(bytes: Cow<'_, [u8]>) -> Cow<'static, [u8]> {
+            Cow::Owned(bytes.into_owned())
+        }
+        match self {
+            Self::VendorId(vendor) => Parameter::VendorId(vendor.into_owned()),
+            Self::ClassId(value) => Parameter::ClassId(value),
+            Self::ImageDigest(value) => Parameter::ImageDigest(value),
+            Self::UseBefore(value) => Parameter::UseBefore(value),
+            Self::ComponentSlot(value) => Parameter::ComponentSlot(value),
+            Self::StrictOrder(value) => Parameter::StrictOrder(value),
+            Self::SoftFailure(value) => Parameter::SoftFailure(value),
+            Self::ImageSize(value) => Parameter::ImageSize(value),
+            Self::Content(bytes) => Parameter::Content(owned(bytes)),
+            Self::EncryptionInfo(bytes) => Parameter::EncryptionInfo(owned(bytes)),
+            Self::Uri(uri) => Parameter::Uri(Cow::Owned(uri.into_owned())),
+            Self::SourceComponent(value) => Parameter::SourceComponent(value),
+            Self::InvokeArguments(bytes) => Parameter::InvokeArguments(owned(bytes)),
+            Self::DeviceId(value) => Parameter::DeviceId(value),
+            Self::FetchArguments(bytes) => Parameter::FetchArguments(owned(bytes)),
+            Self::MinimumBattery(value) => Parameter::MinimumBattery(value),
+            Self::UpdatePriority(value) => Parameter::UpdatePriority(value),
+            Self::Version(value) => Parameter::Version(value),
+            Self::WaitInfo(bytes) => Parameter::WaitInfo(owned(bytes)),
+            Self::ComponentMetadata(bytes) => Parameter::ComponentMetadata(owned(bytes)),
+            Self::Other { label, value } => Parameter::Other {
+                label,
+                value: owned(value),
+            },
+        }
+    }
+}
+
+/// The content of a byte string that wraps one item which is kept encoded.
+fn wrapped<'a>(
+    reader: &mut Reader<'a>,
+    limits: &Limits,
+    rule: &'static str,
+) -> Result<Cow<'a, [u8]>, DecodeError> {
+    unwrap(reader, rule, |content| {
+        open(content, limits, rule).map(|_| content.into())
+    })
+}
+
+/// Parameters by label, each label once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parameters<'a>(Vec<Parameter<'a>>);
+
+impl<'a> Parameters<'a> {
+    /// None.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These parameters; of two with one label the later one counts.
+    #[must_use]
+    pub fn from_list(list: impl IntoIterator<Item = Parameter<'a>>) -> Self {
+        let mut this = Self::default();
+        for parameter in list {
+            this.set(parameter);
+        }
+        this
+    }
+
+    /// The parameters, in the order of the encoding.
+    pub fn iter(&self) -> impl Iterator<Item = &Parameter<'a>> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The parameter with a label.
+    #[must_use]
+    pub fn get(&self, label: i64) -> Option<&Parameter<'a>> {
+        self.0.iter().find(|parameter| parameter.label() == label)
+    }
+
+    /// Sets a parameter, in place of one with the same label.
+    pub fn set(&mut self, parameter: Parameter<'a>) {
+        let label = parameter.label();
+        match self.0.iter_mut().find(|old| old.label() == label) {
+            Some(old) => *old = parameter,
+            None => self.0.push(parameter),
+        }
+    }
+
+    /// Reads a map of at least `least` entries.
+    pub(crate) fn read(
+        reader: &mut Reader<'a>,
+        limits: &Limits,
+        least: u64,
+    ) -> Result<Self, DecodeError> {
+        const RULE: &str = "SUIT_Parameters";
+        let start = reader.clone();
+        let count = reader.map(RULE)?;
+        if count < least {
+            return Err(start.error(RULE, Problem::OutOfBounds("one parameter or more")));
+        }
+        Self::read_entries(reader, limits, count)
+    }
+
+    /// Reads `count` entries of a map whose head has been read.
+    pub(crate) fn read_entries(
+        reader: &mut Reader<'a>,
+        limits: &Limits,
+        count: u64,
+    ) -> Result<Self, DecodeError> {
+        (0..count)
+            .map(|_| {
+                if reader.peek("SUIT_Parameters / label")? == Type::Text {
+                    return Err(super::unknown_label(reader, "SUIT_Parameters / label"));
+                }
+                Parameter::read(reader, limits)
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Writes the map in deterministic order.
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.map(self.0.len());
+        self.write_entries(w);
+    }
+
+    pub(crate) fn write_entries(&self, w: &mut Writer) {
+        let mut sorted: Vec<_> = self.0.iter().collect();
+        sorted.sort_by_key(|parameter| deterministic(parameter.label()));
+        for parameter in sorted {
+            parameter.write(w);
+        }
+    }
+
+    /// The same parameters, holding their bytes themselves.
+    #[must_use]
+    pub fn into_owned(self) -> Parameters<'static> {
+        Parameters(self.0.into_iter().map(Parameter::into_owned).collect())
+    }
+}
+
+/// Sort key that puts integers into the bytewise order of their encodings (RFC 8949 section 4.2.1).
+pub(crate) fn deterministic(label: i64) -> (bool, u64) {
+    (
+        label < 0,
+        if label < 0 { !label } else { label }.unsigned_abs(),
+    )
+}
+
+macro_rules! typed {
+    ($($(#[$doc:meta])* $name:ident: $label:ident, $variant:ident($value:ident) -> $type:ty = $get:expr;)*) => {
+        impl<'a> Parameters<'a> {
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $name(&self) -> Option<$type> {
+                match self.get(label::$label)? {
+                    Parameter::$variant($value) => Some($get),
+                    _ => None,
+                }
+            })*
+        }
+    };
+}
+
+typed! {
+    /// Parameter 1.
+    vendor_id: VENDOR_IDENTIFIER, VendorId(value) -> &VendorId<'a> = value;
+    /// Parameter 2.
+    class_id: CLASS_IDENTIFIER, ClassId(value) -> Uuid = *value;
+    /// Parameter 3.
+    image_digest: IMAGE_DIGEST, ImageDigest(value) -> SuitDigest = *value;
+    /// Parameter 4, in seconds since 1970-01-01 UTC.
+    use_before: USE_BEFORE, UseBefore(value) -> u64 = *value;
+    /// Parameter 5.
+    component_slot: COMPONENT_SLOT, ComponentSlot(value) -> u64 = *value;
+    /// Parameter 13.
+    soft_failure: SOFT_FAILURE, SoftFailure(value) -> bool = *value;
+    /// Parameter 14, in bytes.
+    image_size: IMAGE_SIZE, ImageSize(value) -> u64 = *value;
+    /// Parameter 18.
+    content: CONTENT, Content(value) -> &[u8] = value;
+    /// Parameter 21.
+    uri: URI, Uri(value) -> &str = value;
+    /// Parameter 22.
+    source_component: SOURCE_COMPONENT, SourceComponent(value) -> u64 = *value;
+    /// Parameter 23.
+    invoke_arguments: INVOKE_ARGUMENTS, InvokeArguments(value) -> &[u8] = value;
+    /// Parameter 24.
+    device_id: DEVICE_IDENTIFIER, DeviceId(value) -> Uuid = *value;
+    /// Parameter 25.
+    fetch_arguments: FETCH_ARGUMENTS, FetchArguments(value) -> &[u8] = value;
+}

@@ -1,0 +1,178 @@
+use alloc::{vec, vec::Vec};
+
+use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
+
+use super::{Command, Located, open, unwrap, within};
+use crate::Limits;
+
+/// A command sequence, decoded whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sequence<'a> {
+    commands: Vec<Located<'a>>,
+}
+
+/// What decoding a sequence needs to know of its surroundings.
+pub(super) struct Context<'l> {
+    pub(super) limits: &'l Limits,
+    /// Whether this is the shared sequence or nested in it.
+    shared: bool,
+    /// Commands that the manifest may still have.
+    commands_left: &'l mut usize,
+    /// Sequences around the one being read.
+    depth: usize,
+    /// Where the sequence being read starts within the top-level one.
+    start: usize,
+}
+
+impl Context<'_> {
+    /// Reads a wrapped sequence within the one being read.
+    pub(super) fn nested<'a>(
+        &mut self,
+        reader: &mut Reader<'a>,
+        rule: &'static str,
+    ) -> Result<Sequence<'a>, DecodeError> {
+        if self.depth >= self.limits.nesting() {
+            return Err(reader.error(rule, Problem::TooDeep));
+        }
+        let outer = self.start;
+        let wrapper = reader.clone();
+        let content = reader.bytes(rule)?;
+        let start = reader.position() - content.len();
+        self.depth += 1;
+        self.start = outer + start;
+        let sequence = self.sequence(content).map_err(|error| within(start, error));
+        self.start = outer;
+        self.depth -= 1;
+        debug_assert!(wrapper.position() <= start);
+        sequence
+    }
+
+    // req: SUIT-FMT-004, SUIT-SEQ-004
+    fn sequence<'a>(&mut self, content: &'a [u8]) -> Result<Sequence<'a>, DecodeError> {
+        const RULE: &str = "SUIT_Command_Sequence";
+        let mut reader = open(content, self.limits, RULE)?;
+        let start = reader.clone();
+        let items = reader.array(RULE)?;
+        if items == 0 || !items.is_multiple_of(2) {
+            let problem = Problem::Expected("pairs of command and argument, at least one");
+            return Err(start.error(RULE, problem));
+        }
+        let mut commands = Vec::new();
+        for _ in 0..items / 2 {
+            *self.commands_left = self
+                .commands_left
+                .checked_sub(1)
+                .ok_or(reader.error(RULE, Problem::OutOfBounds("the limit on commands")))?;
+            let position = reader.clone();
+            let command = Command::read(&mut reader, self)?;
+            if self.shared && !command.may_be_shared() {
+                let problem = Problem::Expected("a command that the shared sequence allows");
+                return Err(position.error("SUIT_Shared_Sequence", problem));
+            }
+            commands.push(Located {
+                offset: (self.start + position.position()) as u64,
+                command,
+            });
+        }
+        Ok(Sequence { commands })
+    }
+}
+
+impl<'a> Sequence<'a> {
+    /// The commands in order.
+    #[must_use]
+    pub fn commands(&self) -> &[Located<'a>] {
+        &self.commands
+    }
+
+    /// Decodes the content of a sequence's byte string; `commands_left` is lowered by its commands.
+    pub(super) fn decode(
+        content: &'a [u8],
+        limits: &Limits,
+        shared: bool,
+        commands_left: &mut usize,
+    ) -> Result<Self, DecodeError> {
+        Context {
+            limits,
+            shared,
+            commands_left,
+            depth: 0,
+            start: 0,
+        }
+        .sequence(content)
+    }
+
+    /// Reads a wrapped sequence.
+    pub(super) fn read(
+        reader: &mut Reader<'a>,
+        rule: &'static str,
+        limits: &Limits,
+        shared: bool,
+        commands_left: &mut usize,
+    ) -> Result<Self, DecodeError> {
+        unwrap(reader, rule, |content| {
+            Self::decode(content, limits, shared, commands_left)
+        })
+    }
+
+    /// The encoded array, without a byte string around it.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        Writer::build(|w| {
+            w.array(self.commands.len() * 2);
+            for located in &self.commands {
+                located.command.write(w);
+            }
+        })
+    }
+
+    /// The same sequence, holding its bytes itself.
+    #[must_use]
+    pub fn into_owned(self) -> Sequence<'static> {
+        let owned = |located: Located<'a>| Located {
+            offset: located.offset,
+            command: located.command.into_owned(),
+        };
+        Sequence {
+            commands: self.commands.into_iter().map(owned).collect(),
+        }
+    }
+
+    /// Every command, nested ones included, in the order of the encoding.
+    pub fn walk(&self) -> impl Iterator<Item = &Located<'a>> {
+        let mut open = vec![self.commands.iter()];
+        core::iter::from_fn(move || {
+            loop {
+                let Some(located) = open.last_mut()?.next() else {
+                    open.pop();
+                    continue;
+                };
+                match &located.command {
+                    Command::TryEach { alternatives, .. } => {
+                        open.extend(alternatives.iter().rev().map(|inner| inner.commands.iter()));
+                    }
+                    Command::RunSequence(inner) => open.push(inner.commands.iter()),
+                    _ => {}
+                }
+                return Some(located);
+            }
+        })
+    }
+}
+
+impl<'a> FromIterator<Command<'a>> for Sequence<'a> {
+    /// A sequence of these commands, with their offsets in its encoding (nested ones excepted).
+    fn from_iter<I: IntoIterator<Item = Command<'a>>>(commands: I) -> Self {
+        let commands: Vec<_> = commands.into_iter().collect();
+        let mut w = Writer::new();
+        w.array(commands.len() * 2);
+        let place = |command: Command<'a>| {
+            let offset = w.len() as u64;
+            command.write(&mut w);
+            Located { offset, command }
+        };
+        Self {
+            commands: commands.into_iter().map(place).collect(),
+        }
+    }
+}

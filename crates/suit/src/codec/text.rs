@@ -1,0 +1,136 @@
+use alloc::{borrow::Cow, vec::Vec};
+
+use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
+
+use super::{open, parameter::deterministic};
+use crate::{ComponentId, Limits};
+
+/// Text for people (manifest label 23), by language.
+///
+/// Nothing in it is meant for machines, and nothing in it is trusted to be harmless on a terminal:
+/// show it escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text<'a> {
+    /// At least one language tag with its text.
+    pub languages: Vec<(Cow<'a, str>, LanguageText<'a>)>,
+}
+
+/// Texts by label.
+pub type TextEntries<'a> = Vec<(i64, Cow<'a, str>)>;
+
+/// The text in one language.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LanguageText<'a> {
+    /// About the manifest: 1 its description, 2 the update's description, 3 and 4 its JSON and YAML
+    /// source.
+    pub manifest: TextEntries<'a>,
+    /// About components: 1 vendor name, 2 model name, 3 vendor domain, 4 model information,
+    /// 5 description, 6 version, 7 version required, 8 current version.
+    pub components: Vec<(ComponentId, TextEntries<'a>)>,
+}
+
+const RULE: &str = "SUIT_Text_Map";
+
+impl<'a> Text<'a> {
+    /// Decodes the content of the text element's byte string.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a text map.
+    // req: SUIT-MAN-009
+    pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        let mut reader = open(content, limits, RULE)?;
+        let start = reader.clone();
+        let count = reader.map(RULE)?;
+        if count == 0 {
+            return Err(start.error(RULE, Problem::OutOfBounds("one language or more")));
+        }
+        let mut languages = Vec::new();
+        for _ in 0..count {
+            let start = reader.clone();
+            let tag = reader.text("tag38-ltag")?;
+            if !is_language_tag(tag) {
+                return Err(start.error("tag38-ltag", Problem::Expected("a language tag")));
+            }
+            languages.push((tag.into(), LanguageText::read(&mut reader)?));
+        }
+        Ok(Self { languages })
+    }
+
+    /// The encoded map, without a byte string around it.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        Writer::build(|w| {
+            w.map(self.languages.len());
+            let mut languages: Vec<_> = self.languages.iter().collect();
+            languages.sort_by_key(|(tag, _)| (tag.len(), tag.clone()));
+            for (tag, text) in languages {
+                w.text(tag);
+                text.write(w);
+            }
+        })
+    }
+}
+
+/// 1 to 8 letters, then groups of 1 to 8 letters and digits after hyphens.
+fn is_language_tag(tag: &str) -> bool {
+    tag.split('-').enumerate().all(|(position, part)| {
+        let allowed = |c: char| c.is_ascii_alphabetic() || (position > 0 && c.is_ascii_digit());
+        (1..=8).contains(&part.len()) && part.chars().all(allowed)
+    })
+}
+
+impl<'a> LanguageText<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        const RULE: &str = "SUIT_Text_LMap";
+        let mut text = Self::default();
+        for _ in 0..reader.map(RULE)? {
+            if reader.peek(RULE)? == Type::Array {
+                let id = ComponentId::read(reader, "SUIT_Component_Identifier")?;
+                let count = reader.map("SUIT_Text_Component_Keys")?;
+                let entries = (0..count)
+                    .map(|_| entry(reader))
+                    .collect::<Result<_, _>>()?;
+                text.components.push((id, entries));
+            } else {
+                text.manifest.push(entry(reader)?);
+            }
+        }
+        Ok(text)
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.map(self.manifest.len() + self.components.len());
+        write_entries(&self.manifest, w);
+        let mut components: Vec<_> = self
+            .components
+            .iter()
+            .map(|(id, entries)| (Writer::build(|w| id.write(w)), entries))
+            .collect();
+        components.sort();
+        for (id, entries) in components {
+            w.raw(&id).map(entries.len());
+            write_entries(entries, w);
+        }
+    }
+}
+
+fn entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), DecodeError> {
+    let start = reader.clone();
+    let label = reader.int("SUIT_Text_Keys")?;
+    if label == 0 {
+        return Err(start.error(
+            "SUIT_Text_Keys",
+            Problem::OutOfBounds("labels other than 0"),
+        ));
+    }
+    Ok((label, reader.text("SUIT_Text_Keys / text")?.into()))
+}
+
+fn write_entries(entries: &[(i64, Cow<'_, str>)], w: &mut Writer) {
+    let mut sorted: Vec<_> = entries.iter().collect();
+    sorted.sort_by_key(|(label, _)| deterministic(*label));
+    for (label, text) in sorted {
+        w.int(*label).text(text);
+    }
+}

@@ -1,0 +1,228 @@
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use tamarack_cose::PublicKey;
+
+use crate::{ComponentId, Identity, SequenceNumber, SuitDigest};
+
+/// What a Recipient offers the processor: components, records of manifests, and its identity.
+///
+/// All methods act within one transaction that the caller opened: it commits when the procedure
+/// succeeded and rolls back otherwise, so that a procedure that fails, or power that fails during it,
+/// leaves the old state. Only [`invoke`](Self::invoke) reaches outside. What was written must be what is
+/// read afterwards in the same transaction.
+///
+/// The processor calls these methods for identifiers only that the manifest declares, the device
+/// [`supports`](Self::supports) and the signers may touch.
+pub trait Device {
+    /// What the Recipient is, as far as a component is concerned.
+    ///
+    /// Wrong identifiers let software for other hardware in.
+    fn identity(&self, component: &ComponentId) -> &Identity;
+
+    /// Whether the device could have such a component. Called before anything is done to it.
+    fn supports(&self, component: &ComponentId) -> bool;
+
+    /// The length of a component's content in bytes, `None` if there is no such component now.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails.
+    fn length(&mut self, component: &ComponentId) -> Result<Option<u64>, DeviceError>;
+
+    /// Reads content from `offset` into `buffer` and returns how many bytes were read; fewer than
+    /// asked for only at the end. Reads of one component mostly follow one another.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails or the component does not exist.
+    fn read_at(
+        &mut self,
+        component: &ComponentId,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, DeviceError>;
+
+    /// Starts new content for a component, in place of what it has. `length` is the expected length, if
+    /// the manifest gives one: a bound, not a promise.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails or has no room.
+    fn begin(&mut self, component: &ComponentId, length: Option<u64>) -> Result<(), DeviceError>;
+
+    /// Appends to the content that was begun.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails or has no room.
+    fn append(&mut self, component: &ComponentId, chunk: &[u8]) -> Result<(), DeviceError>;
+
+    /// Ends the content that was begun. Not called when fetching failed: the caller then rolls back.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails.
+    fn finish(&mut self, component: &ComponentId) -> Result<(), DeviceError>;
+
+    /// Removes a component. Removing one that does not exist succeeds.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails.
+    fn remove(&mut self, component: &ComponentId) -> Result<(), DeviceError>;
+
+    /// Exchanges the contents of two components.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails; by default that the device can't.
+    fn swap(&mut self, one: &ComponentId, other: &ComponentId) -> Result<(), DeviceError> {
+        let _ = (one, other);
+        Err(DeviceError::Unsupported)
+    }
+
+    /// The slot that a component is in, on devices that have slots.
+    fn slot(&mut self, component: &ComponentId) -> Option<u64> {
+        let _ = component;
+        None
+    }
+
+    /// Starts a component. Returns when the component hands control back, if it does.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be started; by default that the device can't.
+    fn invoke(
+        &mut self,
+        component: &ComponentId,
+        arguments: Option<&[u8]>,
+    ) -> Result<(), DeviceError> {
+        let _ = (component, arguments);
+        Err(DeviceError::Unsupported)
+    }
+
+    /// The time in seconds since 1970-01-01 UTC, `None` without a clock that can be relied on.
+    fn now(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// The record of the manifest that is installed at an identifier.
+    ///
+    /// This is what protects from rollback: a record that gets lost lets older manifests in.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails.
+    fn manifest(&mut self, id: &ComponentId) -> Result<Option<ManifestRecord>, DeviceError>;
+
+    /// All records, in any order.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails.
+    fn manifests(&mut self) -> Result<Vec<ManifestRecord>, DeviceError>;
+
+    /// Keeps a manifest: its record, and `envelope` as the content of the component `record.id`. Called
+    /// once per manifest at the end of a procedure that succeeded.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails or has no room.
+    fn record_manifest(
+        &mut self,
+        record: &ManifestRecord,
+        envelope: &[u8],
+    ) -> Result<(), DeviceError>;
+
+    /// Forgets a manifest that was uninstalled: its record and the content of its component.
+    ///
+    /// Its sequence number is forgotten with it: whoever may install may then begin anew.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails.
+    fn forget_manifest(&mut self, id: &ComponentId) -> Result<(), DeviceError>;
+}
+
+/// What the device remembers about an installed manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestRecord {
+    /// Where it is kept: see [`Manifest::placement`](crate::Manifest::placement).
+    pub id: ComponentId,
+    /// Its sequence number.
+    pub sequence_number: SequenceNumber,
+    /// Its digest.
+    pub digest: SuitDigest,
+    /// Who signed it.
+    pub signers: Vec<PublicKey>,
+    /// The components that it installed.
+    pub components: Vec<ComponentId>,
+    /// The manifests that it depends on.
+    pub dependencies: Vec<ComponentId>,
+    /// Whether it was installed for its own sake, and not only as a dependency.
+    pub root: bool,
+}
+
+/// Where payloads come from that are not in the envelope.
+pub trait Fetch {
+    /// Retrieves what is at `uri` and hands it to `sink` in order, in chunks of any size. The sink
+    /// refuses what is too long; stop then and return its error. `arguments` are hints of the manifest.
+    ///
+    /// Neither the URI's host nor what it returns is trusted; the processor verifies the content.
+    ///
+    /// # Errors
+    ///
+    /// If the payload can't be had, or the sink refused.
+    fn fetch(
+        &mut self,
+        uri: &str,
+        arguments: Option<&[u8]>,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
+    ) -> Result<(), DeviceError>;
+}
+
+/// For recipients that take integrated payloads only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NoFetch;
+
+impl Fetch for NoFetch {
+    fn fetch(
+        &mut self,
+        uri: &str,
+        _: Option<&[u8]>,
+        _: &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
+    ) -> Result<(), DeviceError> {
+        Err(DeviceError::Unavailable(uri.into()))
+    }
+}
+
+/// Why the device could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// The device has no such function.
+    Unsupported,
+    /// No room is left, or a quota is exhausted.
+    NoSpace,
+    /// The payload could not be retrieved; says what or why.
+    Unavailable(String),
+    /// More bytes than the processor takes; the bound in bytes. Made by the processor's sink.
+    TooLong(u64),
+    /// Anything else; says what.
+    Failed(String),
+}
+
+impl fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported => f.write_str("the device can't do that"),
+            Self::NoSpace => f.write_str("no room is left"),
+            Self::Unavailable(what) => write!(f, "the payload is not available: {what}"),
+            Self::TooLong(bound) => write!(f, "more than {bound} bytes"),
+            Self::Failed(what) => f.write_str(what),
+        }
+    }
+}
+
+impl core::error::Error for DeviceError {}

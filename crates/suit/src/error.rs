@@ -1,0 +1,215 @@
+use alloc::string::String;
+
+use tamarack_cose::cbor::DecodeError;
+
+use crate::{
+    ComponentId, DeviceError, SequenceNumber,
+    codec::{Action, Condition},
+    report::Reason,
+};
+
+/// Why an envelope was refused or a procedure failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes are not what the standard defines.
+    #[error("{0}")]
+    Decode(DecodeError),
+    /// The manifest breaks a rule that its encoding alone does not show.
+    #[error("the manifest {0}")]
+    Invalid(&'static str),
+    /// The authentication wrapper holds no authentication block.
+    #[error("the envelope carries no signature")]
+    Unsigned,
+    /// An authentication block that is not one of the tagged COSE structures with a detached payload,
+    /// or has a critical header that is not understood; or all blocks are MACs.
+    #[error("unsupported authentication block: {0}")]
+    CoseUnsupported(&'static str),
+    /// A COSE algorithm that is not implemented.
+    #[error("COSE algorithm {0} is not supported")]
+    AlgorithmUnsupported(i64),
+    /// No signature by a trusted key, or one that does not verify.
+    #[error("{0}")]
+    Unauthorized(tamarack_cose::Error),
+    /// The manifest is not the one that was signed.
+    #[error("the manifest does not have the digest in its authentication wrapper")]
+    ManifestDigest,
+    /// A severed element is not the one that the manifest names.
+    #[error("the severed element {0} does not have its digest in the manifest")]
+    SeveredDigest(i64),
+    /// A severed section that has to be run is not in the envelope.
+    #[error("the section {0} was severed and is not in the envelope")]
+    SeveredMissing(&'static str),
+    /// An older manifest than the one the device has, or another one with the same number.
+    #[error("sequence number {received} is not newer than {current}")]
+    Rollback {
+        /// What the device has.
+        current: SequenceNumber,
+        /// What the manifest has.
+        received: SequenceNumber,
+    },
+    /// A component that this device does not have.
+    #[error("component {0} is not supported")]
+    ComponentUnsupported(ComponentId),
+    /// A component index beyond the manifest's components and dependencies.
+    #[error("there is no component with index {0}")]
+    ComponentIndex(u64),
+    /// A component that the manifest's signer may not touch.
+    #[error("the signer has no right to component {0}")]
+    ComponentUnauthorized(ComponentId),
+    /// A command that is not implemented.
+    #[error("command {0} is not supported")]
+    CommandUnsupported(i64),
+    /// A parameter that is not implemented.
+    #[error("parameter {0} is not supported")]
+    ParameterUnsupported(i64),
+    /// A condition did not hold.
+    #[error("condition {} failed: {why}", condition.name())]
+    ConditionFailed {
+        /// The condition.
+        condition: Condition,
+        /// What did not hold.
+        why: &'static str,
+    },
+    /// A directive did not succeed.
+    #[error("directive {} failed: {why}", action.name())]
+    ActionFailed {
+        /// The directive.
+        action: Action,
+        /// What went wrong.
+        why: Why,
+    },
+    /// A component was written, and no condition vouched for its content afterwards.
+    #[error("component {0} was written and its content was not verified")]
+    Unverified(ComponentId),
+    /// A dependency could not be used.
+    #[error("dependency {id}: {why}")]
+    Dependency {
+        /// Its identifier.
+        id: ComponentId,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The manifest asks for more than the [`Limits`](crate::Limits) allow.
+    #[error("the limit on {0} is exceeded")]
+    LimitExceeded(&'static str),
+    /// The device's storage failed outside a directive.
+    #[error("{0}")]
+    Device(DeviceError),
+}
+
+/// Why a directive did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Why {
+    /// A parameter that the directive needs is not set.
+    #[error("parameter {0} is not set")]
+    ParameterMissing(i64),
+    /// A URI that starts with `#` and names no integrated payload.
+    #[error("the envelope has no payload {0}")]
+    NotIntegrated(String),
+    /// The payload is longer than its image size or the limit.
+    #[error("the payload is longer than {0} bytes")]
+    TooLong(u64),
+    /// The source component has no content.
+    #[error("the source component is empty")]
+    SourceMissing,
+    /// Another installed manifest needs the component.
+    #[error("another manifest needs the component")]
+    InUse,
+    /// The device said no.
+    #[error("{0}")]
+    Device(DeviceError),
+}
+
+impl Error {
+    /// The reason that a report gives (draft-ietf-suit-report, `SUIT_Report_Reasons`).
+    // req: SUIT-REP-009
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Decode(_) | Self::Invalid(_) => Reason::CborParse,
+            Self::CoseUnsupported(_) => Reason::CoseUnsupported,
+            Self::AlgorithmUnsupported(_) => Reason::AlgorithmUnsupported,
+            Self::Unsigned
+            | Self::Unauthorized(_)
+            | Self::ManifestDigest
+            | Self::SeveredDigest(_) => Reason::Unauthorized,
+            Self::CommandUnsupported(_) => Reason::CommandUnsupported,
+            Self::ComponentUnsupported(_) | Self::ComponentIndex(_) => Reason::ComponentUnsupported,
+            Self::ComponentUnauthorized(_) => Reason::ComponentUnauthorized,
+            Self::ParameterUnsupported(_) => Reason::ParameterUnsupported,
+            Self::Rollback { .. }
+            | Self::ConditionFailed { .. }
+            | Self::Unverified(_)
+            | Self::Dependency { .. } => Reason::ConditionFailed,
+            Self::SeveredMissing(_)
+            | Self::ActionFailed { .. }
+            | Self::LimitExceeded(_)
+            | Self::Device(_) => Reason::OperationFailed,
+        }
+    }
+
+    /// The result code that a report gives: a number for debugging, without meaning to other
+    /// implementations.
+    #[must_use]
+    pub fn code(&self) -> i64 {
+        match self {
+            Self::Decode(_) => 1,
+            Self::Invalid(_) => 2,
+            Self::Unsigned => 3,
+            Self::CoseUnsupported(_) => 4,
+            Self::AlgorithmUnsupported(_) => 5,
+            Self::Unauthorized(_) => 6,
+            Self::ManifestDigest => 7,
+            Self::SeveredDigest(_) => 8,
+            Self::SeveredMissing(_) => 9,
+            Self::Rollback { .. } => 10,
+            Self::ComponentUnsupported(_) => 11,
+            Self::ComponentUnauthorized(_) => 12,
+            Self::CommandUnsupported(_) => 13,
+            Self::ParameterUnsupported(_) => 14,
+            Self::ConditionFailed { .. } => 15,
+            Self::ActionFailed { .. } => 16,
+            Self::Unverified(_) => 17,
+            Self::Dependency { .. } => 18,
+            Self::LimitExceeded(_) => 19,
+            Self::Device(_) => 20,
+            Self::ComponentIndex(_) => 21,
+        }
+    }
+
+    pub(crate) fn condition(condition: Condition, why: &'static str) -> Self {
+        Self::ConditionFailed { condition, why }
+    }
+
+    pub(crate) fn action(action: Action, why: Why) -> Self {
+        Self::ActionFailed { action, why }
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl From<tamarack_cose::Error> for Error {
+    fn from(error: tamarack_cose::Error) -> Self {
+        use tamarack_cose::Error as Cose;
+        match error {
+            Cose::Decode(error) => Self::Decode(error),
+            Cose::AlgorithmMissing => Self::CoseUnsupported("no algorithm in the protected header"),
+            Cose::AlgorithmUnsupported(id) => Self::AlgorithmUnsupported(id),
+            Cose::CriticalHeader(_) => Self::CoseUnsupported("a critical header parameter"),
+            Cose::Payload(_) => Self::CoseUnsupported("a payload that is not detached"),
+            other => Self::Unauthorized(other),
+        }
+    }
+}
+
+impl From<DeviceError> for Error {
+    fn from(error: DeviceError) -> Self {
+        Self::Device(error)
+    }
+}

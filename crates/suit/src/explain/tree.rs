@@ -1,0 +1,171 @@
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+/// A description, as data.
+///
+/// `Display` prints it as an indented outline; with feature `json` it becomes a JSON value with the same
+/// structure. Text that comes from the input is escaped when it is printed, so that it can't disturb a
+/// terminal.
+// req: SUIT-UPD-010
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tree {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(i128),
+    /// Yes or no.
+    Flag(bool),
+    /// Several things in order.
+    List(Vec<Tree>),
+    /// Several things by name, in order.
+    Map(Vec<(String, Tree)>),
+}
+
+impl Tree {
+    pub(super) fn text(text: impl fmt::Display) -> Self {
+        Self::Text(alloc::format!("{text}"))
+    }
+
+    pub(super) fn number(number: impl Into<i128>) -> Self {
+        Self::Number(number.into())
+    }
+
+    pub(super) fn hex(bytes: &[u8]) -> Self {
+        const SHOWN: usize = 64;
+        let mut text = String::new();
+        for byte in bytes.iter().take(SHOWN) {
+            text += &alloc::format!("{byte:02x}");
+        }
+        if bytes.len() > SHOWN {
+            text += &alloc::format!("... ({} bytes)", bytes.len());
+        }
+        Self::Text(text)
+    }
+
+    fn is_scalar(&self) -> bool {
+        !matches!(self, Self::List(_) | Self::Map(_))
+    }
+
+    /// The member of a map with a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Map(members) => members
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, tree)| tree),
+            _ => None,
+        }
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
+        let margin = |f: &mut fmt::Formatter<'_>, indent: usize| write!(f, "{:indent$}", "");
+        match self {
+            Self::Map(members) => {
+                for (name, tree) in members {
+                    margin(f, indent)?;
+                    escaped(f, name)?;
+                    if tree.is_scalar() {
+                        f.write_str(": ")?;
+                        tree.scalar(f)?;
+                        f.write_str("\n")?;
+                    } else {
+                        f.write_str("\n")?;
+                        tree.print(f, indent + 2)?;
+                    }
+                }
+                Ok(())
+            }
+            Self::List(items) => items.iter().try_for_each(|item| {
+                margin(f, indent)?;
+                f.write_str("- ")?;
+                item.print_item(f, indent)
+            }),
+            scalar => {
+                margin(f, indent)?;
+                scalar.scalar(f)?;
+                f.write_str("\n")
+            }
+        }
+    }
+
+    /// An item of a list: scalars of a map on the item's own line, the rest below it.
+    fn print_item(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
+        let Self::Map(members) = self else {
+            if self.is_scalar() {
+                self.scalar(f)?;
+                return f.write_str("\n");
+            }
+            f.write_str("\n")?;
+            return self.print(f, indent + 2);
+        };
+        let scalars = members.iter().filter(|(_, tree)| tree.is_scalar());
+        for (position, (name, tree)) in scalars.enumerate() {
+            if position > 0 {
+                f.write_str(if position == 1 { "  (" } else { ", " })?;
+                write!(f, "{name} ")?;
+            }
+            tree.scalar(f)?;
+        }
+        if members.iter().filter(|(_, tree)| tree.is_scalar()).count() > 1 {
+            f.write_str(")")?;
+        }
+        f.write_str("\n")?;
+        for (name, tree) in members.iter().filter(|(_, tree)| !tree.is_scalar()) {
+            write!(f, "{:1$}", "", indent + 4)?;
+            escaped(f, name)?;
+            f.write_str("\n")?;
+            tree.print(f, indent + 6)?;
+        }
+        Ok(())
+    }
+
+    fn scalar(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => escaped(f, text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Flag(true) => f.write_str("yes"),
+            Self::Flag(false) => f.write_str("no"),
+            Self::List(_) | Self::Map(_) => Ok(()),
+        }
+    }
+
+    /// The same as a JSON value.
+    ///
+    /// Numbers beyond 64 bits, which no description holds, become `null`.
+    #[cfg(feature = "json")]
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value;
+        match self {
+            Self::Text(text) => Value::String(text.clone()),
+            Self::Number(number) => i64::try_from(*number)
+                .map(Value::from)
+                .or_else(|_| u64::try_from(*number).map(Value::from))
+                .unwrap_or_default(),
+            Self::Flag(flag) => Value::Bool(*flag),
+            Self::List(items) => items.iter().map(Self::to_json).collect(),
+            Self::Map(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|(name, tree)| (name.clone(), tree.to_json()))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.print(f, 0)
+    }
+}
+
+/// Writes text with everything escaped that is not plainly visible.
+fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    text.chars().try_for_each(|c| match c {
+        ' ' => f.write_str(" "),
+        c if c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric()) => write!(f, "{c}"),
+        c => write!(f, "{}", c.escape_unicode()),
+    })
+}

@@ -1,0 +1,65 @@
+/// Bounds on what a manifest may make its recipient do and hold.
+///
+/// Everything that input could make large is bounded here; the defaults suit a TEE on a device with
+/// some megabytes to spare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest envelope, in bytes, with integrated payloads and dependencies. Default 16 MiB.
+    pub envelope_bytes: usize,
+    /// Most authentication blocks in an envelope; each costs verifications. Default 4.
+    pub authentication_blocks: usize,
+    /// Most components of one manifest. Default 32.
+    pub components: usize,
+    /// Most dependencies of one manifest. Default 8.
+    pub dependencies: usize,
+    /// Deepest nesting of Try Each and Run Sequence; 1 is a sequence within a section. Default 4, and
+    /// never more than 16, whatever is set.
+    pub nesting: usize,
+    /// Most commands of one manifest, nested ones included. Default 1024.
+    pub manifest_commands: usize,
+    /// Most commands executed in one procedure, over all manifests and components. Default 4096.
+    pub executed_commands: usize,
+    /// Longest chain of manifests below the root that are processed. Default 2.
+    pub dependency_depth: usize,
+    /// Longest payload, in bytes, wherever it comes from. Default 256 MiB.
+    pub payload_bytes: u64,
+    /// Most records and claims of one report. Default 64.
+    pub records: usize,
+    /// How many bytes are read at a time when a component is hashed or copied. Default 4096.
+    pub chunk_bytes: usize,
+}
+
+impl Limits {
+    /// CBOR nesting within one byte string: an envelope or manifest needs four levels, COSE six.
+    pub(crate) const CBOR_DEPTH: usize = 8;
+    const MAX_NESTING: usize = 16;
+
+    pub(crate) fn nesting(&self) -> usize {
+        self.nesting.min(Self::MAX_NESTING)
+    }
+
+    pub(crate) fn cbor(&self) -> tamarack_cose::cbor::Limits {
+        tamarack_cose::cbor::Limits {
+            bytes: self.envelope_bytes,
+            depth: Self::CBOR_DEPTH,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            envelope_bytes: 16 << 20,
+            authentication_blocks: 4,
+            components: 32,
+            dependencies: 8,
+            nesting: 4,
+            manifest_commands: 1024,
+            executed_commands: 4096,
+            dependency_depth: 2,
+            payload_bytes: 256 << 20,
+            records: 64,
+            chunk_bytes: 4096,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What is checked before the first command of a manifest runs.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{Failure, Processor};
+use crate::{
+    Access, AuthenticatedEnvelope, ComponentId, Device, Error, Manifest, ManifestRecord, Section,
+    codec::{Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, Sequence},
+    report::Record,
+};
+
+/// The number of the shared sequence in reports (SUIT-AMB-027).
+pub(super) const SHARED: i64 = 3;
+
+/// Checks the commands of every sequence, without executing any.
+pub(super) fn commands(manifest: &Manifest<'_>, path: &[u64]) -> Result<(), Failure> {
+    let sections = manifest
+        .sections()
+        .filter_map(|(section, sequence)| Some((section.label(), sequence.content()?)));
+    let shared = manifest
+        .common
+        .shared_sequence
+        .iter()
+        .map(|sequence| (SHARED, sequence));
+    for (label, sequence) in shared.chain(sections) {
+        sequence_start(manifest, sequence).map_err(|error| failure(error, path, label, 0))?;
+        for Located { offset, command } in sequence.walk() {
+            supported(command)
+                .and_then(|()| indices(manifest, command))
+                .map_err(|error| failure(error, path, label, *offset))?;
+        }
+    }
+    Ok(())
+}
+
+fn failure(error: Error, path: &[u64], section: i64, offset: u64) -> Failure {
+    let record = Record {
+        manifest_id: path.to_vec(),
+        section,
+        offset,
+        ..Record::default()
+    };
+    Failure {
+        error,
+        record: Box::new(record),
+    }
+}
+
+// req: SUIT-COM-012
+fn sequence_start(manifest: &Manifest<'_>, sequence: &Sequence<'_>) -> Result<(), Error> {
+    let first = sequence.commands().first().map(|located| &located.command);
+    match first {
+        Some(Command::SetComponentIndex(_)) | None => Ok(()),
+        Some(_) if manifest.common.index_count() <= 1 => Ok(()),
+        Some(_) => Err(Error::Invalid(
+            "has several components and a sequence that does not begin with set-component-index",
+        )),
+    }
+}
+
+/// Whether the processor implements a command and the parameters that it sets.
+// req: SUIT-PROC-004, SUIT-PROC-015, SUIT-PAR-003, SUIT-UPD-001, SUIT-AMB-010
+fn supported(command: &Command<'_>) -> Result<(), Error> {
+    let unsupported = Err(Error::CommandUnsupported(command.label()));
+    match command {
+        Command::Condition(
+            Condition::MinimumBattery | Condition::UpdateAuthorized | Condition::Version,
+            _,
+        )
+        | Command::Action(Action::Wait, _)
+        | Command::Other { .. } => unsupported,
+        Command::Condition(..)
+        | Command::Action(..)
+        | Command::SetComponentIndex(_)
+        | Command::TryEach { .. }
+        | Command::RunSequence(_)
+        | Command::CopyParameters(_) => Ok(()),
+        Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => {
+            parameters_supported(parameters)
+        }
+        Command::OverrideMultiple(list) => list
+            .iter()
+            .try_for_each(|(_, parameters)| parameters_supported(parameters)),
+    }
+}
+
+fn parameters_supported(parameters: &Parameters<'_>) -> Result<(), Error> {
+    parameters.iter().try_for_each(|parameter| match parameter {
+        Parameter::EncryptionInfo(_)
+        | Parameter::MinimumBattery(_)
+        | Parameter::UpdatePriority(_)
+        | Parameter::Version(_)
+        | Parameter::WaitInfo(_)
+        | Parameter::ComponentMetadata(_)
+        | Parameter::Other { .. } => Err(Error::ParameterUnsupported(parameter.label())),
+        Parameter::ImageDigest(digest) => digest.algorithm().map(drop),
+        _ => Ok(()),
+    })
+}
+
+/// Whether the components that a command names exist.
+// req: SUIT-COM-016
+fn indices(manifest: &Manifest<'_>, command: &Command<'_>) -> Result<(), Error> {
+    let count = manifest.common.index_count() as u64;
+    let in_range = |index: &u64| match *index < count {
+        true => Ok(()),
+        false => Err(Error::ComponentIndex(*index)),
+    };
+    let sources =
+        |parameters: &Parameters<'_>| parameters.source_component().iter().try_for_each(in_range);
+    match command {
+        Command::SetComponentIndex(IndexArgument::One(index)) => in_range(index),
+        Command::SetComponentIndex(IndexArgument::List(list)) => list.iter().try_for_each(in_range),
+        Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => {
+            sources(parameters)
+        }
+        Command::OverrideMultiple(list) => list.iter().try_for_each(|(index, parameters)| {
+            in_range(index)?;
+            sources(parameters)
+        }),
+        Command::CopyParameters(list) => list.iter().try_for_each(|(index, _)| in_range(index)),
+        _ => Ok(()),
+    }
+}
+
+/// Severed sections that the procedure runs must be there.
+// req: SUIT-SEV-008
+pub(super) fn sections_present(
+    manifest: &Manifest<'_>,
+    sections: &[Section],
+) -> Result<(), Failure> {
+    let severed_away = |section: &&Section| {
+        manifest
+            .section(**section)
+            .is_some_and(|sequence| sequence.content().is_none())
+    };
+    match sections.iter().find(severed_away) {
+        Some(section) => {
+            let error = Error::SeveredMissing(section.name());
+            Err(failure(error, &[], section.label(), 0))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The identifiers of a manifest's components and dependencies, by index, with `scope` before those of
+/// components.
+pub(super) fn identifiers(
+    manifest: &Manifest<'_>,
+    scope: Option<&ComponentId>,
+) -> Result<Vec<ComponentId>, Error> {
+    let common = &manifest.common;
+    (0..common.index_count() as u64)
+        .map(|index| {
+            let id = common
+                .identifier(index)
+                .ok_or(Error::ComponentIndex(index))?
+                .clone();
+            match scope {
+                Some(scope) => scope
+                    .clone()
+                    .followed_by(&id)
+                    .map_err(|_| Error::Invalid("has a component identifier that is too long")),
+                None => Ok(id),
+            }
+        })
+        .collect()
+}
+
+/// The identifiers under which a recorded manifest's components and dependencies were installed, by
+/// index. They may have a scope that the manifest itself does not know.
+pub(super) fn recorded_identifiers(
+    manifest: &Manifest<'_>,
+    record: &ManifestRecord,
+) -> Result<Vec<ComponentId>, Error> {
+    let common = &manifest.common;
+    let (mut components, mut dependencies) = (record.components.iter(), record.dependencies.iter());
+    (0..common.index_count() as u64)
+        .map(|index| {
+            let next = match common.dependency(index) {
+                Some(_) => dependencies.next(),
+                None => components.next(),
+            };
+            next.cloned().ok_or(Error::ComponentIndex(index))
+        })
+        .collect()
+}
+
+/// The device has every component, and the signers may touch it.
+// req: SUIT-COM-004, SUIT-ACL-004, SUIT-ACL-005, SUIT-ACL-006
+pub(super) fn access(
+    processor: &Processor<'_>,
+    device: &dyn Device,
+    envelope: &AuthenticatedEnvelope<'_>,
+    placement: &ComponentId,
+    identifiers: &[ComponentId],
+    path: &[u64],
+) -> Result<(), Failure> {
+    let permits =
+        |access, id: &ComponentId| match processor.access.permits(envelope.signers(), access, id) {
+            true => Ok(()),
+            false => Err(Error::ComponentUnauthorized(id.clone())),
+        };
+    // A manifest that installed something over itself could not be removed any more.
+    if identifiers.contains(placement) {
+        let error = Error::Invalid("is kept where one of its components is");
+        return Err(failure(error, path, SHARED, 0));
+    }
+    permits(Access::Manifest, placement).map_err(|error| failure(error, path, 0, 0))?;
+    for (index, id) in identifiers.iter().enumerate() {
+        let index = index as u64;
+        let access = match envelope.manifest().common.dependency(index) {
+            Some(_) => Access::Dependency,
+            None => Access::Component,
+        };
+        let supported = match device.supports(id) {
+            true => Ok(()),
+            false => Err(Error::ComponentUnsupported(id.clone())),
+        };
+        supported
+            .and_then(|()| permits(access, id))
+            .map_err(|error| {
+                let mut failure = failure(error, path, SHARED, 0);
+                failure.record.component_index = index;
+                failure
+            })?;
+    }
+    Ok(())
+}
+
+/// The manifest is newer than the one that is installed at the same place, or it is the same one.
+// req: SUIT-MAN-003, SUIT-MAN-004, SUIT-AMB-012
+pub(super) fn rollback(
+    device: &mut dyn Device,
+    envelope: &AuthenticatedEnvelope<'_>,
+    placement: &ComponentId,
+) -> Result<(), Error> {
+    let Some(record) = device.manifest(placement)? else {
+        return Ok(());
+    };
+    let (current, received) = (record.sequence_number, envelope.manifest().sequence_number);
+    let same = received == current && envelope.digest() == record.digest;
+    match received > current || same {
+        true => Ok(()),
+        false => Err(Error::Rollback { current, received }),
+    }
+}

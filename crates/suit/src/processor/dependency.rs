@@ -1,0 +1,258 @@
+//! Dependencies: opening the manifests that components hold, and keeping account of their sections.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{
+    DependencyIntegrity, check,
+    machine::{DEFECT, Machine, path_to},
+    procedure::Procedure,
+    state::{Held, Loaded, read_all},
+};
+use crate::{Error, ManifestRecord, Section, codec::Envelope};
+
+impl Machine<'_> {
+    /// Condition Dependency Integrity: what the component holds is an authentic envelope, and its
+    /// manifest the one that the dependent names.
+    // req: SUIT-DEP-027, SUIT-DEP-028
+    pub(super) fn check_integrity(&mut self, manifest: usize, index: usize) -> Result<(), Error> {
+        let dependent = self.manifests.get(manifest).ok_or(DEFECT)?;
+        let slot = *dependent
+            .slots
+            .get(index)
+            .ok_or(Error::ComponentIndex(index as u64))?;
+        // Off-spec: a dependency that stays when its dependent goes is not looked at. It may have been
+        // updated since, and must not thereby keep its dependents from being removed.
+        if self.procedure == Procedure::Uninstall && self.still_needed(manifest, slot)? {
+            return Ok(());
+        }
+        let dependent = self.manifests.get(manifest).ok_or(DEFECT)?;
+        let target = self.state.slot(slot)?;
+        let wrong = |why| Error::Dependency {
+            id: target.id.clone(),
+            why,
+        };
+        if !dependent.is_dependency(index) {
+            return Err(wrong("it is no dependency of this manifest"));
+        }
+        let expected = target
+            .parameters
+            .image_digest()
+            .ok_or(wrong("its digest is not set"))?;
+        let loaded = self.load(manifest, index)?;
+        let found = self
+            .manifests
+            .get(loaded)
+            .ok_or(DEFECT)?
+            .envelope()
+            .digest();
+        if found != expected {
+            let target = self.state.slot(slot)?;
+            return Err(Error::Dependency {
+                id: target.id.clone(),
+                why: "it holds another manifest",
+            });
+        }
+        self.check_sections(manifest, loaded)?;
+        let target = self.state.slot_mut(slot)?;
+        target.intact = true;
+        target.verified = true;
+        Ok(())
+    }
+
+    /// The dependent has every section of the procedure that the dependency has.
+    // req: SUIT-DEP-010
+    fn check_sections(&self, dependent: usize, dependency: usize) -> Result<(), Error> {
+        let has = |manifest: usize, section: Section| {
+            self.manifests
+                .get(manifest)
+                .is_some_and(|loaded| loaded.envelope().manifest().section(section).is_some())
+        };
+        let lacking = |section: &&Section| has(dependency, **section) && !has(dependent, **section);
+        match self.procedure.sections().iter().find(lacking) {
+            Some(_) => Err(Error::Dependency {
+                id: self
+                    .manifests
+                    .get(dependency)
+                    .ok_or(DEFECT)?
+                    .placement
+                    .clone(),
+                why: "it has a section that its dependent lacks",
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The dependency whose `section` is to be run now; `None` if that is not to be.
+    // req: SUIT-DEP-020, SUIT-DEP-022
+    pub(super) fn open_dependency(
+        &mut self,
+        manifest: usize,
+        index: usize,
+        section: Section,
+    ) -> Result<Option<usize>, Error> {
+        let dependent = self.manifests.get_mut(manifest).ok_or(DEFECT)?;
+        dependent.processed.push((index as u64, section));
+        let slot = *dependent
+            .slots
+            .get(index)
+            .ok_or(Error::ComponentIndex(index as u64))?;
+        if section == Section::Uninstall && self.still_needed(manifest, slot)? {
+            return Ok(None);
+        }
+        let target = self.state.slot(slot)?;
+        if !target.intact {
+            match self.state.processor.settings.dependency_integrity {
+                DependencyIntegrity::Implied => self.check_integrity(manifest, index)?,
+                DependencyIntegrity::Explicit => {
+                    return Err(Error::Dependency {
+                        id: target.id.clone(),
+                        why: "it is processed without a check of its integrity",
+                    });
+                }
+            }
+        }
+        let loaded = self.state.slot(slot)?.loaded;
+        if section == Section::Uninstall {
+            self.released.push(slot);
+        }
+        Ok(loaded)
+    }
+
+    /// Whether somebody else than `manifest` needs the manifest in a slot. The dependent's own need ends
+    /// before this is asked, so the removal of the last dependent finds none.
+    // req: SUIT-DEP-031, SUIT-AMB-018
+    fn still_needed(&mut self, manifest: usize, slot: usize) -> Result<bool, Error> {
+        let dependent = self
+            .manifests
+            .get(manifest)
+            .ok_or(DEFECT)?
+            .placement
+            .clone();
+        let id = self.state.slot(slot)?.id.clone();
+        let needs = |record: ManifestRecord| {
+            (record.id == id && record.root)
+                || (record.id != dependent && record.dependencies.contains(&id))
+        };
+        Ok(self.state.device.manifests()?.into_iter().any(needs))
+    }
+
+    /// Opens the envelope that a dependency component holds, once per procedure.
+    // req: SUIT-DEP-003, SUIT-DEP-007, SUIT-DEP-029, SUIT-LIM-005
+    fn load(&mut self, manifest: usize, index: usize) -> Result<usize, Error> {
+        let dependent = self.manifests.get(manifest).ok_or(DEFECT)?;
+        let slot = *dependent
+            .slots
+            .get(index)
+            .ok_or(Error::ComponentIndex(index as u64))?;
+        if let Some(loaded) = self.state.slot(slot)?.loaded {
+            return Ok(loaded);
+        }
+        let processor = self.state.processor;
+        let limits = &processor.settings.limits;
+        if dependent.path.len() >= limits.dependency_depth {
+            return Err(Error::LimitExceeded("the depth of dependencies"));
+        }
+        let path = path_to(&dependent.path, index);
+        let common = &dependent.envelope().manifest().common;
+        let scope = common
+            .dependency(index as u64)
+            .and_then(|d| common.scope(d))
+            .cloned();
+        let id = self.state.slot(slot)?.id.clone();
+        if self.state.device.length(&id)?.is_none() {
+            let why = "it has not been fetched";
+            return Err(Error::Dependency { id, why });
+        }
+        let bytes = read_all(self.state.device, &id, limits.envelope_bytes)?;
+        let envelope = Envelope::decode_within(&bytes, limits)?;
+        // An update verifies signatures. Later procedures meet what an update has verified.
+        let record = match self.procedure {
+            Procedure::Update => None,
+            Procedure::Invoke | Procedure::Uninstall => self.state.device.manifest(&id)?,
+        };
+        let envelope = match record {
+            Some(record) => {
+                envelope.authenticate_recorded(processor.crypto, &record.digest, &record.signers)?
+            }
+            None => envelope.authenticate(processor.crypto, processor.trusted)?,
+        };
+        let envelope = envelope.into_owned();
+        let identifiers = check::identifiers(envelope.manifest(), scope.as_ref())?;
+        let checked = check::commands(envelope.manifest(), &path)
+            .and_then(|()| match self.procedure {
+                Procedure::Uninstall => Ok(()),
+                Procedure::Update | Procedure::Invoke => check::access(
+                    processor,
+                    self.state.device,
+                    &envelope,
+                    &id,
+                    &identifiers,
+                    &path,
+                ),
+            })
+            .map_err(|failure| failure.error);
+        checked?;
+        check::rollback(self.state.device, &envelope, &id)?;
+        let slots = identifiers
+            .into_iter()
+            .map(|id| self.state.slot_for(id))
+            .collect();
+        self.manifests.push(Loaded {
+            envelope: Held::Owned(Box::new(envelope)),
+            placement: id,
+            path,
+            slots,
+            processed: Vec::new(),
+        });
+        let loaded = self.manifests.len() - 1;
+        self.state.slot_mut(slot)?.loaded = Some(loaded);
+        Ok(loaded)
+    }
+
+    /// At the end of a section: the same section of each dependency was run, if it has one.
+    // req: SUIT-DEP-011, SUIT-DEP-015
+    pub(super) fn section_ended(&mut self, manifest: usize, section: Section) -> Result<(), Error> {
+        let loaded = self.manifests.get(manifest).ok_or(DEFECT)?;
+        let dependencies = &loaded.envelope().manifest().common.dependencies;
+        let open: Vec<u64> = dependencies
+            .iter()
+            .map(|dependency| dependency.index)
+            .filter(|index| !loaded.processed.contains(&(*index, section)))
+            .collect();
+        for index in open {
+            let index = usize::try_from(index).map_err(|_| Error::ComponentIndex(index))?;
+            if section == Section::Uninstall {
+                // What is left over is removed with the dependent; see `procedure`.
+                continue;
+            }
+            let dependency = self.load(manifest, index)?;
+            self.check_sections(manifest, dependency)?;
+            let dependency = self.manifests.get(dependency).ok_or(DEFECT)?;
+            if dependency.envelope().manifest().section(section).is_some() {
+                return Err(Error::Dependency {
+                    id: dependency.placement.clone(),
+                    why: "its section was not processed",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end of an update: what every manifest depends on is there and authentic, also where no
+    /// command looked at it, or one changed it afterwards.
+    // req: SUIT-DEP-007, SUIT-DEP-009, SUIT-DEP-029
+    pub(super) fn dependencies_present(&mut self) -> Result<(), Error> {
+        let mut manifest = 0;
+        // Loading adds to the list; the depth of dependencies bounds it.
+        while let Some(loaded) = self.manifests.get(manifest) {
+            for index in 0..loaded.slots.len() {
+                let is_dependency = |loaded: &Loaded<'_>| loaded.is_dependency(index);
+                if self.manifests.get(manifest).is_some_and(is_dependency) {
+                    self.load(manifest, index)?;
+                }
+            }
+            manifest += 1;
+        }
+        Ok(())
+    }
+}

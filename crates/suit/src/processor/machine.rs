@@ -1,0 +1,455 @@
+//! The machine that runs command sequences: an explicit stack of frames, no recursion.
+//!
+//! A frame is a sequence being run. Nested sequences (Try Each, Run Sequence) and sections of
+//! dependencies are frames on top of the one that runs them; every frame has its own component index
+//! and Soft Failure, which thereby return to their old values when a sequence ends. The stack is bounded
+//! by the nesting that decoding allows and by the depth of dependencies; the work is bounded by a budget
+//! of commands.
+
+use alloc::{boxed::Box, vec, vec::Vec};
+
+use super::{
+    Failure, check,
+    procedure::Procedure,
+    state::{Loaded, State},
+};
+use crate::{
+    Error, Section, Why,
+    codec::{Action, Command, Condition, IndexArgument, Located, Parameters, Sequence},
+    report::{Entry, Record},
+};
+
+pub(super) struct Machine<'r> {
+    pub(super) state: State<'r>,
+    /// The manifests that take part; the root is the first.
+    pub(super) manifests: Vec<Loaded<'r>>,
+    pub(super) procedure: Procedure,
+    /// Manifests to be forgotten when the procedure succeeds: their slots.
+    pub(super) released: Vec<usize>,
+    frames: Vec<Frame>,
+    /// Commands that may still be executed.
+    budget: usize,
+}
+
+/// A sequence being run.
+struct Frame {
+    manifest: usize,
+    section: Section,
+    /// Whether this is the shared sequence (which runs before a section), or nested in it.
+    shared: bool,
+    kind: Kind,
+    /// Position of the command to be executed.
+    next: usize,
+    /// The components that commands are for.
+    targets: Targets,
+    /// How many of the targets the command at `next` is done with.
+    done: usize,
+    /// Whether a failed condition ends this sequence only.
+    // req: SUIT-PAR-012, SUIT-PAR-013
+    soft_failure: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A section or the shared sequence.
+    TopLevel,
+    /// An alternative of the Try Each at the frame below, by position.
+    Alternative(usize),
+    /// The argument of the Run Sequence at the frame below.
+    Run,
+}
+
+/// The component index in force.
+enum Targets {
+    One(usize),
+    All,
+    List(Vec<usize>),
+}
+
+impl Targets {
+    /// The component in turn, of `count`.
+    fn get(&self, turn: usize, count: usize) -> Option<usize> {
+        match self {
+            Self::One(index) => (turn == 0).then_some(*index),
+            Self::All => (turn < count).then_some(turn),
+            Self::List(list) => list.get(turn).copied(),
+        }
+    }
+}
+
+/// What follows a command.
+enum Flow {
+    /// The command is done for this component.
+    Done,
+    /// A nested sequence is to be run.
+    Enter(Kind),
+    /// The component index changes.
+    Retarget(Targets),
+    /// Dependency Integrity is to be checked.
+    Integrity,
+    /// The dependency's section is to be run.
+    Process(Section),
+}
+
+/// A table of the machine's own that does not hold together: a defect, never an effect of input.
+pub(super) const DEFECT: Error =
+    Error::Invalid("led the processor into a state that does not exist");
+
+impl<'r> Machine<'r> {
+    pub(super) fn new(state: State<'r>, procedure: Procedure) -> Self {
+        let budget = state.processor.settings.limits.executed_commands;
+        Self {
+            state,
+            manifests: Vec::new(),
+            procedure,
+            released: Vec::new(),
+            frames: Vec::new(),
+            budget,
+        }
+    }
+
+    /// Runs a section of a manifest, after the shared sequence. A section that is not there succeeds.
+    // req: SUIT-COM-005, SUIT-SEQ-004
+    pub(super) fn run(&mut self, manifest: usize, section: Section) -> Result<(), Failure> {
+        self.frames.clear();
+        self.enter_section(manifest, section)?;
+        while !self.frames.is_empty() {
+            if let Err(error) = self.step() {
+                self.recover(error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a section and the shared sequence before it on the stack.
+    fn enter_section(&mut self, manifest: usize, section: Section) -> Result<bool, Error> {
+        let loaded = self.manifests.get(manifest).ok_or(DEFECT)?;
+        let manifest_value = loaded.envelope().manifest();
+        let Some(sequence) = manifest_value.section(section) else {
+            return Ok(false);
+        };
+        if sequence.content().is_none() {
+            return Err(Error::SeveredMissing(section.name()));
+        }
+        let has_shared = manifest_value.common.shared_sequence.is_some();
+        for shared in [false, true] {
+            if shared && !has_shared {
+                continue;
+            }
+            self.frames.push(Frame {
+                manifest,
+                section,
+                shared,
+                kind: Kind::TopLevel,
+                next: 0,
+                targets: Targets::One(0),
+                done: 0,
+                soft_failure: false,
+            });
+        }
+        Ok(true)
+    }
+
+    /// Executes the command at hand for one component, or ends the sequence at hand.
+    fn step(&mut self) -> Result<(), Error> {
+        let frame = self.frames.last().ok_or(DEFECT)?;
+        let manifest = frame.manifest;
+        let loaded = self.manifests.get(manifest).ok_or(DEFECT)?;
+        let sequence = sequence_at(loaded, &self.frames).ok_or(DEFECT)?;
+        let Some(Located { offset, command }) = sequence.commands().get(frame.next) else {
+            return self.leave();
+        };
+        let Some(target) = frame.targets.get(frame.done, loaded.slots.len()) else {
+            return self.advance();
+        };
+        self.state.position = Record {
+            manifest_id: loaded.path.clone(),
+            section: match frame.shared {
+                true => check::SHARED,
+                false => frame.section.label(),
+            },
+            offset: *offset,
+            component_index: target as u64,
+            properties: Parameters::new(),
+        };
+        self.budget = self
+            .budget
+            .checked_sub(1)
+            .ok_or(Error::LimitExceeded("executed commands"))?;
+        let soft_failure = State::soft_failure(command);
+        let flow = self.state.execute(command, loaded, frame, target)?;
+        let frame = self.frames.last_mut().ok_or(DEFECT)?;
+        if let Some(soft_failure) = soft_failure {
+            // req: SUIT-PAR-014
+            if frame.kind == Kind::TopLevel {
+                return Err(Error::Invalid(
+                    "sets soft-failure outside a nested sequence",
+                ));
+            }
+            frame.soft_failure = soft_failure;
+        }
+        match flow {
+            Flow::Done => frame.done += 1,
+            Flow::Retarget(targets) => {
+                frame.targets = targets;
+                return self.advance();
+            }
+            // req: SUIT-COM-018, SUIT-PAR-012
+            Flow::Enter(kind) => {
+                let nested = Frame {
+                    manifest,
+                    section: frame.section,
+                    shared: frame.shared,
+                    kind,
+                    next: 0,
+                    targets: Targets::One(target),
+                    done: 0,
+                    soft_failure: matches!(kind, Kind::Alternative(_)),
+                };
+                self.frames.push(nested);
+            }
+            Flow::Integrity => {
+                self.check_integrity(manifest, target)?;
+                self.done_with_target()?;
+            }
+            Flow::Process(section) => self.process(manifest, target, section)?,
+        }
+        Ok(())
+    }
+
+    /// Goes on to the next command.
+    fn advance(&mut self) -> Result<(), Error> {
+        let frame = self.frames.last_mut().ok_or(DEFECT)?;
+        frame.next += 1;
+        frame.done = 0;
+        Ok(())
+    }
+
+    fn done_with_target(&mut self) -> Result<(), Error> {
+        self.frames.last_mut().ok_or(DEFECT)?.done += 1;
+        Ok(())
+    }
+
+    /// Ends the sequence at hand, which succeeded.
+    fn leave(&mut self) -> Result<(), Error> {
+        let frame = self.frames.pop().ok_or(DEFECT)?;
+        if frame.kind == Kind::TopLevel {
+            if frame.shared {
+                return Ok(());
+            }
+            self.section_ended(frame.manifest, frame.section)?;
+        }
+        match self.frames.last_mut() {
+            // The command that ran it is done for this component.
+            Some(below) => below.done += 1,
+            None => return Ok(()),
+        }
+        Ok(())
+    }
+
+    /// Goes on after a command failed, if the manifest provides for that.
+    ///
+    /// Only a failed condition under Soft Failure is survived: it ends its sequence, and the next
+    /// alternative of Try Each or what follows Run Sequence is next. Everything else ends the procedure.
+    // req: SUIT-PROC-012, SUIT-PROC-017, SUIT-PROC-018, SUIT-CMD-010, SUIT-CMD-011, SUIT-CMD-022
+    // req: SUIT-PAR-015, SUIT-DEP-028
+    fn recover(&mut self, error: Error) -> Result<(), Failure> {
+        let abort = |state: &mut State<'_>, error| {
+            let record = Box::new(core::mem::take(&mut state.position));
+            Err(Failure { error, record })
+        };
+        let soft = matches!(error, Error::ConditionFailed { .. })
+            && self.frames.last().is_some_and(|frame| frame.soft_failure);
+        if !soft {
+            return abort(&mut self.state, error);
+        }
+        // req: SUIT-REP-008
+        if self.reports_failure() {
+            let record = self.state.position.clone();
+            self.state.report(Entry::Record(record));
+        }
+        let ended = self.frames.pop().ok_or(DEFECT)?;
+        let Kind::Alternative(position) = ended.kind else {
+            self.done_with_target()?;
+            return Ok(());
+        };
+        let below = self.frames.last().ok_or(DEFECT)?;
+        let loaded = self.manifests.get(below.manifest).ok_or(DEFECT)?;
+        let command = sequence_at(loaded, &self.frames)
+            .and_then(|sequence| sequence.commands().get(below.next))
+            .map(|located| &located.command);
+        let Some(Command::TryEach {
+            alternatives,
+            or_nothing,
+        }) = command
+        else {
+            return Err(DEFECT.into());
+        };
+        if position + 1 < alternatives.len() {
+            let target = below
+                .targets
+                .get(below.done, loaded.slots.len())
+                .ok_or(DEFECT)?;
+            self.frames.push(Frame {
+                kind: Kind::Alternative(position + 1),
+                next: 0,
+                targets: Targets::One(target),
+                done: 0,
+                soft_failure: true,
+                ..ended
+            });
+            Ok(())
+        } else if *or_nothing {
+            self.done_with_target()?;
+            Ok(())
+        } else {
+            abort(&mut self.state, error)
+        }
+    }
+
+    /// Whether the command at hand asks for a record of its failure.
+    fn reports_failure(&self) -> bool {
+        self.frames
+            .last()
+            .and_then(|frame| {
+                let loaded = self.manifests.get(frame.manifest)?;
+                let located = sequence_at(loaded, &self.frames)?
+                    .commands()
+                    .get(frame.next)?;
+                located.command.policy()
+            })
+            .is_some_and(crate::codec::ReportingPolicy::reports_failure)
+    }
+
+    /// Runs a dependency's section on top of the command that asks for it.
+    fn process(&mut self, manifest: usize, target: usize, section: Section) -> Result<(), Error> {
+        let Some(dependency) = self.open_dependency(manifest, target, section)? else {
+            return self.done_with_target();
+        };
+        if !self.enter_section(dependency, section)? {
+            self.done_with_target()?;
+        }
+        Ok(())
+    }
+}
+
+impl State<'_> {
+    fn execute(
+        &mut self,
+        command: &Command<'_>,
+        loaded: &Loaded<'_>,
+        frame: &Frame,
+        target: usize,
+    ) -> Result<Flow, Error> {
+        let slot = *loaded
+            .slots
+            .get(target)
+            .ok_or(Error::ComponentIndex(target as u64))?;
+        match command {
+            Command::Condition(Condition::DependencyIntegrity, _) => return Ok(Flow::Integrity),
+            Command::Condition(condition, policy) => {
+                self.test(*condition, *policy, loaded, target, slot)?;
+            }
+            Command::Action(Action::ProcessDependency, _) => {
+                return match (loaded.is_dependency(target), &frame.targets) {
+                    (true, _) => Ok(Flow::Process(frame.section)),
+                    // req: SUIT-DEP-024
+                    (false, Targets::All) => Ok(Flow::Done),
+                    // req: SUIT-DEP-021
+                    (false, _) => Err(Error::Dependency {
+                        id: self.slot(slot)?.id.clone(),
+                        why: "it is processed, and is none",
+                    }),
+                };
+            }
+            // req: SUIT-DEP-035
+            Command::Action(Action::Unlink, _) if loaded.is_dependency(target) => {
+                return match frame.section {
+                    Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
+                    // Its dependent is here to stay.
+                    _ => Err(Error::action(Action::Unlink, Why::InUse)),
+                };
+            }
+            Command::Action(action, _) => self.act(*action, loaded, target, slot)?,
+            Command::SetComponentIndex(index) => {
+                return targets(index, loaded.slots.len()).map(Flow::Retarget);
+            }
+            Command::TryEach { .. } => return Ok(Flow::Enter(Kind::Alternative(0))),
+            Command::RunSequence(_) => return Ok(Flow::Enter(Kind::Run)),
+            Command::SetParameters(parameters) => self.set_parameters(slot, parameters, false)?,
+            Command::OverrideParameters(parameters) => {
+                self.set_parameters(slot, parameters, true)?;
+            }
+            // req: SUIT-UPD-031
+            Command::OverrideMultiple(list) => {
+                let mut last = IndexArgument::One(target as u64);
+                for (index, parameters) in list {
+                    let at = usize::try_from(*index)
+                        .ok()
+                        .and_then(|at| loaded.slots.get(at));
+                    self.set_parameters(
+                        *at.ok_or(Error::ComponentIndex(*index))?,
+                        parameters,
+                        true,
+                    )?;
+                    last = IndexArgument::One(*index);
+                }
+                return targets(&last, loaded.slots.len()).map(Flow::Retarget);
+            }
+            Command::CopyParameters(list) => self.copy_parameters(loaded, slot, list)?,
+            Command::Other { label, .. } => return Err(Error::CommandUnsupported(*label)),
+        }
+        Ok(Flow::Done)
+    }
+}
+
+/// The components that an index argument names, of `count`.
+// req: SUIT-COM-014, SUIT-COM-016, SUIT-COM-017
+fn targets(argument: &IndexArgument, count: usize) -> Result<Targets, Error> {
+    let one = |index: &u64| {
+        usize::try_from(*index)
+            .ok()
+            .filter(|at| *at < count)
+            .ok_or(Error::ComponentIndex(*index))
+    };
+    Ok(match argument {
+        IndexArgument::One(index) => Targets::One(one(index)?),
+        IndexArgument::All => Targets::All,
+        IndexArgument::List(list) => Targets::List(list.iter().map(one).collect::<Result<_, _>>()?),
+    })
+}
+
+/// The sequence of the topmost frame.
+///
+/// Frames hold no reference into their manifest; the sequence is found by following the frames up from
+/// their section, which are few.
+fn sequence_at<'m>(loaded: &'m Loaded<'_>, frames: &[Frame]) -> Option<&'m Sequence<'m>> {
+    let base = frames
+        .iter()
+        .rposition(|frame| frame.kind == Kind::TopLevel)?;
+    let (base, nested) = frames.get(base..)?.split_first()?;
+    let manifest = loaded.envelope().manifest();
+    let mut sequence = match base.shared {
+        true => manifest.common.shared_sequence.as_ref()?,
+        false => manifest.section(base.section)?.content()?,
+    };
+    let mut next = base.next;
+    for frame in nested {
+        sequence = match (&sequence.commands().get(next)?.command, frame.kind) {
+            (Command::TryEach { alternatives, .. }, Kind::Alternative(at)) => {
+                alternatives.get(at)?
+            }
+            (Command::RunSequence(inner), Kind::Run) => inner,
+            _ => return None,
+        };
+        next = frame.next;
+    }
+    Some(sequence)
+}
+
+/// The path to a dependency, from that of its dependent.
+pub(super) fn path_to(dependent: &[u64], index: usize) -> Vec<u64> {
+    let mut path = vec![index as u64];
+    path.splice(0..0, dependent.iter().copied());
+    path
+}

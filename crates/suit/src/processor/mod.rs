@@ -1,0 +1,192 @@
+//! The manifest processor: procedures over command sequences.
+//!
+//! Everything that can be checked without executing a command is checked first ([`check`]); then a
+//! machine with an explicit, bounded stack ([`machine`]) runs the sections in the order of the
+//! procedure.
+
+mod check;
+mod condition;
+mod dependency;
+mod directive;
+mod machine;
+mod outcome;
+mod procedure;
+mod settings;
+mod state;
+
+pub use outcome::Outcome;
+pub use settings::{DependencyIntegrity, Measurement, Settings, WrittenContent};
+
+use alloc::{boxed::Box, string::ToString};
+
+use tamarack_cose::{CryptoProvider, PublicKey};
+
+use crate::{
+    AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, codec::Envelope,
+    device::DeviceError, report::Record,
+};
+
+use procedure::Procedure;
+
+/// Carries out what authenticated manifests say.
+///
+/// One value serves any number of procedures; it holds no state between them. See the
+/// [crate documentation](crate) for an example.
+#[derive(Clone, Copy)]
+pub struct Processor<'p> {
+    crypto: &'p CryptoProvider,
+    trusted: &'p [PublicKey],
+    access: &'p dyn AccessControl,
+    settings: Settings,
+    nonce: Option<&'p [u8]>,
+}
+
+/// An error and the place in a manifest that it belongs to.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    record: Box<Record>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let record = Box::default();
+        Self { error, record }
+    }
+}
+
+impl<'p> Processor<'p> {
+    /// A processor with the default [`Settings`].
+    ///
+    /// `trusted` are the keys that may sign manifests, `access` says what each of them may touch.
+    #[must_use]
+    pub fn new(
+        crypto: &'p CryptoProvider,
+        trusted: &'p [PublicKey],
+        access: &'p dyn AccessControl,
+    ) -> Self {
+        Self {
+            crypto,
+            trusted,
+            access,
+            settings: Settings::default(),
+            nonce: None,
+        }
+    }
+
+    /// The same processor with other settings.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// The same processor with a nonce that goes into its reports (SUIT-REP-003).
+    #[must_use]
+    pub fn with_nonce(self, nonce: &'p [u8]) -> Self {
+        let nonce = Some(nonce);
+        Self { nonce, ..self }
+    }
+
+    /// Installs or updates what the manifest describes: dependency resolution, payload fetch, candidate
+    /// verification, install, validate; each after the shared sequence.
+    ///
+    /// Before anything is done: every command and parameter is supported, every component exists and may
+    /// be touched by the signers, and the manifest is no older than what is installed. Afterwards: every
+    /// component that was written was verified, and the manifest is recorded.
+    ///
+    /// Commit the device's transaction if and only if [`Outcome::result`] is `Ok`.
+    // req: SUIT-SEQ-001, SUIT-SEQ-003
+    pub fn update(
+        &self,
+        device: &mut dyn Device,
+        fetch: &mut dyn Fetch,
+        envelope: &AuthenticatedEnvelope<'_>,
+    ) -> Outcome {
+        procedure::run(self, device, fetch, envelope, Procedure::Update, None)
+    }
+
+    /// Decodes and authenticates `envelope` and goes on with [`update`](Self::update).
+    ///
+    /// There is a report in any case, also for bytes that are no envelope.
+    pub fn update_bytes(
+        &self,
+        device: &mut dyn Device,
+        fetch: &mut dyn Fetch,
+        envelope: &[u8],
+    ) -> Outcome {
+        let decoded = match Envelope::decode_within(envelope, &self.settings.limits) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                let digest = crate::SuitDigest::sha256(self.crypto, envelope);
+                return Outcome::refused(self, digest, error.into());
+            }
+        };
+        match decoded.authenticate(self.crypto, self.trusted) {
+            Ok(authenticated) => self.update(device, fetch, &authenticated),
+            Err(error) => Outcome::refused(self, decoded.claimed_digest(), error),
+        }
+    }
+
+    /// Starts what the manifest recorded at `id` installed: validate, load, invoke; each after the
+    /// shared sequence.
+    ///
+    /// The manifest was authenticated when it was installed; that it is the same one is checked by the
+    /// recorded digest.
+    // req: SUIT-SEQ-002, SUIT-PROC-013
+    pub fn invoke(
+        &self,
+        device: &mut dyn Device,
+        fetch: &mut dyn Fetch,
+        id: &ComponentId,
+    ) -> Outcome {
+        self.run_recorded(device, fetch, id, Procedure::Invoke)
+    }
+
+    /// Removes what the manifest recorded at `id` installed, by its uninstall section or, without one,
+    /// by removing its components.
+    ///
+    /// A manifest that others depend on stays until the last of them is gone; dependencies that nothing
+    /// else needs go with it.
+    // req: SUIT-DEP-034, SUIT-DEP-035, SUIT-AMB-018
+    pub fn uninstall(
+        &self,
+        device: &mut dyn Device,
+        fetch: &mut dyn Fetch,
+        id: &ComponentId,
+    ) -> Outcome {
+        self.run_recorded(device, fetch, id, Procedure::Uninstall)
+    }
+
+    fn run_recorded(
+        &self,
+        device: &mut dyn Device,
+        fetch: &mut dyn Fetch,
+        id: &ComponentId,
+        procedure: Procedure,
+    ) -> Outcome {
+        let unknown = || crate::SuitDigest::sha256(self.crypto, &[]);
+        let record = match device.manifest(id) {
+            Ok(Some(record)) => record,
+            Ok(None) => {
+                let error = DeviceError::Failed(
+                    "no manifest is installed at ".to_string() + &id.to_string(),
+                );
+                return Outcome::refused(self, unknown(), error.into());
+            }
+            Err(error) => return Outcome::refused(self, unknown(), error.into()),
+        };
+        let opened =
+            state::read_all(device, id, self.settings.limits.envelope_bytes).and_then(|bytes| {
+                let envelope = Envelope::decode_within(&bytes, &self.settings.limits)?;
+                let authenticated =
+                    envelope.authenticate_recorded(self.crypto, &record.digest, &record.signers)?;
+                Ok(authenticated.into_owned())
+            });
+        match opened {
+            Ok(envelope) => {
+                procedure::run(self, device, fetch, &envelope, procedure, Some(&record))
+            }
+            Err(error) => Outcome::refused(self, record.digest, error),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+use alloc::{string::String, vec::Vec};
+
+use super::{Failure, Processor};
+use crate::{
+    AuthenticatedEnvelope, Error, SuitDigest,
+    report::{Entry, Record, Reference, Report, ReportResult},
+};
+
+/// How a procedure ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "commit the device's transaction on success, roll it back on failure"]
+pub struct Outcome {
+    /// Success, or the first thing that went wrong.
+    pub result: Result<(), Error>,
+    /// The same for the manifest's author or a TAM.
+    pub report: Report,
+}
+
+impl Outcome {
+    /// The outcome for an envelope that was not even opened.
+    pub(super) fn refused(processor: &Processor<'_>, digest: SuitDigest, error: Error) -> Self {
+        let reference = Reference {
+            uri: String::new(),
+            digest,
+        };
+        Self::new(processor, reference, Vec::new(), Err(error.into()))
+    }
+
+    pub(super) fn of(
+        processor: &Processor<'_>,
+        envelope: &AuthenticatedEnvelope<'_>,
+        entries: Vec<Entry>,
+        result: Result<(), Failure>,
+    ) -> Self {
+        let uri = envelope
+            .manifest()
+            .reference_uri
+            .as_deref()
+            .unwrap_or_default();
+        let reference = Reference {
+            uri: uri.into(),
+            digest: envelope.digest(),
+        };
+        Self::new(processor, reference, entries, result)
+    }
+
+    // req: SUIT-REP-002, SUIT-REP-003, SUIT-REP-009, SUIT-AMB-028
+    fn new(
+        processor: &Processor<'_>,
+        reference: Reference,
+        records: Vec<Entry>,
+        result: Result<(), Failure>,
+    ) -> Self {
+        let (result, reported) = match result {
+            Ok(()) => (Ok(()), ReportResult::Success),
+            Err(Failure { error, record }) => {
+                let reported = failure(&error, *record);
+                (Err(error), reported)
+            }
+        };
+        Self {
+            result,
+            report: Report {
+                reference,
+                nonce: processor.nonce.map(<[u8]>::to_vec),
+                records,
+                result: reported,
+                capability_report: None,
+            },
+        }
+    }
+}
+
+fn failure(error: &Error, record: Record) -> ReportResult {
+    ReportResult::Failure {
+        code: error.code(),
+        record,
+        reason: error.reason(),
+    }
+}

@@ -1,0 +1,320 @@
+//! The three procedures, from their first check to their last record.
+
+use alloc::{boxed::Box, vec, vec::Vec};
+
+use super::{
+    Failure, Outcome, Processor, check,
+    machine::{DEFECT, Machine},
+    state::{Held, Loaded, Slot, State, read_all},
+};
+use crate::{
+    AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, ManifestRecord, Section,
+    codec::{Action, Envelope, Parameter, Parameters},
+    report::{Claims, Entry, Record},
+};
+
+/// What a manifest is processed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Procedure {
+    Update,
+    Invoke,
+    Uninstall,
+}
+
+impl Procedure {
+    /// The sections that the procedure runs, in order.
+    // req: SUIT-SEQ-001, SUIT-SEQ-002, SUIT-SEQ-003
+    pub(super) fn sections(self) -> &'static [Section] {
+        match self {
+            Self::Update => &[
+                Section::DependencyResolution,
+                Section::PayloadFetch,
+                Section::CandidateVerification,
+                Section::Install,
+                Section::Validate,
+            ],
+            Self::Invoke => &[Section::Validate, Section::Load, Section::Invoke],
+            Self::Uninstall => &[Section::Uninstall],
+        }
+    }
+}
+
+/// Runs a procedure on an authenticated root manifest: on one that is `recorded`, unless it is an update.
+pub(super) fn run(
+    processor: &Processor<'_>,
+    device: &mut dyn Device,
+    fetch: &mut dyn Fetch,
+    envelope: &AuthenticatedEnvelope<'_>,
+    procedure: Procedure,
+    recorded: Option<&ManifestRecord>,
+) -> Outcome {
+    let state = State {
+        processor,
+        device,
+        fetch,
+        slots: Vec::new(),
+        entries: Vec::new(),
+        position: Record::default(),
+    };
+    let mut machine = Machine::new(state, procedure);
+    let result = match (procedure, recorded) {
+        (Procedure::Invoke, Some(record)) => machine.invoke(envelope, record),
+        (Procedure::Uninstall, Some(record)) => machine.uninstall(envelope, record),
+        _ => machine.update(envelope),
+    };
+    if result.is_ok() {
+        machine.state.claim();
+    }
+    Outcome::of(processor, envelope, machine.state.entries, result)
+}
+
+impl<'r> Machine<'r> {
+    fn update(&mut self, envelope: &'r AuthenticatedEnvelope<'r>) -> Result<(), Failure> {
+        let placement = envelope.manifest().placement();
+        let identifiers = check::identifiers(envelope.manifest(), None)?;
+        self.prepare(envelope, placement.clone(), identifiers)?;
+        self.run_sections()?;
+        self.dependencies_present()?;
+        self.state.all_verified()?;
+        let before = self
+            .state
+            .device
+            .manifest(&placement)
+            .map_err(Error::from)?;
+        self.record()?;
+        // What only the manifest before this one depended on is needed no more.
+        self.procedure = Procedure::Uninstall;
+        self.sweep(before.map(|before| before.dependencies).unwrap_or_default())
+    }
+
+    fn invoke(
+        &mut self,
+        envelope: &'r AuthenticatedEnvelope<'r>,
+        record: &ManifestRecord,
+    ) -> Result<(), Failure> {
+        let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
+        self.prepare(envelope, record.id.clone(), identifiers)?;
+        self.run_sections()?;
+        self.state.all_verified()?;
+        Ok(())
+    }
+
+    /// Removes a root manifest, then the dependencies that nothing needs any more.
+    // req: SUIT-AMB-018, SUIT-DEP-034
+    fn uninstall(
+        &mut self,
+        envelope: &'r AuthenticatedEnvelope<'r>,
+        record: &ManifestRecord,
+    ) -> Result<(), Failure> {
+        let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
+        self.prepare(envelope, record.id.clone(), identifiers)?;
+        let records = self.state.device.manifests().map_err(Error::from)?;
+        if records
+            .iter()
+            .any(|other| other.dependencies.contains(&record.id))
+        {
+            // Somebody depends on it: it only stops being there for its own sake.
+            let record = ManifestRecord {
+                root: false,
+                ..record.clone()
+            };
+            let bytes = self.kept(&record.id)?;
+            self.state
+                .device
+                .record_manifest(&record, &bytes)
+                .map_err(Error::from)?;
+            return Ok(());
+        }
+        let candidates = self.uninstall_one(record)?;
+        self.sweep(candidates)
+    }
+
+    /// The stored envelope of a manifest.
+    fn kept(&mut self, id: &ComponentId) -> Result<Vec<u8>, Error> {
+        let limit = self.state.processor.settings.limits.envelope_bytes;
+        read_all(self.state.device, id, limit)
+    }
+
+    /// Runs the uninstall section of the manifest that was added last or, without one, removes its
+    /// components; forgets it, and what it took with it. Returns what these depended on.
+    fn uninstall_one(&mut self, record: &ManifestRecord) -> Result<Vec<ComponentId>, Failure> {
+        let last = self.manifests.len().saturating_sub(1);
+        let loaded = self.manifests.get(last).ok_or(DEFECT)?;
+        if loaded
+            .envelope()
+            .manifest()
+            .section(Section::Uninstall)
+            .is_some()
+        {
+            self.run(last, Section::Uninstall)?;
+        } else {
+            for (index, slot) in loaded.slots.iter().enumerate() {
+                if !loaded.is_dependency(index) {
+                    self.state.act(Action::Unlink, loaded, index, *slot)?;
+                }
+            }
+        }
+        let mut left = record.dependencies.clone();
+        self.state
+            .device
+            .forget_manifest(&record.id)
+            .map_err(Error::from)?;
+        for slot in core::mem::take(&mut self.released) {
+            let id = self.state.slot(slot)?.id.clone();
+            let released = self.state.device.manifest(&id).map_err(Error::from)?;
+            left.extend(released.into_iter().flat_map(|record| record.dependencies));
+            self.state
+                .device
+                .forget_manifest(&id)
+                .map_err(Error::from)?;
+        }
+        Ok(left)
+    }
+
+    /// Uninstalls dependencies that are left without a dependent and are no roots themselves.
+    fn sweep(&mut self, mut candidates: Vec<ComponentId>) -> Result<(), Failure> {
+        let processor = self.state.processor;
+        while let Some(id) = candidates.pop() {
+            let records = self.state.device.manifests().map_err(Error::from)?;
+            let needed = records
+                .iter()
+                .any(|record| record.dependencies.contains(&id));
+            let Some(record) = records.into_iter().find(|record| record.id == id) else {
+                continue;
+            };
+            if record.root || needed {
+                continue;
+            }
+            let bytes = self.kept(&id)?;
+            let envelope =
+                Envelope::decode_within(&bytes, &processor.settings.limits).map_err(Error::from)?;
+            let envelope = envelope
+                .authenticate_recorded(processor.crypto, &record.digest, &record.signers)?
+                .into_owned();
+            let identifiers = check::recorded_identifiers(envelope.manifest(), &record)?;
+            self.add(Held::Owned(Box::new(envelope)), id, identifiers);
+            candidates.extend(self.uninstall_one(&record)?);
+        }
+        Ok(())
+    }
+
+    /// All checks that need no command to be executed.
+    // req: SUIT-PROC-001, SUIT-COM-010
+    fn prepare(
+        &mut self,
+        envelope: &'r AuthenticatedEnvelope<'r>,
+        placement: ComponentId,
+        identifiers: Vec<ComponentId>,
+    ) -> Result<(), Failure> {
+        let manifest = envelope.manifest();
+        // What a manifest may remove was settled when it was installed: its signer's rights may have
+        // gone since, and it must go all the same.
+        if self.procedure != Procedure::Uninstall {
+            let processor = self.state.processor;
+            let device = &*self.state.device;
+            check::access(processor, device, envelope, &placement, &identifiers, &[])?;
+        }
+        check::commands(manifest, &[])?;
+        check::sections_present(manifest, self.procedure.sections())?;
+        if self.procedure == Procedure::Update {
+            check::rollback(self.state.device, envelope, &placement)?;
+        }
+        self.add(Held::Borrowed(envelope), placement, identifiers);
+        Ok(())
+    }
+
+    fn add(&mut self, envelope: Held<'r>, placement: ComponentId, identifiers: Vec<ComponentId>) {
+        let slots = identifiers
+            .into_iter()
+            .map(|id| self.state.slot_for(id))
+            .collect();
+        self.manifests.push(Loaded {
+            envelope,
+            placement,
+            path: vec![],
+            slots,
+            processed: Vec::new(),
+        });
+    }
+
+    /// Runs the sections of the procedure, one after the other over all manifests.
+    // req: SUIT-DEP-014
+    fn run_sections(&mut self) -> Result<(), Failure> {
+        self.procedure
+            .sections()
+            .iter()
+            .try_for_each(|section| self.run(0, *section))
+    }
+
+    /// Records the root and the dependencies that were used.
+    // req: SUIT-MAN-005
+    fn record(&mut self) -> Result<(), Error> {
+        for (position, loaded) in self.manifests.iter().enumerate() {
+            let is_root = position == 0;
+            let in_use = |slot: &Slot| slot.loaded == Some(position) && slot.intact;
+            if !is_root && !self.state.slots.iter().any(in_use) {
+                continue;
+            }
+            let before = self.state.device.manifest(&loaded.placement)?;
+            let envelope = loaded.envelope();
+            let mut components = Vec::new();
+            let mut dependencies = Vec::new();
+            for (index, slot) in loaded.slots.iter().enumerate() {
+                let id = self.state.slot(*slot)?.id.clone();
+                match loaded.is_dependency(index) {
+                    true => dependencies.push(id),
+                    false => components.push(id),
+                }
+            }
+            let record = ManifestRecord {
+                id: loaded.placement.clone(),
+                sequence_number: envelope.manifest().sequence_number,
+                digest: envelope.digest(),
+                signers: envelope.signers().to_vec(),
+                components,
+                dependencies,
+                root: is_root || before.is_some_and(|before| before.root),
+            };
+            self.state
+                .device
+                .record_manifest(&record, envelope.kept_envelope())?;
+        }
+        Ok(())
+    }
+}
+
+impl State<'_> {
+    /// Everything that was written passed a condition afterwards.
+    // req: SUIT-PROC-007, SUIT-CMD-016, SUIT-SEV-016
+    fn all_verified(&self) -> Result<(), Error> {
+        match self
+            .slots
+            .iter()
+            .find(|slot| slot.written && !slot.verified)
+        {
+            Some(slot) => Err(Error::Unverified(slot.id.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds to the report what components are now.
+    // req: SUIT-REP-012, SUIT-AMB-028
+    fn claim(&mut self) {
+        let claims: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|slot| slot.reported)
+            .filter_map(|slot| {
+                let (digest, length) = slot.measured?;
+                let measured = [Parameter::ImageDigest(digest), Parameter::ImageSize(length)];
+                Some(Claims {
+                    component: slot.id.clone(),
+                    properties: Parameters::from_list(measured),
+                })
+            })
+            .collect();
+        for claim in claims {
+            self.report(Entry::Claims(claim));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+use crate::Limits;
+
+/// What a Recipient decides where the standard leaves a choice. The default is the strict side; set
+/// others with `Settings { limits, ..Settings::default() }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Bounds on everything that input could make large.
+    pub limits: Limits,
+    /// When content is measured for image match.
+    pub measurement: Measurement,
+    /// Whether dependencies are verified without being asked.
+    pub dependency_integrity: DependencyIntegrity,
+    /// Whether content from the manifest itself needs a condition.
+    pub written_content: WrittenContent,
+}
+
+/// When content is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Measurement {
+    /// While it is written; image match in the same procedure uses that digest. For devices whose
+    /// storage returns what was stored, or fails.
+    #[default]
+    WhileWriting,
+    /// Always from storage, at the price of reading and hashing once more.
+    ReadBack,
+}
+
+/// Whether Process Dependency needs a Dependency Integrity condition before it (SUIT-AMB-005).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DependencyIntegrity {
+    /// The manifest has to say so: the standard's rule.
+    #[default]
+    Explicit,
+    /// Process Dependency makes the same checks itself where the manifest forgot the condition, as some
+    /// published examples do. Nothing is skipped: signature and digest are verified either way.
+    Implied,
+}
+
+/// Whether what Write stored has to pass a condition (SUIT-CMD-016).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WrittenContent {
+    /// Yes, like everything that was written.
+    #[default]
+    NeedsCondition,
+    /// No: the content stood in the manifest, so the signature covers it.
+    CoveredBySignature,
+}

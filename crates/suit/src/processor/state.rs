@@ -1,0 +1,222 @@
+//! What a procedure knows about components: parameters, and what was written and verified.
+
+use alloc::{boxed::Box, vec, vec::Vec};
+
+use super::Processor;
+use crate::{
+    AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Error, Fetch, Section, SuitDigest,
+    codec::{Envelope, Parameters},
+    report::{Entry, Record},
+};
+
+/// A component in one procedure, over all manifests that name it.
+// req: SUIT-PAR-001, SUIT-PROC-006, SUIT-DEP-019
+pub(super) struct Slot {
+    pub(super) id: ComponentId,
+    pub(super) parameters: Parameters<'static>,
+    /// Content was stored in this procedure.
+    pub(super) written: bool,
+    /// A condition vouched for the content since.
+    pub(super) verified: bool,
+    /// The digest and length of the content, as long as nothing changes it.
+    pub(super) measured: Option<(SuitDigest, u64)>,
+    /// What image match found is to be reported.
+    pub(super) reported: bool,
+    /// The manifest in the component, once it was loaded: its position in the machine's list.
+    // req: SUIT-DEP-029
+    pub(super) loaded: Option<usize>,
+    /// Dependency Integrity holds for what was loaded.
+    pub(super) intact: bool,
+}
+
+impl Slot {
+    fn new(id: ComponentId) -> Self {
+        Self {
+            id,
+            parameters: Parameters::new(),
+            written: false,
+            verified: false,
+            measured: None,
+            reported: false,
+            loaded: None,
+            intact: false,
+        }
+    }
+
+    /// The content changed: what was known about it no longer holds.
+    pub(super) fn changed(&mut self) {
+        self.written = true;
+        self.verified = false;
+        self.measured = None;
+        self.reported = false;
+        self.loaded = None;
+        self.intact = false;
+    }
+}
+
+/// A manifest that takes part in a procedure.
+pub(super) struct Loaded<'r> {
+    pub(super) envelope: Held<'r>,
+    /// Where the manifest is kept.
+    pub(super) placement: ComponentId,
+    /// The way to it from the root.
+    pub(super) path: Vec<u64>,
+    /// The slot of each component and dependency, by index.
+    pub(super) slots: Vec<usize>,
+    /// Sections of dependencies that were run: index and section.
+    pub(super) processed: Vec<(u64, Section)>,
+}
+
+/// An envelope of the caller, or one that was read from a component.
+pub(super) enum Held<'r> {
+    Borrowed(&'r AuthenticatedEnvelope<'r>),
+    Owned(Box<AuthenticatedEnvelope<'static>>),
+}
+
+impl<'r> Loaded<'r> {
+    pub(super) fn envelope(&self) -> &AuthenticatedEnvelope<'_> {
+        match &self.envelope {
+            Held::Borrowed(envelope) => envelope,
+            Held::Owned(envelope) => envelope,
+        }
+    }
+
+    pub(super) fn is_dependency(&self, index: usize) -> bool {
+        self.envelope()
+            .manifest()
+            .common
+            .dependency(index as u64)
+            .is_some()
+    }
+}
+
+/// Everything that commands work on, besides the manifests themselves.
+pub(super) struct State<'r> {
+    pub(super) processor: &'r Processor<'r>,
+    pub(super) device: &'r mut dyn Device,
+    pub(super) fetch: &'r mut dyn Fetch,
+    pub(super) slots: Vec<Slot>,
+    /// Records for the report.
+    pub(super) entries: Vec<Entry>,
+    /// The command that is being executed, and what it measured.
+    pub(super) position: Record,
+}
+
+/// A slot that the machine's own tables name does not exist: a defect of the processor.
+const NO_SLOT: Error = Error::Invalid("names a component that was not prepared");
+
+impl State<'_> {
+    pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Error> {
+        self.slots.get(slot).ok_or(NO_SLOT)
+    }
+
+    pub(super) fn slot_mut(&mut self, slot: usize) -> Result<&mut Slot, Error> {
+        self.slots.get_mut(slot).ok_or(NO_SLOT)
+    }
+
+    /// The slot of a component, made if there is none yet.
+    pub(super) fn slot_for(&mut self, id: ComponentId) -> usize {
+        let known = self.slots.iter().position(|slot| slot.id == id);
+        known.unwrap_or_else(|| {
+            self.slots.push(Slot::new(id));
+            self.slots.len() - 1
+        })
+    }
+
+    /// Adds to the report, within the limit.
+    pub(super) fn report(&mut self, entry: Entry) {
+        if self.entries.len() < self.processor.settings.limits.records {
+            self.entries.push(entry);
+        }
+    }
+
+    /// Reads a component in chunks. `None` if it does not exist, else its length.
+    pub(super) fn read(
+        &mut self,
+        id: &ComponentId,
+        mut take: impl FnMut(&mut dyn Device, &[u8]) -> Result<(), Error>,
+    ) -> Result<Option<u64>, Error> {
+        let Some(length) = self.device.length(id)? else {
+            return Ok(None);
+        };
+        let mut buffer = vec![0; self.processor.settings.limits.chunk_bytes.max(64)];
+        let mut offset = 0;
+        while offset < length {
+            let read = self.device.read_at(id, offset, &mut buffer)?;
+            let chunk = buffer.get(..read).filter(|chunk| !chunk.is_empty());
+            let chunk = chunk.ok_or_else(|| short(id))?;
+            take(self.device, chunk)?;
+            offset += read as u64;
+        }
+        Ok(Some(offset))
+    }
+
+    /// The digest and length of a component's content; `None` if it does not exist.
+    pub(super) fn measure(
+        &mut self,
+        slot: usize,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Option<(SuitDigest, u64)>, Error> {
+        let known = self.slot(slot)?.measured;
+        if let Some((digest, _)) = known
+            && digest.algorithm_id() == algorithm.cose_id()
+        {
+            return Ok(known);
+        }
+        let id = self.slot(slot)?.id.clone();
+        let mut context = self.processor.crypto.digests.start(algorithm);
+        let length = self.read(&id, |_, chunk| {
+            context.update(chunk);
+            Ok(())
+        })?;
+        let measured =
+            length.map(|length| (SuitDigest::finished(algorithm, context.finish()), length));
+        self.slot_mut(slot)?.measured = measured;
+        Ok(measured)
+    }
+
+    /// The digest of the manifest in the envelope that a component holds; `None` if it holds none.
+    // req: SUIT-DEP-003, SUIT-DEP-004, SUIT-DEP-006
+    pub(super) fn measure_manifest(
+        &mut self,
+        slot: usize,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Option<SuitDigest>, Error> {
+        let id = self.slot(slot)?.id.clone();
+        if self.device.length(&id)?.is_none() {
+            return Ok(None);
+        }
+        let limits = self.processor.settings.limits;
+        let bytes = read_all(self.device, &id, limits.envelope_bytes)?;
+        let crypto = self.processor.crypto;
+        Ok(Envelope::decode_within(&bytes, &limits)
+            .ok()
+            .map(|envelope| SuitDigest::of(crypto, algorithm, envelope.manifest_item())))
+    }
+}
+
+fn short(id: &ComponentId) -> Error {
+    crate::DeviceError::Failed(alloc::format!("{id} ended before its length")).into()
+}
+
+/// Reads a component whole, which is done with envelopes only.
+pub(super) fn read_all(
+    device: &mut dyn Device,
+    id: &ComponentId,
+    limit: usize,
+) -> Result<Vec<u8>, Error> {
+    let length = device.length(id)?.unwrap_or_default();
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| *length <= limit)
+        .ok_or(Error::LimitExceeded("the size of envelopes"))?;
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match device.read_at(id, filled as u64, rest)? {
+            0 => return Err(short(id)),
+            read => filled += read,
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,231 @@
+//! The protocol, without sockets: bytes in, bytes out (TEEP section 7.1).
+//!
+//! One message passes through at most four files: this one tells the kinds apart; `query_response` decides
+//! what an attested agent gets; `attestation` decides whether it is attested; `answer` takes note of what
+//! became of an Update.
+
+mod answer;
+mod attestation;
+mod query_response;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod ticket;
+mod verdict;
+
+use std::fmt;
+
+use tamarack_cose::{CryptoProvider, SignatureAlgorithm};
+use tamarack_teep::{
+    CipherSuite, DataItems, Encoding, Explanation, Message, Numbering, Order, Protected,
+    ProtectionError, QueryRequest, SuitCoseProfile, Update, protect, protect_for_unknown_agent,
+};
+
+use crate::{Clock, Store, StoreError, TamKeys};
+use ticket::Tickets;
+use verdict::Handled;
+
+pub use settings::Settings;
+pub use verdict::Dropped;
+
+/// The TAM could not do its part. Nothing about the message is implied; HTTP answers 5xx.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The crypto provider or a key failed.
+    #[error("a message could not be protected: {0}")]
+    Crypto(#[from] tamarack_cose::Error),
+}
+
+/// A TAM, in the two calls of RFC 9397 section 6.2.1.
+///
+/// It keeps no state of its own: any number of them may share a store and keys.
+///
+/// ```
+/// use tamarack_cose::aws_lc;
+/// use tamarack_tam::{Settings, SqliteStore, SystemClock, Tam, TamKeys};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("tam.sqlite");
+/// let crypto = aws_lc::provider();
+/// let store = SqliteStore::open(&path)?;
+/// let keys = TamKeys::generate(&crypto)?;
+/// let tam = Tam::new(store, SystemClock, crypto, keys, Settings::default());
+///
+/// let query_request = tam.process_connect()?;
+/// assert!(!query_request.is_empty());
+/// // What is no TEEP message by an enrolled device's agent gets no answer and leaves no trace.
+/// assert_eq!(tam.process_teep_message(b"hello")?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Tam<S, C> {
+    store: S,
+    clock: C,
+    crypto: CryptoProvider,
+    keys: TamKeys,
+    settings: Settings,
+}
+
+impl<S, C> fmt::Debug for Tam<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Tam");
+        f.field("keys", &self.keys)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Store, C: Clock> Tam<S, C> {
+    /// A TAM with this state, time, crypto and keys.
+    pub fn new(
+        store: S,
+        clock: C,
+        crypto: CryptoProvider,
+        keys: TamKeys,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            crypto,
+            keys,
+            settings,
+        }
+    }
+
+    /// Where the state is.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// What tells the time.
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// The crypto provider.
+    pub fn crypto(&self) -> &CryptoProvider {
+        &self.crypto
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &TamKeys {
+        &self.keys
+    }
+
+    /// `ProcessConnect`: a session begins. Nothing is stored.
+    ///
+    /// # Errors
+    ///
+    /// If randomness or a key fails.
+    // req: TEEP-TAM-001
+    // req: TEEP-BROKER-011
+    pub fn process_connect(&self) -> Result<Vec<u8>, EngineError> {
+        let request = QueryRequest {
+            challenge: Some(self.tickets().issue(self.clock.now())?),
+            supported_teep_cipher_suites: self.suites(),
+            supported_suit_cose_profiles: SuitCoseProfile::ALL.to_vec(),
+            data_items: DataItems::ATTESTATION | DataItems::TRUSTED_COMPONENTS,
+            // Versions and freshness mechanisms are the defaults, and left out: their labels are the
+            // same in both numberings either way, and what is not sent can't be misread.
+            ..QueryRequest::default()
+        };
+        let message = request.into();
+        Ok(protect_for_unknown_agent(
+            &self.crypto,
+            &self.keys.signers(),
+            &message,
+        )?)
+    }
+
+    /// `ProcessTeepMessage`: a message from an agent; the reply, or `None` for an empty one.
+    ///
+    /// A message that is invalid, replayed, or not by the agent of an enrolled device is dropped: the
+    /// reply is empty, nothing is stored, and one line is logged.
+    ///
+    /// # Errors
+    ///
+    /// If the store, randomness or a key fails.
+    // req: TEEP-VAL-006
+    // req: TEEP-OPS-003
+    // req: TEEP-OPS-004
+    pub fn process_teep_message(&self, bytes: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        let handled = self.handle(bytes)?;
+        handled.log();
+        Ok(handled.into_reply())
+    }
+
+    fn handle(&self, bytes: &[u8]) -> Result<Handled, EngineError> {
+        let (protected, message, encoding) = match self.decode(bytes) {
+            Ok(decoded) => decoded,
+            Err(error) => return Ok(Dropped::Malformed(error).into()),
+        };
+        match message {
+            Message::QueryResponse(response) => {
+                self.query_response(&protected, &response, encoding.numbering)
+            }
+            Message::Success(_) | Message::Error(_) => self.answer(&protected),
+            // req: TEEP-MSG-004
+            Message::QueryRequest(_) | Message::Update(_) => {
+                Ok(Dropped::Direction(message.name()).into())
+            }
+        }
+    }
+
+    /// Takes a message apart without believing it.
+    fn decode<'a>(
+        &self,
+        bytes: &'a [u8],
+    ) -> Result<(Protected<'a>, Message, Encoding), ProtectionError> {
+        let protected = Protected::decode(bytes, &self.settings.message)?;
+        let (message, encoding) = protected.read_unverified()?;
+        Ok((protected, message, encoding))
+    }
+
+    fn tickets(&self) -> Tickets<'_> {
+        Tickets {
+            crypto: &self.crypto,
+            key: self.keys.ticket_key(),
+            lifetime: self.settings.challenge_lifetime,
+        }
+    }
+
+    /// The suites that are offered: COSE_Sign1 with each key that there is.
+    // req: TEEP-COSE-006
+    fn suites(&self) -> Vec<CipherSuite> {
+        let keys = self.keys.public_keys();
+        keys.iter()
+            .map(|key| CipherSuite::sign1(key.algorithm()))
+            .collect()
+    }
+
+    /// Protects a reply with the suite and numbering that the agent used.
+    // req: TEEP-COSE-012
+    fn reply(
+        &self,
+        update: Update,
+        algorithm: SignatureAlgorithm,
+        numbering: Numbering,
+    ) -> Result<Vec<u8>, EngineError> {
+        let signer = self.keys.signer(algorithm);
+        let signer = signer.ok_or(tamarack_cose::Error::Crypto("no key for the algorithm"))?;
+        let encoding = Encoding {
+            numbering,
+            order: Order::Deterministic,
+        };
+        Ok(protect(&self.crypto, signer, &update.into(), encoding)?)
+    }
+
+    /// An Update that says what was wrong with the QueryResponse and asks for nothing.
+    // req: TEEP-TAM-004
+    fn fault(code: tamarack_teep::ErrorCode, text: &str) -> Update {
+        Update {
+            error: Some(code),
+            explanation: Some(Explanation::english(text)),
+            ..Update::default()
+        }
+    }
+}

@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+use tamarack_cose::cbor;
+
+/// How the engine is set: times and bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a challenge may be answered. Default 4 hours, as a device may have to wake others first.
+    pub challenge_lifetime: Duration,
+    /// How long the answer to an Update is waited for. Default 24 hours: it comes once all is installed.
+    // req: TEEP-TOK-007
+    pub update_lifetime: Duration,
+    /// Longest message and deepest nesting. Default 1 MiB and 16 levels.
+    pub message: cbor::Limits,
+    /// About how many bytes of manifests go into one Update; at least one manifest goes. What does not
+    /// fit waits for the next session. Default 768 KiB, so that an agent that reads 1 MiB can read it.
+    pub update_bytes: usize,
+    /// Most entries of a tc-list. Default 1024.
+    pub installed_components: usize,
+    /// How often a manifest may fail on a device, in a row, before it is no longer sent. Default 3.
+    pub failures: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            challenge_lifetime: Duration::from_hours(4),
+            update_lifetime: Duration::from_hours(24),
+            message: cbor::Limits::default(),
+            update_bytes: 768 << 10,
+            installed_components: 1024,
+            failures: 3,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What is logged.
+
+use std::{
+    fmt::{Debug, Write as _},
+    sync::{Arc, Mutex},
+};
+
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+use crate::{
+    hex,
+    testing::{Agent, World},
+};
+
+/// Collects events as text.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, " {}={value:?}", field.name()).unwrap();
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+// req: TEEP-OPS-003
+// req: TEEP-OPS-004
+#[test]
+fn each_message_is_one_line_without_secrets() {
+    let agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    let challenge = world.connect();
+    let response = agent.answer(&challenge);
+    let lines = Lines::default();
+    let update = tracing::subscriber::with_default(lines.clone(), || {
+        let reply = world.process(&response).unwrap();
+        world.process(&response);
+        world.process(b"garbage");
+        world.process(&Agent::new("nobody").answer(&challenge));
+        let update = agent.open_update(&world, &reply);
+        world.process(&agent.sign(agent.success(&update)));
+        world.process(&agent.sign(agent.success(&update)));
+        update
+    });
+    let lines = lines.0.lock().unwrap().clone();
+    assert_eq!(lines.len(), 6, "{lines:#?}");
+    let ueid = hex::encode(&agent.ueid);
+    assert!(
+        lines[0].contains("outcome=\"update\"") && lines[0].contains(&ueid),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[1].contains("dropped") && lines[1].contains("answered before"),
+        "{}",
+        lines[1]
+    );
+    assert!(
+        lines[2].contains("not a protected TEEP message"),
+        "{}",
+        lines[2]
+    );
+    assert!(
+        lines[3].contains("the device is not enrolled"),
+        "{}",
+        lines[3]
+    );
+    let all = lines.concat();
+    let evidence = agent.query_response(&challenge).attestation.unwrap().bytes;
+    let token = update.token.unwrap();
+    for secret in [
+        challenge.as_bytes(),
+        token.as_bytes(),
+        &evidence[..16],
+        &response[..16],
+    ] {
+        assert!(!all.contains(&hex::encode(secret)) && !all.contains(&format!("{secret:?}")));
+    }
+}

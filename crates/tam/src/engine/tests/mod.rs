@@ -1,0 +1,4 @@
+mod exchange;
+mod hostile;
+mod log;
+mod outcomes;

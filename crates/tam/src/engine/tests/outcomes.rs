@@ -1,0 +1,202 @@
+//! What becomes of Updates.
+
+use tamarack_cose::sign1;
+use tamarack_suit::{ComponentId, report::ReportResult};
+use tamarack_teep::{Error, ErrorCode, Success};
+
+use crate::{
+    Mode, RecordedOutcome, Store, Ueid,
+    testing::{Agent, World},
+};
+
+fn outcomes(world: &World, agent: &Agent) -> Vec<RecordedOutcome> {
+    world
+        .tam
+        .store()
+        .outcomes(&Ueid::new(agent.ueid.clone()).unwrap())
+        .unwrap()
+}
+
+// req: TEEP-ERR-010
+// req: TEEP-TAM-018
+#[test]
+fn a_manifest_that_keeps_failing_is_sent_three_times() {
+    let agent = Agent::new("one");
+    let (world, acme) = World::with(&agent);
+    for failures in 1..=3 {
+        let update = world.session(&agent).expect("another try");
+        assert_eq!(world.process(&agent.sign(agent.failure(&update))), None);
+        let outcome = outcomes(&world, &agent).remove(0);
+        assert_eq!((outcome.installed, outcome.failures), (false, failures));
+        assert_eq!(outcome.reason, "condition-failed");
+    }
+    assert_eq!(world.session(&agent), None, "enough");
+
+    world
+        .publish(&acme.envelope("lock", 2, b"repaired"))
+        .unwrap();
+    let update = world.session(&agent).expect("something newer");
+    for _ in 0..3 {
+        world.process(&agent.sign(agent.failure(&update)));
+        let _ = world.session(&agent);
+    }
+    world.deploy("all", "acme/other", Mode::OnRequest);
+    assert!(
+        world.session(&agent).is_some(),
+        "the deployments have changed"
+    );
+}
+
+// req: TEEP-ERR-002
+#[test]
+fn errors_of_each_kind_are_counted_or_not() {
+    let cases = [
+        (ErrorCode::PERMANENT_ERROR, Some(1)),
+        (ErrorCode(999), Some(1)),
+        (ErrorCode::MANIFEST_PROCESSING_FAILED, Some(1)),
+        (ErrorCode::TEMPORARY_ERROR, None),
+    ];
+    for (code, failures) in cases {
+        let agent = Agent::new("one");
+        let (world, _) = World::with(&agent);
+        let update = world.session(&agent).unwrap();
+        let error = Error {
+            token: update.token,
+            ..Error::new(code)
+        };
+        assert_eq!(world.process(&agent.sign(error)), None);
+        let counted = outcomes(&world, &agent)
+            .first()
+            .map(|outcome| outcome.failures);
+        assert_eq!(counted, failures, "{code}");
+        assert_eq!(world.device(&agent).pending, None);
+    }
+}
+
+#[test]
+fn of_several_manifests_each_has_its_outcome() {
+    let agent = Agent::new("one");
+    let (world, acme) = World::with(&agent);
+    for name in ["a", "b"] {
+        world
+            .publish(&acme.envelope(name, 1, name.as_bytes()))
+            .unwrap();
+        world.deploy("all", &format!("acme/{name}/ta"), Mode::Required);
+    }
+    let update = world.session(&agent).unwrap();
+    assert_eq!(update.manifest_list.len(), 3);
+    // The first went well, the second failed, the third was not tried.
+    let mut error = agent.failure(&update);
+    error.suit_reports.truncate(2);
+    error.suit_reports[0] = agent.reports(&update, &ReportResult::Success).remove(0);
+    assert_eq!(world.process(&agent.sign(error)), None);
+    let found: Vec<_> = outcomes(&world, &agent)
+        .iter()
+        .map(|outcome| outcome.installed)
+        .collect();
+    assert_eq!(found.len(), 2);
+    assert!(found.contains(&true) && found.contains(&false));
+}
+
+// req: TEEP-TAM-013
+// req: TEEP-TOK-003
+#[test]
+fn a_report_about_another_update_is_not_believed() {
+    let agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    let other = world.session(&agent).unwrap();
+    let update = world.session(&agent).unwrap();
+    for reports in [
+        agent.success(&other).suit_reports,
+        vec![b"no report".to_vec()],
+    ] {
+        let update = world.session(&agent).unwrap();
+        let success = Success {
+            suit_reports: reports,
+            ..agent.success(&update)
+        };
+        assert_eq!(world.process(&agent.sign(success)), None);
+        assert_eq!(outcomes(&world, &agent), []);
+        assert_eq!(world.device(&agent).pending, None, "its token is used up");
+        assert_eq!(world.audit().last().unwrap(), "answer-refused");
+    }
+    assert_eq!(world.process(&agent.sign(agent.success(&update))), None);
+}
+
+// req: TEEP-ENC-011
+#[test]
+fn reports_are_read_in_each_container() {
+    let agent = Agent::new("one");
+    let signer = agent.crypto.signatures.signer(&agent.key).unwrap();
+    let containers: [&dyn Fn(&[u8]) -> Vec<u8>; 4] = [
+        &|report| report.to_vec(),
+        &|report| sign1(&*signer, report, None).unwrap(),
+        &|report| sign1(&*signer, report, None).unwrap()[1..].to_vec(),
+        // A COSE_Mac0 differs from a COSE_Sign1 in its tag and in what the last element is.
+        &|report| [&[0xd1], &sign1(&*signer, report, None).unwrap()[1..]].concat(),
+    ];
+    for (number, container) in containers.into_iter().enumerate() {
+        let (world, _) = World::with(&agent);
+        let update = world.session(&agent).unwrap();
+        let mut success = agent.success(&update);
+        success.suit_reports = success.suit_reports.iter().map(|r| container(r)).collect();
+        world.process(&agent.sign(success));
+        assert!(outcomes(&world, &agent)[0].installed, "{number}");
+    }
+}
+
+#[test]
+fn an_answer_without_key_id_finds_its_device() {
+    let agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    for name in ["two", "three"] {
+        let other = Agent::new(name);
+        world.enroll(&other, &[]);
+        world.session(&other).unwrap();
+    }
+    let update = world.session(&agent).unwrap();
+    assert_eq!(
+        world.process(&agent.sign_without_key_id(agent.success(&update))),
+        None
+    );
+    assert_eq!(world.device(&agent).pending, None);
+}
+
+// req: TEEP-TAM-014
+#[test]
+fn an_error_about_the_query_request_ends_the_exchange() {
+    let agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    let codes = [3, 4, 5, 7, 10].map(ErrorCode);
+    let _ = world.session(&agent);
+    let before = world.dump();
+    for code in codes {
+        assert_eq!(world.process(&agent.sign(Error::new(code))), None);
+    }
+    assert_eq!(
+        world.dump(),
+        before,
+        "it can be replayed, so it is not counted"
+    );
+}
+
+#[test]
+fn every_decision_is_in_the_audit() {
+    let agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    let update = world.session(&agent).unwrap();
+    world.process(&agent.sign(agent.success(&update)));
+    let expected = [
+        "enroll",
+        "register-domain",
+        "publish",
+        "deploy",
+        "new-agent-key",
+        "send-update",
+        "update-succeeded",
+    ];
+    assert_eq!(world.audit(), expected);
+    let records = world.tam.store().audit(5, 1).unwrap();
+    assert_eq!(records[0].detail, "install acme/lock/suit 1");
+    let _: Vec<ComponentId> = Vec::new();
+}

@@ -1,0 +1,479 @@
+//! The admin API: JSON over the operations of the TAM.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, Query, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use base64ct::{Base64, Encoding};
+use serde::{Deserialize, de::DeserializeOwned};
+use tamarack_cose::PublicKey;
+use tamarack_rats::Endorsement;
+use tamarack_suit::{ComponentId, Limits};
+
+use super::{error::ApiError, state::Shared, teep::read_body, views};
+use crate::{
+    AuditAction, AuditEntry, Clock, Enrolled, Mode, Registration, Selector, Store, Tam, Ueid, api,
+    catalog::ManifestKind, publish, register_domain, remove_domain,
+};
+
+/// Most entries of a page, and how many there are if the client does not say.
+const PAGE: (u32, u32) = (1000, 100);
+
+type AppState<S, C> = State<Arc<Shared<S, C>>>;
+
+pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
+    shared: &Arc<Shared<S, C>>,
+) -> Router<Arc<Shared<S, C>>> {
+    let authenticated = middleware::from_fn_with_state(Arc::clone(shared), authenticate::<S, C>);
+    let api = Router::new()
+        .route("/devices", post(enroll).get(devices))
+        .route("/devices/{ueid}", get(device).delete(remove_device))
+        .route("/domains", post(put_domain).get(domains))
+        .route("/domains/{name}", get(domain).delete(delete_domain))
+        .route("/components", post(publish_component).get(components))
+        .route("/deployments", post(deploy).get(deployments))
+        .route("/deployments/{id}", delete(undeploy))
+        .route("/audit", get(audit))
+        .fallback(super::error::not_found)
+        .route_layer(authenticated);
+    Router::new()
+        .nest(api::PREFIX, api)
+        .route("/healthz", get(health))
+}
+
+/// Lets a request pass that has the token.
+async fn authenticate<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let value = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let token = value.and_then(|value| value.split_once(' '));
+    match token {
+        Some((scheme, token))
+            if scheme.eq_ignore_ascii_case("bearer") && shared.token.is(token.trim()) =>
+        {
+            next.run(request).await
+        }
+        _ => ApiError::Unauthorized.into_response(),
+    }
+}
+
+async fn health<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+) -> Result<Json<api::Health>, ApiError> {
+    shared.run(|tam| tam.store().check()).await??;
+    Ok(Json(api::Health {
+        status: "ok".into(),
+    }))
+}
+
+// ---- devices ----
+
+async fn enroll<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    body: Body,
+) -> Result<(StatusCode, Json<api::Device>), ApiError> {
+    let text = text_body(&shared, body).await?;
+    let endorsement =
+        Endorsement::from_json(&text).map_err(|error| ApiError::Invalid(error.to_string()))?;
+    let ueid = Ueid::new(endorsement.ueid.clone());
+    let ueid = ueid.map_err(|error| ApiError::Invalid(error.to_string()))?;
+    shared
+        .run(move |tam| {
+            let attester = endorsement.attester.key_id(tam.crypto());
+            let entry = AuditEntry {
+                detail: format!("attester {attester}"),
+                device: Some(ueid.clone()),
+                ..entry(tam, AuditAction::Enroll, "")
+            };
+            let status = match tam.store().enroll(&endorsement, &entry)? {
+                Enrolled::New => StatusCode::CREATED,
+                Enrolled::Updated => StatusCode::OK,
+                Enrolled::OtherAttester => {
+                    let detail =
+                        format!("device {ueid} is enrolled with another attester; remove it first");
+                    return Err(ApiError::Conflict(detail));
+                }
+            };
+            let found = tam.store().device(&ueid)?.ok_or_else(|| no_device(&ueid))?;
+            Ok((status, Json(views::device(&found, tam.crypto()))))
+        })
+        .await?
+}
+
+#[derive(Deserialize)]
+struct DevicesQuery {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+async fn devices<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Query(query): Query<DevicesQuery>,
+) -> Result<Json<api::Devices>, ApiError> {
+    let after = query.after.as_deref().map(parse_ueid).transpose()?;
+    let limit = page(query.limit);
+    shared
+        .run(move |tam| {
+            let found = tam.store().devices(after.as_ref(), limit)?;
+            let devices: Vec<_> = found
+                .iter()
+                .map(|found| views::device(found, tam.crypto()))
+                .collect();
+            let next = devices.last().map(|device| device.ueid.clone());
+            let next = next.filter(|_| devices.len() == limit as usize);
+            Ok(Json(api::Devices { devices, next }))
+        })
+        .await?
+}
+
+async fn device<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Path(ueid): Path<String>,
+) -> Result<Json<api::DeviceDetails>, ApiError> {
+    let ueid = parse_ueid(&ueid)?;
+    shared
+        .run(move |tam| {
+            let found = tam.store().device(&ueid)?.ok_or_else(|| no_device(&ueid))?;
+            let outcomes = tam.store().outcomes(&ueid)?;
+            let catalog = tam.store().catalog()?;
+            Ok(Json(views::device_details(
+                &found,
+                &outcomes,
+                &catalog,
+                tam.crypto(),
+            )))
+        })
+        .await?
+}
+
+async fn remove_device<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Path(ueid): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let ueid = parse_ueid(&ueid)?;
+    shared
+        .run(move |tam| {
+            let device = Some(ueid.clone());
+            let entry = AuditEntry {
+                device,
+                ..entry(tam, AuditAction::RemoveDevice, "")
+            };
+            match tam.store().remove_device(&ueid, &entry)? {
+                true => Ok(StatusCode::NO_CONTENT),
+                false => Err(no_device(&ueid)),
+            }
+        })
+        .await?
+}
+
+// ---- domains ----
+
+async fn put_domain<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    body: Body,
+) -> Result<(StatusCode, Json<api::Domain>), ApiError> {
+    let request: api::DomainRequest = json_body(&shared, body).await?;
+    let limits = limits(&shared);
+    let registration = registration(request)?;
+    shared
+        .run(move |tam| {
+            let now = tam.clock().now();
+            let new = register_domain(tam.store(), tam.crypto(), &limits, now, &registration)?;
+            let catalog = tam.store().catalog()?;
+            let found = catalog.domain(&registration.name);
+            let found = found.ok_or_else(|| no_domain(&registration.name))?;
+            Ok((
+                created(new),
+                Json(views::domain(found, &catalog, tam.crypto())),
+            ))
+        })
+        .await?
+}
+
+fn registration(request: api::DomainRequest) -> Result<Registration, ApiError> {
+    let key = |member: &str, jwk: &serde_json::Value| {
+        PublicKey::from_jwk(&jwk.to_string())
+            .map_err(|error| ApiError::Invalid(format!("{member}: {error}")))
+    };
+    let signers = request
+        .signers
+        .iter()
+        .map(|jwk| key("signers", jwk))
+        .collect::<Result<_, _>>()?;
+    let anchor = request
+        .anchor
+        .as_ref()
+        .map(|jwk| key("anchor", jwk))
+        .transpose()?;
+    let manifest = request.manifest.map(|text| {
+        Base64::decode_vec(&text)
+            .map_err(|error| ApiError::Invalid(format!("manifest is not base64: {error}")))
+    });
+    Ok(Registration {
+        prefix: parse_component("prefix", &request.prefix)?,
+        name: request.name,
+        signers,
+        anchor,
+        manifest: manifest.transpose()?,
+    })
+}
+
+async fn domains<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+) -> Result<Json<api::Domains>, ApiError> {
+    shared
+        .run(|tam| {
+            let catalog = tam.store().catalog()?;
+            let domains = catalog.domains().iter();
+            let domains = domains.map(|found| views::domain(found, &catalog, tam.crypto()));
+            Ok(Json(api::Domains {
+                domains: domains.collect(),
+            }))
+        })
+        .await?
+}
+
+async fn domain<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Path(name): Path<String>,
+) -> Result<Json<api::Domain>, ApiError> {
+    shared
+        .run(move |tam| {
+            let catalog = tam.store().catalog()?;
+            let found = catalog.domain(&name).ok_or_else(|| no_domain(&name))?;
+            Ok(Json(views::domain(found, &catalog, tam.crypto())))
+        })
+        .await?
+}
+
+async fn delete_domain<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    shared
+        .run(move |tam| {
+            remove_domain(tam.store(), tam.clock().now(), &name)?;
+            Ok(StatusCode::NO_CONTENT)
+        })
+        .await?
+}
+
+// ---- components ----
+
+async fn publish_component<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    body: Body,
+) -> Result<(StatusCode, Json<api::Component>), ApiError> {
+    let limits = limits(&shared);
+    let body = read_body(
+        body,
+        shared.settings.envelope_bytes,
+        shared.settings.body_timeout,
+    )
+    .await?;
+    shared
+        .run(move |tam| {
+            let done = publish(tam.store(), tam.crypto(), &limits, tam.clock().now(), &body)?;
+            let catalog = tam.store().catalog()?;
+            let mut manifests = catalog.manifests().iter();
+            let published = manifests.find(|manifest| {
+                manifest.manifest_component == done.manifest_component
+                    && manifest.sequence_number == done.sequence_number
+            });
+            let gone = || ApiError::NotFound("the component was removed meanwhile".into());
+            let view = views::component(published.ok_or_else(gone)?, &catalog, tam.crypto());
+            Ok((created(done.new), Json(view)))
+        })
+        .await?
+}
+
+async fn components<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+) -> Result<Json<api::Components>, ApiError> {
+    shared
+        .run(|tam| {
+            let catalog = tam.store().catalog()?;
+            let manifests = catalog.manifests().iter();
+            let published = manifests.filter(|manifest| manifest.kind == ManifestKind::Component);
+            let views = published.map(|found| views::component(found, &catalog, tam.crypto()));
+            Ok(Json(api::Components {
+                components: views.collect(),
+            }))
+        })
+        .await?
+}
+
+// ---- deployments ----
+
+async fn deploy<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    body: Body,
+) -> Result<(StatusCode, Json<api::Deployment>), ApiError> {
+    let request: api::DeploymentRequest = json_body(&shared, body).await?;
+    let invalid = |error: &dyn std::fmt::Display| ApiError::Invalid(error.to_string());
+    let selector: Selector = request.selector.parse().map_err(|error| invalid(&error))?;
+    let mode: Mode = request.mode.parse().map_err(|error| invalid(&error))?;
+    let component = parse_component("component", &request.component)?;
+    if component.is_empty() {
+        return Err(ApiError::Invalid("component is empty".into()));
+    }
+    shared
+        .run(move |tam| {
+            let subject = component.to_string();
+            let entry = AuditEntry {
+                detail: format!("{mode} on {selector}"),
+                ..entry(tam, AuditAction::Deploy, &subject)
+            };
+            let known = tam.store().catalog()?;
+            let id = tam.store().deploy(&selector, &component, mode, &entry)?;
+            let new = known
+                .deployments()
+                .iter()
+                .all(|deployment| deployment.id != id);
+            let catalog = tam.store().catalog()?;
+            let mut deployments = catalog.deployments().iter();
+            let made = deployments.find(|deployment| deployment.id == id);
+            let made = made.ok_or_else(|| no_deployment(id))?;
+            Ok((created(new), Json(views::deployment(made))))
+        })
+        .await?
+}
+
+async fn deployments<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+) -> Result<Json<api::Deployments>, ApiError> {
+    shared
+        .run(|tam| {
+            let catalog = tam.store().catalog()?;
+            let deployments = catalog
+                .deployments()
+                .iter()
+                .map(views::deployment)
+                .collect();
+            Ok(Json(api::Deployments { deployments }))
+        })
+        .await?
+}
+
+async fn undeploy<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id: i64 = id
+        .parse()
+        .map_err(|_| ApiError::Malformed(format!("{id:?} is not the number of a deployment")))?;
+    shared
+        .run(move |tam| {
+            let entry = entry(tam, AuditAction::Undeploy, &id.to_string());
+            match tam.store().undeploy(id, &entry)? {
+                true => Ok(StatusCode::NO_CONTENT),
+                false => Err(no_deployment(id)),
+            }
+        })
+        .await?
+}
+
+// ---- audit ----
+
+#[derive(Deserialize)]
+struct AuditQuery {
+    after: Option<i64>,
+    limit: Option<u32>,
+}
+
+async fn audit<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Query(query): Query<AuditQuery>,
+) -> Result<Json<api::AuditPage>, ApiError> {
+    let limit = page(query.limit);
+    shared
+        .run(move |tam| {
+            let records = tam.store().audit(query.after.unwrap_or(0), limit)?;
+            let records: Vec<_> = records.into_iter().map(views::audit_record).collect();
+            let next = records.last().map(|record| record.id);
+            let next = next.filter(|_| records.len() == limit as usize);
+            Ok(Json(api::AuditPage { records, next }))
+        })
+        .await?
+}
+
+// ---- common ----
+
+fn entry<S: Store, C: Clock>(tam: &Tam<S, C>, action: AuditAction, subject: &str) -> AuditEntry {
+    AuditEntry {
+        at: tam.clock().now(),
+        action,
+        device: None,
+        subject: subject.to_owned(),
+        detail: String::new(),
+    }
+}
+
+fn created(new: bool) -> StatusCode {
+    if new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    }
+}
+
+fn page(limit: Option<u32>) -> u32 {
+    limit.unwrap_or(PAGE.1).clamp(1, PAGE.0)
+}
+
+fn limits<S, C>(shared: &Shared<S, C>) -> Limits {
+    Limits {
+        envelope_bytes: shared.settings.envelope_bytes,
+        ..Limits::default()
+    }
+}
+
+fn parse_ueid(text: &str) -> Result<Ueid, ApiError> {
+    text.parse()
+        .map_err(|error| ApiError::Malformed(format!("{text:?}: {error}")))
+}
+
+fn parse_component(member: &str, text: &str) -> Result<ComponentId, ApiError> {
+    text.parse()
+        .map_err(|error| ApiError::Invalid(format!("{member} {text:?}: {error}")))
+}
+
+fn no_device(ueid: &Ueid) -> ApiError {
+    ApiError::NotFound(format!("device {ueid} is not enrolled"))
+}
+
+fn no_domain(name: &str) -> ApiError {
+    ApiError::NotFound(format!("there is no security domain {name:?}"))
+}
+
+fn no_deployment(id: i64) -> ApiError {
+    ApiError::NotFound(format!("there is no deployment {id}"))
+}
+
+async fn text_body<S, C>(shared: &Shared<S, C>, body: Body) -> Result<String, ApiError> {
+    // Base64 of an envelope is a third longer than the envelope.
+    let limit = shared.settings.envelope_bytes.saturating_mul(3) / 2;
+    let bytes = read_body(body, limit, shared.settings.body_timeout).await?;
+    let text = String::from_utf8(bytes.to_vec());
+    text.map_err(|_| ApiError::Malformed("the body is not UTF-8".into()))
+}
+
+async fn json_body<S, C, T: DeserializeOwned>(
+    shared: &Shared<S, C>,
+    body: Body,
+) -> Result<T, ApiError> {
+    let text = text_body(shared, body).await?;
+    serde_json::from_str(&text).map_err(|error| ApiError::Malformed(format!("the body: {error}")))
+}

@@ -1,0 +1,152 @@
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{DomainError, EngineError, PublishError, StoreError, api};
+
+/// Why a request to the admin API fails.
+#[derive(Debug)]
+pub(super) enum ApiError {
+    /// No token, or the wrong one.
+    Unauthorized,
+    NotFound(String),
+    /// The request can't be read.
+    Malformed(String),
+    /// The request can be read and asks for what is not allowed.
+    Invalid(String),
+    /// It contradicts what is there.
+    Conflict(String),
+    TooLarge(usize),
+    Timeout,
+    /// All hands are busy.
+    Overloaded,
+    /// The TAM failed. What is said about it goes to the log, not to the client.
+    Internal,
+}
+
+impl ApiError {
+    /// A failure of the TAM, logged.
+    pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(error = %error, "a request failed");
+        Self::Internal
+    }
+
+    fn parts(self) -> (StatusCode, &'static str, String) {
+        match self {
+            Self::Unauthorized => {
+                let detail = "send Authorization: Bearer with the token in admin.token";
+                (StatusCode::UNAUTHORIZED, "unauthorized", detail.into())
+            }
+            Self::NotFound(detail) => (StatusCode::NOT_FOUND, "not-found", detail),
+            Self::Malformed(detail) => (StatusCode::BAD_REQUEST, "malformed", detail),
+            Self::Invalid(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail),
+            Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", detail),
+            Self::TooLarge(limit) => {
+                let detail = format!("the body is longer than {limit} bytes");
+                (StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+            }
+            Self::Timeout => {
+                let detail = "the body took too long to arrive";
+                (StatusCode::REQUEST_TIMEOUT, "timeout", detail.into())
+            }
+            Self::Overloaded => {
+                let detail = "too many requests are being worked on; try again";
+                (StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail.into())
+            }
+            Self::Internal => {
+                let detail = "the TAM failed; its log says why";
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", detail.into())
+            }
+        }
+    }
+
+    /// The response of the TEEP endpoint: the status alone, since a body would have to be a TEEP message.
+    pub(super) fn into_empty(self) -> Response {
+        let retry = matches!(self, Self::Overloaded);
+        let mut response = self.parts().0.into_response();
+        add_retry_after(&mut response, retry);
+        response
+    }
+}
+
+fn add_retry_after(response: &mut Response, retry: bool) {
+    if retry {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let retry = matches!(self, Self::Overloaded);
+        let (status, error, detail) = self.parts();
+        let mut response = (
+            status,
+            Json(api::Error {
+                error: error.into(),
+                detail,
+            }),
+        )
+            .into_response();
+        add_retry_after(&mut response, retry);
+        if status == StatusCode::UNAUTHORIZED {
+            let value = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, value);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PublishError::Store(error) => Self::internal(&error),
+            PublishError::Malformed(_) => Self::Malformed(detail),
+            PublishError::TooLarge { limit, .. } => Self::TooLarge(limit),
+            PublishError::NotNewer { .. } | PublishError::ComponentTaken { .. } => {
+                Self::Conflict(detail)
+            }
+            PublishError::Busy => Self::Overloaded,
+            _ => Self::Invalid(detail),
+        }
+    }
+}
+
+impl From<DomainError> for ApiError {
+    fn from(error: DomainError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DomainError::Store(error) => Self::internal(&error),
+            DomainError::Manifest(error) => error.into(),
+            DomainError::Unknown(_) => Self::NotFound(detail),
+            DomainError::PrefixTaken(_)
+            | DomainError::WouldMove { .. }
+            | DomainError::InUse { .. } => Self::Conflict(detail),
+            DomainError::Busy => Self::Overloaded,
+            _ => Self::Invalid(detail),
+        }
+    }
+}
+
+/// Any other path.
+pub(super) async fn not_found() -> ApiError {
+    ApiError::NotFound("there is nothing at this path".into())
+}

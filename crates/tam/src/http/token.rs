@@ -1,0 +1,46 @@
+use std::path::Path;
+
+use subtle::ConstantTimeEq;
+use tamarack_cose::CryptoProvider;
+use zeroize::Zeroizing;
+
+use crate::{
+    hex,
+    keys::{KeysError, read_or_create_private},
+};
+
+/// The token that opens the admin API, kept as its hash.
+pub(super) struct AdminToken {
+    crypto: CryptoProvider,
+    hash: [u8; 32],
+}
+
+impl AdminToken {
+    /// The token in the file `path`; made, readable by its owner only, if there is none.
+    pub(super) fn open_or_create(crypto: &CryptoProvider, path: &Path) -> Result<Self, KeysError> {
+        let text = read_or_create_private(path, || {
+            let token = Zeroizing::new(crypto.random_array::<32>()?);
+            Ok(Zeroizing::new(format!("{}\n", hex::encode(&*token))))
+        })?;
+        let token = text.trim();
+        if token.len() < 16 {
+            return Err(KeysError::Content {
+                path: path.to_owned(),
+                problem: "the token has fewer than 16 characters; remove the file for a new one"
+                    .into(),
+            });
+        }
+        Ok(Self {
+            crypto: *crypto,
+            hash: crypto.sha256(token.as_bytes()),
+        })
+    }
+
+    /// Whether `token` is the one. Takes as long for a near miss as for a wild guess.
+    pub(super) fn is(&self, token: &str) -> bool {
+        self.crypto
+            .sha256(token.as_bytes())
+            .ct_eq(&self.hash)
+            .into()
+    }
+}

@@ -1,0 +1,86 @@
+use std::collections::{HashMap, HashSet};
+
+use tamarack_suit::{ComponentId, SuitDigest};
+
+use crate::{
+    InstalledComponent,
+    catalog::{Catalog, Manifest},
+};
+
+/// How much of a manifest is on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// Nothing.
+    Absent,
+    /// Something, and not as this manifest makes it.
+    Outdated,
+    /// All of it.
+    Current,
+}
+
+/// A device's tc-list, prepared for questions about manifests.
+pub(super) struct Inventory<'a> {
+    catalog: &'a Catalog,
+    images: HashMap<&'a ComponentId, Vec<Option<&'a SuitDigest>>>,
+    /// Manifest component ids of which something is there, under a release old or new.
+    present: HashSet<&'a ComponentId>,
+}
+
+impl<'a> Inventory<'a> {
+    pub(super) fn new(installed: &'a [InstalledComponent], catalog: &'a Catalog) -> Self {
+        let mut images: HashMap<_, Vec<_>> = HashMap::new();
+        for entry in installed {
+            images
+                .entry(&entry.component)
+                .or_default()
+                .push(entry.digest.as_ref());
+        }
+        // A component counts for the manifest whose newest release has it; one that no newest release
+        // has, for the manifest that once installed it.
+        let mut owners: HashMap<&ComponentId, &ComponentId> = HashMap::new();
+        for manifest in catalog.manifests().iter().chain(catalog.newest()) {
+            for image in &manifest.components {
+                owners.insert(&image.component, &manifest.manifest_component);
+            }
+        }
+        let present = images
+            .keys()
+            .filter_map(|component| owners.get(component).copied());
+        let present = present.collect();
+        Self {
+            catalog,
+            images,
+            present,
+        }
+    }
+
+    pub(super) fn presence(&self, manifest: &Manifest) -> Presence {
+        let is_there = |image: &crate::catalog::ComponentImage| {
+            self.images.get(&image.component).is_some_and(|found| {
+                // Without a digest on either side, that the component is there is all there is to know.
+                found.iter().any(|found| match (found, &image.digest) {
+                    (Some(found), Some(wanted)) => *found == wanted,
+                    (None, Some(_)) => false,
+                    (_, None) => true,
+                })
+            })
+        };
+        if !manifest.components.is_empty() && manifest.components.iter().all(is_there) {
+            Presence::Current
+        } else if self.present.contains(&manifest.manifest_component) {
+            Presence::Outdated
+        } else {
+            Presence::Absent
+        }
+    }
+
+    /// The newest release of a manifest that is there whole.
+    pub(super) fn release(&self, manifest_component: &ComponentId) -> Option<u64> {
+        let manifests = self.catalog.manifests().iter();
+        manifests
+            .filter(|manifest| manifest.manifest_component == *manifest_component)
+            .filter(|manifest| self.presence(manifest) == Presence::Current)
+            .map(|manifest| manifest.sequence_number)
+            .max()
+    }
+}

@@ -1,0 +1,280 @@
+//! From what a device holds and what the operator wants to what an Update says: a pure function.
+
+mod inventory;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use tamarack_suit::{ComponentId, SuitDigest};
+use tamarack_teep::RequestedComponent;
+
+use crate::{
+    InstalledComponent, Mode,
+    catalog::{Catalog, Manifest, ManifestId, ManifestKind},
+};
+use inventory::{Inventory, Presence};
+
+/// Which device a plan is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Its ueid.
+    pub ueid: &'a [u8],
+    /// The labels of its endorsement.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Manifests that failed on it too often to be sent again.
+    pub exhausted: &'a HashSet<ManifestId>,
+}
+
+/// What the device says, in an attested QueryResponse.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
+    /// tc-list.
+    pub installed: &'a [InstalledComponent],
+    /// requested-tc-list.
+    pub requested: &'a [RequestedComponent],
+    /// unneeded-manifest-list.
+    pub unneeded: &'a [ComponentId],
+}
+
+/// What an Update shall do. Empty if all is well.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Manifests to unlink, by manifest component id.
+    pub unlink: Vec<ComponentId>,
+    /// Manifests to install, each after what it needs.
+    pub install: Vec<ManifestId>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.unlink.is_empty() && self.install.is_empty()
+    }
+}
+
+/// Decides what an Update to the device shall do.
+///
+/// - `required` components are installed, and updated when outdated.
+/// - `on-request` components are installed when the device asks for them (unless the newest manifest is
+///   older than it accepts), updated when outdated, and unlinked when it no longer needs them.
+/// - Components that this TAM published and no deployment covers are unlinked, unless something that
+///   stays depends on them. What other TAMs installed is left alone.
+/// - Before a component, the manifest of its security domain is brought up to date, then the published
+///   manifests that it depends on. A security domain on the device is kept current, and never unlinked.
+///
+/// What a key has signed that may no longer sign for its domain is not installed anew, nor is what failed
+/// too often, nor anything that needs either.
+///
+/// Carrying out a plan leads to a state whose plan is empty.
+// req: TEEP-TAM-011
+#[must_use]
+pub fn plan(target: &Target<'_>, observed: &Observed<'_>, catalog: &Catalog) -> Plan {
+    Planner {
+        target,
+        observed,
+        catalog,
+        inventory: Inventory::new(observed.installed, catalog),
+    }
+    .plan()
+}
+
+struct Planner<'a> {
+    target: &'a Target<'a>,
+    observed: &'a Observed<'a>,
+    catalog: &'a Catalog,
+    inventory: Inventory<'a>,
+}
+
+/// What becomes of a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It shall be there, and current.
+    Wanted,
+    /// It shall not be there.
+    Unwanted,
+    /// It is not there and nobody wants it, or it is a domain's.
+    Ignored,
+}
+
+impl<'a> Planner<'a> {
+    fn plan(&self) -> Plan {
+        let fates: Vec<_> = self.catalog.newest().map(|m| (m, self.fate(m))).collect();
+        let with = |fate| {
+            fates
+                .iter()
+                .filter(move |(_, found)| *found == fate)
+                .map(|(m, _)| *m)
+        };
+
+        let mut needed = Needed::default();
+        with(Fate::Wanted).for_each(|manifest| self.need(manifest, &mut needed));
+        let feasible = self.feasible(&needed);
+        let mut queue = Queue::default();
+        with(Fate::Wanted)
+            .filter(|manifest| feasible.contains(&manifest.id))
+            .for_each(|manifest| self.enqueue(manifest, &mut queue));
+        let unlink = with(Fate::Unwanted).map(|manifest| &manifest.manifest_component);
+        let unlink = unlink
+            .filter(|id| !needed.releases.contains_key(id))
+            .cloned()
+            .collect();
+        Plan {
+            unlink,
+            install: queue.into_order(),
+        }
+    }
+
+    fn fate(&self, manifest: &Manifest) -> Fate {
+        let present = self.inventory.presence(manifest) != Presence::Absent;
+        if manifest.kind == ManifestKind::Domain {
+            // A rotated key or a new quota reaches devices that have the domain already.
+            return if present { Fate::Wanted } else { Fate::Ignored };
+        }
+        let unneeded = self
+            .observed
+            .unneeded
+            .contains(&manifest.manifest_component);
+        let requests = || {
+            self.observed
+                .requested
+                .iter()
+                .filter(|r| manifest.answers_to(&r.component))
+        };
+        match self.mode(manifest) {
+            Some(Mode::Required) => Fate::Wanted,
+            Some(Mode::OnRequest) if requests().any(|r| acceptable(manifest, r)) => Fate::Wanted,
+            Some(Mode::OnRequest) if present && !unneeded => Fate::Wanted,
+            Some(Mode::OnRequest) | None if present || unneeded => Fate::Unwanted,
+            Some(Mode::OnRequest) | None => Fate::Ignored,
+        }
+    }
+
+    /// How strongly the deployments for this device want the manifest.
+    fn mode(&self, manifest: &Manifest) -> Option<Mode> {
+        let deployments = self.catalog.deployments().iter();
+        deployments
+            .filter(|deployment| manifest.answers_to(&deployment.component))
+            .filter(|deployment| {
+                deployment
+                    .selector
+                    .selects(self.target.ueid, self.target.labels)
+            })
+            .map(|deployment| deployment.mode)
+            .max()
+    }
+
+    /// Manifests that must be there before `manifest`: its domain's, then those it depends on.
+    fn prerequisites(&self, manifest: &Manifest) -> Vec<&'a Manifest> {
+        let domain = match manifest.kind {
+            ManifestKind::Component => self.catalog.domain_manifest(&manifest.domain),
+            ManifestKind::Domain => None,
+        };
+        let dependencies = manifest.dependencies.iter();
+        let published = dependencies.filter_map(|digest| self.dependency(digest));
+        domain.into_iter().chain(published).collect()
+    }
+
+    /// The published manifest with this digest; its newest release, if that is wanted for itself.
+    fn dependency(&self, digest: &SuitDigest) -> Option<&'a Manifest> {
+        let exact = self.catalog.by_digest(digest)?;
+        let newest = self.catalog.newest_of(&exact.manifest_component)?;
+        let newest_is_wanted = newest.kind == ManifestKind::Domain || self.mode(newest).is_some();
+        Some(if newest_is_wanted { newest } else { exact })
+    }
+
+    /// Notes `manifest` and everything that it needs.
+    fn need(&self, manifest: &'a Manifest, needed: &mut Needed<'a>) {
+        if needed.manifests.insert(manifest.id, manifest).is_some() {
+            return;
+        }
+        let held = self.inventory.release(&manifest.manifest_component);
+        let release = needed
+            .releases
+            .entry(&manifest.manifest_component)
+            .or_default();
+        *release = (*release)
+            .max(manifest.sequence_number)
+            .max(held.unwrap_or(0));
+        for prerequisite in self.prerequisites(manifest) {
+            self.need(prerequisite, needed);
+        }
+    }
+
+    /// Those needed manifests that are on the device, or can be brought there with all that they need.
+    fn feasible(&self, needed: &Needed<'a>) -> BTreeSet<ManifestId> {
+        let possible = needed.manifests.values().filter(|manifest| {
+            self.is_current(manifest)
+                || !self.target.exhausted.contains(&manifest.id)
+                    // A key that was withdrawn from the domain takes what it signed with it.
+                    && self.catalog.is_authorized(manifest)
+                    // A device has one release of a manifest, and does not go back to an older one.
+                    && needed.releases.get(&manifest.manifest_component)
+                        == Some(&manifest.sequence_number)
+        });
+        let mut feasible: BTreeSet<_> = possible.map(|manifest| manifest.id).collect();
+        // What needs something impossible is impossible, and so on until that is all.
+        loop {
+            let lost = needed.manifests.values().find(|manifest| {
+                feasible.contains(&manifest.id)
+                    && !self.is_current(manifest)
+                    && !self
+                        .prerequisites(manifest)
+                        .iter()
+                        .all(|m| feasible.contains(&m.id))
+            });
+            match lost {
+                Some(lost) => feasible.remove(&lost.id),
+                None => return feasible,
+            };
+        }
+    }
+
+    fn is_current(&self, manifest: &Manifest) -> bool {
+        self.inventory.presence(manifest) == Presence::Current
+    }
+
+    /// Puts a feasible manifest in the queue, after what it needs.
+    fn enqueue(&self, manifest: &'a Manifest, queue: &mut Queue) {
+        if self.is_current(manifest) || !queue.visited.insert(manifest.id) {
+            return;
+        }
+        for prerequisite in self.prerequisites(manifest) {
+            self.enqueue(prerequisite, queue);
+        }
+        match manifest.kind {
+            ManifestKind::Domain => queue.domains.push(manifest.id),
+            ManifestKind::Component => queue.components.push(manifest.id),
+        }
+    }
+}
+
+// req: TEEP-MSG-046
+fn acceptable(manifest: &Manifest, request: &RequestedComponent) -> bool {
+    request
+        .sequence_number
+        .is_none_or(|lowest| manifest.sequence_number >= lowest)
+}
+
+/// What is wanted, with all that it needs.
+#[derive(Default)]
+struct Needed<'a> {
+    manifests: BTreeMap<ManifestId, &'a Manifest>,
+    /// For each manifest component id the newest release that is needed or there.
+    releases: BTreeMap<&'a ComponentId, u64>,
+}
+
+#[derive(Default)]
+struct Queue {
+    visited: BTreeSet<ManifestId>,
+    domains: Vec<ManifestId>,
+    components: Vec<ManifestId>,
+}
+
+impl Queue {
+    fn into_order(mut self) -> Vec<ManifestId> {
+        self.domains.append(&mut self.components);
+        self.domains
+    }
+}

@@ -1,0 +1,21 @@
+//! What the fuzz targets do with their input, one module each, and the seeds that they start from.
+//!
+//! Each `run` takes any bytes, must not panic on them, and asserts what has to hold for those that are accepted. The
+//! targets in `fuzz_targets/` hand them to libFuzzer; `tests/seeds.rs` runs them on the seeds with a stable compiler.
+
+pub mod cbor;
+pub mod cose;
+pub mod eat;
+pub mod insecure;
+pub mod seeds;
+pub mod suit;
+pub mod teep;
+
+/// What each target does, by name.
+pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+    ("cbor", cbor::run),
+    ("cose", cose::run),
+    ("eat", eat::run),
+    ("suit", suit::run),
+    ("teep", teep::run),
+];
