@@ -60,8 +60,7 @@ fn a_device_gets_what_it_shall_have_in_each_suite_and_numbering() {
     for algorithm in SignatureAlgorithm::ALL {
         for numbering in [Numbering::Sparse, Numbering::Compact] {
             let mut agent = Agent::with("one", algorithm, numbering);
-            let (world, acme) = World::with(&agent);
-            let _ = acme;
+            let (world, _) = World::with(&agent);
 
             let update = world.session(&agent).expect("an Update");
             let published = world.tam.store().catalog().unwrap();
@@ -125,10 +124,7 @@ fn a_device_gets_on_request_what_it_asks_for() {
 
     agent.requested = vec![RequestedComponent::any_version(id("acme/lock/ta"))];
     let update = world.session(&agent).expect("what was asked for");
-    assert_eq!(
-        update.manifest_list,
-        [acme.envelope("lock", 1, b"first")].map(|_| { update.manifest_list[0].clone() })
-    );
+    assert_eq!(update.manifest_list.len(), 1);
     agent.install(&update);
     agent.requested.clear();
     assert_eq!(world.session(&agent), None);

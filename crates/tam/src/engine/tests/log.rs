@@ -1,8 +1,8 @@
 //! What is logged.
 
 use std::{
+    cell::RefCell,
     fmt::{Debug, Write as _},
-    sync::{Arc, Mutex},
 };
 
 use tracing::{
@@ -16,9 +16,11 @@ use crate::{
     testing::{Agent, World},
 };
 
-/// Collects events as text.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+thread_local!(static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) });
+
+/// Collects events as text, for each thread by itself. It serves the whole process, because whether an
+/// event is wanted is asked once and remembered for all threads.
+struct Lines;
 
 struct Line(String);
 
@@ -44,7 +46,7 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        LINES.with_borrow_mut(|lines| lines.push(line.0));
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -60,18 +62,15 @@ fn each_message_is_one_line_without_secrets() {
     let (world, _) = World::with(&agent);
     let challenge = world.connect();
     let response = agent.answer(&challenge);
-    let lines = Lines::default();
-    let update = tracing::subscriber::with_default(lines.clone(), || {
-        let reply = world.process(&response).unwrap();
-        world.process(&response);
-        world.process(b"garbage");
-        world.process(&Agent::new("nobody").answer(&challenge));
-        let update = agent.open_update(&world, &reply);
-        world.process(&agent.sign(agent.success(&update)));
-        world.process(&agent.sign(agent.success(&update)));
-        update
-    });
-    let lines = lines.0.lock().unwrap().clone();
+    tracing::subscriber::set_global_default(Lines).unwrap();
+    let reply = world.process(&response).unwrap();
+    world.process(&response);
+    world.process(b"garbage");
+    world.process(&Agent::new("nobody").answer(&challenge));
+    let update = agent.open_update(&world, &reply);
+    world.process(&agent.sign(agent.success(&update)));
+    world.process(&agent.sign(agent.success(&update)));
+    let lines = LINES.take();
     assert_eq!(lines.len(), 6, "{lines:#?}");
     let ueid = hex::encode(&agent.ueid);
     assert!(

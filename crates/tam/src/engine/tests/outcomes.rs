@@ -1,7 +1,7 @@
 //! What becomes of Updates.
 
 use tamarack_cose::sign1;
-use tamarack_suit::{ComponentId, report::ReportResult};
+use tamarack_suit::report::ReportResult;
 use tamarack_teep::{Error, ErrorCode, Success};
 
 use crate::{
@@ -198,5 +198,4 @@ fn every_decision_is_in_the_audit() {
     assert_eq!(world.audit(), expected);
     let records = world.tam.store().audit(5, 1).unwrap();
     assert_eq!(records[0].detail, "install acme/lock/suit 1");
-    let _: Vec<ComponentId> = Vec::new();
 }
