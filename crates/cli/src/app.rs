@@ -68,7 +68,10 @@ pub(crate) struct LocalApi {
 impl LocalApi {
     pub(crate) fn new(socket: &std::path::Path) -> Result<Self, Failure> {
         let peer = format!("the broker on {}", socket.display());
-        Ok(Self { client: http::unix_client(socket)?, peer })
+        Ok(Self {
+            client: http::unix_client(socket)?,
+            peer,
+        })
     }
 
     // The host is a name for the sake of HTTP; the socket is where the request goes.
@@ -89,7 +92,10 @@ impl LocalApi {
     }
 
     async fn post_component(&self, path: &str, component: &str) -> Result<Outcome, Failure> {
-        let body = ComponentRequest { component: component.to_owned(), tam_uri: None };
+        let body = ComponentRequest {
+            component: component.to_owned(),
+            tam_uri: None,
+        };
         http::json(self.client.post(Self::url(path)).json(&body), &self.peer).await
     }
 
@@ -167,8 +173,18 @@ async fn list(api: &LocalApi, output: Output) -> Result<(), Failure> {
                 digest,
             ]
         };
-        let header = ["COMPONENT", "KIND", "DOMAIN", "SEQUENCE", "BYTES", "SHA-256"];
-        table(&header, &list.components.iter().map(row).collect::<Vec<_>>())
+        let header = [
+            "COMPONENT",
+            "KIND",
+            "DOMAIN",
+            "SEQUENCE",
+            "BYTES",
+            "SHA-256",
+        ];
+        table(
+            &header,
+            &list.components.iter().map(row).collect::<Vec<_>>(),
+        )
     });
     Ok(())
 }

@@ -32,10 +32,16 @@ impl Command {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         let Self::Serve(serve) = self;
         if !serve.tam.starts_with("http://") && !serve.tam.starts_with("https://") {
-            return Err(Failure::new(format!("--tam {}: not an http or https URL", serve.tam))
-                .hint("give the TEEP endpoint with its path, for example http://127.0.0.1:8080/tam"));
+            return Err(
+                Failure::new(format!("--tam {}: not an http or https URL", serve.tam)).hint(
+                    "give the TEEP endpoint with its path, for example http://127.0.0.1:8080/tam",
+                ),
+            );
         }
-        output.text(&format!("serving applications on {}", serve.socket.display()));
+        output.text(&format!(
+            "serving applications on {}",
+            serve.socket.display()
+        ));
         let config = tamarack_broker::Config {
             tee: serve.tee,
             tam_uri: serve.tam,

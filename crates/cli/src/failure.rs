@@ -12,7 +12,10 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure in words: what, and why.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self {
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// A failure about a file.

@@ -19,7 +19,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let read = if path == Path::new("-") {
         io::stdin().take(MAX + 1).read_to_end(&mut bytes)
     } else {
-        fs::File::open(path).map_err(fault)?.take(MAX + 1).read_to_end(&mut bytes)
+        fs::File::open(path)
+            .map_err(fault)?
+            .take(MAX + 1)
+            .read_to_end(&mut bytes)
     };
     if read.map_err(fault)? as u64 > MAX {
         return Err(Failure::file(path, format!("larger than {MAX} bytes")));
@@ -54,7 +57,8 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
             _ => failure,
         }
     })?;
-    file.write_all(bytes).map_err(|error| Failure::file(path, explain(&error)))
+    file.write_all(bytes)
+        .map_err(|error| Failure::file(path, explain(&error)))
 }
 
 /// The system's error without its number.

@@ -28,8 +28,11 @@ pub(crate) async fn json<T: DeserializeOwned>(
     peer: &str,
 ) -> Result<T, Failure> {
     let (_, body) = send(request, peer).await?;
-    serde_json::from_slice(&body)
-        .map_err(|error| Failure::new(format!("{peer} gave an answer that makes no sense: {error}")))
+    serde_json::from_slice(&body).map_err(|error| {
+        Failure::new(format!(
+            "{peer} gave an answer that makes no sense: {error}"
+        ))
+    })
 }
 
 /// Sends a request to which the answer has no content that matters.
@@ -62,7 +65,12 @@ async fn send(request: RequestBuilder, peer: &str) -> Result<(StatusCode, Vec<u8
 /// Both APIs answer a failed request with an object that has `error` and perhaps `detail`.
 fn refused(status: StatusCode, body: &[u8], peer: &str) -> Failure {
     let problem: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let member = |name: &str| problem.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+    let member = |name: &str| {
+        problem
+            .get(name)
+            .and_then(|value| value.as_str())
+            .map(str::to_owned)
+    };
     let text = match (member("error"), member("detail")) {
         (Some(error), Some(detail)) => format!("{error}: {detail}"),
         (Some(error), None) => error,

@@ -79,7 +79,9 @@ impl Command {
             Self::Generate(command) => command.run(&crypto, output),
             Self::Show(command) => command.run(&crypto, output),
             Self::Thumbprint(command) => {
-                let id = read_public(&command.file, &crypto)?.key_id(&crypto).to_hex();
+                let id = read_public(&command.file, &crypto)?
+                    .key_id(&crypto)
+                    .to_hex();
                 output.result(&json!({ "key_id": id }), || id.clone());
                 Ok(())
             }

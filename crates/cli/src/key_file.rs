@@ -51,7 +51,8 @@ impl KeyFormat {
 
 fn text(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>, Failure> {
     let text = String::from_utf8(bytes.to_vec());
-    text.map(Zeroizing::new).map_err(|_| Failure::file(path, "not a text file"))
+    text.map(Zeroizing::new)
+        .map_err(|_| Failure::file(path, "not a text file"))
 }
 
 /// Reads a private key.

@@ -96,16 +96,28 @@ impl Output {
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let columns = header.len();
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(header.get(column).map(|cell| cell.len())).max().unwrap_or(0)
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain(header.get(column).map(|cell| cell.len()))
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |cells: Vec<&str>| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let mut lines = vec![format!("{STRONG}{}{STRONG:#}", line(header.to_vec()))];
-    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    lines.extend(
+        rows.iter()
+            .map(|row| line(row.iter().map(String::as_str).collect())),
+    );
     lines.join("\n")
 }
 
@@ -155,7 +167,9 @@ fn scalar(value: &serde_json::Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Object(members) if members.is_empty() => Some("{}".into()),
         Value::Array(items) if items.is_empty() => Some("none".into()),
-        Value::Array(items) if items.iter().all(|item| item.is_number()) => Some(value.to_string()),
+        Value::Array(items) if items.iter().all(serde_json::Value::is_number) => {
+            Some(value.to_string())
+        }
         Value::Object(_) | Value::Array(_) => None,
         other => Some(other.to_string()),
     }

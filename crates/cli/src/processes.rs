@@ -25,7 +25,10 @@ fn command(arguments: &[&str]) -> Result<Command, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::new(format!("cannot find this program: {error}")))?;
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     Ok(command)
 }
 
@@ -39,12 +42,17 @@ pub(crate) async fn run(arguments: &[&str]) -> Result<Vec<u8>, Failure> {
         return Ok(output.stdout);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::new(format!("tamarack {}: {}", arguments.join(" "), said.trim())))
+    Err(Failure::new(format!(
+        "tamarack {}: {}",
+        arguments.join(" "),
+        said.trim()
+    )))
 }
 
 /// A path as an argument.
 pub(crate) fn path_text(path: &Path) -> Result<&str, Failure> {
-    path.to_str().ok_or_else(|| Failure::file(path, "the path is not UTF-8"))
+    path.to_str()
+        .ok_or_else(|| Failure::file(path, "the path is not UTF-8"))
 }
 
 impl Process {
@@ -78,7 +86,11 @@ impl Process {
         let url = tam
             .wait_until(|| {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
-                let line = said.lines().find_map(|line| line.split_once("TAM on "))?.1.to_owned();
+                let line = said
+                    .lines()
+                    .find_map(|line| line.split_once("TAM on "))?
+                    .1
+                    .to_owned();
                 Some(line.split_once("/tam")?.0.to_owned())
             })
             .await?;
@@ -105,8 +117,16 @@ impl Process {
             let ended = self.child.try_wait().ok().flatten();
             if ended.is_some() || started.elapsed() > PATIENCE {
                 let said = std::fs::read_to_string(&self.log).unwrap_or_default();
-                let last = said.trim().lines().last().unwrap_or("it said nothing").to_owned();
-                return Err(Failure::new(format!("the {} did not start: {last}", self.name)));
+                let last = said
+                    .trim()
+                    .lines()
+                    .last()
+                    .unwrap_or("it said nothing")
+                    .to_owned();
+                return Err(Failure::new(format!(
+                    "the {} did not start: {last}",
+                    self.name
+                )));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

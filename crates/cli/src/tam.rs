@@ -9,12 +9,7 @@ use tamarack_tam::{ServeConfig, TamKeys, serve_until};
 use tokio::net::TcpListener;
 
 use crate::{
-    block_on,
-    failure::Failure,
-    files,
-    key::Algorithm,
-    key_file::KeyFormat,
-    output::Output,
+    block_on, failure::Failure, files, key::Algorithm, key_file::KeyFormat, output::Output,
     signals::stop_requested,
 };
 

@@ -90,7 +90,9 @@ impl Folder {
         let mut options = SoftwareOptions::default();
         options.teep_algorithm = self.algorithm.into();
         let opened = Software::open(&self.data, crypto, &options);
-        Ok(Arc::new(opened.map_err(|error| Failure::new(error.to_string()))?))
+        Ok(Arc::new(
+            opened.map_err(|error| Failure::new(error.to_string()))?,
+        ))
     }
 
     fn tee(&self) -> Result<Tee, Failure> {
@@ -127,14 +129,21 @@ impl Command {
 impl Serve {
     fn run(self, output: Output) -> Result<(), Failure> {
         let tee = self.folder.tee()?;
-        if !tee.has_tam_anchor().map_err(|error| explain(&error, &self.folder.data))? {
-            tracing::warn!("no TAM is trusted: nobody can install anything; see `tamarack tee trust`");
+        if !tee
+            .has_tam_anchor()
+            .map_err(|error| explain(&error, &self.folder.data))?
+        {
+            tracing::warn!(
+                "no TAM is trusted: nobody can install anything; see `tamarack tee trust`"
+            );
         }
         let platform = tee.platform().name();
         let ready = || {
             let socket = self.socket.display().to_string();
             let value = json!({ "platform": platform, "socket": socket });
-            output.result(&value, || format!("TEE on the {platform} platform, serving on {socket}"));
+            output.result(&value, || {
+                format!("TEE on the {platform} platform, serving on {socket}")
+            });
         };
         let tee = Arc::new(tee);
         tamarack_tee::serve(Arc::clone(&tee), &self.socket, ready)
@@ -163,7 +172,10 @@ impl Trust {
                 let key = read_public(path, &crypto)?;
                 Ok(Anchor::new(role, key, &path.display().to_string(), &crypto))
             };
-            paths.iter().map(anchor).collect::<Result<Vec<_>, Failure>>()
+            paths
+                .iter()
+                .map(anchor)
+                .collect::<Result<Vec<_>, Failure>>()
         };
         let mut added = anchors(&self.tam_key, AnchorRole::Tam)?;
         added.extend(anchors(&self.signer_key, AnchorRole::Signer)?);

@@ -1,5 +1,12 @@
 //! Messages of the draft and of the interoperability event, as other implementers made them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -221,6 +221,19 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
             .ok_or_else(|| DeviceError::Failed("a digest of the wrong size".into()))
     }
 
+    /// Removes what an older release of the manifest installed and this one no longer lists.
+    fn remove_dropped(&mut self, record: &ManifestRecord) -> Result<(), DeviceError> {
+        let old = self.known(&record.id)?.map(|known| known.record.components);
+        for component in old.unwrap_or_default() {
+            let installed = self.record(&component)?;
+            let ours = installed.is_some_and(|installed| installed.manifest == record.id);
+            if ours && !record.components.contains(&component) {
+                self.remove(&component)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a component out of the TEE with everything that was its own.
     fn uninstall(&mut self, record: &ComponentRecord) -> Result<(), DeviceError> {
         match record.kind {
@@ -352,6 +365,7 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
                 self.install(component, record)?;
             }
         }
+        self.remove_dropped(record)?;
         let known = KnownManifest {
             record: record.clone(),
             envelope: Some(envelope.to_vec()),

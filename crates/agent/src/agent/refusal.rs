@@ -1,4 +1,4 @@
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use tamarack_cose::SignatureAlgorithm;
 use tamarack_teep::{
@@ -7,13 +7,13 @@ use tamarack_teep::{
 
 /// An Error in the making: why the agent does not do what a message asks.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal(Error);
+pub(super) struct Refusal(Box<Error>);
 
 impl Refusal {
     fn new(code: ErrorCode, text: &str) -> Self {
         let mut error = Error::new(code);
         error.explanation = Some(Explanation::english(text));
-        Self(error)
+        Self(Box::new(error))
     }
 
     /// Something in the message is wrong.
@@ -74,6 +74,6 @@ impl Refusal {
     }
 
     pub(super) fn into_message(self) -> Error {
-        self.0
+        *self.0
     }
 }

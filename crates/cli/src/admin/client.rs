@@ -17,7 +17,9 @@ impl AdminApi {
     pub(crate) fn new(url: &str, token: &str) -> Result<Self, Failure> {
         let root = url.trim_end_matches('/').trim_end_matches("/tam");
         if !root.starts_with("http://") && !root.starts_with("https://") {
-            return Err(Failure::new(format!("--tam {url}: not an http or https URL")));
+            return Err(Failure::new(format!(
+                "--tam {url}: not an http or https URL"
+            )));
         }
         Ok(Self {
             client: http::client()?,
@@ -28,7 +30,9 @@ impl AdminApi {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}/{path}", self.base)).bearer_auth(&*self.token)
+        self.client
+            .request(method, format!("{}/{path}", self.base))
+            .bearer_auth(&*self.token)
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
@@ -63,7 +67,11 @@ impl AdminApi {
         &self,
         domain: &api::DomainRequest,
     ) -> Result<api::Domain, Failure> {
-        http::json(self.request(Method::POST, "domains").json(domain), &self.peer).await
+        http::json(
+            self.request(Method::POST, "domains").json(domain),
+            &self.peer,
+        )
+        .await
     }
 
     pub(crate) async fn domains(&self) -> Result<api::Domains, Failure> {
@@ -85,7 +93,11 @@ impl AdminApi {
             component: component.to_owned(),
             mode: mode.to_owned(),
         };
-        http::json(self.request(Method::POST, "deployments").json(&deployment), &self.peer).await
+        http::json(
+            self.request(Method::POST, "deployments").json(&deployment),
+            &self.peer,
+        )
+        .await
     }
 
     pub(crate) async fn deployments(&self) -> Result<api::Deployments, Failure> {
@@ -108,7 +120,8 @@ impl AdminApi {
                 .hint("`tamarack admin … deployments` lists what is"));
         }
         for deployment in &ended {
-            self.delete(&format!("deployments/{}", deployment.id)).await?;
+            self.delete(&format!("deployments/{}", deployment.id))
+                .await?;
         }
         Ok(ended)
     }

@@ -140,7 +140,9 @@ impl Command {
                 // A mistake in the file is best explained beside the file.
                 Endorsement::from_json(&json).map_err(|e| Failure::file(&endorsement, e))?;
                 let device = api.enroll(json).await?;
-                output.result(&device, || format!("{GOOD}enrolled{GOOD:#} {}", device.ueid));
+                output.result(&device, || {
+                    format!("{GOOD}enrolled{GOOD:#} {}", device.ueid)
+                });
             }
             Self::Unenroll { ueid } => {
                 api.unenroll(&ueid).await?;
@@ -150,7 +152,11 @@ impl Command {
             }
             Self::Publish { envelopes } => publish(api, &envelopes, output).await?,
             Self::Domain(command) => command.run(api, output).await?,
-            Self::Deploy { component, to, on_request } => {
+            Self::Deploy {
+                component,
+                to,
+                on_request,
+            } => {
                 let mode = if on_request { "on-request" } else { "required" };
                 let deployment = api.deploy(&component, &to, mode).await?;
                 output.result(&deployment, || {
@@ -197,20 +203,34 @@ async fn publish(api: &AdminApi, envelopes: &[PathBuf], output: Output) -> Resul
             .map_err(|failure| Failure::file(path, failure))?;
         published.push(component);
     }
-    output.result(&api::Components { components: published.clone() }, || {
-        let line = |component: &api::Component| {
-            let number = component.sequence_number;
-            format!("{GOOD}published{GOOD:#} {}, number {number}", component.manifest)
-        };
-        published.iter().map(line).collect::<Vec<_>>().join("\n")
-    });
+    output.result(
+        &api::Components {
+            components: published.clone(),
+        },
+        || {
+            let line = |component: &api::Component| {
+                let number = component.sequence_number;
+                format!(
+                    "{GOOD}published{GOOD:#} {}, number {number}",
+                    component.manifest
+                )
+            };
+            published.iter().map(line).collect::<Vec<_>>().join("\n")
+        },
+    );
     Ok(())
 }
 
 impl Domain {
     async fn run(self, api: &AdminApi, output: Output) -> Result<(), Failure> {
         match self {
-            Self::Create { name, prefix, signer_key, manifest, anchor } => {
+            Self::Create {
+                name,
+                prefix,
+                signer_key,
+                manifest,
+                anchor,
+            } => {
                 let crypto = aws_lc::provider();
                 let key = |path: &PathBuf| read_public(path, &crypto).map(|key| jwk(&key));
                 let request = api::DomainRequest {

@@ -8,7 +8,11 @@ use crate::output::{BAD, DIM, GOOD, table};
 
 /// A prefix in words.
 pub(super) fn prefix(prefix: &str) -> &str {
-    if prefix.is_empty() { "what no other domain owns" } else { prefix }
+    if prefix.is_empty() {
+        "what no other domain owns"
+    } else {
+        prefix
+    }
 }
 
 fn or_dash(text: Option<String>) -> String {
@@ -22,7 +26,10 @@ fn time(seconds: u64) -> String {
 }
 
 fn labels(device: &api::Device) -> String {
-    let labels = device.labels.iter().map(|(name, value)| format!("{name}={value}"));
+    let labels = device
+        .labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
     labels.collect::<Vec<_>>().join(",")
 }
 
@@ -33,7 +40,12 @@ pub(super) fn devices(list: &api::Devices) -> String {
     let row = |device: &api::Device| {
         let attested = device.attested_at.map(time);
         let pending = if device.update_pending { "yes" } else { "no" };
-        vec![device.ueid.clone(), or_dash(attested), pending.into(), labels(device)]
+        vec![
+            device.ueid.clone(),
+            or_dash(attested),
+            pending.into(),
+            labels(device),
+        ]
     };
     let rows: Vec<_> = list.devices.iter().map(row).collect();
     table(&["DEVICE", "ATTESTED", "UPDATING", "LABELS"], &rows)
@@ -44,8 +56,14 @@ pub(super) fn device(details: &api::DeviceDetails) -> String {
     let mut text = format!("{DIM}device{DIM:#}     {}\n", device.ueid);
     text += &format!("{DIM}labels{DIM:#}     {}\n", labels(device));
     text += &format!("{DIM}enrolled{DIM:#}   {}\n", time(device.enrolled_at));
-    text += &format!("{DIM}attested{DIM:#}   {}\n", or_dash(device.attested_at.map(time)));
-    text += &format!("{DIM}agent key{DIM:#}  {}\n", or_dash(device.agent_key.clone()));
+    text += &format!(
+        "{DIM}attested{DIM:#}   {}\n",
+        or_dash(device.attested_at.map(time))
+    );
+    text += &format!(
+        "{DIM}agent key{DIM:#}  {}\n",
+        or_dash(device.agent_key.clone())
+    );
     let installed = details.installed.iter();
     let installed: Vec<_> = installed
         .map(|image| vec![image.component.clone(), or_dash(image.digest.clone())])
@@ -53,7 +71,11 @@ pub(super) fn device(details: &api::DeviceDetails) -> String {
     text += "\n";
     text += &table(&["HELD WHEN IT LAST ATTESTED", "DIGEST"], &installed);
     let row = |outcome: &api::Outcome| {
-        let style = if outcome.status == "installed" { GOOD } else { BAD };
+        let style = if outcome.status == "installed" {
+            GOOD
+        } else {
+            BAD
+        };
         vec![
             outcome.manifest.clone(),
             outcome.sequence_number.to_string(),
@@ -63,7 +85,10 @@ pub(super) fn device(details: &api::DeviceDetails) -> String {
     };
     let outcomes: Vec<_> = details.manifests.iter().map(row).collect();
     text += "\n\n";
-    text += &table(&["MANIFEST SENT", "NUMBER", "ANSWERED", "OUTCOME"], &outcomes);
+    text += &table(
+        &["MANIFEST SENT", "NUMBER", "ANSWERED", "OUTCOME"],
+        &outcomes,
+    );
     text
 }
 
@@ -72,7 +97,10 @@ pub(super) fn components(list: &api::Components) -> String {
         return "nothing is published".into();
     }
     let row = |component: &api::Component| {
-        let installs = component.components.iter().map(|image| image.component.as_str());
+        let installs = component
+            .components
+            .iter()
+            .map(|image| image.component.as_str());
         vec![
             component.manifest.clone(),
             component.sequence_number.to_string(),
@@ -82,7 +110,10 @@ pub(super) fn components(list: &api::Components) -> String {
         ]
     };
     let rows: Vec<_> = list.components.iter().map(row).collect();
-    table(&["MANIFEST", "NUMBER", "DOMAIN", "BYTES", "INSTALLS"], &rows)
+    table(
+        &["MANIFEST", "NUMBER", "DOMAIN", "BYTES", "INSTALLS"],
+        &rows,
+    )
 }
 
 pub(super) fn domains(list: &api::Domains) -> String {
@@ -120,8 +151,10 @@ pub(super) fn deployments(list: &api::Deployments) -> String {
 
 pub(super) fn audit(page: &api::AuditPage) -> String {
     let row = |record: &api::AuditRecord| {
-        let device: Option<String> =
-            record.device.as_ref().map(|ueid| ueid.chars().take(12).collect());
+        let device: Option<String> = record
+            .device
+            .as_ref()
+            .map(|ueid| ueid.chars().take(12).collect());
         vec![
             record.id.to_string(),
             time(record.at),
@@ -132,5 +165,8 @@ pub(super) fn audit(page: &api::AuditPage) -> String {
         ]
     };
     let rows: Vec<_> = page.records.iter().map(row).collect();
-    table(&["ID", "TIME", "ACTION", "DEVICE", "SUBJECT", "DETAIL"], &rows)
+    table(
+        &["ID", "TIME", "ACTION", "DEVICE", "SUBJECT", "DETAIL"],
+        &rows,
+    )
 }

@@ -48,7 +48,15 @@ impl Device {
             Ok(crypto.signatures.signer(&key)?)
         };
         let ueid = [&b"\x01bench-"[..], &number.to_be_bytes()].concat();
-        Ok(Self { ueid, attester: key()?, teep_key: key()?, crypto, tam, client, uri })
+        Ok(Self {
+            ueid,
+            attester: key()?,
+            teep_key: key()?,
+            crypto,
+            tam,
+            client,
+            uri,
+        })
     }
 
     pub(super) fn endorsement(&self) -> Endorsement {
@@ -62,7 +70,9 @@ impl Device {
         let Message::QueryRequest(query) = self.open(&request)? else {
             return Err(Failure::new("the TAM did not send a QueryRequest"));
         };
-        let nonce = query.challenge.ok_or_else(|| Failure::new("no challenge"))?;
+        let nonce = query
+            .challenge
+            .ok_or_else(|| Failure::new("no challenge"))?;
         let claims = Claims {
             nonce: Some(nonce.as_bytes().to_vec()),
             ueid: Some(self.ueid.clone()),
@@ -71,7 +81,10 @@ impl Device {
         };
         let evidence = claims.sign(&self.crypto, &*self.attester)?;
         let response = QueryResponse {
-            attestation: Some(AttestationPayload { format: Some(EAT_CWT.into()), bytes: evidence }),
+            attestation: Some(AttestationPayload {
+                format: Some(EAT_CWT.into()),
+                bytes: evidence,
+            }),
             tc_list: Some(held.to_vec()),
             ..QueryResponse::default()
         };
@@ -84,7 +97,10 @@ impl Device {
         if let Some(code) = update.error {
             return Err(Failure::new(format!("the TAM refused the device: {code}")));
         }
-        let success = Success { token: update.token, ..Success::default() };
+        let success = Success {
+            token: update.token,
+            ..Success::default()
+        };
         self.send(success.into()).await?;
         Ok(Ending::Updated)
     }
@@ -108,7 +124,12 @@ impl Device {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, MEDIA_TYPE).body(body);
         }
-        let response = request.send().await.map_err(fault)?.error_for_status().map_err(fault)?;
+        let response = request
+            .send()
+            .await
+            .map_err(fault)?
+            .error_for_status()
+            .map_err(fault)?;
         let bytes = response.bytes().await.map_err(fault)?;
         Ok((!bytes.is_empty()).then(|| bytes.to_vec()))
     }
@@ -120,5 +141,8 @@ pub(super) fn held(
     digest: tamarack_suit::SuitDigest,
 ) -> PropertyClaims {
     let properties = Parameters::from_list([Parameter::ImageDigest(digest)]);
-    PropertyClaims { component, properties }
+    PropertyClaims {
+        component,
+        properties,
+    }
 }

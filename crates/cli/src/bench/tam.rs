@@ -140,7 +140,11 @@ impl Bench {
             devices.push(Arc::new(device));
         }
         let held = deploy(&admin, &crypto, settings.updates).await?;
-        Ok(Self { tam, devices, held: Arc::new(held) })
+        Ok(Self {
+            tam,
+            devices,
+            held: Arc::new(held),
+        })
     }
 
     /// Runs the sessions, as many at a time as there are devices.
@@ -154,10 +158,15 @@ impl Bench {
             false => ProgressDrawTarget::stderr(),
         };
         let bar = ProgressBar::with_draw_target(Some(u64::from(settings.sessions)), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} sessions, {eta} left") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} sessions, {eta} left")
+        {
             bar.set_style(style);
         }
-        let expected = if settings.updates { Ending::Updated } else { Ending::NothingToDo };
+        let expected = if settings.updates {
+            Ending::Updated
+        } else {
+            Ending::NothingToDo
+        };
         let share = settings.sessions.div_ceil(settings.devices);
         let started = Instant::now();
         let mut workers = JoinSet::new();
@@ -207,8 +216,9 @@ async fn deploy(
     };
     admin.put_domain(&request).await?;
     let payload = vec![7; 1024];
-    let component: ComponentId =
-        "bench/data".parse().map_err(|error| Failure::new(format!("bench/data: {error}")))?;
+    let component: ComponentId = "bench/data"
+        .parse()
+        .map_err(|error| Failure::new(format!("bench/data: {error}")))?;
     let draft = Draft {
         component: component.clone(),
         content: Content::Integrated(payload.clone()),
@@ -218,10 +228,16 @@ async fn deploy(
         dependencies: Vec::new(),
     };
     let handle = crypto.signatures.signer(&signer)?;
-    admin.publish(draft.build(crypto)?.sign(crypto, &[&*handle])?).await?;
+    admin
+        .publish(draft.build(crypto)?.sign(crypto, &[&*handle])?)
+        .await?;
     admin.deploy("bench/data", "all", "required").await?;
     let digest = SuitDigest::sha256(crypto, &payload);
-    Ok(if updates { Vec::new() } else { vec![held(component, digest)] })
+    Ok(if updates {
+        Vec::new()
+    } else {
+        vec![held(component, digest)]
+    })
 }
 
 /// What the TAM's bare signatures of one session take on one core.
@@ -236,7 +252,11 @@ fn signature_floor(crypto: &CryptoProvider, updates: bool) -> Result<Duration, F
     let ed25519_signer = crypto.signatures.signer(&ed25519)?;
     let message = [7; 256];
     let signature = esp256_signer.sign(&message)?;
-    let verify = || crypto.signatures.verify(esp256.public_key(), &message, &signature);
+    let verify = || {
+        crypto
+            .signatures
+            .verify(esp256.public_key(), &message, &signature)
+    };
     let started = Instant::now();
     for _ in 0..ROUNDS {
         esp256_signer.sign(&message)?;

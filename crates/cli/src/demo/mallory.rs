@@ -74,7 +74,11 @@ impl Mallory {
         let uri = format!("http://{}/tam", listener.local_addr().map_err(fault)?);
         let notes = Arc::new(Mutex::new(Notes::default()));
         let client = http::client()?;
-        let wire = Wire { notes: Arc::clone(&notes), tam: tam.to_owned(), client: client.clone() };
+        let wire = Wire {
+            notes: Arc::clone(&notes),
+            tam: tam.to_owned(),
+            client: client.clone(),
+        };
         let router = Router::new()
             .route("/tam", post(relay))
             .layer(axum::extract::DefaultBodyLimit::max(4 << 20))
@@ -83,7 +87,13 @@ impl Mallory {
             // It serves until the demo ends.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { notes, tam: tam.to_owned(), client, server, uri })
+        Ok(Self {
+            notes,
+            tam: tam.to_owned(),
+            client,
+            server,
+            uri,
+        })
     }
 
     /// Where the broker believes the TAM to be.
@@ -143,19 +153,27 @@ async fn relay(State(wire): State<Wire>, body: Bytes) -> Response {
         if let Some(Message::Success(_) | Message::Error(_)) = sent {
             notes.answer = sent;
         }
-        if is_query_response && let Plan::Substitute(_) = notes.plan
+        if is_query_response
+            && let Plan::Substitute(_) = notes.plan
             && let Plan::Substitute(message) = std::mem::take(&mut notes.plan)
         {
             return reply(message);
         }
     }
-    let mut request = wire.client.post(&wire.tam).header(header::ACCEPT, MEDIA_TYPE);
+    let mut request = wire
+        .client
+        .post(&wire.tam)
+        .header(header::ACCEPT, MEDIA_TYPE);
     if !body.is_empty() {
         request = request.header(header::CONTENT_TYPE, MEDIA_TYPE).body(body);
     }
-    let Ok(response) = request.send().await else { return StatusCode::BAD_GATEWAY.into_response() };
+    let Ok(response) = request.send().await else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
     let status = response.status();
-    let Ok(answer) = response.bytes().await else { return StatusCode::BAD_GATEWAY.into_response() };
+    let Ok(answer) = response.bytes().await else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
     if answer.is_empty() {
         return status.into_response();
     }
@@ -176,6 +194,9 @@ async fn relay(State(wire): State<Wire>, body: Bytes) -> Response {
 
 fn reply(message: Vec<u8>) -> Response {
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(MEDIA_TYPE));
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static(MEDIA_TYPE),
+    );
     (headers, message).into_response()
 }

@@ -43,13 +43,14 @@ struct Report {
 
 impl Report {
     /// Runs a step and takes its time.
-    async fn of(
-        name: &'static str,
-        step: impl Future<Output = Result<String, Failure>>,
-    ) -> Self {
+    async fn of(name: &'static str, step: impl Future<Output = Result<String, Failure>>) -> Self {
         let started = Instant::now();
         let outcome = step.await;
-        Self { name, outcome, took: started.elapsed() }
+        Self {
+            name,
+            outcome,
+            took: started.elapsed(),
+        }
     }
 
     fn print(&self, output: Output) {
@@ -61,7 +62,9 @@ impl Report {
         let ms = self.took.as_millis();
         let (mark, style) = if ok { ("✓", GOOD) } else { ("✗", BAD) };
         let name = self.name;
-        output.text(&format!("{style}{mark}{style:#} {name:<21} {detail} {DIM}{ms} ms{DIM:#}"));
+        output.text(&format!(
+            "{style}{mark}{style:#} {name:<21} {detail} {DIM}{ms} ms{DIM:#}"
+        ));
         output.event(&json!({ "step": name, "ok": ok, "ms": ms, "detail": detail }));
     }
 }
@@ -81,7 +84,10 @@ impl Arguments {
             }
         });
         if let Some(kept) = kept {
-            output.text(&format!("\nkeys, manifests, databases and logs are in {}", kept.display()));
+            output.text(&format!(
+                "\nkeys, manifests, databases and logs are in {}",
+                kept.display()
+            ));
         }
         outcome?;
         output.text("\ndemo: ok");
@@ -101,7 +107,9 @@ async fn walk(folder: &std::path::Path, output: Output) -> Result<(), Failure> {
     .await;
     report.print(output);
     report.outcome?;
-    let Some(mut world) = world else { return Ok(()) };
+    let Some(mut world) = world else {
+        return Ok(());
+    };
     for step in Step::ALL {
         let report = Report::of(step.name(), step.take(&mut world)).await;
         report.print(output);

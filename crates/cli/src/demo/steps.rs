@@ -45,7 +45,11 @@ pub(super) enum Step {
 }
 
 fn check(holds: bool, claim: &str) -> Result<(), Failure> {
-    if holds { Ok(()) } else { Err(Failure::new(format!("it does not hold that {claim}"))) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("it does not hold that {claim}")))
+    }
 }
 
 impl Step {
@@ -107,22 +111,38 @@ async fn enroll(world: &mut World) -> Outcome {
     let device = world.admin.enroll(endorsement).await?;
     world.ueid = device.ueid;
     let id: String = world.ueid.chars().take(12).collect();
-    Ok(format!("The device's maker vouched for it; the TAM knows device {id}… now."))
+    Ok(format!(
+        "The device's maker vouched for it; the TAM knows device {id}… now."
+    ))
 }
 
 async fn attest(world: &mut World) -> Outcome {
     let before = world.admin.device(&world.ueid).await?;
-    check(before.device.agent_key.is_none(), "the device has not attested yet")?;
+    check(
+        before.device.agent_key.is_none(),
+        "the device has not attested yet",
+    )?;
     world.app.policy_check().await?;
     let after = world.admin.device(&world.ueid).await?;
-    check(after.device.agent_key.is_some(), "the TAM accepted the device's Evidence")?;
-    Ok("The TEE proved to the TAM what it is and what runs in it, freshly and by signature.".into())
+    check(
+        after.device.agent_key.is_some(),
+        "the TAM accepted the device's Evidence",
+    )?;
+    Ok(
+        "The TEE proved to the TAM what it is and what runs in it, freshly and by signature."
+            .into(),
+    )
 }
 
 async fn create_domains(world: &mut World) -> Outcome {
-    let providers = [("acme", world.acme.clone()), ("globex", world.globex.clone())];
+    let providers = [
+        ("acme", world.acme.clone()),
+        ("globex", world.globex.clone()),
+    ];
     for (name, owner) in providers {
-        let prefix = name.parse().map_err(|error| Failure::new(format!("{name}: {error}")))?;
+        let prefix = name
+            .parse()
+            .map_err(|error| Failure::new(format!("{name}: {error}")))?;
         let domain = SecurityDomain {
             prefix,
             owners: vec![*owner.public_key()],
@@ -145,7 +165,10 @@ async fn create_domains(world: &mut World) -> Outcome {
         };
         world.admin.put_domain(&request).await?;
     }
-    Ok("Two providers, acme and globex, got a security domain each: strangers to one another.".into())
+    Ok(
+        "Two providers, acme and globex, got a security domain each: strangers to one another."
+            .into(),
+    )
 }
 
 async fn install(world: &mut World) -> Outcome {
@@ -156,10 +179,19 @@ async fn install(world: &mut World) -> Outcome {
     world.admin.deploy(HELLO, "site=demo", "on-request").await?;
     world.admin.deploy(SAFE, "site=demo", "required").await?;
     let outcome = world.app.request(HELLO).await?;
-    check(outcome.installed == Some(true), "the requested application is installed")?;
+    check(
+        outcome.installed == Some(true),
+        "the requested application is installed",
+    )?;
     let components = world.components().await?;
-    check(components.len() == 4, "two domains and two applications are installed")?;
-    Ok("An app asked for acme/hello; the TAM sent it, signed by acme, and the TEE installed it.".into())
+    check(
+        components.len() == 4,
+        "two domains and two applications are installed",
+    )?;
+    Ok(
+        "An app asked for acme/hello; the TAM sent it, signed by acme, and the TEE installed it."
+            .into(),
+    )
 }
 
 async fn greet(world: &World) -> Result<String, Failure> {
@@ -170,14 +202,19 @@ async fn greet(world: &World) -> Result<String, Failure> {
 
 async fn invoke(world: &mut World) -> Outcome {
     let greeting = greet(world).await?;
-    check(greeting == "Hello from inside the TEE, Ada!", "hello greets")?;
+    check(
+        greeting == "Hello from inside the TEE, Ada!",
+        "hello greets",
+    )?;
     let message = b"pay 5 coins to Bob";
     let (_, key) = world.app.invoke(SAFE, PUBLIC_KEY, b"").await?;
     let (result, signature) = world.app.invoke(SAFE, SIGN, message).await?;
     check(result == 0, "the vault signed")?;
     let key = PublicKey::from_cose_key(&key).map_err(|error| Failure::new(error.to_string()))?;
     world.crypto.signatures.verify(&key, message, &signature)?;
-    Ok(format!("“{greeting}” And globex/vault signed with a key that never leaves the TEE."))
+    Ok(format!(
+        "“{greeting}” And globex/vault signed with a key that never leaves the TEE."
+    ))
 }
 
 async fn update(world: &mut World) -> Outcome {
@@ -204,12 +241,20 @@ async fn publish_greeting(world: &World, text: &str, number: u64) -> Result<(), 
 
 async fn personalize(world: &mut World) -> Outcome {
     publish_greeting(world, "Servus", 1).await?;
-    world.admin.deploy(GREETING, &format!("ueid={}", world.ueid), "required").await?;
+    world
+        .admin
+        .deploy(GREETING, &format!("ueid={}", world.ueid), "required")
+        .await?;
     world.app.policy_check().await?;
     let greeting = greet(world).await?;
-    check(greeting.starts_with("Servus, Ada!"), "the application uses its personalization data")?;
+    check(
+        greeting.starts_with("Servus, Ada!"),
+        "the application uses its personalization data",
+    )?;
     world.recorded = world.mallory.recorded_update();
-    Ok(format!("acme sent data for this one device, and hello uses it: “{greeting}”"))
+    Ok(format!(
+        "acme sent data for this one device, and hello uses it: “{greeting}”"
+    ))
 }
 
 /// Lets the device talk to the TAM while Mallory does what she planned; returns the TEE's Error.
@@ -219,13 +264,21 @@ async fn attack(world: &World, plan: Plan) -> Result<(ErrorCode, String), Failur
     world.app.policy_check().await?;
     let answer = world.mallory.answer();
     world.mallory.plan(Plan::Watch);
-    check(world.components().await? == before, "nothing in the TEE changed")?;
+    check(
+        world.components().await? == before,
+        "nothing in the TEE changed",
+    )?;
     match answer {
         Some(Message::Error(error)) => {
-            let reason = error.explanation.map(|explanation| explanation.text).unwrap_or_default();
+            let reason = error
+                .explanation
+                .map(|explanation| explanation.text)
+                .unwrap_or_default();
             Ok((error.code, reason))
         }
-        other => Err(Failure::new(format!("the TEE did not refuse: it answered {other:?}"))),
+        other => Err(Failure::new(format!(
+            "the TEE did not refuse: it answered {other:?}"
+        ))),
     }
 }
 
@@ -244,34 +297,69 @@ fn forged_update(world: &World, manifest: Vec<u8>) -> Result<Plan, Failure> {
 async fn reject_tampered(world: &mut World) -> Outcome {
     publish_greeting(world, "Good day", 2).await?;
     let (code, reason) = attack(world, Plan::FlipBit).await?;
-    check(code == ErrorCode::PERMANENT_ERROR, "the TEE found the message not to be the TAM's")?;
+    check(
+        code == ErrorCode::PERMANENT_ERROR,
+        "the TEE found the message not to be the TAM's",
+    )?;
     world.app.policy_check().await?;
-    check(greet(world).await?.starts_with("Good day"), "the genuine update arrives afterwards")?;
-    Ok(format!("One bit of an update was flipped on the way; the TEE refused it: {reason}."))
+    check(
+        greet(world).await?.starts_with("Good day"),
+        "the genuine update arrives afterwards",
+    )?;
+    Ok(format!(
+        "One bit of an update was flipped on the way; the TEE refused it: {reason}."
+    ))
 }
 
 async fn reject_replayed(world: &mut World) -> Outcome {
-    let recorded = world.recorded.clone().ok_or_else(|| Failure::new("nothing was recorded"))?;
+    let recorded = world
+        .recorded
+        .clone()
+        .ok_or_else(|| Failure::new("nothing was recorded"))?;
     let (_, reason) = attack(world, Plan::Substitute(recorded)).await?;
     let (status, bytes) = world.mallory.replay_query_response().await?;
-    check((status, bytes) == (204, 0), "the TAM has nothing to say to a replayed message")?;
-    Ok(format!("A recorded update was played again: {reason}. Nor does the TAM hear a replay."))
+    check(
+        (status, bytes) == (204, 0),
+        "the TAM has nothing to say to a replayed message",
+    )?;
+    Ok(format!(
+        "A recorded update was played again: {reason}. Nor does the TAM hear a replay."
+    ))
 }
 
 async fn reject_downgraded(world: &mut World) -> Outcome {
     let (code, reason) = attack(world, forged_update(world, world.first.clone())?).await?;
-    check(code == ErrorCode::MANIFEST_PROCESSING_FAILED, "the TEE refused the manifest")?;
-    Ok(format!("Even with the TAM's key stolen, the old hello can't come back: {reason}."))
+    check(
+        code == ErrorCode::MANIFEST_PROCESSING_FAILED,
+        "the TEE refused the manifest",
+    )?;
+    Ok(format!(
+        "Even with the TAM's key stolen, the old hello can't come back: {reason}."
+    ))
 }
 
 async fn reject_foreign_signer(world: &mut World) -> Outcome {
-    let manifest =
-        world.manifest("hello-by-globex", HELLO, VAULT, 9, &world.globex, Vec::new())?;
+    let manifest = world.manifest(
+        "hello-by-globex",
+        HELLO,
+        VAULT,
+        9,
+        &world.globex,
+        Vec::new(),
+    )?;
     let published = world.admin.publish(manifest.clone()).await;
-    check(published.is_err(), "the TAM does not publish what globex signs for acme")?;
+    check(
+        published.is_err(),
+        "the TAM does not publish what globex signs for acme",
+    )?;
     let (code, reason) = attack(world, forged_update(world, manifest)?).await?;
-    check(code == ErrorCode::MANIFEST_PROCESSING_FAILED, "the TEE refused the manifest")?;
-    Ok(format!("globex signed a replacement for acme's hello; TAM and TEE refused: {reason}."))
+    check(
+        code == ErrorCode::MANIFEST_PROCESSING_FAILED,
+        "the TEE refused the manifest",
+    )?;
+    Ok(format!(
+        "globex signed a replacement for acme's hello; TAM and TEE refused: {reason}."
+    ))
 }
 
 async fn delete(world: &mut World) -> Outcome {
@@ -279,7 +367,9 @@ async fn delete(world: &mut World) -> Outcome {
     world.admin.undeploy(HELLO, None).await?;
     world.app.policy_check().await?;
     let left = world.components().await?;
-    let gone = !left.iter().any(|(component, _)| component.starts_with(HELLO));
+    let gone = !left
+        .iter()
+        .any(|(component, _)| component.starts_with(HELLO));
     check(gone, "the application and its data are no longer listed")?;
     Ok("The deployment ended; at its next contact the device removed hello and its data.".into())
 }
@@ -289,8 +379,14 @@ async fn verify_gone(world: &mut World) -> Outcome {
     check(refused.is_err(), "a deleted application can't be invoked")?;
     world.app.policy_check().await?;
     let device = world.admin.device(&world.ueid).await?;
-    let listed = device.installed.iter().any(|image| image.component.starts_with(HELLO));
-    check(!listed, "the device attests to the TAM that it no longer holds hello")?;
+    let listed = device
+        .installed
+        .iter()
+        .any(|image| image.component.starts_with(HELLO));
+    check(
+        !listed,
+        "the device attests to the TAM that it no longer holds hello",
+    )?;
     let (result, _) = world.app.invoke(SAFE, SIGN, b"still here").await?;
     check(result == 0, "globex did not notice any of this")?;
     Ok("hello is gone from the TEE and from what it attests; globex/vault never noticed.".into())

@@ -92,8 +92,14 @@ impl World {
         .await?;
 
         let tee_socket = folder.join("tee.sock");
-        let arguments =
-            ["tee", "serve", "--data", path_text(&tee_dir)?, "--socket", path_text(&tee_socket)?];
+        let arguments = [
+            "tee",
+            "serve",
+            "--data",
+            path_text(&tee_dir)?,
+            "--socket",
+            path_text(&tee_socket)?,
+        ];
         let mut tee = Process::start("tee", folder, &arguments)?;
         tee.wait_until(|| tee_socket.exists().then_some(())).await?;
 
@@ -109,7 +115,9 @@ impl World {
             path_text(&app_socket)?,
         ];
         let mut broker = Process::start("broker", folder, &arguments)?;
-        broker.wait_until(|| app_socket.exists().then_some(())).await?;
+        broker
+            .wait_until(|| app_socket.exists().then_some(()))
+            .await?;
         let app = LocalApi::new(&app_socket)?;
 
         let detail = format!(
@@ -148,8 +156,14 @@ impl World {
     /// The endorsement that the device's maker gives.
     pub(super) async fn endorsement(&self) -> Result<String, Failure> {
         let tee_dir = self.folder.join("tee");
-        let arguments =
-            ["tee", "endorsement", "--data", path_text(&tee_dir)?, "--label", "site=demo"];
+        let arguments = [
+            "tee",
+            "endorsement",
+            "--data",
+            path_text(&tee_dir)?,
+            "--label",
+            "site=demo",
+        ];
         let json = processes::run(&arguments).await?;
         self.keep("endorsement.json", &json)?;
         String::from_utf8(json).map_err(|_| Failure::new("the endorsement is no text"))
@@ -165,8 +179,9 @@ impl World {
         signer: &SecretKey,
         dependencies: Vec<DependencyBuilder>,
     ) -> Result<Vec<u8>, Failure> {
-        let component: ComponentId =
-            component.parse().map_err(|error| Failure::new(format!("{component}: {error}")))?;
+        let component: ComponentId = component
+            .parse()
+            .map_err(|error| Failure::new(format!("{component}: {error}")))?;
         let draft = Draft {
             component,
             content: Content::Integrated(payload.to_vec()),
@@ -191,7 +206,10 @@ impl World {
     /// The components in the TEE, by identifier, with their digests.
     pub(super) async fn components(&self) -> Result<Vec<(String, String)>, Failure> {
         let list = self.app.list().await?.components;
-        Ok(list.into_iter().map(|component| (component.component, component.digest)).collect())
+        Ok(list
+            .into_iter()
+            .map(|component| (component.component, component.digest))
+            .collect())
     }
 
     /// Writes a file into the folder of the demo.

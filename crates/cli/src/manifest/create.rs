@@ -30,10 +30,20 @@ use crate::{
 #[command(verbatim_doc_comment)]
 pub(crate) struct Create {
     /// The identifier of the component to install: segments joined by `/`, such as acme/hello.
-    #[arg(long, value_name = "ID", required_unless_present = "domain", conflicts_with = "domain")]
+    #[arg(
+        long,
+        value_name = "ID",
+        required_unless_present = "domain",
+        conflicts_with = "domain"
+    )]
     component: Option<ComponentId>,
     /// The file with the component's content.
-    #[arg(long, value_name = "FILE", required_unless_present = "domain", conflicts_with = "domain")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "domain",
+        conflicts_with = "domain"
+    )]
     payload: Option<PathBuf>,
     /// Have devices fetch the content from here instead of carrying it in the envelope.
     #[arg(long, value_name = "URI", conflicts_with = "domain")]
@@ -43,7 +53,12 @@ pub(crate) struct Create {
     #[arg(long, value_name = "NAME")]
     domain: Option<String>,
     /// The prefix of the component identifiers that the domain owns.
-    #[arg(long, value_name = "ID", requires = "domain", required_if_eq("domain", ""))]
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "domain",
+        required_if_eq("domain", "")
+    )]
     prefix: Option<ComponentId>,
     /// A public key whose holder may sign for the domain. May be given several times.
     #[arg(long, value_name = "FILE", requires = "domain")]
@@ -118,7 +133,11 @@ impl Draft {
         let fault = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
         let manifest_id = match self.manifest_id {
             Some(id) => id,
-            None => self.component.clone().joined(b"suit").map_err(|e| fault(&e))?,
+            None => self
+                .component
+                .clone()
+                .joined(b"suit")
+                .map_err(|e| fault(&e))?,
         };
         let mut component = ComponentBuilder::new(self.component);
         if let Some(vendor) = self.applies.vendor {
@@ -149,9 +168,9 @@ impl Applies {
     pub(crate) fn parse(vendor: Option<&str>, class: Option<&str>) -> Self {
         let uuid = |text: &str| text.parse::<Uuid>().ok();
         let vendor = vendor.map(|text| uuid(text).unwrap_or_else(|| Uuid::vendor(text)));
-        let class = vendor.zip(class).map(|(vendor, text)| {
-            uuid(text).unwrap_or_else(|| vendor.class(text))
-        });
+        let class = vendor
+            .zip(class)
+            .map(|(vendor, text)| uuid(text).unwrap_or_else(|| vendor.class(text)));
         Self { vendor, class }
     }
 }
@@ -170,7 +189,11 @@ impl Create {
             sequence_number: self.sequence_number,
             manifest_id: self.manifest_id,
             applies: Applies::parse(self.vendor.as_deref(), self.class.as_deref()),
-            dependencies: self.depends_on.iter().map(dependency).collect::<Result<_, _>>()?,
+            dependencies: self
+                .depends_on
+                .iter()
+                .map(dependency)
+                .collect::<Result<_, _>>()?,
         }
         .build(&crypto)?;
         let (envelope, signed_by) = match &self.key {
@@ -199,7 +222,10 @@ impl Create {
                 None => "not signed yet".into(),
             };
             let number = self.sequence_number;
-            format!("{}: manifest {manifest}, number {number}, {signed}", self.out.display())
+            format!(
+                "{}: manifest {manifest}, number {number}, {signed}",
+                self.out.display()
+            )
         });
         Ok(())
     }
@@ -207,11 +233,16 @@ impl Create {
     fn component_content(&self) -> Result<(ComponentId, Content), Failure> {
         // clap lets nothing through without both.
         let (Some(component), Some(path)) = (&self.component, &self.payload) else {
-            return Err(Failure::new("--component and --payload, or --domain, are needed"));
+            return Err(Failure::new(
+                "--component and --payload, or --domain, are needed",
+            ));
         };
         let payload = files::read(path)?;
         let content = match &self.uri {
-            Some(uri) => Content::Fetched { uri: uri.clone(), payload },
+            Some(uri) => Content::Fetched {
+                uri: uri.clone(),
+                payload,
+            },
             None => Content::Integrated(payload),
         };
         Ok((component.clone(), content))
@@ -222,14 +253,15 @@ impl Create {
         name: &str,
         crypto: &CryptoProvider,
     ) -> Result<(ComponentId, Content), Failure> {
-        let component = SecurityDomain::component_id(name).ok_or_else(|| {
-            Failure::new(format!("--domain {name:?}: a name has 1 to 64 bytes"))
-        })?;
+        let component = SecurityDomain::component_id(name)
+            .ok_or_else(|| Failure::new(format!("--domain {name:?}: a name has 1 to 64 bytes")))?;
         let prefix = self.prefix.clone().ok_or_else(|| {
             Failure::new("--prefix is needed: which component identifiers does the domain own?")
         })?;
         if self.owner.is_empty() {
-            return Err(Failure::new("--owner is needed: whose signatures count in the domain?"));
+            return Err(Failure::new(
+                "--owner is needed: whose signatures count in the domain?",
+            ));
         }
         let owners = self.owner.iter().map(|path| read_public(path, crypto));
         let default = Quota::default();

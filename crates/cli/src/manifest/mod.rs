@@ -17,7 +17,7 @@ pub(crate) use create::{Applies, Content, Draft};
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Make a manifest for a trusted application, for data, or for a security domain.
-    Create(create::Create),
+    Create(Box<create::Create>),
     /// Add a signature to a manifest.
     Sign(Sign),
     /// Show what a manifest says.
@@ -86,11 +86,9 @@ impl Show {
 }
 
 /// Decodes an envelope from a file.
-pub(crate) fn decode<'a>(
-    path: &std::path::Path,
-    bytes: &'a [u8],
-) -> Result<Envelope<'a>, Failure> {
+pub(crate) fn decode<'a>(path: &std::path::Path, bytes: &'a [u8]) -> Result<Envelope<'a>, Failure> {
     Envelope::decode(bytes).map_err(|error| {
-        Failure::file(path, error).hint("a SUIT envelope, in CBOR with or without tag 107, is expected")
+        Failure::file(path, error)
+            .hint("a SUIT envelope, in CBOR with or without tag 107, is expected")
     })
 }

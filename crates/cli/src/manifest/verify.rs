@@ -32,8 +32,11 @@ impl Verify {
             .authenticate(&crypto, &keys)
             .map_err(|error| Failure::file(&self.file, error))?;
         let manifest = envelope.manifest();
-        let signers: Vec<String> =
-            envelope.signers().iter().map(|key| key.key_id(&crypto).to_hex()).collect();
+        let signers: Vec<String> = envelope
+            .signers()
+            .iter()
+            .map(|key| key.key_id(&crypto).to_hex())
+            .collect();
         let value = json!({
             "verified": true,
             "manifest": manifest.placement().to_string(),

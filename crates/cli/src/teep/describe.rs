@@ -59,7 +59,10 @@ impl Members {
     }
 
     fn put_reports(&mut self, reports: &[Vec<u8>]) {
-        self.put_list("suit-reports", reports.iter().map(|bytes| suit_report(bytes)).collect());
+        self.put_list(
+            "suit-reports",
+            reports.iter().map(|bytes| suit_report(bytes)).collect(),
+        );
     }
 }
 
@@ -71,7 +74,10 @@ pub(super) fn message(
     let mut m = Members::default();
     m.put("message", message.name());
     if encoding.numbering == Numbering::Compact {
-        m.put("numbering", "compact (the renumbering proposed in February 2026)");
+        m.put(
+            "numbering",
+            "compact (the renumbering proposed in February 2026)",
+        );
     }
     match message {
         Message::QueryRequest(request) => {
@@ -79,19 +85,36 @@ pub(super) fn message(
             let freshness = &request.supported_freshness_mechanisms;
             m.put_list(
                 "supported-freshness-mechanisms",
-                freshness.iter().map(|mechanism| json!(mechanism.0)).collect(),
+                freshness
+                    .iter()
+                    .map(|mechanism| json!(mechanism.0))
+                    .collect(),
             );
-            m.put_some("challenge", request.challenge.as_ref().map(|c| hex(c.as_bytes())));
-            m.put_list("versions", request.versions.iter().map(|v| json!(v)).collect());
+            m.put_some(
+                "challenge",
+                request.challenge.as_ref().map(|c| hex(c.as_bytes())),
+            );
+            m.put_list(
+                "versions",
+                request.versions.iter().map(|v| json!(v)).collect(),
+            );
             m.put_attestation(request.attestation.as_ref(), crypto);
             m.put_reports(&request.suit_reports);
             m.put_list(
                 "supported-teep-cipher-suites",
-                request.supported_teep_cipher_suites.iter().map(suite).collect(),
+                request
+                    .supported_teep_cipher_suites
+                    .iter()
+                    .map(suite)
+                    .collect(),
             );
             m.put_list(
                 "supported-suit-cose-profiles",
-                request.supported_suit_cose_profiles.iter().map(|p| json!(p.0)).collect(),
+                request
+                    .supported_suit_cose_profiles
+                    .iter()
+                    .map(|p| json!(p.0))
+                    .collect(),
             );
             m.put("data-item-requested", data_items(request.data_items));
         }
@@ -117,13 +140,25 @@ pub(super) fn message(
                     })
                     .collect(),
             );
-            m.put_list("unneeded-manifest-list", ids(&response.unneeded_manifest_list));
-            m.put_some("ext-list", response.ext_list.as_ref().map(|list| json!(list)));
+            m.put_list(
+                "unneeded-manifest-list",
+                ids(&response.unneeded_manifest_list),
+            );
+            m.put_some(
+                "ext-list",
+                response.ext_list.as_ref().map(|list| json!(list)),
+            );
         }
         Message::Update(update) => {
             m.put_token(update.token.as_ref());
-            m.put_list("unneeded-manifest-list", ids(&update.unneeded_manifest_list));
-            let manifests = update.manifest_list.iter().map(|bytes| envelope(bytes, crypto));
+            m.put_list(
+                "unneeded-manifest-list",
+                ids(&update.unneeded_manifest_list),
+            );
+            let manifests = update
+                .manifest_list
+                .iter()
+                .map(|bytes| envelope(bytes, crypto));
             m.put_list("manifest-list", manifests.collect());
             m.put_attestation(update.attestation.as_ref(), crypto);
             m.put_some("err-code", update.error.map(|code| format!("{code:?}")));
@@ -140,18 +175,36 @@ pub(super) fn message(
             m.put_explanation(error.explanation.as_ref());
             m.put_list(
                 "supported-teep-cipher-suites",
-                error.supported_teep_cipher_suites.iter().map(suite).collect(),
+                error
+                    .supported_teep_cipher_suites
+                    .iter()
+                    .map(suite)
+                    .collect(),
             );
             m.put_list(
                 "supported-freshness-mechanisms",
-                error.supported_freshness_mechanisms.iter().map(|f| json!(f.0)).collect(),
+                error
+                    .supported_freshness_mechanisms
+                    .iter()
+                    .map(|f| json!(f.0))
+                    .collect(),
             );
             m.put_list(
                 "supported-suit-cose-profiles",
-                error.supported_suit_cose_profiles.iter().map(|p| json!(p.0)).collect(),
+                error
+                    .supported_suit_cose_profiles
+                    .iter()
+                    .map(|p| json!(p.0))
+                    .collect(),
             );
-            m.put_some("challenge", error.challenge.as_ref().map(|c| hex(c.as_bytes())));
-            m.put_list("versions", error.versions.iter().map(|v| json!(v)).collect());
+            m.put_some(
+                "challenge",
+                error.challenge.as_ref().map(|c| hex(c.as_bytes())),
+            );
+            m.put_list(
+                "versions",
+                error.versions.iter().map(|v| json!(v)).collect(),
+            );
             m.put_reports(&error.suit_reports);
         }
     }
@@ -165,7 +218,13 @@ fn ids(list: &[ComponentId]) -> Vec<Value> {
 fn suite(suite: &CipherSuite) -> Value {
     match suite.as_sign1() {
         Some(algorithm) => json!(format!("COSE_Sign1 with {}", algorithm.name())),
-        None => json!(suite.0.iter().map(|op| json!([op.cose_type, op.algorithm])).collect::<Vec<_>>()),
+        None => json!(
+            suite
+                .0
+                .iter()
+                .map(|op| json!([op.cose_type, op.algorithm]))
+                .collect::<Vec<_>>()
+        ),
     }
 }
 
@@ -176,8 +235,11 @@ fn data_items(items: DataItems) -> Vec<Value> {
         (DataItems::EXTENSIONS, "extensions"),
         (DataItems::SUIT_REPORTS, "suit-reports"),
     ];
-    let mut list: Vec<Value> =
-        names.iter().filter(|(item, _)| items.contains(*item)).map(|(_, name)| json!(name)).collect();
+    let mut list: Vec<Value> = names
+        .iter()
+        .filter(|(item, _)| items.contains(*item))
+        .map(|(_, name)| json!(name))
+        .collect();
     if items.unknown() != 0 {
         list.push(json!(format!("unknown bits {:#x}", items.unknown())));
     }
@@ -258,7 +320,10 @@ fn suit_report(bytes: &[u8]) -> Value {
         m.put("manifest-uri", report.reference.uri.clone());
     }
     m.put_some("nonce", report.nonce.as_deref().map(hex));
-    m.put_list("system-property-claims", report.claims().map(claims).collect());
+    m.put_list(
+        "system-property-claims",
+        report.claims().map(claims).collect(),
+    );
     match &report.result {
         report::ReportResult::Failure { reason, record, .. } => {
             m.put("result", "failure");
@@ -267,7 +332,7 @@ fn suit_report(bytes: &[u8]) -> Value {
             m.put("offset", record.offset);
             m.put("component-index", record.component_index);
         }
-        _ => m.put("result", "success"),
+        report::ReportResult::Success => m.put("result", "success"),
     }
     Value::Object(m.0)
 }

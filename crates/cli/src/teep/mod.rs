@@ -35,7 +35,10 @@ pub(crate) struct Show {
 }
 
 /// Messages are shown up to the size that a manifest with a payload can have.
-const LIMITS: Limits = Limits { bytes: 64 << 20, depth: 16 };
+const LIMITS: Limits = Limits {
+    bytes: 64 << 20,
+    depth: 16,
+};
 
 impl Command {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {

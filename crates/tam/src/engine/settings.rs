@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use tamarack_cose::cbor;
 
+/// In seconds.
+const HOUR: u64 = 3600;
+
 /// How the engine is set: times and bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -24,8 +27,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            challenge_lifetime: Duration::from_hours(4),
-            update_lifetime: Duration::from_hours(24),
+            challenge_lifetime: Duration::from_secs(4 * HOUR),
+            update_lifetime: Duration::from_secs(24 * HOUR),
             message: cbor::Limits::default(),
             update_bytes: 768 << 10,
             installed_components: 1024,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How often pending Updates are looked through for those that have expired.
-const SWEEP: Duration = Duration::from_mins(5);
+const SWEEP: Duration = Duration::from_secs(300);
 
 /// What a TAM needs to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]

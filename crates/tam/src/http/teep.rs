@@ -13,7 +13,7 @@ use axum::{
 use tamarack_teep::{MEDIA_TYPE, MediaType};
 
 use super::{error::ApiError, state::Shared};
-use crate::{Clock, Store};
+use crate::{Clock, Store, Tam};
 
 /// How much of a body that is refused is read and thrown away, so that its sender sees the answer and not
 /// a closed connection, and for how long.
@@ -74,7 +74,7 @@ async fn exchange<S: Store + 'static, C: Clock + 'static>(
     if body.is_empty() {
         return Ok(Some(
             shared
-                .run(|tam| tam.process_connect())
+                .run(Tam::process_connect)
                 .await?
                 .map_err(ApiError::from)?,
         ));
@@ -136,10 +136,13 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, ApiError> {
 async fn next_data(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
     loop {
         let frame = std::future::poll_fn(|cx| std::pin::Pin::new(&mut *body).poll_frame(cx)).await;
-        match frame?.map(|frame| frame.into_data()) {
-            Ok(Ok(data)) => return Some(Ok(data)),
-            Ok(Err(_trailers)) => {}
+        match frame? {
             Err(error) => return Some(Err(error)),
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Some(Ok(data));
+                }
+            }
         }
     }
 }

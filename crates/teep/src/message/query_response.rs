@@ -138,7 +138,7 @@ impl RequestedComponent {
             let label = reader.uint("requested-tc-info / label")?;
             match Label::from_number(label, numbering) {
                 Some(Label::ComponentId) => {
-                    component = Some(ComponentId::read(reader, "component-id")?)
+                    component = Some(ComponentId::read(reader, "component-id")?);
                 }
                 Some(Label::TcManifestSequenceNumber) => {
                     sequence_number = Some(reader.uint("tc-manifest-sequence-number")?);

@@ -115,7 +115,7 @@ fn a_newer_release_replaces_the_older_and_a_removed_deployment_unlinks_it() {
 #[test]
 fn a_device_gets_on_request_what_it_asks_for() {
     let mut agent = Agent::new("one");
-    let (world, acme) = World::with(&agent);
+    let (world, _) = World::with(&agent);
     let deployment = world.tam.store().catalog().unwrap().deployments()[0].id;
     world.undeploy(deployment);
     world.enroll(&agent, &[("site", "lab")]);

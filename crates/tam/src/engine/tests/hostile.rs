@@ -8,6 +8,10 @@ use tamarack_teep::{ErrorCode, Message, QueryRequest, Success, Update};
 
 use crate::testing::{Agent, World, token};
 
+fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours * 3600)
+}
+
 /// Says that `message` gets no answer and leaves no trace.
 #[track_caller]
 fn ignored(world: &World, message: &[u8]) {
@@ -34,7 +38,7 @@ fn a_replayed_query_response_is_ignored() {
     let response = agent.answer(&world.connect());
     assert!(world.process(&response).is_some());
     ignored(&world, &response);
-    world.clock.advance(Duration::from_hours(1));
+    world.clock.advance(hours(1));
     ignored(&world, &response);
 }
 
@@ -117,18 +121,16 @@ fn what_has_expired_is_ignored() {
     let agent = Agent::new("one");
     let (world, _) = World::with(&agent);
     let challenge = world.connect();
-    world.clock.advance(Duration::from_hours(4));
+    world.clock.advance(hours(4));
     ignored(&world, &agent.answer(&challenge));
 
     let challenge = world.connect();
-    world
-        .clock
-        .advance(Duration::from_hours(4) - Duration::from_secs(1));
+    world.clock.advance(hours(4) - Duration::from_secs(1));
     let reply = world
         .process(&agent.answer(&challenge))
         .expect("just in time");
     let update = agent.open_update(&world, &reply);
-    world.clock.advance(Duration::from_hours(24));
+    world.clock.advance(hours(24));
     ignored(&world, &agent.sign(agent.success(&update)));
 }
 

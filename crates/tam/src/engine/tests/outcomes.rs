@@ -128,7 +128,8 @@ fn a_report_about_another_update_is_not_believed() {
 fn reports_are_read_in_each_container() {
     let agent = Agent::new("one");
     let signer = agent.crypto.signatures.signer(&agent.key).unwrap();
-    let containers: [&dyn Fn(&[u8]) -> Vec<u8>; 4] = [
+    type Container<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+    let containers: [Container<'_>; 4] = [
         &|report| report.to_vec(),
         &|report| sign1(&*signer, report, None).unwrap(),
         &|report| sign1(&*signer, report, None).unwrap()[1..].to_vec(),

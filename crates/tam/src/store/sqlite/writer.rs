@@ -71,10 +71,6 @@ impl Writer {
     }
 
     /// Adds `change` to the open transaction.
-    #[expect(
-        clippy::type_complexity,
-        reason = "two results: of the change, and of the database"
-    )]
     fn add<T>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, StoreError>,
@@ -111,10 +107,6 @@ impl Writer {
 }
 
 impl State {
-    #[expect(
-        clippy::type_complexity,
-        reason = "two results: of the change, and of the database"
-    )]
     fn add<T>(
         &mut self,
         change: impl FnOnce(&Connection) -> Result<T, StoreError>,
