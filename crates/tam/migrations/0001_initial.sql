@@ -10,7 +10,7 @@ CREATE TABLE devices (
     numbering         TEXT,
     attested_at       INTEGER,
     -- The newest challenge that was used: what is not newer is refused.
-    mark_issued_at    INTEGER NOT NULL DEFAULT 0,
+    mark_issued_at    INTEGER NOT NULL,
     mark_salt         BLOB    NOT NULL DEFAULT x'00000000000000000000000000000000',
     installed         TEXT    NOT NULL DEFAULT '[]' -- tc-list: JSON
 ) STRICT, WITHOUT ROWID;

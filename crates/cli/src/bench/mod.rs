@@ -1,5 +1,6 @@
 //! `tamarack bench`: measure, each figure beside the cost of its bare signatures.
 
+mod messages;
 mod sessions;
 mod tam;
 
@@ -11,12 +12,15 @@ use crate::{failure::Failure, output::Output};
 pub(crate) enum Command {
     /// Full TEEP sessions against a TAM that runs as a process of its own on this machine.
     Tam(tam::Tam),
+    /// TEEP messages and SUIT manifests, without a network.
+    Messages(messages::Messages),
 }
 
 impl Command {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::Tam(command) => command.run(output),
+            Self::Messages(command) => command.run(output),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What became of an Update (TEEP section 7.1.2).
 
 use tamarack_cose::{PublicKey, Signed};
-use tamarack_suit::{Report, report::ReportResult};
+use tamarack_suit::{
+    Report,
+    report::{Reason, ReportResult},
+};
 use tamarack_teep::{ErrorCode, Message, Protected, Token};
 
 use super::{
@@ -56,10 +59,13 @@ impl<'a> Answer<'a> {
 impl<S: Store, C: Clock> Tam<S, C> {
     /// A Success or Error, of which nothing is believed yet.
     ///
-    /// In this order: a key that a device's agent attested signed it, under an offered suite; its token
-    /// is that of the device's pending Update, and has not expired; each report is about that Update. The
-    /// token is used up by the first message that gets as far as the reports.
+    /// In this order: it is protected under an offered suite; a key that a device's agent attested signed
+    /// it; its token is that of the device's pending Update, and has not expired; each report is about that
+    /// Update. The token is used up by the first message that gets as far as the reports.
     pub(super) fn answer(&self, protected: &Protected<'_>) -> Result<Handled, EngineError> {
+        if offered_suite(protected).is_none() {
+            return Ok(Dropped::Suite.into());
+        }
         // req: TEEP-TOK-004
         let candidates = self.candidates(protected)?;
         let keys: Vec<PublicKey> = candidates
@@ -73,9 +79,6 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let Some(answer) = Answer::new(verified.message()) else {
             return Ok(Dropped::Direction(verified.message().name()).into());
         };
-        if offered_suite(protected).is_none() {
-            return Ok(Dropped::Suite.into());
-        }
         let Some(token) = answer.token else {
             return Ok(tokenless(
                 &answer,
@@ -133,9 +136,10 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let (outcomes, audit, verdict) = match reports(answer.reports, token) {
             Ok(reports) => {
                 let outcomes = outcomes(answer, pending, &reports, &catalog);
-                let (action, done) = match answer.error {
-                    None => (AuditAction::UpdateSucceeded, "the Update succeeded"),
-                    Some(_) => (AuditAction::UpdateFailed, "the Update failed"),
+                let failed = outcomes.iter().any(|outcome| outcome.failure.is_some());
+                let (action, done) = match answer.error.is_some() || failed {
+                    false => (AuditAction::UpdateSucceeded, "the Update succeeded"),
+                    true => (AuditAction::UpdateFailed, "the Update failed"),
                 };
                 let detail = detail(answer, &outcomes, &catalog);
                 (outcomes, entry(action, detail), Verdict::Done(done))
@@ -235,10 +239,22 @@ fn outcomes(
             .find(|report| report.reference.digest == digest)
     };
     let failure = |id: &ManifestId| match (answer.error, report(id).map(|report| &report.result)) {
-        (None, _) | (Some(_), Some(ReportResult::Success)) => Some(None),
-        (Some(_), Some(ReportResult::Failure { reason, .. })) => Some(Some(reason.to_string())),
+        // What follows an installation is no part of it.
+        (
+            _,
+            Some(
+                ReportResult::Success
+                | ReportResult::Failure {
+                    reason: Reason::InvokePending,
+                    ..
+                },
+            ),
+        )
+        | (None, None) => Some(None),
         // A passing fault says nothing about the manifests.
-        (Some((ErrorCode::TEMPORARY_ERROR, _)), None) => None,
+        (Some((ErrorCode::TEMPORARY_ERROR, _)), _) => None,
+        // A report is closer to the matter than the message around it, a Success included.
+        (_, Some(ReportResult::Failure { reason, .. })) => Some(Some(reason.to_string())),
         // Where others have reports, one without was not tried.
         (Some(_), None) if !reports.is_empty() => None,
         (Some((code, _)), None) => Some(Some(code.to_string())),

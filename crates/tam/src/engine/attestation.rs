@@ -138,7 +138,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
         })
     }
 
-    fn verify(
+    pub(super) fn verify(
         &self,
         protected: &Protected<'_>,
         evidence: &Evidence<'_>,

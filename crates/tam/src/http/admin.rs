@@ -1,18 +1,18 @@
 //! The admin API: JSON over the operations of the TAM.
 
-use std::sync::Arc;
+use std::{collections::HashMap, str::FromStr, sync::Arc};
 
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Path, Query, Request, State},
+    extract::{Path, Query, Request, State, rejection::QueryRejection},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use base64ct::{Base64, Encoding};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use tamarack_cose::PublicKey;
 use tamarack_rats::Endorsement;
 use tamarack_suit::{ComponentId, Limits};
@@ -25,6 +25,9 @@ use crate::{
 
 /// Most entries of a page, and how many there are if the client does not say.
 const PAGE: (u32, u32) = (1000, 100);
+
+/// The query of a page; what is wrong with it is said in JSON like everything else.
+type PageQuery = Result<Query<HashMap<String, String>>, QueryRejection>;
 
 type AppState<S, C> = State<Arc<Shared<S, C>>>;
 
@@ -41,8 +44,9 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
         .route("/deployments", post(deploy).get(deployments))
         .route("/deployments/{id}", delete(undeploy))
         .route("/audit", get(audit))
-        .fallback(super::error::not_found)
-        .route_layer(authenticated);
+        .route_layer(authenticated)
+        .method_not_allowed_fallback(super::error::method_not_allowed)
+        .fallback(super::error::not_found);
     Router::new()
         .nest(api::PREFIX, api)
         .route("/healthz", get(health))
@@ -112,18 +116,12 @@ async fn enroll<S: Store + 'static, C: Clock + 'static>(
         .await?
 }
 
-#[derive(Deserialize)]
-struct DevicesQuery {
-    after: Option<String>,
-    limit: Option<u32>,
-}
-
 async fn devices<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
-    Query(query): Query<DevicesQuery>,
+    query: PageQuery,
 ) -> Result<Json<api::Devices>, ApiError> {
-    let after = query.after.as_deref().map(parse_ueid).transpose()?;
-    let limit = page(query.limit);
+    let (after, limit) = page(query)?;
+    let after = after.as_deref().map(parse_ueid).transpose()?;
     shared
         .run(move |tam| {
             let found = tam.store().devices(after.as_ref(), limit)?;
@@ -371,9 +369,7 @@ async fn undeploy<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let id: i64 = id
-        .parse()
-        .map_err(|_| ApiError::Malformed(format!("{id:?} is not the number of a deployment")))?;
+    let id: i64 = parse_number("the deployment", &id)?;
     shared
         .run(move |tam| {
             let entry = entry(tam, AuditAction::Undeploy, &id.to_string());
@@ -387,20 +383,15 @@ async fn undeploy<S: Store + 'static, C: Clock + 'static>(
 
 // ---- audit ----
 
-#[derive(Deserialize)]
-struct AuditQuery {
-    after: Option<i64>,
-    limit: Option<u32>,
-}
-
 async fn audit<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
-    Query(query): Query<AuditQuery>,
+    query: PageQuery,
 ) -> Result<Json<api::AuditPage>, ApiError> {
-    let limit = page(query.limit);
+    let (after, limit) = page(query)?;
+    let after = after.map_or(Ok(0), |after| parse_number("after", &after))?;
     shared
         .run(move |tam| {
-            let records = tam.store().audit(query.after.unwrap_or(0), limit)?;
+            let records = tam.store().audit(after, limit)?;
             let records: Vec<_> = records.into_iter().map(views::audit_record).collect();
             let next = records.last().map(|record| record.id);
             let next = next.filter(|_| records.len() == limit as usize);
@@ -429,8 +420,19 @@ fn created(new: bool) -> StatusCode {
     }
 }
 
-fn page(limit: Option<u32>) -> u32 {
-    limit.unwrap_or(PAGE.1).clamp(1, PAGE.0)
+/// `after` as it came, and `limit` within its bounds.
+fn page(query: PageQuery) -> Result<(Option<String>, u32), ApiError> {
+    let Query(mut query) = query.map_err(|error| ApiError::Malformed(error.body_text()))?;
+    let limit = match query.remove("limit") {
+        Some(limit) => parse_number("limit", &limit)?,
+        None => PAGE.1,
+    };
+    Ok((query.remove("after"), limit.clamp(1, PAGE.0)))
+}
+
+fn parse_number<T: FromStr>(what: &str, text: &str) -> Result<T, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::Malformed(format!("{what} is not a number: {text:?}")))
 }
 
 fn limits<S, C>(shared: &Shared<S, C>) -> Limits {

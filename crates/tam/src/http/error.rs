@@ -12,6 +12,7 @@ pub(super) enum ApiError {
     /// No token, or the wrong one.
     Unauthorized,
     NotFound(String),
+    Method,
     /// The request can't be read.
     Malformed(String),
     /// The request can be read and asks for what is not allowed.
@@ -40,6 +41,14 @@ impl ApiError {
                 (StatusCode::UNAUTHORIZED, "unauthorized", detail.into())
             }
             Self::NotFound(detail) => (StatusCode::NOT_FOUND, "not-found", detail),
+            Self::Method => {
+                let detail = "the header Allow names the methods of this path";
+                (
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "method-not-allowed",
+                    detail.into(),
+                )
+            }
             Self::Malformed(detail) => (StatusCode::BAD_REQUEST, "malformed", detail),
             Self::Invalid(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail),
             Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", detail),
@@ -144,6 +153,11 @@ impl From<DomainError> for ApiError {
             _ => Self::Invalid(detail),
         }
     }
+}
+
+/// Any other method.
+pub(super) async fn method_not_allowed() -> ApiError {
+    ApiError::Method
 }
 
 /// Any other path.

@@ -490,6 +490,17 @@ fn what_is_wrong_is_said_in_words() {
             400,
             "malformed",
         ),
+        (server.admin("GET", "/audit?after=x", b""), 400, "malformed"),
+        (
+            server.admin("GET", "/devices?limit=-1", b""),
+            400,
+            "malformed",
+        ),
+        (
+            server.admin("PATCH", "/devices", b""),
+            405,
+            "method-not-allowed",
+        ),
     ];
     for (number, (answer, status, error)) in cases.into_iter().enumerate() {
         let said: api::Error = serde_json::from_slice(&answer.body).unwrap();

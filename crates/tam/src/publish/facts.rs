@@ -56,7 +56,7 @@ pub(super) fn new_manifest(
 /// shared one comes first. Which of several alternatives applies is for the device to find out.
 fn image_digest(manifest: &Manifest<'_>, index: u64) -> Option<SuitDigest> {
     manifest.sequences().find_map(|sequence| {
-        // Every sequence starts at the first component (SUIT manifest, section 8.4.9).
+        // Every sequence starts at the first component.
         let mut selected = IndexArgument::One(0);
         sequence.walk().find_map(|located| match &located.command {
             Command::SetComponentIndex(argument) => {

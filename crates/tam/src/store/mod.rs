@@ -24,6 +24,9 @@ pub enum StoreError {
     /// The database could not do it.
     #[error("the store failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// The file of the database could not be made.
+    #[error("the store can't be opened: {0}")]
+    File(String),
     /// A change was made and could not be committed; it is undone.
     #[error("the store could not commit: {0}")]
     NotCommitted(String),

@@ -6,7 +6,10 @@ use tamarack_cose::{SecretKey, SignatureAlgorithm, Signer, cbor::Writer, sign, s
 use tamarack_rats::Confirmation;
 use tamarack_teep::{ErrorCode, Message, QueryRequest, Success, Update};
 
-use crate::testing::{Agent, World, token};
+use crate::{
+    AuditAction, Store, Ueid,
+    testing::{Agent, World, token},
+};
 
 fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
@@ -51,6 +54,26 @@ fn a_challenge_older_than_the_newest_used_one_is_used_up_too() {
     let newer = world.connect();
     assert!(world.process(&agent.answer(&newer)).is_some());
     ignored(&world, &agent.answer(&older));
+}
+
+#[test]
+fn a_device_that_was_removed_and_enrolled_again_starts_anew() {
+    let agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    let response = agent.answer(&world.connect());
+    assert!(world.process(&response).is_some());
+    world.clock.advance(Duration::from_secs(1));
+    let ueid = Ueid::new(agent.ueid.clone()).unwrap();
+    assert!(
+        world
+            .tam
+            .store()
+            .remove_device(&ueid, &world.entry(AuditAction::RemoveDevice))
+            .unwrap()
+    );
+    world.enroll(&agent, &[]);
+    ignored(&world, &response);
+    assert!(world.session(&agent).is_some());
 }
 
 #[test]

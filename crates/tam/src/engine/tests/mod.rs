@@ -1,4 +1,6 @@
 mod exchange;
 mod hostile;
+mod interop;
 mod log;
+mod measure;
 mod outcomes;

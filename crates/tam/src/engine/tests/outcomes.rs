@@ -98,6 +98,21 @@ fn of_several_manifests_each_has_its_outcome() {
     assert!(found.contains(&true) && found.contains(&false));
 }
 
+#[test]
+fn a_report_that_contradicts_a_success_is_believed() {
+    let agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    let update = world.session(&agent).unwrap();
+    let failure = agent.failure(&update).suit_reports;
+    let success = Success {
+        suit_reports: failure,
+        ..agent.success(&update)
+    };
+    assert_eq!(world.process(&agent.sign(success)), None);
+    assert_eq!(outcomes(&world, &agent)[0].failures, 1);
+    assert_eq!(world.audit().last().unwrap(), "update-failed");
+}
+
 // req: TEEP-TAM-013
 // req: TEEP-TOK-003
 #[test]

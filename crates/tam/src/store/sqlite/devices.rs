@@ -37,7 +37,8 @@ pub(super) fn enroll(
         }
     };
     c.prepare_cached(
-        "INSERT INTO devices (ueid, endorsement, enrolled_at) VALUES (?1, ?2, ?3)
+        // Challenges from before do not count: a device that was removed may have used them.
+        "INSERT INTO devices (ueid, endorsement, enrolled_at, mark_issued_at) VALUES (?1, ?2, ?3, ?3)
          ON CONFLICT (ueid) DO UPDATE SET endorsement = excluded.endorsement",
     )?
     .execute(params![

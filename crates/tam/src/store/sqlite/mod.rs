@@ -53,6 +53,7 @@ impl SqliteStore {
     /// If the file can't be opened, is no database, or was made by a later release.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
+        create_private(&path).map_err(|error| StoreError::File(error.to_string()))?;
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // A reply is sent after the commit: what it says must survive a power failure.
@@ -80,6 +81,16 @@ impl SqliteStore {
         lock(&self.readers).push(connection);
         result
     }
+}
+
+/// Makes an empty file that its owner alone may read, unless it is there; SQLite gives the files that it
+/// puts beside it the same permissions.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, StoreError> {

@@ -1,0 +1,234 @@
+use std::{path::Path, sync::Arc};
+
+use tamarack_agent::{
+    Agent, installed_components,
+    link::InstalledComponent,
+    platform::{Namespace, Platform, View},
+    state::{Anchor, AnchorRole},
+};
+use tamarack_cose::{PublicKey, SignatureAlgorithm, cbor::Limits};
+use tamarack_rats::Endorsement;
+use tamarack_suit::Report;
+use tamarack_tee::{
+    InvocationError, Tee, endorsement,
+    platform::{Software, SoftwareOptions},
+};
+use tamarack_ta::ResultCode;
+use tamarack_teep::{Message, Protected, QueryRequest, QueryResponse, Update};
+use tempfile::TempDir;
+
+use crate::{Payloads, Person, Tam, crypto, id};
+
+/// A device: the real agent in the real TEE, in a temporary folder.
+pub struct Device {
+    /// The agent. The test plays the broker.
+    pub agent: Agent<Arc<Tee>>,
+    /// The TEE around the agent.
+    pub tee: Arc<Tee>,
+    /// The network, as the broker offers it.
+    pub payloads: Payloads,
+    folder: TempDir,
+}
+
+fn open(folder: &Path, algorithm: SignatureAlgorithm) -> Arc<Tee> {
+    let crypto = crypto();
+    let mut options = SoftwareOptions::default();
+    options.teep_algorithm = algorithm;
+    let platform = Software::open(folder, &crypto, &options).unwrap();
+    Arc::new(Tee::open(folder, Arc::new(platform), crypto).unwrap())
+}
+
+impl Device {
+    /// A new device that trusts these TAMs and administrators.
+    #[must_use]
+    pub fn new(tams: &[&Tam], administrators: &[&Person]) -> Self {
+        Self::with(SignatureAlgorithm::Esp256, tams, administrators)
+    }
+
+    /// A new device whose agent signs with this algorithm.
+    #[must_use]
+    pub fn with(
+        algorithm: SignatureAlgorithm,
+        tams: &[&Tam],
+        administrators: &[&Person],
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let tee = open(folder.path(), algorithm);
+        let anchor = |role, key| Anchor::new(role, key, "test", &crypto());
+        let tams = tams.iter().map(|tam| anchor(AnchorRole::Tam, tam.key.public()));
+        let signers = administrators
+            .iter()
+            .map(|person| anchor(AnchorRole::Signer, person.public()));
+        tee.trust(&tams.chain(signers).collect::<Vec<_>>()).unwrap();
+        Self {
+            agent: Agent::new(Arc::clone(&tee)),
+            tee,
+            payloads: Payloads::default(),
+            folder,
+        }
+    }
+
+    /// The device after the power was off.
+    #[must_use]
+    pub fn restarted(self) -> Self {
+        let Self { agent, tee, payloads, folder } = self;
+        // The store is open once at a time.
+        drop((agent, tee));
+        let tee = open(folder.path(), SignatureAlgorithm::Esp256);
+        Self {
+            agent: Agent::new(Arc::clone(&tee)),
+            tee,
+            payloads,
+            folder,
+        }
+    }
+
+    /// The public key of the agent.
+    #[must_use]
+    pub fn key(&self) -> PublicKey {
+        *self.tee.teep_key().public_key()
+    }
+
+    /// What its maker says about it.
+    #[must_use]
+    pub fn endorsement(&self) -> Endorsement {
+        endorsement(self.tee.platform())
+    }
+
+    /// Hands a message to the agent; its answer as bytes.
+    pub fn process(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        self.agent
+            .process_teep_message(message, &mut self.payloads)
+            .unwrap()
+    }
+
+    /// Hands a message to the agent, which must answer with a message that it signed.
+    #[track_caller]
+    pub fn answer(&mut self, message: &[u8]) -> Message {
+        let answer = self.process(message).expect("an answer");
+        self.open(&answer)
+    }
+
+    /// Opens a message of the agent.
+    #[must_use]
+    #[track_caller]
+    pub fn open(&self, message: &[u8]) -> Message {
+        let protected = Protected::decode(message, &Limits::default()).unwrap();
+        let verified = protected.verify(&crypto(), &[self.key()]).unwrap();
+        verified.into_message()
+    }
+
+    /// Asks with a QueryRequest that must be answered with a QueryResponse.
+    #[track_caller]
+    pub fn query(&mut self, tam: &Tam, request: QueryRequest) -> QueryResponse {
+        match self.answer(&tam.sign(request)) {
+            Message::QueryResponse(response) => response,
+            other => panic!("not a QueryResponse: {other:?}"),
+        }
+    }
+
+    /// A whole exchange: a QueryRequest, then this Update; the answer to that.
+    #[track_caller]
+    pub fn exchange(&mut self, tam: &Tam, update: Update) -> Message {
+        self.query(tam, Tam::query());
+        self.answer(&tam.sign(update))
+    }
+
+    /// An exchange that installs these envelopes.
+    #[track_caller]
+    pub fn install(&mut self, tam: &Tam, envelopes: &[&[u8]]) {
+        let answer = self.exchange(tam, Tam::install(envelopes));
+        assert!(matches!(answer, Message::Success(_)), "{answer:?}");
+    }
+
+    /// An exchange that unlinks these manifests.
+    #[track_caller]
+    pub fn unlink(&mut self, tam: &Tam, manifests: &[&str]) {
+        let answer = self.exchange(tam, Tam::unlink(manifests));
+        assert!(matches!(answer, Message::Success(_)), "{answer:?}");
+    }
+
+    /// What is installed.
+    #[must_use]
+    pub fn installed(&self) -> Vec<InstalledComponent> {
+        installed_components(&*self.tee.storage().view().unwrap()).unwrap()
+    }
+
+    /// The sequence number under which a component is installed.
+    #[must_use]
+    pub fn version(&self, component: &str) -> Option<u64> {
+        let component = id(component);
+        let installed = self.installed();
+        let found = installed.iter().find(|found| found.component == component);
+        found.map(|found| found.sequence_number)
+    }
+
+    /// Everything that the agent and the administrator's domain have stored, and the contents of `domains`.
+    #[must_use]
+    pub fn stored(&self, domains: &[&str]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let view = self.tee.storage().view().unwrap();
+        let spaces = ["", "acme", "globex"].iter().chain(domains);
+        let spaces = spaces.map(|name| Namespace::domain(name));
+        let mut stored = Vec::new();
+        for space in [Namespace::agent()].into_iter().chain(spaces) {
+            stored.extend(contents(&*view, &space));
+        }
+        stored
+    }
+
+    /// The names in a namespace.
+    #[must_use]
+    pub fn names(&self, space: &Namespace) -> Vec<Vec<u8>> {
+        let view = self.tee.storage().view().unwrap();
+        view.names(space, b"").unwrap()
+    }
+
+    /// Invokes a command in a session of its own.
+    ///
+    /// # Errors
+    ///
+    /// If there is no session to be had.
+    pub fn invoke(
+        &self,
+        component: &str,
+        command: u32,
+        input: &[u8],
+    ) -> Result<Result<Vec<u8>, ResultCode>, InvocationError> {
+        let applications = self.tee.applications();
+        let session = applications.open(&id(component))?;
+        let outcome = applications.invoke(session, command, input);
+        // A session whose application died is closed already.
+        let _ = applications.close(session);
+        outcome
+    }
+
+    /// Invokes a command that must succeed.
+    #[must_use]
+    #[track_caller]
+    pub fn output(&self, component: &str, command: u32, input: &[u8]) -> Vec<u8> {
+        self.invoke(component, command, input).unwrap().unwrap()
+    }
+
+    /// What the application `hello` answers.
+    #[must_use]
+    #[track_caller]
+    pub fn greeting(&self, component: &str) -> String {
+        String::from_utf8(self.output(component, crate::wasm::GREET, b"Ada")).unwrap()
+    }
+}
+
+fn contents(view: &dyn View, space: &Namespace) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let names = view.names(space, b"").unwrap().into_iter();
+    let with_value = names.map(|name| {
+        let value = view.get(space, &name).unwrap().unwrap();
+        (name, value)
+    });
+    with_value.collect()
+}
+
+/// The SUIT reports of an answer, decoded.
+#[must_use]
+#[track_caller]
+pub fn reports(encoded: &[Vec<u8>]) -> Vec<Report> {
+    encoded.iter().map(|bytes| Report::decode(bytes).unwrap()).collect()
+}
