@@ -41,7 +41,15 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if path == Path::new("-") {
         return io::stdout().write_all(bytes).map_err(fault);
     }
-    fs::write(path, bytes).map_err(fault)
+    fs::write(path, bytes).map_err(|error| write_fault(path, &error))
+}
+
+/// A failure to write, in which a missing folder is called that.
+fn write_fault(path: &Path, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::file(path, "its folder does not exist"),
+        _ => Failure::file(path, explain(error)),
+    }
 }
 
 /// Writes a file that only its owner may read, and never over another one.
@@ -49,7 +57,7 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     let mut file = options.open(path).map_err(|error| {
-        let failure = Failure::file(path, explain(&error));
+        let failure = write_fault(path, &error);
         match error.kind() {
             io::ErrorKind::AlreadyExists => {
                 failure.hint("private keys are never overwritten; choose another file")

@@ -35,13 +35,13 @@ fn messages(c: &mut Criterion) {
     let mut group = c.benchmark_group("QueryRequest");
     group.bench_function("encode", |b| b.iter(|| request.encode(Encoding::default())));
     group.bench_function("decode", |b| {
-        b.iter(|| Message::decode(&encoded, &limits).unwrap())
+        b.iter(|| Message::decode(&encoded, &limits).unwrap());
     });
     group.bench_function("protect", |b| {
         b.iter(|| protect(&crypto, &*signer, &request, Encoding::default()).unwrap());
     });
     group.bench_function("bare signature", |b| {
-        b.iter(|| signer.sign(&encoded).unwrap())
+        b.iter(|| signer.sign(&encoded).unwrap());
     });
     group.bench_function("open", |b| {
         b.iter(|| {
@@ -54,7 +54,7 @@ fn messages(c: &mut Criterion) {
             crypto
                 .signatures
                 .verify(&trusted[0], &encoded, &signature)
-                .unwrap()
+                .unwrap();
         });
     });
     group.finish();

@@ -6,11 +6,7 @@ use tamarack_teep::{
     AttestationPayload, MediaType, Protected, QueryResponse, TEEP_EAT_PROFILE, Verified,
 };
 
-use super::{
-    EngineError, Tam,
-    ticket::TicketError,
-    verdict::{Dropped, Handled, Verdict},
-};
+use super::{EngineError, Tam, ticket::TicketError, verdict::Dropped};
 use crate::{Clock, Device, Store, TicketMark, Timestamp, Ueid};
 
 /// A QueryResponse that an enrolled device's agent has made, freshly, and signed.
@@ -24,14 +20,14 @@ pub(super) struct Attested {
 /// Why a message does not count as attested.
 pub(super) enum NotAttested {
     /// It answers no challenge that is open: no answer.
-    Drop(Handled),
+    Drop(Dropped),
     /// It answers an open challenge, and does not convince: an answer is due.
     Fault { device: Option<Ueid>, fault: Fault },
 }
 
 impl From<Dropped> for NotAttested {
     fn from(reason: Dropped) -> Self {
-        Self::Drop(reason.into())
+        Self::Drop(reason)
     }
 }
 
@@ -72,10 +68,10 @@ impl<S: Store, C: Clock> Tam<S, C> {
     /// Appraises the Evidence in `response` and verifies the message with the key that it binds.
     ///
     /// In this order, the cheapest and least revealing first: the payload can be read; its nonce is an
-    /// open challenge of this TAM; it is Evidence in a supported format; the device is enrolled and has
-    /// not used the challenge; the endorsed attester signed the Evidence, which is about this device,
-    /// answers this challenge and measures what it shall; and exactly the key that the Evidence binds
-    /// signed the message.
+    /// open challenge of this TAM; it is Evidence in a supported format; the device is enrolled; the
+    /// endorsed attester signed the Evidence, which is about this device, answers this challenge and
+    /// measures what it shall; and exactly the key that the Evidence binds signed the message. Whether
+    /// the device has used the challenge before comes later: it is nobody else's business.
     // req: TEEP-TAM-006
     pub(super) fn attest(
         &self,
@@ -119,10 +115,6 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 fault,
             }));
         };
-        if mark <= device.mark {
-            let dropped = Handled::about(&ueid, Verdict::Dropped(Dropped::Used));
-            return Ok(Err(NotAttested::Drop(dropped)));
-        }
         let nonce = claims.nonce.as_deref().unwrap_or_default();
         Ok(match self.verify(protected, &evidence, &device, nonce) {
             Ok(verified) => Ok(Attested {

@@ -205,7 +205,11 @@ fn evidence_by_a_stranger_does_not_convince() {
     let unknown = Agent::new("nobody");
     refused(&world, &unknown, &unknown.answer(&world.connect()), code);
 
-    // Whether a device is enrolled does not show.
+    // Whether a device is enrolled does not show, not even by what it has done meanwhile.
+    let older = world.connect();
+    world.clock.advance(Duration::from_secs(1));
+    assert!(world.session(&agent).is_some());
+    refused(&world, &agent, &stranger.answer(&older), code);
     let text = |agent: &Agent| {
         let reply = world.process(&agent.answer(&world.connect())).unwrap();
         agent.open_update(&world, &reply).explanation
@@ -258,6 +262,7 @@ fn evidence_of_one_device_does_not_vouch_for_another() {
     assert!(world.process(&one.answer(&challenge)).is_some());
 }
 
+// req: TEEP-MSG-003
 // req: TEEP-MSG-004
 #[test]
 fn a_message_for_agents_is_ignored() {
@@ -274,6 +279,14 @@ fn a_message_for_agents_is_ignored() {
         }),
     );
     ignored(&world, &agent.sign(Update::default()));
+    // Types that are reserved.
+    let signer = agent.crypto.signatures.signer(&agent.key).unwrap();
+    for kind in [0, 7, 23, 24] {
+        let payload = Writer::build(|w| {
+            w.array(2).uint(kind).map(0);
+        });
+        ignored(&world, &sign1(&*signer, &payload, None).unwrap());
+    }
     // The TAM's own words, sent back to it.
     ignored(&world, &world.tam.process_connect().unwrap());
 }

@@ -2,5 +2,4 @@ mod exchange;
 mod hostile;
 mod interop;
 mod log;
-mod measure;
 mod outcomes;
