@@ -26,6 +26,15 @@ impl Person {
         }
     }
 
+    /// The same person once more.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            signer: crypto().signatures.signer(&self.secret).unwrap(),
+            secret: self.secret.clone(),
+        }
+    }
+
     /// The public key.
     #[must_use]
     pub fn public(&self) -> PublicKey {

@@ -97,7 +97,6 @@ impl Tam {
 }
 
 /// The message, which must be an Error.
-#[must_use]
 #[track_caller]
 pub fn error_of(message: Message) -> Error {
     match message {
@@ -107,7 +106,6 @@ pub fn error_of(message: Message) -> Error {
 }
 
 /// The message, which must be a Success.
-#[must_use]
 #[track_caller]
 pub fn success_of(message: Message) -> Success {
     match message {

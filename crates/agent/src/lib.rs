@@ -50,6 +50,7 @@ mod exchange;
 pub mod link;
 pub mod platform;
 mod rights;
+mod staging;
 pub mod state;
 
 pub use agent::{Agent, AgentError, Outbound, installed_components};

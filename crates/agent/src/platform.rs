@@ -232,6 +232,11 @@ impl Namespace {
         Self(bytes)
     }
 
+    /// Where pieces of payloads wait until their manifest is committed.
+    pub(crate) fn staging() -> Self {
+        Self(alloc::vec![3])
+    }
+
     /// A unique encoding, for deriving keys and building table keys.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -86,7 +86,13 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
 
     fn refuse_over_quota(&self, component: &ComponentId) -> Result<(), DeviceError> {
         let domain = self.rights.domain_name(component);
-        let used = self.transaction.usage(&Namespace::domain(&domain))?;
+        let mut used = self.transaction.usage(&Namespace::domain(&domain))?;
+        for record in ComponentRecord::all(&*self.transaction)? {
+            if record.domain == domain && record.kind == ComponentKind::Application {
+                let objects = Namespace::application(&domain, &record.component);
+                used += self.transaction.usage(&objects)?;
+            }
+        }
         if used <= self.rights.quota(&domain).bytes {
             Ok(())
         } else {
@@ -96,7 +102,8 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
 
     /// Makes a written component part of the TEE: finds out what it is and whether it can be that.
     fn install(&mut self, component: &ComponentId, by: &ManifestRecord) -> Result<(), DeviceError> {
-        if let Some(old) = self.record(component)?
+        let old = self.record(component)?;
+        if let Some(old) = &old
             && old.manifest != by.id
         {
             let text = format!("{component} belongs to the manifest {}", old.manifest);
@@ -124,6 +131,13 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
             digest: self.digest(&space, &name)?,
             size,
         };
+        if let Some(old) = old.filter(|old| old.kind == ComponentKind::Application)
+            && (old.kind != record.kind || old.domain != record.domain)
+        {
+            // Nobody can reach its objects any more, and nobody is to find them later.
+            let objects = Namespace::application(&old.domain, component);
+            self.transaction.destroy(&objects)?;
+        }
         record.save(self.transaction)?;
         Ok(())
     }

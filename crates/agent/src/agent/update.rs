@@ -7,7 +7,10 @@ use alloc::{
 };
 
 use tamarack_cose::KeyId;
-use tamarack_suit::{ComponentId, Envelope, Fetch, Processor};
+use tamarack_suit::{
+    ComponentId, Envelope, Fetch, Processor,
+    report::{self, Reason, ReportResult},
+};
 use tamarack_teep::{Message, Success, Update};
 
 use super::{Agent, AgentError, Refusal, device::TeeDevice};
@@ -55,8 +58,15 @@ impl<P: Platform> Agent<P> {
             let text = format!("more than {MAX_MANIFESTS} manifests in one Update");
             return refused(Refusal::permanent(&text));
         }
-        if update.token.is_some() && self.is_replay(update, &digest)? {
-            return refused(Refusal::permanent("this Update was processed before"));
+        if update.token.is_some() {
+            if self.is_replay(update, &digest)? {
+                return refused(Refusal::permanent("this Update was processed before"));
+            }
+            // Before anything is done: what is not remembered could be played again.
+            match self.remember(digest) {
+                Err(StorageError::Full) => return refused(Refusal::temporary("no room is left")),
+                remembered => remembered?,
+            }
         }
         if let Err(reason) = self.unlink_all(&update.unneeded_manifest_list, fetch)? {
             return refused(Refusal::manifests_failed(&reason, Vec::new()));
@@ -68,7 +78,11 @@ impl<P: Platform> Agent<P> {
             reports.push(applied.report);
             failure = failure.or(applied.failure);
         }
-        self.conclude(update, digest)?;
+        match self.forget_wishes() {
+            // They are not told to a TAM either way; a later Update forgets them.
+            Err(StorageError::Full) => {}
+            forgotten => forgotten?,
+        }
         // req: TEEP-AGENT-018
         match failure {
             Some(reason) => refused(Refusal::manifests_failed(&reason, reports)),
@@ -175,18 +189,25 @@ impl<P: Platform> Agent<P> {
         }
         let outcome = processor.update_bytes(&mut device, fetch, envelope);
         let retired = device.into_retired();
-        let report = outcome.report.encode();
+        let mut report = outcome.report;
         if let Err(error) = outcome.result {
             return Ok(Applied {
-                report,
+                report: report.encode(),
                 failure: Some(failure(envelope, &error.to_string())),
             });
         }
         match transaction.commit() {
             Ok(()) => {}
             Err(StorageError::Full) => {
+                // What the report says so far did not come to pass.
+                report.records.clear();
+                report.result = ReportResult::Failure {
+                    code: 0,
+                    record: report::Record::default(),
+                    reason: Reason::OperationFailed,
+                };
                 return Ok(Applied {
-                    report,
+                    report: report.encode(),
                     failure: Some(failure(envelope, "no room is left")),
                 });
             }
@@ -196,14 +217,27 @@ impl<P: Platform> Agent<P> {
             .iter()
             .for_each(|component| self.platform.runtime().retire(component));
         Ok(Applied {
-            report,
+            report: report.encode(),
             failure: None,
         })
     }
 
-    /// Remembers the Update, and forgets wishes that came true.
-    fn conclude(&self, update: &Update, digest: [u8; 32]) -> Result<(), AgentError> {
+    /// Remembers the Update with this digest.
+    fn remember(&self, digest: [u8; 32]) -> Result<(), StorageError> {
         let mut transaction = self.platform.storage().begin()?;
+        let mut seen = SeenUpdates::load(&*transaction, &[])?.unwrap_or_default();
+        if seen.contains(&digest) {
+            return Ok(());
+        }
+        seen.remember(digest);
+        seen.save(&mut *transaction)?;
+        transaction.commit()
+    }
+
+    /// Forgets wishes that came true.
+    fn forget_wishes(&self) -> Result<(), StorageError> {
+        let mut transaction = self.platform.storage().begin()?;
+        let mut changed = false;
         for request in Request::all(&*transaction)? {
             let key = request.component.to_cbor();
             let came_true = match request.kind {
@@ -213,15 +247,10 @@ impl<P: Platform> Agent<P> {
                 }
             };
             if came_true {
-                Request::delete(&mut *transaction, &key)?;
+                changed |= Request::delete(&mut *transaction, &key)?;
             }
         }
-        if update.token.is_some() {
-            let mut seen = SeenUpdates::load(&*transaction, &[])?.unwrap_or_default();
-            seen.remember(digest);
-            seen.save(&mut *transaction)?;
-        }
-        Ok(transaction.commit()?)
+        if changed { transaction.commit() } else { Ok(()) }
     }
 }
 

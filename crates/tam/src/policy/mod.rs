@@ -186,19 +186,22 @@ impl<'a> Planner<'a> {
 
     /// Notes `manifest` and everything that it needs.
     fn need(&self, manifest: &'a Manifest, needed: &mut Needed<'a>) {
-        if needed.manifests.insert(manifest.id, manifest).is_some() {
-            return;
-        }
-        let held = self.inventory.release(&manifest.manifest_component);
-        let release = needed
-            .releases
-            .entry(&manifest.manifest_component)
-            .or_default();
-        *release = (*release)
-            .max(manifest.sequence_number)
-            .max(held.unwrap_or(0));
-        for prerequisite in self.prerequisites(manifest) {
-            self.need(prerequisite, needed);
+        // A list in place of recursion: how long a chain of dependencies is, is up to its signers.
+        let mut left = vec![manifest];
+        while let Some(manifest) = left.pop() {
+            if needed.manifests.insert(manifest.id, manifest).is_some() {
+                continue;
+            }
+            let held = self.inventory.release(&manifest.manifest_component);
+            let release = needed
+                .releases
+                .entry(&manifest.manifest_component)
+                .or_default();
+            *release = manifest
+                .sequence_number
+                .max(held.unwrap_or(0))
+                .max(*release);
+            left.extend(self.prerequisites(manifest));
         }
     }
 
@@ -216,18 +219,26 @@ impl<'a> Planner<'a> {
         let mut feasible: BTreeSet<_> = possible.map(|manifest| manifest.id).collect();
         // What needs something impossible is impossible, and so on until that is all.
         loop {
-            let lost = needed.manifests.values().find(|manifest| {
+            let is_lost = |manifest: &&&Manifest| {
                 feasible.contains(&manifest.id)
                     && !self.is_current(manifest)
                     && !self
                         .prerequisites(manifest)
                         .iter()
                         .all(|m| feasible.contains(&m.id))
-            });
-            match lost {
-                Some(lost) => feasible.remove(&lost.id),
-                None => return feasible,
             };
+            let lost: Vec<_> = needed
+                .manifests
+                .values()
+                .filter(is_lost)
+                .map(|m| m.id)
+                .collect();
+            if lost.is_empty() {
+                return feasible;
+            }
+            lost.iter().for_each(|id| {
+                feasible.remove(id);
+            });
         }
     }
 
@@ -237,15 +248,19 @@ impl<'a> Planner<'a> {
 
     /// Puts a feasible manifest in the queue, after what it needs.
     fn enqueue(&self, manifest: &'a Manifest, queue: &mut Queue) {
-        if self.is_current(manifest) || !queue.visited.insert(manifest.id) {
-            return;
-        }
-        for prerequisite in self.prerequisites(manifest) {
-            self.enqueue(prerequisite, queue);
-        }
-        match manifest.kind {
-            ManifestKind::Domain => queue.domains.push(manifest.id),
-            ManifestKind::Component => queue.components.push(manifest.id),
+        // A manifest is on the stack once to be looked at, and again to be queued after what it needs.
+        let mut stack = vec![(manifest, false)];
+        while let Some((manifest, is_ready)) = stack.pop() {
+            if is_ready {
+                match manifest.kind {
+                    ManifestKind::Domain => queue.domains.push(manifest.id),
+                    ManifestKind::Component => queue.components.push(manifest.id),
+                }
+            } else if !self.is_current(manifest) && queue.visited.insert(manifest.id) {
+                stack.push((manifest, true));
+                let prerequisites = self.prerequisites(manifest).into_iter().rev();
+                stack.extend(prerequisites.map(|prerequisite| (prerequisite, false)));
+            }
         }
     }
 }

@@ -337,6 +337,24 @@ fn an_older_release_that_something_needs_is_installed_as_it_is() {
     );
 }
 
+#[test]
+fn a_long_chain_of_dependencies_is_no_deep_recursion() {
+    let mut shelf = Shelf::default();
+    shelf.domain("acme", false);
+    let mut chain: Vec<ManifestId> = Vec::new();
+    for number in 0..250 {
+        let needs: Vec<_> = chain.last().copied().into_iter().collect();
+        chain.push(shelf.add(&format!("acme/{number}"), "acme", 1, &needs));
+    }
+    shelf.deploy("acme/249", Mode::Required);
+    assert_eq!(State::default().plan(&shelf.catalog()).install, chain);
+    let state = State {
+        exhausted: HashSet::from([chain[0]]),
+        ..State::default()
+    };
+    assert!(state.plan(&shelf.catalog()).is_empty());
+}
+
 /// A catalog of two domains and up to eight components in up to three releases, some of which need others.
 fn shelves() -> impl Strategy<Value = Shelf> {
     let manifest = (0..8_u8, 1..4_u64, vec(any::<prop::sample::Index>(), 0..3));

@@ -30,8 +30,16 @@ pub struct Applications {
     store: Arc<Store>,
     crypto: CryptoProvider,
     /// Compiled modules by component: compiling costs more than most commands.
-    modules: Mutex<HashMap<ComponentId, (SuitDigest, TaModule)>>,
+    modules: Mutex<HashMap<ComponentId, Compiled>>,
     sessions: Mutex<Sessions>,
+}
+
+/// A module, and what it was compiled from and for.
+#[derive(Clone)]
+struct Compiled {
+    digest: SuitDigest,
+    quota: Quota,
+    module: TaModule,
 }
 
 /// Why a call to a Trusted Application did not come to a result of the application's own.
@@ -202,7 +210,7 @@ impl Applications {
         };
         let cached = self.modules().get(component).cloned();
         let module = match cached {
-            Some((digest, module)) if digest == record.digest => module,
+            Some(known) if known.digest == record.digest && known.quota == quota => known.module,
             _ => {
                 let space = Namespace::domain(&record.domain);
                 let code = view.get(&space, &component.to_cbor())?;
@@ -217,8 +225,12 @@ impl Applications {
                 }
                 let loaded = self.runtime.load(&code, &quota);
                 let module = loaded.map_err(|e| InvocationError::Module(e.to_string()))?;
-                self.modules()
-                    .insert(component.clone(), (record.digest, module.clone()));
+                let compiled = Compiled {
+                    digest: record.digest,
+                    quota,
+                    module: module.clone(),
+                };
+                self.modules().insert(component.clone(), compiled);
                 module
             }
         };
@@ -232,7 +244,7 @@ impl Applications {
         Ok((module, services))
     }
 
-    fn modules(&self) -> MutexGuard<'_, HashMap<ComponentId, (SuitDigest, TaModule)>> {
+    fn modules(&self) -> MutexGuard<'_, HashMap<ComponentId, Compiled>> {
         lock(&self.modules)
     }
 

@@ -1,0 +1,193 @@
+//! Who is believed: a trusted TAM's signature, and nothing else.
+
+use tamarack_cose::{KeyId, SignatureAlgorithm, cbor::Writer, sign, sign1};
+use tamarack_teep::{Encoding, ErrorCode, Message, protect, protect_for_unknown_agent};
+use tamarack_tests::{Device, Person, Tam, crypto, error_of, release, wasm};
+
+fn encoded(message: impl Into<Message>) -> Vec<u8> {
+    message.into().encode(Encoding::default())
+}
+
+/// The answer is Error 1 and tells a stranger nothing about the device; nothing is stored.
+#[track_caller]
+fn refused(device: &mut Device, message: &[u8]) {
+    let before = device.stored(&[]);
+    let answer = device.process(message).expect("an Error");
+    let error = error_of(device.open(&answer));
+    assert_eq!(error.code, ErrorCode::PERMANENT_ERROR);
+    assert_eq!(error.suit_reports, Vec::<Vec<u8>>::new());
+    let ueid = device.endorsement().ueid;
+    assert!(!answer.windows(ueid.len()).any(|window| window == ueid));
+    assert!(device.stored(&[]) == before, "something was stored");
+}
+
+// req: TEEP-VAL-004
+// req: TEEP-VAL-008
+// req: TEEP-PRIV-001
+// req: ARCH-021
+#[test]
+fn a_stranger_learns_nothing_and_changes_nothing() {
+    let (tam, admin) = (Tam::new(), Person::new());
+    let mut device = Device::new(&[&tam], &[&admin]);
+    let hello = release::app("hello", 1, wasm::HELLO_1, &admin);
+    device.install(&tam, &[&hello]);
+    let stranger = Tam::new();
+    refused(&mut device, &stranger.sign(Tam::query()));
+    refused(&mut device, &stranger.sign(Tam::plain_query_with(Tam::token())));
+    refused(&mut device, &stranger.sign(Tam::unlink(&["hello/suit"])));
+    assert_eq!(device.version("hello"), Some(1));
+}
+
+// req: TEEP-VAL-004
+// req: ARCH-040
+#[test]
+fn a_stranger_can_not_use_the_exchange_of_a_tam() {
+    let (tam, admin) = (Tam::new(), Person::new());
+    let mut device = Device::new(&[&tam], &[&admin]);
+    let hello = release::app("hello", 1, wasm::HELLO_1, &admin);
+    let update = Tam::install(&[&hello]);
+    device.query(&tam, Tam::query());
+    for _ in 0..40 {
+        refused(&mut device, &Tam::new().sign(update.clone()));
+    }
+    assert_eq!(device.version("hello"), None);
+    let answer = device.answer(&tam.sign(update));
+    assert!(matches!(answer, Message::Success(_)), "{answer:?}");
+}
+
+// req: ARCH-020
+#[test]
+fn an_anchor_of_one_kind_is_none_of_another() {
+    let (tam, admin) = (Tam::new(), Person::new());
+    let mut device = Device::new(&[&tam], &[&admin]);
+    let message = protect(
+        &crypto(),
+        admin.signer(),
+        &Tam::query().into(),
+        Encoding::default(),
+    );
+    refused(&mut device, &message.unwrap());
+    // The TAM signs a manifest.
+    let hello = release::app("hello", 1, wasm::HELLO_1, &tam.key);
+    let error = error_of(device.exchange(&tam, Tam::install(&[&hello])));
+    assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
+    assert_eq!(device.version("hello"), None);
+}
+
+#[test]
+fn a_flipped_bit_anywhere_changes_nothing() {
+    let (tam, admin) = (Tam::new(), Person::new());
+    let mut device = Device::new(&[&tam], &[&admin]);
+    let hello = release::app("hello", 1, wasm::HELLO_1, &admin);
+    let update = tam.sign(Tam::install(&[&hello]));
+    device.query(&tam, Tam::query());
+    let step = (update.len() / 90).max(1);
+    // The key id is not under the signature, and is found out all the same.
+    for position in (0..40).chain((40..update.len()).step_by(step)) {
+        let mut flipped = update.clone();
+        flipped[position] ^= 1 << (position % 8);
+        let Some(answer) = device.process(&flipped) else { continue };
+        assert!(matches!(device.open(&answer), Message::Error(_)), "byte {position}");
+        assert_eq!(device.installed(), [], "byte {position}");
+    }
+    assert!(matches!(device.answer(&update), Message::Success(_)));
+}
+
+// req: TEEP-COSE-011
+#[test]
+fn of_several_signatures_one_by_a_known_key_is_enough() {
+    let (tam, other) = (Tam::new(), Tam::with(SignatureAlgorithm::Ed25519));
+    let mut device = Device::new(&[&tam], &[]);
+    let request = Message::from(Tam::query());
+    let both = [other.key.signer(), tam.key.signer()];
+    let message = protect_for_unknown_agent(&crypto(), &both, &request).unwrap();
+    assert!(matches!(device.answer(&message), Message::QueryResponse(_)));
+
+    let stranger = Tam::new();
+    let both = [other.key.signer(), stranger.key.signer()];
+    refused(&mut device, &sign(&crypto(), &both, &encoded(Tam::query())).unwrap());
+}
+
+// req: TEEP-COSE-011
+#[test]
+fn a_signature_that_claims_a_known_key_and_fails_spoils_the_message() {
+    let (tam, other) = (Tam::new(), Tam::with(SignatureAlgorithm::Ed25519));
+    let mut device = Device::new(&[&tam, &other], &[]);
+    let both = [tam.key.signer(), other.key.signer()];
+    let good = sign(&crypto(), &both, &encoded(Tam::query())).unwrap();
+    assert!(matches!(device.answer(&good), Message::QueryResponse(_)));
+    let mut bad = good;
+    *bad.last_mut().unwrap() ^= 1;
+    refused(&mut device, &bad);
+}
+
+// req: TEEP-COSE-011
+#[test]
+fn signatures_under_unknown_algorithms_are_passed_over() {
+    let tam = Tam::new();
+    let mut device = Device::new(&[&tam], &[]);
+    let known = [tam.key.signer()];
+    let message = sign(&crypto(), &known, &encoded(Tam::query())).unwrap();
+    // One signature more, under a number that nobody has registered.
+    let protected = Writer::build(|w| {
+        w.map(1).int(1).int(-4711);
+    });
+    let more = Writer::build(|w| {
+        w.array(3).bytes(&protected).map(0).bytes(&[0; 64]);
+    });
+    let head = message.windows(2).position(|pair| pair == [0x81, 0x83]).unwrap();
+    let mut several = message;
+    several[head] = 0x82;
+    several.extend_from_slice(&more);
+    assert!(matches!(device.answer(&several), Message::QueryResponse(_)));
+}
+
+// req: TEEP-VAL-003
+#[test]
+fn a_critical_header_that_is_not_understood_is_fatal() {
+    let tam = Tam::new();
+    let mut device = Device::new(&[&tam], &[]);
+    let with_header = |protected: Vec<u8>| {
+        let payload = encoded(Tam::query());
+        let to_be_signed = Writer::build(|w| {
+            w.array(4).text("Signature1").bytes(&protected).bytes(&[]).bytes(&payload);
+        });
+        let signature = tam.key.signer().sign(&to_be_signed).unwrap();
+        Writer::build(|w| {
+            w.tag(18).array(4).bytes(&protected).map(0).bytes(&payload).bytes(&signature);
+        })
+    };
+    let unknown = |critical: bool| {
+        Writer::build(|w| {
+            w.map(if critical { 3 } else { 2 }).int(1).int(-9);
+            if critical {
+                w.int(2).array(1).int(4711);
+            }
+            w.int(4711).uint(1);
+        })
+    };
+    let harmless = device.answer(&with_header(unknown(false)));
+    assert!(matches!(harmless, Message::QueryResponse(_)), "{harmless:?}");
+    let before = device.stored(&[]);
+    let answer = device.answer(&with_header(unknown(true)));
+    assert!(matches!(answer, Message::Error(_)), "{answer:?}");
+    assert!(device.stored(&[]) == before);
+}
+
+#[test]
+fn a_message_without_key_id_is_tried_with_every_trusted_key() {
+    let (one, two) = (Tam::new(), Tam::new());
+    let mut device = Device::new(&[&one, &two], &[]);
+    let message = sign1(two.key.signer(), &encoded(Tam::query()), None).unwrap();
+    assert!(matches!(device.answer(&message), Message::QueryResponse(_)));
+    let wrong = KeyId::of(&one.key.public(), &crypto());
+    let message = sign1(two.key.signer(), &encoded(Tam::query()), Some(&wrong)).unwrap();
+    refused(&mut device, &message);
+}
+
+// req: TEEP-AGENT-022
+#[test]
+fn a_device_that_trusts_nobody_serves_nobody() {
+    let mut device = Device::new(&[], &[]);
+    refused(&mut device, &Tam::new().sign(Tam::query()));
+}
