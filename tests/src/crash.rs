@@ -22,7 +22,8 @@ pub struct Frail {
 pub struct FrailStorage {
     tee: Arc<Tee>,
     room: AtomicU64,
-    commit: Mutex<Option<StorageError>>,
+    /// How many commits succeed before one fails, and how.
+    commit: Mutex<Option<(u32, StorageError)>>,
 }
 
 impl Frail {
@@ -45,10 +46,10 @@ impl Frail {
         self.storage.room.store(bytes, Ordering::SeqCst);
     }
 
-    /// Fails the next commit.
-    pub fn fail_commit(&self, error: StorageError) {
+    /// Lets so many commits succeed and the next one fail.
+    pub fn fail_commit_after(&self, successes: u32, error: StorageError) {
         let mut commit = self.storage.commit.lock();
-        *commit.as_deref_mut().unwrap() = Some(error);
+        *commit.as_deref_mut().unwrap() = Some((successes, error));
     }
 }
 
@@ -163,8 +164,10 @@ impl Transaction for FrailTransaction<'_> {
     fn commit(self: Box<Self>) -> Result<(), StorageError> {
         let mut fault = self.storage.commit.lock().unwrap_or_else(PoisonError::into_inner);
         match fault.take() {
-            Some(error) => Err(error),
-            None => self.inner.commit(),
+            Some((0, error)) => return Err(error),
+            Some((successes, error)) => *fault = Some((successes - 1, error)),
+            None => {}
         }
+        self.inner.commit()
     }
 }

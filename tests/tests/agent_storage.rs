@@ -79,7 +79,8 @@ fn a_storage_that_is_full_refuses_the_manifest_and_keeps_the_old_component() {
 fn a_commit_that_finds_no_room_is_a_manifest_that_failed() {
     let mut world = world();
     world.process(&world.tam.sign(Tam::query())).unwrap();
-    world.agent.platform().fail_commit(StorageError::Full);
+    // The first commit notes that the Update was seen, the second is the manifest's.
+    world.agent.platform().fail_commit_after(1, StorageError::Full);
     let error = error_of(world.process(&world.hello_2()).unwrap());
     assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
     let report = &reports(&error.suit_reports)[0];
@@ -92,10 +93,12 @@ fn a_medium_that_fails_leaves_the_old_state() {
     let mut world = world();
     world.process(&world.tam.sign(Tam::query())).unwrap();
     let fault = StorageError::Failed("the medium is gone".into());
-    world.agent.platform().fail_commit(fault.clone());
-    let outcome = world.process(&world.hello_2());
-    assert_eq!(outcome.unwrap_err(), AgentError::Storage(fault));
-    world.is_as_before();
+    for successes in [0, 1] {
+        world.agent.platform().fail_commit_after(successes, fault.clone());
+        let outcome = world.process(&world.hello_2());
+        assert_eq!(outcome.unwrap_err(), AgentError::Storage(fault.clone()));
+        world.is_as_before();
+    }
     let installed = installed_components(&*world.device.tee.storage().view().unwrap()).unwrap();
     assert_eq!(installed.len(), 1);
     // It works again, and so does the Update.

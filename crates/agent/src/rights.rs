@@ -74,9 +74,16 @@ impl Rights {
 
 impl AccessControl for Rights {
     fn permits(&self, signers: &[PublicKey], access: Access, component: &ComponentId) -> bool {
-        // What a dependency may do is decided by its own signers.
-        if access == Access::Dependency {
-            return true;
+        // What a dependency does is decided by its own signers. To name one is to be able to read it and
+        // to keep it from being removed, so it must be the signer's own, or the signer's own domain.
+        if access == Access::Dependency && is_reserved(component) {
+            let name = component.segments().nth(1).unwrap_or_default();
+            return self.domains.iter().any(|record| {
+                record.name.as_bytes() == name
+                    && signers
+                        .iter()
+                        .any(|signer| record.domain.owners.contains(signer))
+            });
         }
         let trusted = match self.domain_of(component) {
             Some(record) => &record.domain.owners,

@@ -70,7 +70,12 @@ impl<'a> Staged<'a> {
             transaction.destroy(&space)?;
             transaction.commit()?;
         }
-        Ok(Self { storage, changes: BTreeMap::new(), destroyed: BTreeSet::new(), next: 0 })
+        Ok(Self {
+            storage,
+            changes: BTreeMap::new(),
+            destroyed: BTreeSet::new(),
+            next: 0,
+        })
     }
 
     /// Applies `read` to the committed state, unless the namespace is destroyed.
@@ -91,7 +96,9 @@ impl<'a> Staged<'a> {
 
     /// Writes the part of a value that is in memory to the staging namespace.
     fn spill(&mut self, key: &Name) -> Result<(), StorageError> {
-        let Some(Change::Written(value)) = self.changes.get_mut(key) else { return Ok(()) };
+        let Some(Change::Written(value)) = self.changes.get_mut(key) else {
+            return Ok(());
+        };
         let (number, length) = match value.staged {
             Some(staged) => staged,
             None => {
@@ -172,12 +179,16 @@ impl View for Staged<'_> {
         let start = (offset + read as u64).saturating_sub(staged_len);
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         let tail = value.tail.get(start..).unwrap_or_default();
-        Ok(Some(read + tail.iter().zip(rest).map(|(from, to)| *to = *from).count()))
+        Ok(Some(
+            read + tail.iter().zip(rest).map(|(from, to)| *to = *from).count(),
+        ))
     }
 
     fn names(&self, space: &Namespace, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StorageError> {
-        let mut names: BTreeSet<Vec<u8>> =
-            self.below(space, |view| view.names(space, prefix))?.into_iter().collect();
+        let mut names: BTreeSet<Vec<u8>> = self
+            .below(space, |view| view.names(space, prefix))?
+            .into_iter()
+            .collect();
         for ((changed, name), change) in &self.changes {
             if changed == space && name.starts_with(prefix) {
                 match change {
@@ -206,8 +217,12 @@ impl View for Staged<'_> {
 
 impl Transaction for Staged<'_> {
     fn put(&mut self, space: &Namespace, name: &[u8], value: &[u8]) -> Result<(), StorageError> {
-        let value = Value { staged: None, tail: value.to_vec() };
-        self.changes.insert((space.clone(), name.to_vec()), Change::Written(value));
+        let value = Value {
+            staged: None,
+            tail: value.to_vec(),
+        };
+        self.changes
+            .insert((space.clone(), name.to_vec()), Change::Written(value));
         Ok(())
     }
 
@@ -217,14 +232,21 @@ impl Transaction for Staged<'_> {
             let before = self.get(space, name)?.unwrap_or_default();
             self.put(space, name, &before)?;
         }
-        let Some(Change::Written(value)) = self.changes.get_mut(&key) else { return Ok(()) };
+        let Some(Change::Written(value)) = self.changes.get_mut(&key) else {
+            return Ok(());
+        };
         value.tail.extend_from_slice(chunk);
-        if value.tail.len() >= IN_MEMORY { self.spill(&key) } else { Ok(()) }
+        if value.tail.len() >= IN_MEMORY {
+            self.spill(&key)
+        } else {
+            Ok(())
+        }
     }
 
     fn remove(&mut self, space: &Namespace, name: &[u8]) -> Result<bool, StorageError> {
         let existed = self.length(space, name)?.is_some();
-        self.changes.insert((space.clone(), name.to_vec()), Change::Removed);
+        self.changes
+            .insert((space.clone(), name.to_vec()), Change::Removed);
         Ok(existed)
     }
 
@@ -256,7 +278,9 @@ impl Transaction for Staged<'_> {
             while offset < length {
                 let read = read_staged(&*transaction, number, offset, &mut buffer)?;
                 if read == 0 {
-                    return Err(StorageError::Corrupt("a staged payload is too short".into()));
+                    return Err(StorageError::Corrupt(
+                        "a staged payload is too short".into(),
+                    ));
                 }
                 transaction.append(space, name, buffer.get(..read).unwrap_or_default())?;
                 offset += read as u64;

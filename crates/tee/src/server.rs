@@ -89,15 +89,16 @@ impl Server {
         while server.connections.load(Ordering::Acquire) >= MAX_CONNECTIONS {
             thread::sleep(Duration::from_millis(5));
         }
-        server.connections.fetch_add(1, Ordering::AcqRel);
-        let server = Arc::clone(server);
-        thread::spawn(move || {
+        let place = Place::take(Arc::clone(server));
+        let spawned = thread::Builder::new().spawn(move || {
             // A connection is one call. A broker that breaks it off has its reasons.
-            if let Err(error) = server.answer(stream) {
+            if let Err(error) = place.0.answer(stream) {
                 tracing::debug!(%error, "a call on the link was broken off");
             }
-            server.connections.fetch_sub(1, Ordering::AcqRel);
         });
+        if let Err(error) = spawned {
+            tracing::warn!(%error, "a call could not be served");
+        }
     }
 
     fn answer(&self, stream: UnixStream) -> io::Result<()> {
@@ -174,6 +175,22 @@ impl Server {
 
     fn agent<T>(&self, call: impl FnOnce(&mut Agent<Arc<Tee>>) -> T) -> T {
         call(&mut self.agent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A connection's place among those that are served; dropping it makes room.
+struct Place(Arc<Server>);
+
+impl Place {
+    fn take(server: Arc<Server>) -> Self {
+        server.connections.fetch_add(1, Ordering::AcqRel);
+        Self(server)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -256,6 +273,10 @@ impl Fetch for LinkStream {
         loop {
             let frame = self.read().map_err(broken)?;
             match Call::decode(&frame) {
+                // Chunks without content would keep the agent busy for ever.
+                Ok(Call::FetchChunk(chunk)) if chunk.is_empty() => {
+                    return Err(DeviceError::Unavailable(format!("{uri}: an empty chunk")));
+                }
                 Ok(Call::FetchChunk(chunk)) if refusal.is_none() => {
                     refusal = sink(&chunk).err();
                 }

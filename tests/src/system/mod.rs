@@ -1,1 +1,13 @@
-//! stub
+//! The binary at work: its commands, its processes, and what they talk to.
+
+mod binary;
+mod http;
+mod process;
+mod wire;
+mod world;
+
+pub use binary::{Finished, binary, run, tamarack};
+pub use http::{Request, Response, Server, post, request, send_slowly};
+pub use process::{PATIENCE, Process, alive, children, eventually, signal};
+pub use wire::Wire;
+pub use world::{Keys, World};

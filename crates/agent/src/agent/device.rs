@@ -3,7 +3,10 @@
 use alloc::{collections::BTreeSet, format, string::ToString, vec, vec::Vec};
 
 use tamarack_cose::{CryptoProvider, DigestAlgorithm};
-use tamarack_suit::{ComponentId, Device, DeviceError, Identity, ManifestRecord, SuitDigest};
+use tamarack_suit::{
+    Access, AccessControl, ComponentId, Device, DeviceError, Envelope, Identity, ManifestRecord,
+    SuitDigest,
+};
 
 use crate::{
     domain::SecurityDomain,
@@ -18,6 +21,12 @@ const WASM_MAGIC: &[u8] = b"\0asm";
 
 /// Largest descriptor of a security domain, in bytes.
 const MAX_DESCRIPTOR: u64 = 16 * 1024;
+
+/// Largest envelope that is kept, without its payloads, in bytes.
+const MAX_ENVELOPE: usize = 256 * 1024;
+
+/// Most components of one security domain: each takes room in the agent's own records.
+const MAX_COMPONENTS: usize = 256;
 
 /// The TEE during one SUIT procedure.
 pub(super) struct TeeDevice<'a, P> {
@@ -107,6 +116,10 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
             && old.manifest != by.id
         {
             let text = format!("{component} belongs to the manifest {}", old.manifest);
+            return Err(DeviceError::Failed(text));
+        }
+        if self.envelope(component)?.is_some() {
+            let text = format!("{component} is the identifier of a manifest");
             return Err(DeviceError::Failed(text));
         }
         let space = self.space(component)?;
@@ -233,6 +246,59 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
         }
         SuitDigest::new(DigestAlgorithm::Sha256, context.finish().as_ref())
             .ok_or_else(|| DeviceError::Failed("a digest of the wrong size".into()))
+    }
+
+    /// Whether a manifest may be kept under its identifier, by whoever brought it: as a root or a dependency.
+    fn check_manifest(
+        &mut self,
+        record: &ManifestRecord,
+        envelope: &[u8],
+    ) -> Result<(), DeviceError> {
+        let refuse = |text: &str| Err(DeviceError::Failed(format!("{}: {text}", record.id)));
+        if envelope.len() > MAX_ENVELOPE {
+            return refuse("the manifest is too long to be kept");
+        }
+        let placement = Envelope::decode(envelope)
+            .and_then(|envelope| envelope.unverified_manifest())
+            .map(|manifest| manifest.placement());
+        // Under another identifier than its own, its number would not count.
+        if placement.as_ref() != Ok(&record.id) {
+            return refuse("the manifest belongs under another identifier");
+        }
+        if !self
+            .rights
+            .permits(&record.signers, Access::Manifest, &record.id)
+        {
+            return refuse("the signer has no right to that identifier");
+        }
+        if self.record(&record.id)?.is_some() || record.components.contains(&record.id) {
+            return refuse("the identifier is that of a component");
+        }
+        Ok(())
+    }
+
+    /// Refuses more components than one domain may have.
+    fn check_count(&self, component: &ComponentId) -> Result<(), DeviceError> {
+        let domain = self.rights.domain_name(component);
+        let components = ComponentRecord::all(&*self.transaction)?;
+        let others = components
+            .iter()
+            .filter(|c| c.domain == domain && c.component != *component);
+        if others.count() >= MAX_COMPONENTS {
+            let text = format!("the limit of {MAX_COMPONENTS} components is reached");
+            return Err(DeviceError::Failed(text));
+        }
+        Ok(())
+    }
+
+    /// Removes all that a manifest installed, whatever its own uninstall section says or leaves undone.
+    pub(super) fn remove_all_of(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
+        for installed in ComponentRecord::all(&*self.transaction)? {
+            if installed.manifest == *id {
+                self.remove(&installed.component)?;
+            }
+        }
+        self.forget_manifest(id)
     }
 
     /// Removes what an older release of the manifest installed and this one no longer lists.
@@ -374,8 +440,15 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
         record: &ManifestRecord,
         envelope: &[u8],
     ) -> Result<(), DeviceError> {
+        self.check_manifest(record, envelope)?;
+        // A dependency's envelope was written like a component's content; the record holds it from now on.
+        if self.written.remove(&record.id) {
+            let space = self.space(&record.id)?;
+            self.transaction.remove(&space, &record.id.to_cbor())?;
+        }
         for component in &record.components {
             if self.written.contains(component) {
+                self.check_count(component)?;
                 self.install(component, record)?;
             }
         }

@@ -1,6 +1,7 @@
 //! What an Update does: unlink first, then install, each manifest a transaction of its own.
 
 use alloc::{
+    boxed::Box,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -15,8 +16,9 @@ use tamarack_teep::{Message, Success, Update};
 
 use super::{Agent, AgentError, Refusal, device::TeeDevice};
 use crate::{
-    platform::{Platform, StorageError, View},
+    platform::{Platform, StorageError, Transaction, View},
     rights::Rights,
+    staging::Staged,
     state::{ComponentRecord, KnownManifest, Record, Request, RequestKind, SeenUpdates},
 };
 
@@ -58,7 +60,7 @@ impl<P: Platform> Agent<P> {
             let text = format!("more than {MAX_MANIFESTS} manifests in one Update");
             return refused(Refusal::permanent(&text));
         }
-        if update.token.is_some() {
+        if !update.manifest_list.is_empty() {
             if self.is_replay(update, &digest)? {
                 return refused(Refusal::permanent("this Update was processed before"));
             }
@@ -148,24 +150,38 @@ impl<P: Platform> Agent<P> {
         id: &ComponentId,
         fetch: &mut dyn Fetch,
     ) -> Result<Result<(), String>, AgentError> {
-        let mut transaction = self.platform.storage().begin()?;
-        let rights = Rights::load(&*transaction)?;
+        let mut transaction = Staged::begin(self.platform.storage())?;
+        let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut *transaction);
+        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
         let outcome = Processor::new(self.platform.crypto(), &signers, &rights).uninstall(
             &mut device,
             fetch,
             id,
         );
-        if let Err(error) = outcome.result {
+        // A manifest has a say in how it goes, not in whether it goes.
+        let removed = match outcome.result {
+            Ok(()) => device.remove_all_of(id),
+            Err(_) => {
+                transaction = Staged::begin(self.platform.storage())?;
+                device = TeeDevice::new(&self.platform, &rights, &mut transaction);
+                device.remove_all_of(id)
+            }
+        };
+        if let Err(error) = removed {
             return Ok(Err(error.to_string()));
         }
         let retired = device.into_retired();
-        transaction.commit()?;
-        retired
+        Box::new(transaction).commit()?;
+        self.retire(&retired);
+        Ok(Ok(()))
+    }
+
+    /// Ends the sessions of Trusted Applications that changed.
+    fn retire(&self, components: &[ComponentId]) {
+        components
             .iter()
             .for_each(|component| self.platform.runtime().retire(component));
-        Ok(Ok(()))
     }
 
     /// Applies one manifest: all of it, or nothing.
@@ -178,10 +194,10 @@ impl<P: Platform> Agent<P> {
         update: &Update,
         fetch: &mut dyn Fetch,
     ) -> Result<Applied, AgentError> {
-        let mut transaction = self.platform.storage().begin()?;
-        let rights = Rights::load(&*transaction)?;
+        let mut transaction = Staged::begin(self.platform.storage())?;
+        let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut *transaction);
+        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
         let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
         // req: TEEP-MSG-083
         if let Some(token) = &update.token {
@@ -196,7 +212,7 @@ impl<P: Platform> Agent<P> {
                 failure: Some(failure(envelope, &error.to_string())),
             });
         }
-        match transaction.commit() {
+        match Box::new(transaction).commit() {
             Ok(()) => {}
             Err(StorageError::Full) => {
                 // What the report says so far did not come to pass.
@@ -213,9 +229,7 @@ impl<P: Platform> Agent<P> {
             }
             Err(error) => return Err(error.into()),
         }
-        retired
-            .iter()
-            .for_each(|component| self.platform.runtime().retire(component));
+        self.retire(&retired);
         Ok(Applied {
             report: report.encode(),
             failure: None,
@@ -250,7 +264,11 @@ impl<P: Platform> Agent<P> {
                 changed |= Request::delete(&mut *transaction, &key)?;
             }
         }
-        if changed { transaction.commit() } else { Ok(()) }
+        if changed {
+            transaction.commit()
+        } else {
+            Ok(())
+        }
     }
 }
 

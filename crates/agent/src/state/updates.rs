@@ -4,7 +4,7 @@ use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
 use super::Record;
 
-/// Digests of the last Updates that carried a token, so that a recorded one is known when it comes again.
+/// Digests of the last Updates with manifests, so that a recorded one is known when it comes again.
 ///
 /// A TAM gives every message a fresh token, so two Updates that are equal to the last byte are one Update
 /// and its replay. The sequence numbers stop older manifests; this stops a removed component from being
@@ -16,7 +16,7 @@ pub struct SeenUpdates {
 
 impl SeenUpdates {
     /// How many are remembered: 32 bytes each.
-    pub const MAX: usize = 256;
+    pub const MAX: usize = 1024;
 
     /// Whether an Update with this SHA-256 was processed before.
     #[must_use]

@@ -234,13 +234,8 @@ impl Applications {
                 module
             }
         };
-        let services = SealedServices::new(
-            Arc::clone(&self.store),
-            self.crypto,
-            record.domain,
-            component.clone(),
-            limits.bytes,
-        );
+        let services =
+            SealedServices::new(Arc::clone(&self.store), self.crypto, record, limits.bytes);
         Ok((module, services))
     }
 

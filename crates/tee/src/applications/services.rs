@@ -10,7 +10,7 @@ use tamarack_agent::{
     state::{ComponentRecord, Record},
 };
 use tamarack_cose::{CryptoProvider, SecretKey, SignatureAlgorithm};
-use tamarack_suit::ComponentId;
+use tamarack_suit::{ComponentId, SuitDigest};
 use tamarack_ta::ResultCode;
 use zeroize::Zeroizing;
 
@@ -29,6 +29,8 @@ pub(super) struct SealedServices {
     crypto: CryptoProvider,
     domain: String,
     component: ComponentId,
+    /// What the application's code is; once it is another's, this session writes nothing any more.
+    digest: SuitDigest,
     space: Namespace,
     /// Bytes that the whole security domain may use.
     quota: u64,
@@ -52,16 +54,22 @@ impl SealedServices {
     pub(super) fn new(
         store: Arc<Store>,
         crypto: CryptoProvider,
-        domain: String,
-        component: ComponentId,
+        record: ComponentRecord,
         quota: u64,
     ) -> Self {
+        let ComponentRecord {
+            component,
+            domain,
+            digest,
+            ..
+        } = record;
         let space = Namespace::application(&domain, &component);
         Self {
             store,
             crypto,
             domain,
             component,
+            digest,
             space,
             quota,
             changes: BTreeMap::new(),
@@ -121,6 +129,11 @@ impl SealedServices {
 
     fn write_changes(&mut self) -> Result<(), StorageError> {
         let mut transaction: Box<dyn Transaction + '_> = self.store.begin()?;
+        let now = ComponentRecord::load(&*transaction, &self.component.to_cbor())?;
+        if now.is_none_or(|now| now.digest != self.digest || now.domain != self.domain) {
+            // Removed or replaced while the command ran: its namespace is gone, or somebody else's.
+            return Err(StorageError::Failed("the application changed".into()));
+        }
         let mut grows = false;
         for (name, change) in &self.changes {
             match change {

@@ -1,0 +1,264 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Finished, Process, Wire, run};
+
+/// A TAM, a TEE and a broker that know each other, as processes on this machine, in a temporary folder.
+///
+/// The device administrator has the key `administrator`; the providers acme and globex have keys and a
+/// security domain each.
+pub struct World {
+    /// The TAM.
+    pub tam: Process,
+    /// The TEE.
+    pub tee: Process,
+    /// The broker.
+    pub broker: Process,
+    /// What passes between broker and TAM.
+    pub wire: Wire,
+    /// `HOST:PORT` of the TAM.
+    pub address: String,
+    /// Device id, in hexadecimal.
+    pub ueid: String,
+    /// Where everything is.
+    pub folder: PathBuf,
+    /// Removed with the world.
+    _temporary: Option<TempDir>,
+}
+
+/// Key files made with `tamarack key generate`.
+pub struct Keys;
+
+impl Keys {
+    /// Makes `NAME.pem` and `NAME.pub.pem` in `folder`.
+    pub fn make(folder: &Path, name: &str, algorithm: &str) {
+        let secret = text(folder, &format!("{name}.pem"));
+        let public = text(folder, &format!("{name}.pub.pem"));
+        let arguments = ["key", "generate", "--algorithm", algorithm, "--out", &secret];
+        run(&[&arguments[..], &["--public", &public]].concat()).ok();
+    }
+}
+
+fn text(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+/// Starts a TAM and returns `HOST:PORT`.
+fn start_tam(folder: &Path, listen: &str) -> (Process, String) {
+    let data = text(folder, "tam");
+    let log = folder.join("tam.log");
+    let before = fs::metadata(&log).map_or(0, |found| found.len());
+    let arguments = ["--json", "tam", "serve", "--data", &data, "--listen", listen];
+    let mut tam = Process::start("tam", folder, &arguments);
+    let address = tam.wait_until("the TAM serves", || {
+        let said = fs::read(&log).unwrap();
+        let said = String::from_utf8_lossy(&said[usize::try_from(before).unwrap()..]).into_owned();
+        let (_, url) = said.split_once("\"tam\": \"http://")?;
+        let address = url.split_once("/tam")?.0.to_owned();
+        // It says so before the first connection is taken.
+        let token = folder.join("tam/admin.token").exists();
+        let answers = token && std::net::TcpStream::connect(&address).is_ok();
+        (answers && healthy(&address)).then_some(address)
+    });
+    (tam, address)
+}
+
+fn healthy(address: &str) -> bool {
+    super::request(address, "GET", "/healthz", &[], b"").status == 200
+}
+
+impl World {
+    /// Sets everything up with the documented commands.
+    #[must_use]
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let mut world = Self::in_folder(&path, &path.join("tee"));
+        world._temporary = Some(folder);
+        world
+    }
+
+    /// Sets everything up in `folder`, with the TEE's data in `tee_data`.
+    #[must_use]
+    pub fn in_folder(folder: &Path, tee_data: &Path) -> Self {
+        for (name, algorithm) in
+            [("administrator", "esp256"), ("acme", "ed25519"), ("globex", "esp256")]
+        {
+            Keys::make(folder, name, algorithm);
+        }
+        let (tam, address) = start_tam(folder, "127.0.0.1:0");
+        let wire = Wire::to(&address);
+        let path = |name: &str| text(folder, name);
+        let tam_key = path("tam.pub.pem");
+        let (tam_data, tee_data) = (path("tam"), tee_data.to_str().unwrap().to_owned());
+        let keys = ["tam", "keys", "--data", &tam_data, "--format", "pem"];
+        run(&[&keys[..], &["--algorithm", "esp256", "--out", &tam_key]].concat()).ok();
+        let administrator = path("administrator.pub.pem");
+        let trust = ["tee", "trust", "--data", &tee_data, "--tam-key", &tam_key];
+        run(&[&trust[..], &["--signer-key", &administrator]].concat()).ok();
+        let endorsement = ["tee", "endorsement", "--data", &tee_data, "--label", "site=test"];
+        fs::write(path("endorsement.json"), run(&endorsement).bytes()).unwrap();
+        if !folder.join("tee").exists() {
+            std::os::unix::fs::symlink(&tee_data, folder.join("tee")).unwrap();
+        }
+        let tee = start_tee(folder);
+        let broker = start_broker(folder, &wire.url());
+        let mut world = Self {
+            tam,
+            tee,
+            broker,
+            wire,
+            address,
+            ueid: String::new(),
+            folder: folder.to_owned(),
+            _temporary: None,
+        };
+        let device = world.admin(&["enroll", &path("endorsement.json")]).json();
+        world.ueid = device["ueid"].as_str().unwrap().to_owned();
+        world.create_domain("acme");
+        world.create_domain("globex");
+        world
+    }
+
+    /// The path of a file in the world's folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> String {
+        text(&self.folder, name)
+    }
+
+    /// Writes a file in the world's folder; its path.
+    #[must_use]
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        fs::write(self.folder.join(name), content).unwrap();
+        self.path(name)
+    }
+
+    /// Runs `tamarack admin` with `--json`.
+    #[track_caller]
+    pub fn admin(&self, arguments: &[&str]) -> Finished {
+        let (tam, token) = (format!("http://{}", self.address), self.path("tam/admin.token"));
+        run(&[&["--json", "admin", "--tam", &tam, "--token-file", &token], arguments].concat())
+    }
+
+    /// Runs `tamarack app` with `--json`.
+    #[track_caller]
+    pub fn app(&self, arguments: &[&str]) -> Finished {
+        let socket = self.path("app.sock");
+        run(&[&["--json", "app", "--socket", &socket], arguments].concat())
+    }
+
+    /// Creates a domain at the TAM whose prefix and owner have its name.
+    pub fn create_domain(&self, name: &str) {
+        let (owner, out) = (self.path(&format!("{name}.pub.pem")), self.path(&format!("{name}-domain.suit")));
+        let (key, anchor) = (self.path("administrator.pem"), self.path("administrator.pub.pem"));
+        let create = ["manifest", "create", "--domain", name, "--prefix", name, "--owner", &owner];
+        let signed = ["--sequence-number", "1", "--key", &key, "--out", &out];
+        run(&[&create[..], &signed].concat()).ok();
+        let create = ["domain", "create", name, "--prefix", name, "--signer-key", &owner];
+        self.admin(&[&create[..], &["--manifest", &out, "--anchor", &anchor]].concat()).ok();
+    }
+
+    /// Makes a manifest; the envelope's path. `more` are further arguments.
+    #[track_caller]
+    pub fn manifest(
+        &self,
+        component: &str,
+        number: u64,
+        payload: &[u8],
+        signer: &str,
+        more: &[&str],
+    ) -> String {
+        let name = format!("{}-{number}-by-{signer}", component.replace('/', "."));
+        let payload = self.write(&format!("{name}.payload"), payload);
+        let (out, key) = (self.path(&format!("{name}.suit")), self.path(&format!("{signer}.pem")));
+        let number = number.to_string();
+        let create = ["manifest", "create", "--component", component, "--payload", &payload];
+        let signed = ["--sequence-number", &number, "--key", &key, "--out", &out];
+        run(&[&create[..], &signed, more].concat()).ok();
+        out
+    }
+
+    /// Publishes a component's release that carries its payload.
+    #[track_caller]
+    pub fn publish(&self, component: &str, number: u64, payload: &[u8], signer: &str) {
+        let envelope = self.manifest(component, number, payload, signer, &[]);
+        self.admin(&["publish", &envelope]).ok();
+    }
+
+    /// Has a component on every device.
+    #[track_caller]
+    pub fn deploy(&self, component: &str) {
+        self.admin(&["deploy", component, "--to", "all"]).ok();
+    }
+
+    /// Has the device ask the TAM; how many exchanges that were.
+    #[track_caller]
+    pub fn policy_check(&self) -> u64 {
+        self.app(&["policy-check"]).json()["exchanges"].as_u64().unwrap()
+    }
+
+    /// What is installed: component and sequence number.
+    #[must_use]
+    #[track_caller]
+    pub fn installed(&self) -> Vec<(String, u64)> {
+        let list = self.app(&["list"]).json();
+        let entry = |component: &Value| {
+            let name = component["component"].as_str().unwrap().to_owned();
+            (name, component["sequence_number"].as_u64().unwrap())
+        };
+        list["components"].as_array().unwrap().iter().map(entry).collect()
+    }
+
+    /// The sequence number of what is installed as a component.
+    #[must_use]
+    #[track_caller]
+    pub fn version(&self, component: &str) -> Option<u64> {
+        let installed = self.installed();
+        installed.iter().find(|(name, _)| name == component).map(|(_, number)| *number)
+    }
+
+    /// What an application answers to its command 1 with the input `Ada`.
+    #[must_use]
+    #[track_caller]
+    pub fn greeting(&self, component: &str) -> String {
+        let answer = self.app(&["invoke", component, "1", "--input", "Ada"]).json();
+        answer["output_text"].as_str().unwrap().to_owned()
+    }
+
+    /// Starts the TEE again, after it has gone.
+    pub fn restart_tee(&mut self) {
+        self.tee = start_tee(&self.folder);
+    }
+
+    /// Starts the TAM again where it was, after it has gone.
+    pub fn restart_tam(&mut self) {
+        (self.tam, _) = start_tam(&self.folder, &self.address);
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn start_tee(folder: &Path) -> Process {
+    let (data, socket) = (text(folder, "tee"), text(folder, "tee.sock"));
+    let arguments = ["--verbose", "tee", "serve", "--data", &data, "--socket", &socket];
+    let mut tee = Process::start("tee", folder, &arguments);
+    tee.wait_until("the TEE serves", || std::os::unix::net::UnixStream::connect(&socket).ok());
+    tee
+}
+
+fn start_broker(folder: &Path, tam: &str) -> Process {
+    let (tee, socket) = (text(folder, "tee.sock"), text(folder, "app.sock"));
+    let arguments = ["--verbose", "broker", "serve", "--tee", &tee, "--tam", tam, "--socket", &socket];
+    let mut broker = Process::start("broker", folder, &arguments);
+    broker.wait_until("the broker serves", || std::os::unix::net::UnixStream::connect(&socket).ok());
+    broker
+}
