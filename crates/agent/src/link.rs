@@ -18,8 +18,11 @@ use alloc::{
 use tamarack_cose::cbor::{self, DecodeError, Limits, Problem, Reader, Type, Writer};
 use tamarack_suit::ComponentId;
 
-/// Longest frame in bytes: a TEEP message at its default limit with room to spare.
-pub const MAX_FRAME: usize = 2 << 20;
+/// Longest TEEP message that crosses the link, in bytes: an Update with payloads of some megabytes fits.
+pub const MAX_MESSAGE: usize = 8 << 20;
+
+/// Longest frame in bytes: the longest message with room to spare.
+pub const MAX_FRAME: usize = MAX_MESSAGE + 64 * 1024;
 
 /// Most bytes of a payload in one [`Call::FetchChunk`].
 pub const FETCH_CHUNK: usize = 64 * 1024;

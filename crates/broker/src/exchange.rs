@@ -4,16 +4,13 @@ use reqwest::{
     Client, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
 };
-use tamarack_agent::link::{Call, Reply};
+use tamarack_agent::link::{Call, MAX_MESSAGE, Reply};
 use tamarack_teep::{MEDIA_TYPE, MediaType};
 
 use crate::{BrokerError, fetch::PayloadSource, http_client::explain, tee_link::TeeLink};
 
 /// A TEEP exchange is four messages; one that goes on and on is a fault of the TAM.
 const MAX_ROUNDS: usize = 32;
-
-/// Longest message taken from a TAM, in bytes.
-const MAX_MESSAGE: usize = 1 << 20;
 
 /// Carries messages between a TAM and the TEE.
 #[derive(Debug, Clone)]

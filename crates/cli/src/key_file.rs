@@ -71,19 +71,68 @@ pub(crate) fn read_secret(path: &Path, crypto: &CryptoProvider) -> Result<Secret
 
 /// Reads a public key, or the public part of a private one.
 pub(crate) fn read_public(path: &Path, crypto: &CryptoProvider) -> Result<PublicKey, Failure> {
+    match read_publics(path, crypto)?.as_slice() {
+        [key] => Ok(*key),
+        keys => Err(Failure::file(
+            path,
+            format!("holds {} keys; one is expected", keys.len()),
+        )),
+    }
+}
+
+/// Reads the public keys in a file: one in any format, several PEM blocks, or a JWK set.
+pub(crate) fn read_publics(
+    path: &Path,
+    crypto: &CryptoProvider,
+) -> Result<Vec<PublicKey>, Failure> {
     let bytes = Zeroizing::new(files::read(path)?);
-    let public = match KeyFormat::of(&bytes) {
-        KeyFormat::Pem => {
-            let pem = text(path, &bytes)?;
-            PublicKey::from_pem(&pem).or_else(|error| {
-                let secret = SecretKey::from_pem(crypto, &pem);
-                secret.map(|key| *key.public_key()).map_err(|_| error)
+    let keys = match KeyFormat::of(&bytes) {
+        KeyFormat::Pem => pem_blocks(&text(path, &bytes)?)
+            .map(|block| {
+                PublicKey::from_pem(block).or_else(|error| {
+                    let secret = SecretKey::from_pem(crypto, block);
+                    secret.map(|key| *key.public_key()).map_err(|_| error)
+                })
             })
+            .collect(),
+        KeyFormat::Jwk => {
+            let json = text(path, &bytes)?;
+            match serde_json::from_str::<JwkSet>(&json) {
+                Ok(set) => set
+                    .keys
+                    .iter()
+                    .map(|jwk| PublicKey::from_jwk(&jwk.to_string()))
+                    .collect(),
+                Err(_) => PublicKey::from_jwk(&json).map(|key| vec![key]),
+            }
         }
-        KeyFormat::Jwk => PublicKey::from_jwk(&text(path, &bytes)?),
-        KeyFormat::Cose => PublicKey::from_cose_key(&bytes),
+        KeyFormat::Cose => PublicKey::from_cose_key(&bytes).map(|key| vec![key]),
     };
-    public.map_err(|error: KeyError| {
+    keys.map_err(|error: KeyError| {
         Failure::file(path, error).hint("a public key in PEM, JWK or COSE_Key is expected")
+    })
+}
+
+/// A JWK set (RFC 7517 section 5).
+#[derive(serde::Deserialize)]
+struct JwkSet {
+    keys: Vec<serde_json::Value>,
+}
+
+/// The blocks of a PEM file, each with its end line; what does not end is a block too, and wrong.
+fn pem_blocks(pem: &str) -> impl Iterator<Item = &str> {
+    const END: &str = "-----END";
+    let mut rest = pem.trim();
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(END).and_then(|end| {
+            let line = rest.get(end..)?.find('\n')?;
+            Some(end + line)
+        });
+        let (block, left) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = left.trim_start();
+        Some(block)
     })
 }

@@ -21,7 +21,7 @@ use crate::{
     failure::Failure,
     files,
     key::Algorithm,
-    key_file::read_public,
+    key_file::read_publics,
     output::{Output, table},
 };
 
@@ -168,14 +168,13 @@ impl Trust {
     fn run(self, output: Output) -> Result<(), Failure> {
         let crypto = rustcrypto::provider();
         let anchors = |paths: &[PathBuf], role| {
-            let anchor = |path: &PathBuf| {
-                let key = read_public(path, &crypto)?;
-                Ok(Anchor::new(role, key, &path.display().to_string(), &crypto))
-            };
-            paths
-                .iter()
-                .map(anchor)
-                .collect::<Result<Vec<_>, Failure>>()
+            let mut anchors = Vec::new();
+            for path in paths {
+                let name = path.display().to_string();
+                let keys = read_publics(path, &crypto)?.into_iter();
+                anchors.extend(keys.map(|key| Anchor::new(role, key, &name, &crypto)));
+            }
+            Ok::<_, Failure>(anchors)
         };
         let mut added = anchors(&self.tam_key, AnchorRole::Tam)?;
         added.extend(anchors(&self.signer_key, AnchorRole::Signer)?);

@@ -17,7 +17,7 @@ use tamarack_teep::{Encoding, Message, Protected, ProtectionError, Verified, pro
 
 use crate::{
     exchange::{Exchanges, PolicyRound, StrangerBudget},
-    link::InstalledComponent,
+    link::{InstalledComponent, MAX_MESSAGE},
     platform::{Platform, StorageError, View},
     state::{Anchor, AnchorRole, ComponentRecord, KnownManifest, Record, Request, RequestKind},
 };
@@ -63,11 +63,15 @@ pub enum AgentError {
 }
 
 impl<P: Platform> Agent<P> {
-    /// An agent in the TEE that `platform` is, with the default limits on messages.
+    /// An agent in the TEE that `platform` is, taking messages of up to
+    /// [`MAX_MESSAGE`](crate::link::MAX_MESSAGE) bytes.
     pub fn new(platform: P) -> Self {
         Self {
             platform,
-            limits: Limits::default(),
+            limits: Limits {
+                bytes: MAX_MESSAGE,
+                ..Limits::default()
+            },
             exchanges: Exchanges::default(),
             policy_round: PolicyRound::default(),
             stranger_budget: StrangerBudget::default(),
