@@ -26,9 +26,6 @@ use serde::{Deserialize, Serialize};
 pub struct ComponentRequest {
     /// The component identifier: segments joined by `/`.
     pub component: String,
-    /// Where the application was told that the component can be had. A suggestion to the agent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tam_uri: Option<String>,
 }
 
 /// What a request led to.

@@ -152,8 +152,20 @@ impl Broker {
             tam_uri: Some(self.tam_uri.clone()),
         };
         let mut exchanges = 0;
-        while self.start(&call).await? {
-            exchanges += 1;
+        let mut failed = None;
+        loop {
+            match self.start(&call).await {
+                Ok(false) => break,
+                Ok(true) => exchanges += 1,
+                // The other TAMs are asked all the same, and the agent's round comes to its end.
+                Err(error @ (BrokerError::Tam { .. } | BrokerError::EndlessExchange { .. })) => {
+                    failed.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         Ok(exchanges)
     }
@@ -318,7 +330,7 @@ async fn request(
 ) -> Answer<Outcome> {
     let Json(body) = body?;
     let component = parse_component(&body.component)?;
-    let tam_uri = Some(body.tam_uri.unwrap_or_else(|| broker.tam_uri.clone()));
+    let tam_uri = Some(broker.tam_uri.clone());
     let started = broker
         .start(&Call::RequestTa {
             component: component.clone(),
@@ -334,7 +346,7 @@ async fn unrequest(
 ) -> Answer<Outcome> {
     let Json(body) = body?;
     let component = parse_component(&body.component)?;
-    let tam_uri = Some(body.tam_uri.unwrap_or_else(|| broker.tam_uri.clone()));
+    let tam_uri = Some(broker.tam_uri.clone());
     let call = Call::UnrequestTa {
         component: component.clone(),
         tam_uri,

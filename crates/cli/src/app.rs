@@ -94,7 +94,6 @@ impl LocalApi {
     async fn post_component(&self, path: &str, component: &str) -> Result<Outcome, Failure> {
         let body = ComponentRequest {
             component: component.to_owned(),
-            tam_uri: None,
         };
         http::json(self.client.post(Self::url(path)).json(&body), &self.peer).await
     }

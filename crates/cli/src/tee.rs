@@ -11,7 +11,7 @@ use tamarack_agent::{
     platform::StorageError,
     state::{Anchor, AnchorRole},
 };
-use tamarack_cose::{CryptoProvider, rustcrypto};
+use tamarack_cose::{CryptoProvider, KeyId, rustcrypto};
 use tamarack_tee::{
     Tee, TeeError, endorsement,
     platform::{Software, SoftwareOptions, TeePlatform},
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Print the endorsement of the device, for `tamarack admin enroll`.
     Endorsement(EndorsementOf),
-    /// Trust keys: of TAMs, and of those who sign security domains and whatever no domain owns.
+    /// Trust keys, or no longer: of TAMs, and of those who sign security domains and whatever no domain owns.
     ///
     /// This is the part of the device's maker; the TEE must not be running.
     Trust(Trust),
@@ -75,6 +75,9 @@ pub(crate) struct Trust {
     /// The public key of a device administrator. May be given several times.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     signer_key: Vec<PathBuf>,
+    /// Trust the key with this id no longer, in any role. What it signed before stays.
+    #[arg(long, value_name = "KEY ID")]
+    revoke: Vec<String>,
 }
 
 /// Reads `name=value`.
@@ -181,6 +184,18 @@ impl Trust {
         let tee = self.folder.tee()?;
         let fault = |error: TeeError| explain(&error, &self.folder.data);
         tee.trust(&added).map_err(fault)?;
+        for text in &self.revoke {
+            let id = KeyId::from_hex(text).ok_or_else(|| {
+                Failure::new(format!(
+                    "--revoke {text}: not a key id of 64 hexadecimal digits"
+                ))
+            })?;
+            if !tee.distrust(&id).map_err(fault)? {
+                return Err(Failure::new(format!(
+                    "--revoke {text}: no such key is trusted"
+                )));
+            }
+        }
         let role = |anchor: &Anchor| match anchor.role {
             AnchorRole::Tam => "tam",
             AnchorRole::Signer => "signer",

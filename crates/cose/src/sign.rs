@@ -5,7 +5,7 @@ use crate::{
     cbor::{DecodeError, Problem, Reader, Writer},
     header,
     sign1::{one_payload, write_unprotected},
-    signed::tag,
+    signed::{candidates, names, tag},
 };
 
 /// More signatures than any suite list needs; each costs a verification.
@@ -83,26 +83,19 @@ impl<'a> Sign<'a> {
                 Err(Error::CriticalHeader(label)) => return Err(Error::CriticalHeader(label)),
                 Err(_) => continue,
             };
-            let candidates = trusted.iter().filter(|key| {
-                key.algorithm() == algorithm
-                    && headers
-                        .key_id()
-                        .is_none_or(|kid| kid == key.key_id(crypto).as_bytes())
-            });
             let message = to_be_signed(self.headers.protected, headers.protected, payload);
-            let mut checked = false;
-            let mut signer = None;
-            for key in candidates {
-                checked = true;
-                if crypto.signatures.verify(key, &message, signature).is_ok() {
-                    signer = Some(key);
-                    break;
+            let fits = |key: &PublicKey| crypto.signatures.verify(key, &message, signature).is_ok();
+            let candidates = candidates(crypto, trusted, algorithm, headers.key_id());
+            match candidates.iter().find(|key| fits(key)) {
+                Some(key) => verified = verified.or(Some(**key)),
+                // Only a signature that names one of our keys is wrong; another may be somebody else's.
+                None if headers.key_id().is_some()
+                    && candidates
+                        .iter()
+                        .any(|key| names(crypto, headers.key_id(), key)) =>
+                {
+                    return Err(Error::BadSignature);
                 }
-            }
-            match signer {
-                Some(key) => verified = verified.or(Some(*key)),
-                // Without a key id the signature may be another TAM's key, so only a named one is wrong.
-                None if checked && headers.key_id().is_some() => return Err(Error::BadSignature),
                 None => {}
             }
         }

@@ -1,7 +1,7 @@
 use alloc::{vec, vec::Vec};
 
 use crate::{
-    CryptoProvider, Error, Headers, PublicKey, Sign, Sign1,
+    CryptoProvider, Error, Headers, PublicKey, Sign, Sign1, SignatureAlgorithm,
     cbor::{self, Limits, Problem, Reader, Type},
 };
 
@@ -105,7 +105,8 @@ impl<'a> Signed<'a> {
 
     /// Verifies with one of `trusted`; returns the key that signed, and the payload.
     ///
-    /// A key id selects the key; without one, every trusted key of the right algorithm is tried.
+    /// A key id that is the thumbprint of a trusted key selects it. Any other is a hint that says nothing
+    /// here (RFC 9052 section 3.1), and as without one, every trusted key of the right algorithm is tried.
     ///
     /// # Errors
     ///
@@ -125,17 +126,39 @@ impl<'a> Signed<'a> {
             Self::Sign1(sign1) => sign1,
         };
         let algorithm = sign1.headers().algorithm()?;
-        let kid = sign1.headers().key_id();
         let mut outcome = Err(Error::UnknownKey);
-        for key in trusted.iter().filter(|key| key.algorithm() == algorithm) {
-            if kid.is_some_and(|kid| kid != key.key_id(crypto).as_bytes()) {
-                continue;
-            }
+        for key in candidates(crypto, trusted, algorithm, sign1.headers().key_id()) {
             match sign1.verify(crypto, key, detached) {
                 Ok(payload) => return Ok((*key, payload)),
-                Err(error) => outcome = Err(error),
+                // A key that the key id does not name proves nothing by not fitting.
+                Err(error) if names(crypto, sign1.headers().key_id(), key) => outcome = Err(error),
+                Err(_) => {}
             }
         }
         outcome
+    }
+}
+
+/// Whether a key id is the thumbprint of `key`, or there is none and any key may be meant.
+pub(crate) fn names(crypto: &CryptoProvider, key_id: Option<&[u8]>, key: &PublicKey) -> bool {
+    key_id.is_none_or(|key_id| key_id == key.key_id(crypto).as_bytes())
+}
+
+/// The keys that may have signed: the one that the key id names, or else all of the algorithm.
+pub(crate) fn candidates<'k>(
+    crypto: &CryptoProvider,
+    trusted: &'k [PublicKey],
+    algorithm: SignatureAlgorithm,
+    key_id: Option<&[u8]>,
+) -> Vec<&'k PublicKey> {
+    let fitting = trusted.iter().filter(|key| key.algorithm() == algorithm);
+    let named: Vec<_> = fitting
+        .clone()
+        .filter(|key| names(crypto, key_id, key))
+        .collect();
+    if named.is_empty() {
+        fitting.collect()
+    } else {
+        named
     }
 }

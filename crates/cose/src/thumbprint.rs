@@ -22,6 +22,27 @@ impl KeyId {
         bytes.try_into().ok().map(Self)
     }
 
+    /// A key id written as 64 hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digit = |digit: u8| {
+            char::from(digit)
+                .to_digit(16)
+                .and_then(|d| u8::try_from(d).ok())
+        };
+        let mut id = [0; 32];
+        let pairs = text.as_bytes().chunks_exact(2);
+        if text.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in id.iter_mut().zip(pairs) {
+            for &half in pair {
+                *byte = *byte << 4 | digit(half)?;
+            }
+        }
+        Some(Self(id))
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

@@ -1,7 +1,7 @@
 use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::{
-    CryptoProvider, PublicKey, Signed,
+    CryptoProvider, KeyId, PublicKey, Signed,
     cbor::{Reader, Type},
     tag,
 };
@@ -153,13 +153,27 @@ impl<'a> Envelope<'a> {
         }
         let mut signers = Vec::new();
         let mut trouble = Error::Unauthorized(tamarack_cose::Error::UnknownKey);
-        for key in trusted {
-            let named = signed
-                .signatures()
+        let headers = signed.signatures();
+        let key_ids: Vec<_> = trusted.iter().map(|key| key.key_id(crypto)).collect();
+        let names = |key_id: &KeyId| {
+            headers
                 .iter()
-                .any(|headers| headers.key_id() == Some(key.key_id(crypto).as_bytes()));
-            match verify_by(&signed, crypto, key, self.digest_bytes()) {
-                Ok(()) => signers.push(*key),
+                .any(|headers| headers.key_id() == Some(key_id.as_bytes()))
+        };
+        // Where every signature names a trusted key, the others need not be tried.
+        let all_named = headers.iter().all(|headers| {
+            key_ids
+                .iter()
+                .any(|key_id| headers.key_id() == Some(key_id.as_bytes()))
+        });
+        for (key, key_id) in trusted.iter().zip(&key_ids) {
+            let named = names(key_id);
+            if all_named && !named {
+                continue;
+            }
+            let payload = Some(self.digest_bytes());
+            match signed.verify(crypto, core::slice::from_ref(key), payload) {
+                Ok(_) => signers.push(*key),
                 Err(tamarack_cose::Error::UnknownKey) => {}
                 // A signature that names a trusted key and is not by it is a forgery.
                 Err(error @ tamarack_cose::Error::BadSignature) if named => {
@@ -194,30 +208,6 @@ impl<'a> Envelope<'a> {
             kept: self.encode_kept(),
         })
     }
-}
-
-/// Whether `key` signed `payload`.
-///
-/// A key id is a hint. One that has the form of a thumbprint says which key it is; what other schemes an
-/// author may use for key ids is not known here, and the key is then tried.
-fn verify_by(
-    signed: &Signed<'_>,
-    crypto: &CryptoProvider,
-    key: &PublicKey,
-    payload: &[u8],
-) -> Result<(), tamarack_cose::Error> {
-    match signed {
-        Signed::Sign1(sign1) if !sign1.headers().key_id().is_some_and(is_thumbprint) => {
-            sign1.verify(crypto, key, Some(payload)).map(drop)
-        }
-        other => other
-            .verify(crypto, core::slice::from_ref(key), Some(payload))
-            .map(drop),
-    }
-}
-
-fn is_thumbprint(key_id: &[u8]) -> bool {
-    tamarack_cose::KeyId::from_bytes(key_id).is_some()
 }
 
 /// What becomes of the envelope when one block does not verify.

@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tamarack_agent::{
@@ -21,13 +21,21 @@ use tamarack_agent::{
     link::{Call, MAX_FRAME, Reply},
     platform::{Platform, StorageError},
 };
+use tamarack_cose::cbor::Limits;
 use tamarack_suit::{DeviceError, Fetch};
 use tamarack_ta::ResultCode;
+use tamarack_teep::{Message, Protected};
 
 use crate::{Tee, TeeError, applications::InvocationError};
 
 /// Connections served at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 64;
+
+/// How long a broker may take to say what it wants: a silent connection takes a place from others.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a payload may take as a whole. The agent does nothing else meanwhile.
+const FETCH_DEADLINE: Duration = Duration::from_secs(30 * 60);
 
 /// Bytes of a payload that are read and dropped after it was refused.
 const MAX_DROPPED: usize = 64 << 20;
@@ -102,10 +110,11 @@ impl Server {
     }
 
     fn answer(&self, stream: UnixStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        stream.set_read_timeout(Some(FIRST_TIMEOUT))?;
         stream.set_write_timeout(Some(READ_TIMEOUT))?;
         let mut link = LinkStream { stream };
         let frame = link.read()?;
+        link.stream.set_read_timeout(Some(READ_TIMEOUT))?;
         let reply = match Call::decode(&frame) {
             Ok(call) => self.dispatch(call, &mut link),
             Err(error) => Reply::failed(ResultCode::BAD_FORMAT.0, error),
@@ -132,7 +141,10 @@ impl Server {
             Call::ProcessTeepMessage { tam_uri, message } => {
                 tracing::debug!(tam_uri, bytes = message.len(), "a message from a TAM");
                 match self.agent(|agent| agent.process_teep_message(&message, link)) {
-                    Ok(Some(answer)) => Reply::Message(answer),
+                    Ok(Some(answer)) => {
+                        log_answer(&answer);
+                        Reply::Message(answer)
+                    }
                     Ok(None) => Reply::NoData,
                     Err(error) => failed(&error),
                 }
@@ -191,6 +203,23 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Writes down what the agent answered: a refusal is what an operator looks for.
+fn log_answer(answer: &[u8]) {
+    let limits = Limits {
+        bytes: MAX_FRAME,
+        ..Limits::default()
+    };
+    let read = Protected::decode(answer, &limits).and_then(|answer| answer.read_unverified());
+    match read.map(|(message, _)| message) {
+        Ok(Message::Error(error)) => {
+            let reason = error.explanation.map(|explanation| explanation.text);
+            tracing::warn!(code = %error.code, reason, "a TAM's message was refused");
+        }
+        Ok(message) => tracing::info!(answer = message.name(), "a TAM's message was answered"),
+        Err(error) => tracing::error!(%error, "the agent's own answer can't be read"),
     }
 }
 
@@ -270,8 +299,14 @@ impl Fetch for LinkStream {
         // in step; more than that is a flood.
         let mut dropped = 0;
         let mut refusal = None;
+        let started = Instant::now();
         loop {
             let frame = self.read().map_err(broken)?;
+            if started.elapsed() > FETCH_DEADLINE {
+                return Err(DeviceError::Unavailable(format!(
+                    "{uri}: it takes too long"
+                )));
+            }
             match Call::decode(&frame) {
                 // Chunks without content would keep the agent busy for ever.
                 Ok(Call::FetchChunk(chunk)) if chunk.is_empty() => {

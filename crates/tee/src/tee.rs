@@ -14,7 +14,7 @@ use tamarack_agent::{
     },
     state::{Anchor, AnchorRole, Record},
 };
-use tamarack_cose::{CryptoProvider, PublicKey, Signer};
+use tamarack_cose::{CryptoProvider, KeyId, PublicKey, Signer};
 use tamarack_rats::{
     Claims, Confirmation, EAT_CWT, Endorsement, Measurement, ReferenceMeasurement,
 };
@@ -113,6 +113,25 @@ impl Tee {
             anchor.save(&mut *transaction)?;
         }
         Ok(transaction.commit()?)
+    }
+
+    /// No longer trusts the key with this thumbprint, in any role; `false` if it was not trusted.
+    ///
+    /// What it signed before stays.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub fn distrust(&self, key_id: &KeyId) -> Result<bool, TeeError> {
+        let mut transaction: Box<dyn Transaction + '_> = self.store.begin()?;
+        let mut found = false;
+        for anchor in Anchor::all(&*transaction)? {
+            if anchor.key_id == *key_id {
+                found |= Anchor::delete(&mut *transaction, &anchor.key())?;
+            }
+        }
+        transaction.commit()?;
+        Ok(found)
     }
 
     /// The keys that are trusted.

@@ -6,7 +6,7 @@ use tamarack_cose::{
     sign, sign1,
 };
 
-use crate::{Encoding, Message};
+use crate::{Encoding, Message, Token};
 
 /// Why a protected message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,13 +15,15 @@ pub enum ProtectionError {
     /// The COSE object is malformed, or nobody trusted signed it.
     #[error(transparent)]
     Cose(#[from] tamarack_cose::Error),
-    /// The payload is no TEEP message. `authentic` tells whether a trusted key signed it.
+    /// The payload is no TEEP message.
     #[error("not a TEEP message: {error}")]
     Message {
         /// Where and why.
         error: DecodeError,
         /// The key that signed, once that was checked.
         signer: Option<PublicKey>,
+        /// The token, as far as one can be made out, for the Error that answers.
+        token: Option<Token>,
     },
 }
 
@@ -78,10 +80,22 @@ impl<'a> Protected<'a> {
     pub fn read_unverified(&self) -> Result<(Message, Encoding), ProtectionError> {
         let payload = self.signed.unverified_payload();
         let payload = payload.ok_or(tamarack_cose::Error::Payload("missing"))?;
-        Message::decode(payload, &self.limits).map_err(|error| ProtectionError::Message {
+        Message::decode(payload, &self.limits)
+            .map_err(|error| self.not_a_message(error, None, payload))
+    }
+
+    fn not_a_message(
+        &self,
+        error: DecodeError,
+        signer: Option<PublicKey>,
+        payload: &[u8],
+    ) -> ProtectionError {
+        let token = Message::find_token(payload, &self.limits);
+        ProtectionError::Message {
             error,
-            signer: None,
-        })
+            signer,
+            token,
+        }
     }
 
     /// Verifies the signature with one of `trusted` and then decodes the message.
@@ -98,11 +112,8 @@ impl<'a> Protected<'a> {
         trusted: &[PublicKey],
     ) -> Result<Verified, ProtectionError> {
         let (signer, payload) = self.signed.verify(crypto, trusted, None)?;
-        let (message, encoding) =
-            Message::decode(payload, &self.limits).map_err(|error| ProtectionError::Message {
-                error,
-                signer: Some(signer),
-            })?;
+        let (message, encoding) = Message::decode(payload, &self.limits)
+            .map_err(|error| self.not_a_message(error, Some(signer), payload))?;
         Ok(Verified {
             message,
             encoding,

@@ -25,8 +25,14 @@ const MAX_DESCRIPTOR: u64 = 16 * 1024;
 /// Largest envelope that is kept, without its payloads, in bytes.
 const MAX_ENVELOPE: usize = 256 * 1024;
 
+/// Most manifests of one security domain, unlinked ones included.
+const MAX_MANIFESTS: usize = 256;
+
 /// Most components of one security domain: each takes room in the agent's own records.
 const MAX_COMPONENTS: usize = 256;
+
+/// Most components of all security domains together: a TAM is told of each in every QueryResponse.
+const MAX_COMPONENTS_IN_ALL: usize = 1024;
 
 /// The TEE during one SUIT procedure.
 pub(super) struct TeeDevice<'a, P> {
@@ -271,6 +277,15 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
         {
             return refuse("the signer has no right to that identifier");
         }
+        let domain = self.rights.domain_name(&record.id);
+        let manifests = KnownManifest::all(&*self.transaction)?;
+        let others = manifests.iter().filter(|known| {
+            known.record.id != record.id && self.rights.domain_name(&known.record.id) == domain
+        });
+        // Those that were unlinked count too: their numbers are remembered for ever.
+        if others.count() >= MAX_MANIFESTS {
+            return refuse("the limit on manifests of the security domain is reached");
+        }
         if self.record(&record.id)?.is_some() || record.components.contains(&record.id) {
             return refuse("the identifier is that of a component");
         }
@@ -284,21 +299,35 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
         let others = components
             .iter()
             .filter(|c| c.domain == domain && c.component != *component);
-        if others.count() >= MAX_COMPONENTS {
+        if others.count() >= MAX_COMPONENTS || components.len() >= MAX_COMPONENTS_IN_ALL {
             let text = format!("the limit of {MAX_COMPONENTS} components is reached");
             return Err(DeviceError::Failed(text));
         }
         Ok(())
     }
 
-    /// Removes all that a manifest installed, whatever its own uninstall section says or leaves undone.
-    pub(super) fn remove_all_of(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
-        for installed in ComponentRecord::all(&*self.transaction)? {
-            if installed.manifest == *id {
-                self.remove(&installed.component)?;
+    /// Removes what a manifest installed, whatever its own uninstall section says or leaves undone; what
+    /// another manifest lists too goes to that one.
+    fn remove_all_of(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
+        let manifests = KnownManifest::all(&*self.transaction)?;
+        for mut installed in ComponentRecord::all(&*self.transaction)? {
+            if installed.manifest != *id {
+                continue;
+            }
+            let heir = manifests.iter().find(|known| {
+                known.envelope.is_some()
+                    && known.record.id != *id
+                    && known.record.components.contains(&installed.component)
+            });
+            match heir {
+                Some(heir) => {
+                    installed.manifest = heir.record.id.clone();
+                    installed.save(self.transaction)?;
+                }
+                None => self.remove(&installed.component)?,
             }
         }
-        self.forget_manifest(id)
+        Ok(())
     }
 
     /// Removes what an older release of the manifest installed and this one no longer lists.
@@ -307,7 +336,10 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
         for component in old.unwrap_or_default() {
             let installed = self.record(&component)?;
             let ours = installed.is_some_and(|installed| installed.manifest == record.id);
-            if ours && !record.components.contains(&component) {
+            let still_theirs = self
+                .rights
+                .permits(&record.signers, Access::Component, &component);
+            if ours && still_theirs && !record.components.contains(&component) {
                 self.remove(&component)?;
             }
         }
@@ -462,6 +494,7 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
     }
 
     fn forget_manifest(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
+        self.remove_all_of(id)?;
         if let Some(mut known) = self.known(id)? {
             // The number stays, or the Update that once installed it could bring it back.
             known.envelope = None;

@@ -201,19 +201,17 @@ impl<P: Platform> Agent<P> {
         message: &[u8],
         fetch: &mut dyn Fetch,
     ) -> Result<Option<Vec<u8>>, AgentError> {
-        let verified = match self.verify(message)? {
+        let (verified, digest) = match self.verify(message)? {
             Ok(verified) => verified,
-            Err(refusal) => {
-                let now = self.platform.now();
-                if !self.stranger_budget.spend(now) {
+            Err(Rejection { refusal, authentic }) => {
+                if !authentic && !self.stranger_budget.spend(self.platform.now()) {
                     return Ok(None);
                 }
-                return self
-                    .answer(&refusal.into_message().into(), Encoding::default())
-                    .map(Some);
+                let refusal = refusal.into_message().into();
+                return self.answer(&refusal, Encoding::default()).map(Some);
             }
         };
-        let encoding = Encoding {
+        let mut encoding = Encoding {
             numbering: verified.encoding().numbering,
             ..Default::default()
         };
@@ -229,12 +227,11 @@ impl<P: Platform> Agent<P> {
                     Err(refusal) => refusal.with_token(token).into_message().into(),
                 }
             }
-            Message::Update(update) => {
-                let digest = self.platform.crypto().sha256(message);
-                self.apply_update(&update, &tam, digest, fetch)?
-            }
+            Message::Update(update) => self.apply_update(&update, &tam, digest, fetch)?,
             // req: TEEP-MSG-004
             other => {
+                // What is no TAM's message says nothing about the TAM's numbering.
+                encoding = Encoding::default();
                 let text = alloc::format!("an agent does not take a {}", other.name());
                 Refusal::permanent(&text).into_message().into()
             }
@@ -244,33 +241,62 @@ impl<P: Platform> Agent<P> {
 
     /// Opens a message with the TAM anchors, or says what to answer instead.
     ///
-    /// No field of the message counts before this has succeeded.
+    /// No field of the message counts before this has succeeded. With the message comes the SHA-256 of what
+    /// was signed: the bytes around it can be changed without a key.
     // req: TEEP-VAL-007
     // req: ARCH-021
-    fn verify(&self, message: &[u8]) -> Result<Result<Verified, Refusal>, StorageError> {
+    fn verify(
+        &self,
+        message: &[u8],
+    ) -> Result<Result<(Verified, [u8; 32]), Rejection>, StorageError> {
+        let crypto = self.platform.crypto();
         let protected = match Protected::decode(message, &self.limits) {
             Ok(protected) => protected,
-            Err(error) => return Ok(Err(Refusal::permanent(&error.to_string()))),
+            Err(error) => {
+                return Ok(Err(Rejection::stranger(Refusal::permanent(
+                    &error.to_string(),
+                ))));
+            }
         };
         let ours = self.platform.teep_key().public_key().algorithm();
-        let supported = protected.algorithms().any(|algorithm| algorithm == ours);
-        let keys = Anchor::keys(&*self.platform.storage().view()?, AnchorRole::Tam)?;
+        let mut keys = Anchor::keys(&*self.platform.storage().view()?, AnchorRole::Tam)?;
         // A suite that this agent does not speak is told apart from a key that it does not trust.
-        if !supported {
-            return Ok(Err(Refusal::unsupported_suites(ours)));
+        if !protected.algorithms().any(|algorithm| algorithm == ours) {
+            return Ok(Err(Rejection::stranger(Refusal::unsupported_suites(ours))));
         }
-        Ok(protected
-            .verify(self.platform.crypto(), &keys)
-            .map_err(|error| match error {
-                ProtectionError::Message { error, .. } => Refusal::permanent(&error.to_string()),
-                error => Refusal::permanent(&error.to_string()),
-            }))
+        // One suite for the whole exchange: the agent's (requirement TEEP-COSE-012).
+        keys.retain(|key| key.algorithm() == ours);
+        let payload = protected.signed().unverified_payload().unwrap_or_default();
+        Ok(match protected.verify(crypto, &keys) {
+            Ok(verified) => Ok((verified, crypto.sha256(payload))),
+            Err(ProtectionError::Message { error, token, .. }) => Err(Rejection {
+                refusal: Refusal::permanent(&error.to_string()).with_token(token),
+                authentic: true,
+            }),
+            Err(error) => Err(Rejection::stranger(Refusal::permanent(&error.to_string()))),
+        })
     }
 
     /// Signs an answer.
     fn answer(&self, message: &Message, encoding: Encoding) -> Result<Vec<u8>, AgentError> {
         let signer = self.platform.teep_key();
         protect(self.platform.crypto(), signer, message, encoding).map_err(AgentError::Signing)
+    }
+}
+
+/// A message that is not acted on.
+struct Rejection {
+    refusal: Refusal,
+    /// Whether a trusted TAM signed it.
+    authentic: bool,
+}
+
+impl Rejection {
+    fn stranger(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            authentic: false,
+        }
     }
 }
 

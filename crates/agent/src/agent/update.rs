@@ -9,7 +9,7 @@ use alloc::{
 
 use tamarack_cose::KeyId;
 use tamarack_suit::{
-    ComponentId, Envelope, Fetch, Processor,
+    ComponentId, Device, Envelope, Fetch, Processor,
     report::{self, Reason, ReportResult},
 };
 use tamarack_teep::{Message, Success, Update};
@@ -24,7 +24,7 @@ use crate::{
 
 /// Most manifests taken in one Update.
 // req: TEEP-OPS-006
-const MAX_MANIFESTS: usize = 32;
+const MAX_MANIFESTS: usize = 256;
 
 /// What became of one manifest.
 struct Applied {
@@ -60,12 +60,15 @@ impl<P: Platform> Agent<P> {
             let text = format!("more than {MAX_MANIFESTS} manifests in one Update");
             return refused(Refusal::permanent(&text));
         }
-        if !update.manifest_list.is_empty() {
+        let removes = !update.unneeded_manifest_list.is_empty();
+        if removes || !update.manifest_list.is_empty() {
             if self.is_replay(update, &digest)? {
                 return refused(Refusal::permanent("this Update was processed before"));
             }
             // Before anything is done: what is not remembered could be played again.
             match self.remember(digest) {
+                // What only removes makes room, and is what a full device needs.
+                Err(StorageError::Full) if update.manifest_list.is_empty() => {}
                 Err(StorageError::Full) => return refused(Refusal::temporary("no room is left")),
                 remembered => remembered?,
             }
@@ -161,18 +164,21 @@ impl<P: Platform> Agent<P> {
         );
         // A manifest has a say in how it goes, not in whether it goes.
         let removed = match outcome.result {
-            Ok(()) => device.remove_all_of(id),
+            Ok(()) => Ok(()),
             Err(_) => {
                 transaction = Staged::begin(self.platform.storage())?;
                 device = TeeDevice::new(&self.platform, &rights, &mut transaction);
-                device.remove_all_of(id)
+                device.forget_manifest(id)
             }
         };
         if let Err(error) = removed {
             return Ok(Err(error.to_string()));
         }
         let retired = device.into_retired();
-        Box::new(transaction).commit()?;
+        match Box::new(transaction).commit() {
+            Err(StorageError::Full) => return Ok(Err("no room is left".into())),
+            committed => committed?,
+        }
         self.retire(&retired);
         Ok(Ok(()))
     }

@@ -4,11 +4,12 @@ use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
 use super::Record;
 
-/// Digests of the last Updates with manifests, so that a recorded one is known when it comes again.
+/// Digests of the last Updates that install or remove, so that a recorded one is known when it comes again.
 ///
 /// A TAM gives every message a fresh token, so two Updates that are equal to the last byte are one Update
 /// and its replay. The sequence numbers stop older manifests; this stops a removed component from being
-/// brought back by playing the Update that once installed it.
+/// brought back by playing the Update that once installed it, and one that came back from being removed, with
+/// all its data, by playing the Update that once removed it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenUpdates {
     digests: VecDeque<[u8; 32]>,

@@ -79,8 +79,10 @@ impl Arguments {
         );
         let outcome = block_on(async {
             tokio::select! {
-                outcome = walk(folder.path(), output) => outcome,
+                // The signals are listened for before the first process is started.
+                biased;
                 () = stop_requested() => Err(Failure::new("stopped; the processes are gone")),
+                outcome = walk(folder.path(), output) => outcome,
             }
         });
         if let Some(kept) = kept {

@@ -125,7 +125,7 @@ impl Applications {
     /// If there is none, it refuses, or too many sessions are open.
     pub fn open(&self, component: &ComponentId) -> Result<u64, InvocationError> {
         self.sessions().expire();
-        let (module, services) = self.prepare(component)?;
+        let (module, services, digest) = self.prepare(component)?;
         let turn = self.sessions().turn(component);
         let session = {
             let _turn = lock(&turn);
@@ -135,10 +135,24 @@ impl Applications {
         };
         let open = Open::new(component.clone(), turn, session);
         let refused = self.sessions().insert(&self.crypto, open);
-        refused.map_err(|open| {
+        let number = refused.map_err(|open| {
             open.close();
             InvocationError::TooManySessions
-        })
+        })?;
+        // An update that was committed meanwhile has ended the sessions that it found; this one was not
+        // among them, and runs the old code.
+        if self
+            .installed(component)?
+            .is_none_or(|now| now.digest != digest)
+        {
+            self.close(number)?;
+            return Err(InvocationError::Refused(ResultCode::BUSY));
+        }
+        Ok(number)
+    }
+
+    fn installed(&self, component: &ComponentId) -> Result<Option<ComponentRecord>, StorageError> {
+        ComponentRecord::load(&*self.store.view()?, &component.to_cbor())
     }
 
     /// Invokes a command in a session. Commands of one application wait for each other, whatever
@@ -194,7 +208,7 @@ impl Applications {
     fn prepare(
         &self,
         component: &ComponentId,
-    ) -> Result<(TaModule, SealedServices), InvocationError> {
+    ) -> Result<(TaModule, SealedServices, SuitDigest), InvocationError> {
         let view = self.store.view()?;
         let record = ComponentRecord::load(&*view, &component.to_cbor())?
             .ok_or_else(|| InvocationError::NotInstalled(component.clone()))?;
@@ -234,9 +248,10 @@ impl Applications {
                 module
             }
         };
+        let digest = record.digest;
         let services =
             SealedServices::new(Arc::clone(&self.store), self.crypto, record, limits.bytes);
-        Ok((module, services))
+        Ok((module, services, digest))
     }
 
     fn modules(&self) -> MutexGuard<'_, HashMap<ComponentId, Compiled>> {

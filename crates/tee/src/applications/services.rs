@@ -20,6 +20,9 @@ use crate::{runtime::Services, store::Store};
 const OBJECT: u8 = b'o';
 const KEY: u8 = b'k';
 
+/// Most objects and keys of one application: what is empty takes room too.
+const MAX_NAMES: usize = 1024;
+
 /// What one session of a Trusted Application reaches: its own namespace of the sealed storage, and the
 /// Personalization Data under its component identifier.
 ///
@@ -144,7 +147,9 @@ impl SealedServices {
                 None => drop(transaction.remove(&self.space, name)?),
             }
         }
-        if grows && self.usage(&*transaction)? > self.quota {
+        let full = self.usage(&*transaction)? > self.quota
+            || transaction.names(&self.space, &[])?.len() > MAX_NAMES;
+        if grows && full {
             return Err(StorageError::Full);
         }
         transaction.commit()
@@ -164,6 +169,9 @@ impl Services for SealedServices {
             .flatten()
             .map(|value| value.len())
             .sum();
+        if self.changes.len() >= MAX_NAMES {
+            return Err(ResultCode::STORAGE_NO_SPACE);
+        }
         // What a command may hold back is bounded by what could ever be written.
         if (pending + data.len()) as u64 > self.quota {
             return Err(ResultCode::STORAGE_NO_SPACE);

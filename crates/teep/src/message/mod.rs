@@ -12,7 +12,7 @@ use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use tamarack_cose::cbor::{self, DecodeError, Limits, Problem, Reader, Writer};
 
 use crate::{
-    Encoding, Numbering, Order,
+    Encoding, Numbering, Order, Token,
     numbering::{Label, MessageType},
 };
 use options::{OptionsReader, OptionsWriter};
@@ -83,6 +83,29 @@ impl Message {
                 _ => {}
             }
         })
+    }
+
+    /// The token of a message that is otherwise in disorder, so that the answer to it can be matched.
+    pub(crate) fn find_token(bytes: &[u8], limits: &Limits) -> Option<Token> {
+        let definite = cbor::to_definite(bytes, limits).ok()?;
+        [Numbering::Sparse, Numbering::Compact]
+            .into_iter()
+            .find_map(|numbering| {
+                let rule = "teep-message";
+                let mut reader = Reader::new(&definite);
+                reader.array(rule).ok()?;
+                reader.skip(rule).ok()?;
+                for _ in 0..reader.map(rule).ok()? {
+                    let label = reader.raw(rule).ok()?;
+                    let value = reader.raw(rule).ok()?;
+                    let number = Reader::new(label).uint(rule).ok();
+                    if number == Some(Label::Token.number(numbering)) {
+                        let token = Reader::new(value).bytes(rule).ok();
+                        return token.and_then(|token| Token::new(token.to_vec()));
+                    }
+                }
+                None
+            })
     }
 
     fn kind(&self) -> MessageType {
