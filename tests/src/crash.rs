@@ -162,7 +162,11 @@ impl Transaction for FrailTransaction<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<(), StorageError> {
-        let mut fault = self.storage.commit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fault = self
+            .storage
+            .commit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match fault.take() {
             Some((0, error)) => return Err(error),
             Some((successes, error)) => *fault = Some((successes - 1, error)),

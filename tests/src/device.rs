@@ -9,11 +9,11 @@ use tamarack_agent::{
 use tamarack_cose::{PublicKey, SignatureAlgorithm, cbor::Limits};
 use tamarack_rats::Endorsement;
 use tamarack_suit::Report;
+use tamarack_ta::ResultCode;
 use tamarack_tee::{
     InvocationError, Tee, endorsement,
     platform::{Software, SoftwareOptions},
 };
-use tamarack_ta::ResultCode;
 use tamarack_teep::{Message, Protected, QueryRequest, QueryResponse, Update};
 use tempfile::TempDir;
 
@@ -47,15 +47,13 @@ impl Device {
 
     /// A new device whose agent signs with this algorithm.
     #[must_use]
-    pub fn with(
-        algorithm: SignatureAlgorithm,
-        tams: &[&Tam],
-        administrators: &[&Person],
-    ) -> Self {
+    pub fn with(algorithm: SignatureAlgorithm, tams: &[&Tam], administrators: &[&Person]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tee = open(folder.path(), algorithm);
         let anchor = |role, key| Anchor::new(role, key, "test", &crypto());
-        let tams = tams.iter().map(|tam| anchor(AnchorRole::Tam, tam.key.public()));
+        let tams = tams
+            .iter()
+            .map(|tam| anchor(AnchorRole::Tam, tam.key.public()));
         let signers = administrators
             .iter()
             .map(|person| anchor(AnchorRole::Signer, person.public()));
@@ -71,7 +69,12 @@ impl Device {
     /// The device after the power was off.
     #[must_use]
     pub fn restarted(self) -> Self {
-        let Self { agent, tee, payloads, folder } = self;
+        let Self {
+            agent,
+            tee,
+            payloads,
+            folder,
+        } = self;
         // The store is open once at a time.
         drop((agent, tee));
         let tee = open(folder.path(), SignatureAlgorithm::Esp256);
@@ -230,5 +233,8 @@ fn contents(view: &dyn View, space: &Namespace) -> Vec<(Vec<u8>, Vec<u8>)> {
 #[must_use]
 #[track_caller]
 pub fn reports(encoded: &[Vec<u8>]) -> Vec<Report> {
-    encoded.iter().map(|bytes| Report::decode(bytes).unwrap()).collect()
+    encoded
+        .iter()
+        .map(|bytes| Report::decode(bytes).unwrap())
+        .collect()
 }

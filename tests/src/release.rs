@@ -106,7 +106,14 @@ pub fn app(component: &str, number: u64, payload: &[u8], signer: &Person) -> Vec
 /// A security domain with the default quota, whose prefix is its name.
 #[must_use]
 pub fn domain(name: &str, number: u64, owner: &Person, administrator: &Person) -> Vec<u8> {
-    domain_with(name, number, name, &[owner], Quota::default(), administrator)
+    domain_with(
+        name,
+        number,
+        name,
+        &[owner],
+        Quota::default(),
+        administrator,
+    )
 }
 
 /// A security domain.

@@ -1,7 +1,7 @@
 use tamarack_cose::SignatureAlgorithm;
 use tamarack_teep::{
-    Challenge, CipherSuite, DataItems, Encoding, Error, Message, QueryRequest, SuitCoseProfile,
-    Success, Token, Update, protect,
+    Challenge, CipherSuite, DataItems, Encoding, Error, Message, QueryRequest, Success,
+    SuitCoseProfile, Token, Update, protect,
 };
 
 use crate::{Person, crypto};

@@ -28,7 +28,13 @@ fn world() -> World {
         release::domain("globex", 1, &globex, &admin),
     ];
     device.install(&tam, &[&domains[0], &domains[1]]);
-    World { device, tam, admin, acme, globex }
+    World {
+        device,
+        tam,
+        admin,
+        acme,
+        globex,
+    }
 }
 
 impl World {
@@ -49,25 +55,63 @@ fn personalization_data_is_for_its_application_alone() {
     world.install(&release::app("acme/hello", 1, HELLO_2, &world.acme));
     world.install(&release::app("acme/other", 1, HELLO_2, &world.acme));
     world.install(&release::app("globex/hello", 1, HELLO_2, &world.globex));
-    assert!(world.device.greeting("acme/hello").starts_with("Welcome, Ada!"));
-    world.install(&release::app("acme/hello/greeting", 1, b"Servus", &world.acme));
-    assert!(world.device.greeting("acme/hello").starts_with("Servus, Ada!"));
+    assert!(
+        world
+            .device
+            .greeting("acme/hello")
+            .starts_with("Welcome, Ada!")
+    );
+    world.install(&release::app(
+        "acme/hello/greeting",
+        1,
+        b"Servus",
+        &world.acme,
+    ));
+    assert!(
+        world
+            .device
+            .greeting("acme/hello")
+            .starts_with("Servus, Ada!")
+    );
     for other in ["acme/other", "globex/hello"] {
-        assert!(world.device.greeting(other).starts_with("Welcome, Ada!"), "{other}");
+        assert!(
+            world.device.greeting(other).starts_with("Welcome, Ada!"),
+            "{other}"
+        );
     }
     // Data is not run.
     let refused = world.device.invoke("acme/hello/greeting", 1, b"");
-    assert_eq!(refused, Err(InvocationError::NotAnApplication(id("acme/hello/greeting"))));
-    world.device.unlink(&world.tam, &["acme/hello/greeting/suit"]);
-    assert!(world.device.greeting("acme/hello").starts_with("Welcome, Ada!"));
+    assert_eq!(
+        refused,
+        Err(InvocationError::NotAnApplication(id("acme/hello/greeting")))
+    );
+    world
+        .device
+        .unlink(&world.tam, &["acme/hello/greeting/suit"]);
+    assert!(
+        world
+            .device
+            .greeting("acme/hello")
+            .starts_with("Welcome, Ada!")
+    );
 }
 
 #[test]
 fn an_application_is_no_personalization_data() {
     let mut world = world();
     world.install(&release::app("acme/hello", 1, HELLO_2, &world.acme));
-    world.install(&release::app("acme/hello/greeting", 1, HELLO_1, &world.acme));
-    assert!(world.device.greeting("acme/hello").starts_with("Welcome, Ada!"));
+    world.install(&release::app(
+        "acme/hello/greeting",
+        1,
+        HELLO_1,
+        &world.acme,
+    ));
+    assert!(
+        world
+            .device
+            .greeting("acme/hello")
+            .starts_with("Welcome, Ada!")
+    );
 }
 
 #[test]
@@ -85,7 +129,12 @@ fn a_longer_prefix_keeps_its_data_from_the_application_above() {
     world.install(&inner);
     world.install(&release::app("acme/hello", 1, HELLO_2, &world.acme));
     world.install(&release::app("acme/hello/greeting", 1, b"Mine", &owner));
-    assert!(world.device.greeting("acme/hello").starts_with("Welcome, Ada!"));
+    assert!(
+        world
+            .device
+            .greeting("acme/hello")
+            .starts_with("Welcome, Ada!")
+    );
 }
 
 // req: ARCH-006
@@ -99,13 +148,22 @@ fn the_vaults_key_and_count_survive_updates_and_the_power() {
     assert_ne!(key, other_key, "two vaults, two keys");
     let signature = world.device.output("acme/vault", SIGN, b"a message");
     let public = PublicKey::from_cose_key(&key).unwrap();
-    crypto().signatures.verify(&public, b"a message", &signature).unwrap();
-    assert_eq!((world.count("acme/vault"), world.count("globex/vault")), (1, 0));
+    crypto()
+        .signatures
+        .verify(&public, b"a message", &signature)
+        .unwrap();
+    assert_eq!(
+        (world.count("acme/vault"), world.count("globex/vault")),
+        (1, 0)
+    );
 
     world.device = world.device.restarted();
     assert_eq!(world.device.output("acme/vault", PUBLIC_KEY, b""), key);
     let _ = world.device.output("acme/vault", SIGN, b"another");
-    assert_eq!((world.count("acme/vault"), world.count("globex/vault")), (2, 0));
+    assert_eq!(
+        (world.count("acme/vault"), world.count("globex/vault")),
+        (2, 0)
+    );
     // A newer release has what the older one left.
     world.install(&release::app("acme/vault", 2, VAULT, &world.acme));
     assert_eq!(world.device.output("acme/vault", PUBLIC_KEY, b""), key);
@@ -134,7 +192,12 @@ fn an_application_that_became_data_takes_its_objects_with_it() {
     let mut world = world();
     world.install(&release::app("acme/vault", 1, VAULT, &world.acme));
     let key = world.device.output("acme/vault", PUBLIC_KEY, b"");
-    world.install(&release::app("acme/vault", 2, b"no code any more", &world.acme));
+    world.install(&release::app(
+        "acme/vault",
+        2,
+        b"no code any more",
+        &world.acme,
+    ));
     world.device.unlink(&world.tam, &["acme/vault/suit"]);
     let space = Namespace::application("acme", &id("acme/vault"));
     assert_eq!(world.device.names(&space), Vec::<Vec<u8>>::new());
@@ -146,8 +209,14 @@ fn an_application_that_became_data_takes_its_objects_with_it() {
 fn a_changed_quota_counts_from_the_next_session_on() {
     let mut world = world();
     world.install(&release::app("acme/hello", 1, HELLO_1, &world.acme));
-    assert_eq!(world.device.greeting("acme/hello"), "Hello from inside the TEE, Ada!");
-    let quota = Quota { fuel: 50, ..Quota::default() };
+    assert_eq!(
+        world.device.greeting("acme/hello"),
+        "Hello from inside the TEE, Ada!"
+    );
+    let quota = Quota {
+        fuel: 50,
+        ..Quota::default()
+    };
     let weak = release::domain_with("acme", 2, "acme", &[&world.acme], quota, &world.admin);
     world.install(&weak);
     let outcome = world.device.invoke("acme/hello", 1, b"Ada");
@@ -158,7 +227,10 @@ fn a_changed_quota_counts_from_the_next_session_on() {
 fn objects_and_components_share_the_quota() {
     let mut world = world();
     let code = VAULT.len() as u64;
-    let quota = Quota { bytes: code + 10_000, ..Quota::default() };
+    let quota = Quota {
+        bytes: code + 10_000,
+        ..Quota::default()
+    };
     let small = release::domain_with("acme", 2, "acme", &[&world.acme], quota, &world.admin);
     world.install(&small);
     world.install(&release::app("acme/vault", 1, VAULT, &world.acme));
@@ -174,7 +246,9 @@ fn objects_and_components_share_the_quota() {
     let count = world.count("acme/vault");
     let view = world.device.tee.storage().view().unwrap();
     let used = view.usage(&Namespace::domain("acme")).unwrap()
-        + view.usage(&Namespace::application("acme", &id("acme/vault"))).unwrap();
+        + view
+            .usage(&Namespace::application("acme", &id("acme/vault")))
+            .unwrap();
     assert!(used <= quota.bytes, "{used}");
     assert_eq!(world.count("acme/vault"), count);
 }
@@ -188,9 +262,17 @@ fn a_result_of_the_applications_own_is_passed_on() {
     assert_eq!(invoke(1, b"\xff"), Err(ResultCode::BAD_FORMAT));
     assert_eq!(invoke(1, &[b'a'; 101]), Err(ResultCode::BAD_PARAMETERS));
     let unknown = world.device.invoke("acme/unknown", 1, b"");
-    assert_eq!(unknown, Err(InvocationError::NotInstalled(id("acme/unknown"))));
+    assert_eq!(
+        unknown,
+        Err(InvocationError::NotInstalled(id("acme/unknown")))
+    );
     let domain = world.device.invoke("security-domain/acme", 1, b"");
-    assert_eq!(domain, Err(InvocationError::NotAnApplication(id("security-domain/acme"))));
+    assert_eq!(
+        domain,
+        Err(InvocationError::NotAnApplication(id(
+            "security-domain/acme"
+        )))
+    );
 }
 
 #[test]
@@ -203,7 +285,13 @@ fn sessions_are_bounded_and_end_when_they_are_closed() {
     assert!(sessions.len() < 1000);
     assert_eq!(open(), Err(InvocationError::TooManySessions));
     applications.close(sessions[0]).unwrap();
-    assert_eq!(applications.close(sessions[0]), Err(InvocationError::NoSession));
-    assert_eq!(applications.invoke(sessions[0], 1, b"Ada"), Err(InvocationError::NoSession));
+    assert_eq!(
+        applications.close(sessions[0]),
+        Err(InvocationError::NoSession)
+    );
+    assert_eq!(
+        applications.invoke(sessions[0], 1, b"Ada"),
+        Err(InvocationError::NoSession)
+    );
     assert!(open().is_ok());
 }

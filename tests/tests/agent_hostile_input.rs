@@ -1,6 +1,7 @@
 //! Bytes that are no message, and messages that no TAM should send: the answer is a TEEP Error or silence,
 //! nothing is stored, and the agent goes on.
 
+use tamarack_agent::link::MAX_MESSAGE;
 use tamarack_cose::{KeyId, cbor::Writer, sign1};
 use tamarack_teep::{Encoding, ErrorCode, Message, QueryResponse, Success, Token};
 use tamarack_tests::{Device, Person, Tam, crypto, error_of, release, wasm};
@@ -17,10 +18,20 @@ fn device() -> (Device, Tam, Person) {
 /// Hands bytes to the agent, which must not do more than answer with Error 1.
 #[track_caller]
 fn refused(device: &mut Device, message: &[u8]) -> String {
+    refused_with(device, message, None)
+}
+
+/// As [`refused`], and the answer has this token.
+#[track_caller]
+fn refused_with(device: &mut Device, message: &[u8], token: Option<&[u8]>) -> String {
     let before = device.stored(&[]);
     let error = error_of(device.answer(message));
     assert_eq!(error.code, ErrorCode::PERMANENT_ERROR);
-    assert!(error.suit_reports.is_empty() && error.token.is_none());
+    assert!(error.suit_reports.is_empty());
+    assert_eq!(
+        error.token.as_ref().map(tamarack_teep::Token::as_bytes),
+        token
+    );
     assert!(device.stored(&[]) == before, "something was stored");
     error.explanation.expect("a reason").text
 }
@@ -125,15 +136,20 @@ fn bombs_are_refused_outside_and_inside_the_signature() {
 // req: TEEP-OPS-006
 #[test]
 fn a_message_beyond_the_limit_is_refused() {
-    let (mut device, tam, admin) = device();
-    // Authentic, and still too long.
-    let data = release::app("data", 1, &vec![7; 1 << 20], &admin);
+    let (mut device, tam, _) = device();
+    // Authentic either way: an Update with an option that nobody knows.
+    let with_padding = |size: usize| {
+        let update = Writer::build(|w| {
+            w.array(2).uint(3).map(1).uint(300).bytes(&vec![0; size]);
+        });
+        signed(&tam, &update)
+    };
+    let around = with_padding(0).len() + 16;
     device.query(&tam, Tam::query());
-    refused(&mut device, &tam.sign(Tam::install(&[&data])));
-    refused(&mut device, &vec![0; 3 << 20]);
-    let data = release::app("data", 1, &vec![7; (1 << 20) - 4096], &admin);
-    let answer = device.answer(&tam.sign(Tam::install(&[&data])));
-    assert!(matches!(answer, Message::Success(_)), "{answer:?}");
+    refused(&mut device, &with_padding(MAX_MESSAGE));
+    let most = with_padding(MAX_MESSAGE - around);
+    assert!((MAX_MESSAGE - 16..=MAX_MESSAGE).contains(&most.len()));
+    assert!(matches!(device.answer(&most), Message::Success(_)));
 }
 
 // req: TEEP-MSG-003
@@ -180,21 +196,24 @@ fn fields_out_of_bounds_are_refused_after_the_signature_was_checked() {
             w.text(&"a".repeat(size));
         })
     };
-    for message in [
-        update(20, &bytes(7)),
-        update(20, &bytes(65)),
-        update(20, &text(16)),
-        update(10, &[0x80]),
-        update(10, &[0x81, 0x01]),
-        update(15, &[0x80]),
-        update(15, &[0x81, 0x41, 0x01]),
-        update(12, &text(0)),
-        update(12, &text(129)),
-        update(22, &text(36)),
-        update(23, &[0x00]),
+    for (label, value) in [
+        (20, bytes(7)),
+        (20, bytes(65)),
+        (20, text(16)),
+        (10, vec![0x80]),
+        (10, vec![0x81, 0x01]),
+        (15, vec![0x80]),
+        (15, vec![0x81, 0x41, 0x01]),
+        (12, text(0)),
+        (12, text(129)),
+        (22, text(36)),
+        (23, vec![0x00]),
     ] {
         device.query(&tam, Tam::query());
-        let reason = refused(&mut device, &signed(&tam, &message));
+        let message = signed(&tam, &update(label, &value));
+        // req: TEEP-MSG-080
+        let token = (label != 20).then_some(&[7; 16][..]);
+        let reason = refused_with(&mut device, &message, token);
         assert!(reason.contains("at byte"), "{reason}");
     }
 }
@@ -209,9 +228,13 @@ fn loose_encoding_and_unknown_options_are_accepted() {
     // An Update in an indefinite array, with a token of two chunks, a long head and an unknown option.
     let mut update = vec![0x9f, 0x18, 0x03, 0xbf, 0x19, 0x00, 0x14, 0x5f];
     update.extend([&[0x44][..], b"toke", &[0x44], b"n 01", &[0xff]].concat());
-    update.extend([0x19, 0x01, 0x2c, 0x82, 0xf6, 0xa1, 0x61, b'x', 0x20, 0xff, 0xff]);
+    update.extend([
+        0x19, 0x01, 0x2c, 0x82, 0xf6, 0xa1, 0x61, b'x', 0x20, 0xff, 0xff,
+    ]);
     let answer = device.answer(&signed(&tam, &update));
-    let Message::Success(success) = answer else { panic!("{answer:?}") };
+    let Message::Success(success) = answer else {
+        panic!("{answer:?}")
+    };
     assert_eq!(success.token, Token::new(b"token 01".to_vec()));
 }
 
@@ -220,7 +243,9 @@ fn loose_encoding_and_unknown_options_are_accepted() {
 #[test]
 fn strangers_are_answered_for_a_while_and_tams_always() {
     let (mut device, tam, _) = device();
-    let answered = (0..400).filter(|_| device.process(b"hello?").is_some()).count();
+    let answered = (0..400)
+        .filter(|_| device.process(b"hello?").is_some())
+        .count();
     // A minute may end meanwhile.
     assert!((1..=240).contains(&answered), "{answered}");
     device.query(&tam, Tam::query());

@@ -34,7 +34,12 @@ fn only_version_0_is_spoken() {
         ..Tam::query()
     };
     let request = with(&[1, 7]);
-    let error = refused(&mut device, &tam, request, ErrorCode::UNSUPPORTED_MSG_VERSION);
+    let error = refused(
+        &mut device,
+        &tam,
+        request,
+        ErrorCode::UNSUPPORTED_MSG_VERSION,
+    );
     assert_eq!(error.versions, [VERSION]);
     for versions in [&[][..], &[0], &[3, 0]] {
         let response = device.query(&tam, with(versions));
@@ -47,7 +52,10 @@ fn only_version_0_is_spoken() {
 #[test]
 fn a_suite_of_the_agents_must_be_offered() {
     let (mut device, tam) = device();
-    let unknown = CipherSuite(vec![Operation { cose_type: 98, algorithm: -9 }]);
+    let unknown = CipherSuite(vec![Operation {
+        cose_type: 98,
+        algorithm: -9,
+    }]);
     let offers = |suites: Vec<CipherSuite>| QueryRequest {
         supported_teep_cipher_suites: suites,
         ..Tam::plain_query_with(Tam::token())
@@ -57,7 +65,10 @@ fn a_suite_of_the_agents_must_be_offered() {
     for suites in [vec![unknown.clone()], vec![ed25519.clone()]] {
         let code = ErrorCode::UNSUPPORTED_CIPHER_SUITES;
         let error = refused(&mut device, &tam, offers(suites), code);
-        assert_eq!(error.supported_teep_cipher_suites, std::slice::from_ref(&esp256));
+        assert_eq!(
+            error.supported_teep_cipher_suites,
+            std::slice::from_ref(&esp256)
+        );
     }
     device.query(&tam, offers(vec![unknown, ed25519, esp256]));
 }
@@ -100,7 +111,10 @@ fn freshness_is_by_nonce() {
     let code = ErrorCode::UNSUPPORTED_FRESHNESS_MECHANISMS;
     let request = with(&[FreshnessMechanism::TIMESTAMP]);
     let error = refused(&mut device, &tam, request, code);
-    assert_eq!(error.supported_freshness_mechanisms, [FreshnessMechanism::NONCE]);
+    assert_eq!(
+        error.supported_freshness_mechanisms,
+        [FreshnessMechanism::NONCE]
+    );
     for mechanisms in [
         &[][..],
         &[FreshnessMechanism::NONCE],
@@ -138,8 +152,18 @@ fn a_challenge_must_be_there_and_fit_an_eat_nonce() {
         ..Tam::query()
     };
     refused(&mut device, &tam, with(None), ErrorCode::PERMANENT_ERROR);
-    refused(&mut device, &tam, with(Some(65)), ErrorCode::PERMANENT_ERROR);
-    refused(&mut device, &tam, with(Some(512)), ErrorCode::PERMANENT_ERROR);
+    refused(
+        &mut device,
+        &tam,
+        with(Some(65)),
+        ErrorCode::PERMANENT_ERROR,
+    );
+    refused(
+        &mut device,
+        &tam,
+        with(Some(512)),
+        ErrorCode::PERMANENT_ERROR,
+    );
     for size in [8, 64] {
         let response = device.query(&tam, with(Some(size)));
         let payload = response.attestation.unwrap();
@@ -178,7 +202,10 @@ fn a_token_is_the_nonce_where_there_is_no_challenge() {
     let response = device.query(&tam, request);
     let payload = response.attestation.unwrap();
     let evidence = Evidence::decode(&payload.bytes).unwrap();
-    assert_eq!(evidence.unverified_claims().nonce.as_deref(), Some(token.as_bytes()));
+    assert_eq!(
+        evidence.unverified_claims().nonce.as_deref(),
+        Some(token.as_bytes())
+    );
 }
 
 // req: TEEP-MSG-042
@@ -193,11 +220,17 @@ fn what_is_asked_for_is_there_and_nothing_else() {
         };
         let asked = request.data_items;
         let response = device.query(&tam, request);
-        assert_eq!(response.attestation.is_some(), asked.contains(DataItems::ATTESTATION));
+        assert_eq!(
+            response.attestation.is_some(),
+            asked.contains(DataItems::ATTESTATION)
+        );
         let wants_components = asked.contains(DataItems::TRUSTED_COMPONENTS);
         // Nothing is installed, and no extension is known: an empty list says so.
         assert_eq!(response.tc_list, wants_components.then(Vec::new));
-        assert_eq!(response.ext_list, asked.contains(DataItems::EXTENSIONS).then(Vec::new));
+        assert_eq!(
+            response.ext_list,
+            asked.contains(DataItems::EXTENSIONS).then(Vec::new)
+        );
         assert!(response.requested_tc_list.is_empty());
         assert!(response.unneeded_manifest_list.is_empty());
     }
@@ -213,10 +246,16 @@ fn the_component_list_tells_digest_and_size() {
     device.install(&tam, &[&hello, &data]);
     let list = device.query(&tam, Tam::query()).tc_list.unwrap();
     assert_eq!(list.len(), 2);
-    let claims = list.iter().find(|c| c.component == tamarack_tests::id("hello")).unwrap();
+    let claims = list
+        .iter()
+        .find(|c| c.component == tamarack_tests::id("hello"))
+        .unwrap();
     let digest = claims.properties.image_digest().unwrap();
     assert_eq!(digest.matches(&crypto(), wasm::HELLO_1), Ok(true));
-    assert_eq!(claims.properties.image_size(), Some(wasm::HELLO_1.len() as u64));
+    assert_eq!(
+        claims.properties.image_size(),
+        Some(wasm::HELLO_1.len() as u64)
+    );
 }
 
 // req: EAT-006
@@ -231,7 +270,9 @@ fn evidence_convinces_and_binds_the_key_of_the_message() {
     let answer = device.process(&tam.sign(request)).unwrap();
     let protected = Protected::decode(&answer, &Default::default()).unwrap();
     let (message, _) = protected.read_unverified().unwrap();
-    let Message::QueryResponse(response) = message else { panic!("{message:?}") };
+    let Message::QueryResponse(response) = message else {
+        panic!("{message:?}")
+    };
     let payload = response.attestation.unwrap();
     assert_eq!(payload.format.as_deref(), Some(tamarack_rats::EAT_CWT));
     let evidence = Evidence::decode(&payload.bytes).unwrap();
@@ -255,7 +296,10 @@ fn either_numbering_is_answered_in_kind() {
     let (tam, admin) = (Tam::new(), Person::new());
     let mut device = Device::new(&[&tam], &[&admin]);
     for (numbering, number) in [(Numbering::Sparse, 1), (Numbering::Compact, 2)] {
-        let encoding = Encoding { numbering, ..Encoding::default() };
+        let encoding = Encoding {
+            numbering,
+            ..Encoding::default()
+        };
         let token = Tam::token();
         // A token and a list tell the numberings apart: their labels differ.
         let request = Tam::plain_query_with(token.clone());
@@ -266,11 +310,15 @@ fn either_numbering_is_answered_in_kind() {
         let expected = update.token.clone();
         let answer = device.process(&tam.sign_as(update, encoding)).unwrap();
         assert_eq!(numbering_of(&answer), numbering);
-        let Message::Success(success) = device.open(&answer) else { panic!("no Success") };
+        let Message::Success(success) = device.open(&answer) else {
+            panic!("no Success")
+        };
         assert_eq!(success.token, expected);
         // An Error too: code 17 or, without gaps, 11.
         let old = release::app("hello", 0, wasm::HELLO_1, &admin);
-        let answer = device.process(&tam.sign_as(Tam::install(&[&old]), encoding)).unwrap();
+        let answer = device
+            .process(&tam.sign_as(Tam::install(&[&old]), encoding))
+            .unwrap();
         assert_eq!(numbering_of(&answer), numbering);
         let error = error_of(device.open(&answer));
         assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
@@ -290,7 +338,11 @@ fn the_algorithm_numbers_of_older_peers_are_accepted() {
     // ES256, -7, in place of ESP256.
     let protected = [0xa1, 0x01, 0x26];
     let to_be_signed = tamarack_cose::cbor::Writer::build(|w| {
-        w.array(4).text("Signature1").bytes(&protected).bytes(&[]).bytes(&payload);
+        w.array(4)
+            .text("Signature1")
+            .bytes(&protected)
+            .bytes(&[])
+            .bytes(&payload);
     });
     let signature = tam.key.signer().sign(&to_be_signed).unwrap();
     for tagged in [true, false] {
@@ -298,7 +350,11 @@ fn the_algorithm_numbers_of_older_peers_are_accepted() {
             if tagged {
                 w.tag(18);
             }
-            w.array(4).bytes(&protected).map(0).bytes(&payload).bytes(&signature);
+            w.array(4)
+                .bytes(&protected)
+                .map(0)
+                .bytes(&payload)
+                .bytes(&signature);
         });
         assert!(matches!(device.answer(&message), Message::QueryResponse(_)));
     }

@@ -14,9 +14,16 @@ fn world() -> (Device, Tam, Person) {
 /// The lists of what is requested and what is unneeded, as a TAM gets them.
 fn wishes(device: &mut Device, tam: &Tam) -> (Vec<String>, Vec<String>) {
     let response = device.query(tam, Tam::plain_query());
-    let names = |ids: Vec<tamarack_suit::ComponentId>| ids.iter().map(ToString::to_string).collect();
-    let requested = response.requested_tc_list.into_iter().map(|request| request.component);
-    (names(requested.collect()), names(response.unneeded_manifest_list))
+    let names =
+        |ids: Vec<tamarack_suit::ComponentId>| ids.iter().map(ToString::to_string).collect();
+    let requested = response
+        .requested_tc_list
+        .into_iter()
+        .map(|request| request.component);
+    (
+        names(requested.collect()),
+        names(response.unneeded_manifest_list),
+    )
 }
 
 // req: TEEP-AGENT-002
@@ -25,7 +32,11 @@ fn wishes(device: &mut Device, tam: &Tam) -> (Vec<String>, Vec<String>) {
 #[test]
 fn a_request_waits_for_the_next_query_and_is_forgotten_when_it_came_true() {
     let (mut device, tam, admin) = world();
-    let outbound = device.agent.request_ta(&id("hello"), Some(URI)).unwrap().unwrap();
+    let outbound = device
+        .agent
+        .request_ta(&id("hello"), Some(URI))
+        .unwrap()
+        .unwrap();
     assert_eq!(outbound.tam_uri, URI);
     // The TAM speaks first: with challenges there is nothing to say unasked.
     assert_eq!(outbound.message, None);
@@ -90,23 +101,41 @@ fn the_ree_can_not_make_up_any_number_of_requests() {
     let (mut device, tam, admin) = world();
     for number in 0..32 {
         let component = id(&format!("app-{number}"));
-        device.agent.request_ta(&component, Some(URI)).unwrap().unwrap();
+        device
+            .agent
+            .request_ta(&component, Some(URI))
+            .unwrap()
+            .unwrap();
         // Asking once more costs nothing.
-        device.agent.request_ta(&component, Some(URI)).unwrap().unwrap();
+        device
+            .agent
+            .request_ta(&component, Some(URI))
+            .unwrap()
+            .unwrap();
     }
     let one_more = device.agent.request_ta(&id("app-32"), Some(URI));
     assert_eq!(one_more, Err(AgentError::TooManyRequests));
     assert_eq!(wishes(&mut device, &tam).0.len(), 32);
     device.install(&tam, &[&release::app("app-0", 1, HELLO_1, &admin)]);
-    device.agent.request_ta(&id("app-32"), Some(URI)).unwrap().unwrap();
+    device
+        .agent
+        .request_ta(&id("app-32"), Some(URI))
+        .unwrap()
+        .unwrap();
     assert_eq!(wishes(&mut device, &tam).0.len(), 32);
 }
 
 #[test]
 fn without_any_tam_there_is_nobody_to_ask() {
     let (mut device, _, _) = world();
-    assert_eq!(device.agent.request_ta(&id("hello"), None), Err(AgentError::NoTam));
-    assert_eq!(device.agent.request_policy_check(None), Err(AgentError::NoTam));
+    assert_eq!(
+        device.agent.request_ta(&id("hello"), None),
+        Err(AgentError::NoTam)
+    );
+    assert_eq!(
+        device.agent.request_policy_check(None),
+        Err(AgentError::NoTam)
+    );
 }
 
 // req: TEEP-AGENT-007
@@ -115,7 +144,11 @@ fn without_any_tam_there_is_nobody_to_ask() {
 fn a_policy_check_names_each_tam_once_a_round() {
     let (mut device, _, _) = world();
     for _ in 0..3 {
-        let outbound = device.agent.request_policy_check(Some(URI)).unwrap().unwrap();
+        let outbound = device
+            .agent
+            .request_policy_check(Some(URI))
+            .unwrap()
+            .unwrap();
         assert_eq!((outbound.tam_uri.as_str(), outbound.message), (URI, None));
         assert_eq!(device.agent.request_policy_check(Some(URI)), Ok(None));
     }
@@ -128,7 +161,10 @@ fn an_undelivered_message_changes_nothing_and_the_request_waits_on() {
     device.agent.request_ta(&id("hello"), Some(URI)).unwrap();
     let before = device.stored(&[]);
     let said = device.agent.process_error(URI, "connection refused");
-    assert!(said.contains(URI) && said.contains("connection refused"), "{said}");
+    assert!(
+        said.contains(URI) && said.contains("connection refused"),
+        "{said}"
+    );
     assert!(device.stored(&[]) == before);
     assert_eq!(wishes(&mut device, &tam).0, ["hello"]);
 }

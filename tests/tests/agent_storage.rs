@@ -1,6 +1,9 @@
 //! Storage that fills up or fails in the middle of an Update: the old state holds, and the TAM is told.
 
-use std::{sync::mpsc, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use tamarack_agent::{
     Agent, AgentError, installed_components,
@@ -9,7 +12,9 @@ use tamarack_agent::{
 use tamarack_suit::{DeviceError, Fetch, NoFetch};
 use tamarack_teep::{ErrorCode, Message};
 use tamarack_tests::{
-    Device, Person, Tam, crash::Frail, error_of, release,
+    Device, Person, Tam,
+    crash::Frail,
+    error_of, release,
     release::Release,
     reports, success_of,
     wasm::{COUNT, HELLO_1, HELLO_2, SIGN, VAULT},
@@ -28,7 +33,12 @@ fn world() -> World {
     let mut device = Device::new(&[&tam], &[&admin]);
     device.install(&tam, &[&release::app("hello", 1, HELLO_1, &admin)]);
     let agent = Agent::new(Frail::new(&device.tee));
-    World { device, agent, tam, admin }
+    World {
+        device,
+        agent,
+        tam,
+        admin,
+    }
 }
 
 impl World {
@@ -38,13 +48,21 @@ impl World {
     }
 
     fn hello_2(&self) -> Vec<u8> {
-        self.tam.sign(Tam::install(&[&release::app("hello", 2, HELLO_2, &self.admin)]))
+        self.tam.sign(Tam::install(&[&release::app(
+            "hello",
+            2,
+            HELLO_2,
+            &self.admin,
+        )]))
     }
 
     #[track_caller]
     fn is_as_before(&self) {
         assert_eq!(self.device.version("hello"), Some(1));
-        assert_eq!(self.device.greeting("hello"), "Hello from inside the TEE, Ada!");
+        assert_eq!(
+            self.device.greeting("hello"),
+            "Hello from inside the TEE, Ada!"
+        );
     }
 }
 
@@ -55,7 +73,8 @@ fn a_storage_that_is_full_refuses_the_manifest_and_keeps_the_old_component() {
     let size = HELLO_2.len() as u64;
     // Nothing can be noted; or the payload, or the records after it, do not fit.
     let temporary = [0, 1].map(|room| (room, ErrorCode::TEMPORARY_ERROR));
-    let failed = [5_000, size, size + 400].map(|room| (room, ErrorCode::MANIFEST_PROCESSING_FAILED));
+    let failed =
+        [5_000, size, size + 400].map(|room| (room, ErrorCode::MANIFEST_PROCESSING_FAILED));
     for (room, code) in temporary.into_iter().chain(failed) {
         world.process(&world.tam.sign(Tam::query())).unwrap();
         world.agent.platform().leave_room(room);
@@ -80,11 +99,17 @@ fn a_commit_that_finds_no_room_is_a_manifest_that_failed() {
     let mut world = world();
     world.process(&world.tam.sign(Tam::query())).unwrap();
     // The first commit notes that the Update was seen, the second is the manifest's.
-    world.agent.platform().fail_commit_after(1, StorageError::Full);
+    world
+        .agent
+        .platform()
+        .fail_commit_after(1, StorageError::Full);
     let error = error_of(world.process(&world.hello_2()).unwrap());
     assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
     let report = &reports(&error.suit_reports)[0];
-    assert!(!report.result.is_success(), "the report does not claim what did not happen");
+    assert!(
+        !report.result.is_success(),
+        "the report does not claim what did not happen"
+    );
     world.is_as_before();
 }
 
@@ -94,7 +119,10 @@ fn a_medium_that_fails_leaves_the_old_state() {
     world.process(&world.tam.sign(Tam::query())).unwrap();
     let fault = StorageError::Failed("the medium is gone".into());
     for successes in [0, 1] {
-        world.agent.platform().fail_commit_after(successes, fault.clone());
+        world
+            .agent
+            .platform()
+            .fail_commit_after(successes, fault.clone());
         let outcome = world.process(&world.hello_2());
         assert_eq!(outcome.unwrap_err(), AgentError::Storage(fault.clone()));
         world.is_as_before();
@@ -139,11 +167,16 @@ fn while_a_payload_is_awaited(meanwhile: impl FnOnce(&Device)) {
     let update = world.tam.sign(Tam::install(&[&two.by(&world.admin)]));
     let (started, wait) = mpsc::channel();
     let (tell, go_on) = mpsc::channel();
-    let World { device, mut agent, .. } = world;
+    let World {
+        device, mut agent, ..
+    } = world;
     std::thread::scope(|scope| {
         let updating = scope.spawn(move || {
             let mut slow = Slow { started, go_on };
-            agent.process_teep_message(&update, &mut slow).unwrap().unwrap()
+            agent
+                .process_teep_message(&update, &mut slow)
+                .unwrap()
+                .unwrap()
         });
         wait.recv_timeout(Duration::from_secs(60)).unwrap();
         meanwhile(&device);
@@ -160,4 +193,41 @@ fn the_old_component_answers_while_the_new_one_arrives() {
         assert_eq!(device.version("hello"), Some(1));
         assert_eq!(device.output("vault", COUNT, b""), 1_u64.to_be_bytes());
     });
+}
+
+#[test]
+fn applications_can_store_while_a_payload_arrives() {
+    while_a_payload_is_awaited(|device| {
+        let (done, wait) = mpsc::channel();
+        let tee = Arc::clone(&device.tee);
+        std::thread::spawn(move || {
+            let applications = tee.applications();
+            let session = applications.open(&tamarack_tests::id("vault")).unwrap();
+            let _ = done.send(applications.invoke(session, SIGN, b"second"));
+        });
+        let signed = wait.recv_timeout(Duration::from_secs(20));
+        assert!(
+            matches!(signed, Ok(Ok(Ok(_)))),
+            "the vault waits for the network: {signed:?}"
+        );
+    });
+}
+
+// req: TEEP-AGENT-016
+#[test]
+fn a_removal_that_finds_no_room_is_answered_and_goes_through_later() {
+    let mut world = world();
+    world.process(&world.tam.sign(Tam::query())).unwrap();
+    world.agent.platform().leave_room(0);
+    let answer = world.process(&world.tam.sign(Tam::unlink(&["hello/suit"])));
+    world.agent.platform().leave_room(u64::MAX);
+    let error = error_of(answer.expect("an answer for the TAM"));
+    assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
+    world.is_as_before();
+    success_of(
+        world
+            .process(&world.tam.sign(Tam::unlink(&["hello/suit"])))
+            .unwrap(),
+    );
+    assert_eq!(world.device.version("hello"), None);
 }

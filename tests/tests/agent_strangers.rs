@@ -33,7 +33,10 @@ fn a_stranger_learns_nothing_and_changes_nothing() {
     device.install(&tam, &[&hello]);
     let stranger = Tam::new();
     refused(&mut device, &stranger.sign(Tam::query()));
-    refused(&mut device, &stranger.sign(Tam::plain_query_with(Tam::token())));
+    refused(
+        &mut device,
+        &stranger.sign(Tam::plain_query_with(Tam::token())),
+    );
     refused(&mut device, &stranger.sign(Tam::unlink(&["hello/suit"])));
     assert_eq!(device.version("hello"), Some(1));
 }
@@ -82,12 +85,17 @@ fn a_flipped_bit_anywhere_changes_nothing() {
     let update = tam.sign(Tam::install(&[&hello]));
     device.query(&tam, Tam::query());
     let step = (update.len() / 90).max(1);
-    // The key id is not under the signature, and is found out all the same.
-    for position in (0..40).chain((40..update.len()).step_by(step)) {
+    // The key id, bytes 7 to 41, is a hint that no signature covers.
+    for position in (0..7).chain((42..update.len()).step_by(step)) {
         let mut flipped = update.clone();
         flipped[position] ^= 1 << (position % 8);
-        let Some(answer) = device.process(&flipped) else { continue };
-        assert!(matches!(device.open(&answer), Message::Error(_)), "byte {position}");
+        let Some(answer) = device.process(&flipped) else {
+            continue;
+        };
+        assert!(
+            matches!(device.open(&answer), Message::Error(_)),
+            "byte {position}"
+        );
         assert_eq!(device.installed(), [], "byte {position}");
     }
     assert!(matches!(device.answer(&update), Message::Success(_)));
@@ -105,7 +113,10 @@ fn of_several_signatures_one_by_a_known_key_is_enough() {
 
     let stranger = Tam::new();
     let both = [other.key.signer(), stranger.key.signer()];
-    refused(&mut device, &sign(&crypto(), &both, &encoded(Tam::query())).unwrap());
+    refused(
+        &mut device,
+        &sign(&crypto(), &both, &encoded(Tam::query())).unwrap(),
+    );
 }
 
 // req: TEEP-COSE-011
@@ -113,7 +124,8 @@ fn of_several_signatures_one_by_a_known_key_is_enough() {
 fn a_signature_that_claims_a_known_key_and_fails_spoils_the_message() {
     let (tam, other) = (Tam::new(), Tam::with(SignatureAlgorithm::Ed25519));
     let mut device = Device::new(&[&tam, &other], &[]);
-    let both = [tam.key.signer(), other.key.signer()];
+    // The agent's own algorithm is the TAM's first; its signature is the last one here.
+    let both = [other.key.signer(), tam.key.signer()];
     let good = sign(&crypto(), &both, &encoded(Tam::query())).unwrap();
     assert!(matches!(device.answer(&good), Message::QueryResponse(_)));
     let mut bad = good;
@@ -135,7 +147,10 @@ fn signatures_under_unknown_algorithms_are_passed_over() {
     let more = Writer::build(|w| {
         w.array(3).bytes(&protected).map(0).bytes(&[0; 64]);
     });
-    let head = message.windows(2).position(|pair| pair == [0x81, 0x83]).unwrap();
+    let head = message
+        .windows(2)
+        .position(|pair| pair == [0x81, 0x83])
+        .unwrap();
     let mut several = message;
     several[head] = 0x82;
     several.extend_from_slice(&more);
@@ -150,11 +165,20 @@ fn a_critical_header_that_is_not_understood_is_fatal() {
     let with_header = |protected: Vec<u8>| {
         let payload = encoded(Tam::query());
         let to_be_signed = Writer::build(|w| {
-            w.array(4).text("Signature1").bytes(&protected).bytes(&[]).bytes(&payload);
+            w.array(4)
+                .text("Signature1")
+                .bytes(&protected)
+                .bytes(&[])
+                .bytes(&payload);
         });
         let signature = tam.key.signer().sign(&to_be_signed).unwrap();
         Writer::build(|w| {
-            w.tag(18).array(4).bytes(&protected).map(0).bytes(&payload).bytes(&signature);
+            w.tag(18)
+                .array(4)
+                .bytes(&protected)
+                .map(0)
+                .bytes(&payload)
+                .bytes(&signature);
         })
     };
     let unknown = |critical: bool| {
@@ -167,7 +191,10 @@ fn a_critical_header_that_is_not_understood_is_fatal() {
         })
     };
     let harmless = device.answer(&with_header(unknown(false)));
-    assert!(matches!(harmless, Message::QueryResponse(_)), "{harmless:?}");
+    assert!(
+        matches!(harmless, Message::QueryResponse(_)),
+        "{harmless:?}"
+    );
     let before = device.stored(&[]);
     let answer = device.answer(&with_header(unknown(true)));
     assert!(matches!(answer, Message::Error(_)), "{answer:?}");

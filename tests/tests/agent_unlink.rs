@@ -13,7 +13,9 @@ fn world() -> (Device, Tam, Person) {
     let (tam, admin) = (Tam::new(), Person::new());
     let mut device = Device::new(&[&tam], &[&admin]);
     let hello = release::app("hello", 2, HELLO_2, &admin);
-    let greeting = Release::new("hello/greeting", 1).carrying(b"Salut").needing(&hello);
+    let greeting = Release::new("hello/greeting", 1)
+        .carrying(b"Salut")
+        .needing(&hello);
     device.install(&tam, &[&hello, &greeting.by(&admin)]);
     assert!(device.greeting("hello").starts_with("Salut"));
     (device, tam, admin)
@@ -38,8 +40,19 @@ fn unlinking_what_is_not_there_is_no_error() {
     let (mut device, tam, _) = world();
     let before = device.installed();
     device.unlink(&tam, &["elsewhere/suit", "hello"]);
-    assert_eq!(device.installed(), before, "a component is not its manifest");
-    device.unlink(&tam, &["elsewhere/suit", "hello/greeting/suit", "hello/greeting/suit"]);
+    assert_eq!(
+        device.installed(),
+        before,
+        "a component is not its manifest"
+    );
+    device.unlink(
+        &tam,
+        &[
+            "elsewhere/suit",
+            "hello/greeting/suit",
+            "hello/greeting/suit",
+        ],
+    );
     assert_eq!(device.version("hello/greeting"), None);
     assert_eq!(device.version("hello"), Some(2));
     device.unlink(&tam, &["hello/greeting/suit"]);
@@ -75,7 +88,11 @@ fn one_update_can_remove_and_install() {
     };
     let success = success_of(device.exchange(&tam, update));
     assert_eq!(reports(&success.suit_reports).len(), 1);
-    let installed: Vec<_> = device.installed().into_iter().map(|c| c.component).collect();
+    let installed: Vec<_> = device
+        .installed()
+        .into_iter()
+        .map(|c| c.component)
+        .collect();
     assert_eq!(installed, [id("vault")]);
 }
 
@@ -111,7 +128,10 @@ fn the_same_manifest_comes_back_too() {
 fn what_depends_on_nothing_that_is_there_is_refused() {
     let (mut device, tam, admin) = world();
     let absent = release::app("absent", 1, HELLO_1, &admin);
-    let needy = Release::new("data", 1).carrying(b"x").needing(&absent).by(&admin);
+    let needy = Release::new("data", 1)
+        .carrying(b"x")
+        .needing(&absent)
+        .by(&admin);
     let error = error_of(device.exchange(&tam, Tam::install(&[&needy])));
     assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
     assert_eq!(device.version("data"), None);

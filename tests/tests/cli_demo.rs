@@ -28,20 +28,32 @@ const STEPS: [&str; 14] = [
 
 /// The numbers in a sentence: the process ids in what `start` says.
 fn numbers(text: &str) -> Vec<u32> {
-    text.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 #[test]
 fn the_demo_takes_all_steps_in_order_and_leaves_nothing_running() {
     let text = run(&["demo", "--json"]).ok();
-    let lines: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let steps: Vec<&str> = lines.iter().filter_map(|line| line["step"].as_str()).collect();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
+    let steps: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line["step"].as_str())
+        .collect();
     assert_eq!(steps[..14], STEPS);
     for line in &lines[..14] {
         assert_eq!(line["ok"], true, "{line}");
         assert!(line["ms"].is_u64(), "{line}");
-        assert!(line["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{line}");
+        assert!(
+            line["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty()),
+            "{line}"
+        );
     }
     assert!(lines[14..].iter().all(|line| line["ok"] == true), "{text}");
     let processes = numbers(lines[0]["detail"].as_str().unwrap());
@@ -57,11 +69,18 @@ fn the_demo_speaks_to_people_and_keeps_what_it_made() {
     let text = run(&["demo", "--keep", keep_text]).ok();
     assert_eq!(text.trim_end().lines().last(), Some("demo: ok"), "{text}");
     for step in STEPS {
-        let told = text.lines().filter(|line| line.starts_with(&format!("✓ {step} ")));
+        let told = text
+            .lines()
+            .filter(|line| line.starts_with(&format!("✓ {step} ")));
         assert_eq!(told.count(), 1, "{step}: {text}");
     }
     assert!(!text.contains('\x1b'), "colours are for terminals");
-    for secret in ["keys/acme.pem", "tam/keys/esp256.pem", "tam/admin.token", "tee/platform/root.key"] {
+    for secret in [
+        "keys/acme.pem",
+        "tam/keys/esp256.pem",
+        "tam/admin.token",
+        "tee/platform/root.key",
+    ] {
         let mode = keep.join(secret).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{secret}");
     }
@@ -78,7 +97,9 @@ fn interrupted(name: &str, step: Option<&str>) {
         .unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     match step {
-        None => drop(eventually("a process is started", || children(demo.id()).pop())),
+        None => drop(eventually("a process is started", || {
+            children(demo.id()).pop()
+        })),
         Some(step) => {
             let wanted = format!("\"step\":\"{step}\"");
             assert!(lines.any(|line| line.unwrap().contains(&wanted)));
@@ -93,7 +114,10 @@ fn interrupted(name: &str, step: Option<&str>) {
         started.iter().all(|process| !alive(*process)).then_some(())
     });
     let said = std::io::read_to_string(demo.stderr.take().unwrap()).unwrap();
-    assert!(said.contains("stopped") && !said.contains("panicked"), "{said}");
+    assert!(
+        said.contains("stopped") && !said.contains("panicked"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn manifests(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("manifest with 64 KiB");
     group.bench_function("decode", |b| {
-        b.iter(|| Envelope::decode(&envelope).unwrap())
+        b.iter(|| Envelope::decode(&envelope).unwrap());
     });
     group.bench_function("authenticate", |b| {
         let decoded = Envelope::decode(&envelope).unwrap();
@@ -54,7 +54,7 @@ fn manifests(c: &mut Criterion) {
             crypto
                 .signatures
                 .verify(&trusted[0], &message, &signature)
-                .unwrap()
+                .unwrap();
         });
     });
     group.bench_function("bare hash", |b| b.iter(|| crypto.sha256(&payload)));

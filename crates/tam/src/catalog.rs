@@ -51,6 +51,10 @@ pub struct Manifest {
     pub components: Vec<ComponentImage>,
     /// Digests of the manifests that it depends on.
     pub dependencies: Vec<SuitDigest>,
+    /// SUIT vendor identifiers of which a device must answer to one; empty if any device will do.
+    pub vendor_ids: Vec<[u8; 16]>,
+    /// SUIT class identifiers of which a device must answer to one; empty if any device will do.
+    pub class_ids: Vec<[u8; 16]>,
     /// The key that signed it.
     pub signer: PublicKey,
     /// Since when it is published.

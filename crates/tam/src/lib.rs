@@ -56,7 +56,7 @@
 //!     anchor: None,
 //!     manifest: None,
 //! };
-//! register_domain(tam.store(), &crypto, &Limits::default(), now, &domain)?;
+//! register_domain(&tam, &Limits::default(), &domain)?;
 //!
 //! // Every device shall have the component, once it is published.
 //! let component = "acme/door-lock".parse()?;
@@ -95,6 +95,6 @@ pub use publish::{
     DomainError, Publication, PublishError, Registration, publish, register_domain, remove_domain,
 };
 pub use store::{
-    AcceptedResponse, Changed, Enrolled, FinishedUpdate, ManifestOutcome, NewManifest,
+    AcceptedResponse, Changed, Enrolled, FinishedUpdate, ManifestOutcome, NO_ANSWER, NewManifest,
     RecordedOutcome, SqliteStore, Store, StoreError,
 };

@@ -68,7 +68,12 @@ impl World {
         let store = SqliteStore::open(dir.path().join("tam.sqlite")).unwrap();
         let keys = TamKeys::generate(&crypto).unwrap();
         let clock = VirtualClock::new();
-        let tam = Tam::new(store, clock.clone(), crypto, keys, Settings::default());
+        let settings = Settings {
+            // Smaller than it is in earnest, so that tests don't need large payloads.
+            update_bytes: 768 << 10,
+            ..Settings::default()
+        };
+        let tam = Tam::new(store, clock.clone(), crypto, keys, settings);
         Self {
             tam,
             clock,
@@ -87,6 +92,18 @@ impl World {
         world.publish(&acme.envelope("lock", 1, b"first")).unwrap();
         world.deploy("all", "acme/lock/ta", Mode::Required);
         (world, acme)
+    }
+
+    /// The same TAM under another limit.
+    pub(crate) fn with_update_bytes(self, update_bytes: usize) -> Self {
+        let store = SqliteStore::open(self.dir.path().join("tam.sqlite")).unwrap();
+        let keys = TamKeys::generate(&self.crypto).unwrap();
+        let settings = Settings {
+            update_bytes,
+            ..*self.tam.settings()
+        };
+        let tam = Tam::new(store, self.clock.clone(), self.crypto, keys, settings);
+        Self { tam, ..self }
     }
 
     pub(crate) fn entry(&self, action: AuditAction) -> AuditEntry {
@@ -114,26 +131,11 @@ impl World {
     pub(crate) fn register(&self, provider: &Provider) {
         let limits = Limits::default();
         let registration = provider.registration();
-        let store = self.tam.store();
-        register_domain(
-            store,
-            &self.crypto,
-            &limits,
-            self.clock.now(),
-            &registration,
-        )
-        .unwrap();
+        register_domain(&self.tam, &limits, &registration).unwrap();
     }
 
     pub(crate) fn publish(&self, envelope: &[u8]) -> Result<Publication, PublishError> {
-        let limits = Limits::default();
-        publish(
-            self.tam.store(),
-            &self.crypto,
-            &limits,
-            self.clock.now(),
-            envelope,
-        )
+        publish(&self.tam, &Limits::default(), envelope)
     }
 
     pub(crate) fn deploy(&self, selector: &str, component: &str, mode: Mode) -> i64 {

@@ -20,8 +20,8 @@ pub enum ProtectionError {
     Message {
         /// Where and why.
         error: DecodeError,
-        /// The key that signed, once that was checked.
-        signer: Option<PublicKey>,
+        /// Whether a trusted key signed it.
+        authentic: bool,
         /// The token, as far as one can be made out, for the Error that answers.
         token: Option<Token>,
     },
@@ -81,19 +81,19 @@ impl<'a> Protected<'a> {
         let payload = self.signed.unverified_payload();
         let payload = payload.ok_or(tamarack_cose::Error::Payload("missing"))?;
         Message::decode(payload, &self.limits)
-            .map_err(|error| self.not_a_message(error, None, payload))
+            .map_err(|error| self.not_a_message(error, false, payload))
     }
 
     fn not_a_message(
         &self,
         error: DecodeError,
-        signer: Option<PublicKey>,
+        authentic: bool,
         payload: &[u8],
     ) -> ProtectionError {
         let token = Message::find_token(payload, &self.limits);
         ProtectionError::Message {
             error,
-            signer,
+            authentic,
             token,
         }
     }
@@ -102,8 +102,8 @@ impl<'a> Protected<'a> {
     ///
     /// # Errors
     ///
-    /// [`ProtectionError::Cose`] if no trusted key signed; [`ProtectionError::Message`] with the signer
-    /// if one did and the payload is still no TEEP message.
+    /// [`ProtectionError::Cose`] if no trusted key signed; [`ProtectionError::Message`] if one
+    /// did and the payload is still no TEEP message.
     // req: TEEP-VAL-001
     // req: TEEP-VAL-004
     pub fn verify(
@@ -113,7 +113,7 @@ impl<'a> Protected<'a> {
     ) -> Result<Verified, ProtectionError> {
         let (signer, payload) = self.signed.verify(crypto, trusted, None)?;
         let (message, encoding) = Message::decode(payload, &self.limits)
-            .map_err(|error| self.not_a_message(error, Some(signer), payload))?;
+            .map_err(|error| self.not_a_message(error, true, payload))?;
         Ok(Verified {
             message,
             encoding,

@@ -16,28 +16,46 @@ use serde_json::Value;
 /// If it can't be built.
 #[must_use]
 pub fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(build)
+    static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    // A failure is kept too: it would be the same for every test, and cargo has said why.
+    let built = BINARY.get_or_init(build);
+    built
+        .as_deref()
+        .expect("`cargo build --package tamarack` succeeds")
 }
 
-fn build() -> PathBuf {
+fn build() -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap();
     // …/target/PROFILE/deps/TEST
     let profile_dir = test.ancestors().nth(2).unwrap();
-    let profile = match profile_dir.file_name().and_then(|name| name.to_str()).unwrap() {
+    let profile = match profile_dir
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap()
+    {
         "debug" => "dev",
         name => name,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--package", "tamarack", "--profile", profile])
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            "tamarack",
+            "--profile",
+            profile,
+        ])
         .arg("--target-dir")
         .arg(profile_dir.parent().unwrap())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
         .stdin(Stdio::null())
         .status();
-    assert!(built.unwrap().success(), "`cargo build --package tamarack` failed");
-    profile_dir.join("tamarack")
+    built
+        .unwrap()
+        .success()
+        .then(|| profile_dir.join("tamarack"))
 }
 
 /// The binary with these arguments, undisturbed by the environment of whoever runs the tests.
@@ -112,10 +130,19 @@ impl Finished {
     /// said.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) -> String {
-        assert_eq!(self.code, Some(code), "{:?}: {}", self.arguments, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "{:?}: {}",
+            self.arguments,
+            self.stderr
+        );
         for word in words {
             let (arguments, said) = (&self.arguments, &self.stderr);
-            assert!(said.contains(word), "{arguments:?} does not name {word}: {said}");
+            assert!(
+                said.contains(word),
+                "{arguments:?} does not name {word}: {said}"
+            );
         }
         self.stderr
     }

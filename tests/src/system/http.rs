@@ -42,7 +42,10 @@ impl Response {
 }
 
 fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    headers
+        .iter()
+        .find(|(found, _)| found == name)
+        .map(|(_, value)| value.as_str())
 }
 
 /// The first line, the headers and the body of a message.
@@ -59,7 +62,9 @@ fn read(stream: &TcpStream) -> io::Result<Message> {
     let mut headers = Vec::new();
     loop {
         let line = line()?;
-        let Some((name, value)) = line.split_once(':') else { break };
+        let Some((name, value)) = line.split_once(':') else {
+            break;
+        };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let length = find(&headers, "content-length").and_then(|value| value.parse().ok());
@@ -105,9 +110,13 @@ pub fn send_slowly<'a>(
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    let headers: String =
-        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\n");
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     for piece in pieces {
         // A server that has heard enough may hang up; its answer is what counts.
@@ -116,7 +125,10 @@ pub fn send_slowly<'a>(
         }
     }
     let (start, headers, body) = read(&stream).expect("a response");
-    let status = start.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = start
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     Response {
         status: status.unwrap_or_else(|| panic!("not a response: {start:?}")),
         headers,
@@ -184,7 +196,9 @@ fn serve(
         headers,
         body,
     };
-    let Some(response) = answer(request, stream) else { return Ok(()) };
+    let Some(response) = answer(request, stream) else {
+        return Ok(());
+    };
     let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", response.status);
     for (name, value) in &response.headers {
         head += &format!("{name}: {value}\r\n");

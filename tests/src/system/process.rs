@@ -23,7 +23,10 @@ pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = answer() {
             return answer;
         }
-        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{what}: not within {PATIENCE:?}"
+        );
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -39,7 +42,11 @@ impl Process {
     #[must_use]
     pub fn start(name: &str, folder: &Path, arguments: &[&str]) -> Self {
         let log = folder.join(format!("{name}.log"));
-        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
         let child = tamarack(arguments)
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -68,7 +75,11 @@ impl Process {
             if answer.is_none() {
                 let ended = self.child.try_wait().unwrap();
                 let said = || fs::read_to_string(&self.log).unwrap_or_default();
-                assert!(ended.is_none(), "{what}: the process ended ({ended:?}): {}", said());
+                assert!(
+                    ended.is_none(),
+                    "{what}: the process ended ({ended:?}): {}",
+                    said()
+                );
             }
             answer
         })
@@ -91,7 +102,10 @@ impl Process {
     #[must_use]
     pub fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 }
@@ -106,7 +120,9 @@ impl Drop for Process {
 
 /// Sends a signal, such as `INT`, to a process. The shell's own `kill` is there on every machine.
 pub fn signal(process: u32, name: &str) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status();
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {process}")])
+        .status();
     assert!(sent.unwrap().success());
 }
 

@@ -42,7 +42,11 @@ impl Wire {
     #[must_use]
     pub fn passed(&self) -> Vec<Vec<u8>> {
         let passed = self.passed.lock().unwrap();
-        passed.iter().filter(|message| !message.is_empty()).cloned().collect()
+        passed
+            .iter()
+            .filter(|message| !message.is_empty())
+            .cloned()
+            .collect()
     }
 
     /// The last message of this kind, such as `QueryResponse`, with its content.

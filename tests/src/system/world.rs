@@ -39,7 +39,14 @@ impl Keys {
     pub fn make(folder: &Path, name: &str, algorithm: &str) {
         let secret = text(folder, &format!("{name}.pem"));
         let public = text(folder, &format!("{name}.pub.pem"));
-        let arguments = ["key", "generate", "--algorithm", algorithm, "--out", &secret];
+        let arguments = [
+            "key",
+            "generate",
+            "--algorithm",
+            algorithm,
+            "--out",
+            &secret,
+        ];
         run(&[&arguments[..], &["--public", &public]].concat()).ok();
     }
 }
@@ -53,7 +60,9 @@ fn start_tam(folder: &Path, listen: &str) -> (Process, String) {
     let data = text(folder, "tam");
     let log = folder.join("tam.log");
     let before = fs::metadata(&log).map_or(0, |found| found.len());
-    let arguments = ["--json", "tam", "serve", "--data", &data, "--listen", listen];
+    let arguments = [
+        "--json", "tam", "serve", "--data", &data, "--listen", listen,
+    ];
     let mut tam = Process::start("tam", folder, &arguments);
     let address = tam.wait_until("the TAM serves", || {
         let said = fs::read(&log).unwrap();
@@ -86,9 +95,11 @@ impl World {
     /// Sets everything up in `folder`, with the TEE's data in `tee_data`.
     #[must_use]
     pub fn in_folder(folder: &Path, tee_data: &Path) -> Self {
-        for (name, algorithm) in
-            [("administrator", "esp256"), ("acme", "ed25519"), ("globex", "esp256")]
-        {
+        for (name, algorithm) in [
+            ("administrator", "esp256"),
+            ("acme", "ed25519"),
+            ("globex", "esp256"),
+        ] {
             Keys::make(folder, name, algorithm);
         }
         let (tam, address) = start_tam(folder, "127.0.0.1:0");
@@ -101,7 +112,14 @@ impl World {
         let administrator = path("administrator.pub.pem");
         let trust = ["tee", "trust", "--data", &tee_data, "--tam-key", &tam_key];
         run(&[&trust[..], &["--signer-key", &administrator]].concat()).ok();
-        let endorsement = ["tee", "endorsement", "--data", &tee_data, "--label", "site=test"];
+        let endorsement = [
+            "tee",
+            "endorsement",
+            "--data",
+            &tee_data,
+            "--label",
+            "site=test",
+        ];
         fs::write(path("endorsement.json"), run(&endorsement).bytes()).unwrap();
         if !folder.join("tee").exists() {
             std::os::unix::fs::symlink(&tee_data, folder.join("tee")).unwrap();
@@ -141,8 +159,15 @@ impl World {
     /// Runs `tamarack admin` with `--json`.
     #[track_caller]
     pub fn admin(&self, arguments: &[&str]) -> Finished {
-        let (tam, token) = (format!("http://{}", self.address), self.path("tam/admin.token"));
-        run(&[&["--json", "admin", "--tam", &tam, "--token-file", &token], arguments].concat())
+        let (tam, token) = (
+            format!("http://{}", self.address),
+            self.path("tam/admin.token"),
+        );
+        run(&[
+            &["--json", "admin", "--tam", &tam, "--token-file", &token],
+            arguments,
+        ]
+        .concat())
     }
 
     /// Runs `tamarack app` with `--json`.
@@ -154,13 +179,30 @@ impl World {
 
     /// Creates a domain at the TAM whose prefix and owner have its name.
     pub fn create_domain(&self, name: &str) {
-        let (owner, out) = (self.path(&format!("{name}.pub.pem")), self.path(&format!("{name}-domain.suit")));
-        let (key, anchor) = (self.path("administrator.pem"), self.path("administrator.pub.pem"));
-        let create = ["manifest", "create", "--domain", name, "--prefix", name, "--owner", &owner];
+        let (owner, out) = (
+            self.path(&format!("{name}.pub.pem")),
+            self.path(&format!("{name}-domain.suit")),
+        );
+        let (key, anchor) = (
+            self.path("administrator.pem"),
+            self.path("administrator.pub.pem"),
+        );
+        let create = [
+            "manifest", "create", "--domain", name, "--prefix", name, "--owner", &owner,
+        ];
         let signed = ["--sequence-number", "1", "--key", &key, "--out", &out];
         run(&[&create[..], &signed].concat()).ok();
-        let create = ["domain", "create", name, "--prefix", name, "--signer-key", &owner];
-        self.admin(&[&create[..], &["--manifest", &out, "--anchor", &anchor]].concat()).ok();
+        let create = [
+            "domain",
+            "create",
+            name,
+            "--prefix",
+            name,
+            "--signer-key",
+            &owner,
+        ];
+        self.admin(&[&create[..], &["--manifest", &out, "--anchor", &anchor]].concat())
+            .ok();
     }
 
     /// Makes a manifest; the envelope's path. `more` are further arguments.
@@ -175,9 +217,19 @@ impl World {
     ) -> String {
         let name = format!("{}-{number}-by-{signer}", component.replace('/', "."));
         let payload = self.write(&format!("{name}.payload"), payload);
-        let (out, key) = (self.path(&format!("{name}.suit")), self.path(&format!("{signer}.pem")));
+        let (out, key) = (
+            self.path(&format!("{name}.suit")),
+            self.path(&format!("{signer}.pem")),
+        );
         let number = number.to_string();
-        let create = ["manifest", "create", "--component", component, "--payload", &payload];
+        let create = [
+            "manifest",
+            "create",
+            "--component",
+            component,
+            "--payload",
+            &payload,
+        ];
         let signed = ["--sequence-number", &number, "--key", &key, "--out", &out];
         run(&[&create[..], &signed, more].concat()).ok();
         out
@@ -199,7 +251,9 @@ impl World {
     /// Has the device ask the TAM; how many exchanges that were.
     #[track_caller]
     pub fn policy_check(&self) -> u64 {
-        self.app(&["policy-check"]).json()["exchanges"].as_u64().unwrap()
+        self.app(&["policy-check"]).json()["exchanges"]
+            .as_u64()
+            .unwrap()
     }
 
     /// What is installed: component and sequence number.
@@ -211,7 +265,12 @@ impl World {
             let name = component["component"].as_str().unwrap().to_owned();
             (name, component["sequence_number"].as_u64().unwrap())
         };
-        list["components"].as_array().unwrap().iter().map(entry).collect()
+        list["components"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(entry)
+            .collect()
     }
 
     /// The sequence number of what is installed as a component.
@@ -219,14 +278,19 @@ impl World {
     #[track_caller]
     pub fn version(&self, component: &str) -> Option<u64> {
         let installed = self.installed();
-        installed.iter().find(|(name, _)| name == component).map(|(_, number)| *number)
+        installed
+            .iter()
+            .find(|(name, _)| name == component)
+            .map(|(_, number)| *number)
     }
 
     /// What an application answers to its command 1 with the input `Ada`.
     #[must_use]
     #[track_caller]
     pub fn greeting(&self, component: &str) -> String {
-        let answer = self.app(&["invoke", component, "1", "--input", "Ada"]).json();
+        let answer = self
+            .app(&["invoke", component, "1", "--input", "Ada"])
+            .json();
         answer["output_text"].as_str().unwrap().to_owned()
     }
 
@@ -249,16 +313,38 @@ impl Default for World {
 
 fn start_tee(folder: &Path) -> Process {
     let (data, socket) = (text(folder, "tee"), text(folder, "tee.sock"));
-    let arguments = ["--verbose", "tee", "serve", "--data", &data, "--socket", &socket];
+    let arguments = [
+        "--verbose",
+        "tee",
+        "serve",
+        "--data",
+        &data,
+        "--socket",
+        &socket,
+    ];
     let mut tee = Process::start("tee", folder, &arguments);
-    tee.wait_until("the TEE serves", || std::os::unix::net::UnixStream::connect(&socket).ok());
+    tee.wait_until("the TEE serves", || {
+        std::os::unix::net::UnixStream::connect(&socket).ok()
+    });
     tee
 }
 
 fn start_broker(folder: &Path, tam: &str) -> Process {
     let (tee, socket) = (text(folder, "tee.sock"), text(folder, "app.sock"));
-    let arguments = ["--verbose", "broker", "serve", "--tee", &tee, "--tam", tam, "--socket", &socket];
+    let arguments = [
+        "--verbose",
+        "broker",
+        "serve",
+        "--tee",
+        &tee,
+        "--tam",
+        tam,
+        "--socket",
+        &socket,
+    ];
     let mut broker = Process::start("broker", folder, &arguments);
-    broker.wait_until("the broker serves", || std::os::unix::net::UnixStream::connect(&socket).ok());
+    broker.wait_until("the broker serves", || {
+        std::os::unix::net::UnixStream::connect(&socket).ok()
+    });
     broker
 }

@@ -106,6 +106,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
         &self.clock
     }
 
+    /// The times and bounds.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The crypto provider.
     pub fn crypto(&self) -> &CryptoProvider {
         &self.crypto

@@ -1,5 +1,7 @@
 //! What an attested agent gets (TEEP section 7.1.1).
 
+use std::time::Duration;
+
 use tamarack_cose::KeyId;
 use tamarack_suit::ComponentId;
 use tamarack_teep::{
@@ -12,11 +14,14 @@ use super::{
     verdict::{Dropped, Handled, Verdict},
 };
 use crate::{
-    AcceptedResponse, AuditAction, AuditEntry, Clock, InstalledComponent, PendingUpdate, Store,
-    Timestamp,
+    AcceptedResponse, AuditAction, AuditEntry, Clock, FinishedUpdate, InstalledComponent,
+    ManifestOutcome, NO_ANSWER, PendingUpdate, Store, Timestamp, Ueid,
     catalog::{Catalog, ManifestId},
-    policy::{Observed, Plan, Target, plan},
+    policy::{LeftOut, Observed, Plan, Target, plan},
 };
+
+/// An Update that is sent anew after this time was not answered. Before, the device has asked twice.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// What the agent is answered, decided and not yet recorded.
 enum Decision {
@@ -26,6 +31,8 @@ enum Decision {
     Plan {
         plan: Plan,
         installed: Vec<InstalledComponent>,
+        /// What is to be installed still, of an Update that counts as not answered.
+        unanswered: Vec<ManifestOutcome>,
     },
 }
 
@@ -74,9 +81,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
             return Ok(Self::used(attested));
         }
         let catalog = self.store.catalog()?;
-        let reply = match self.decide(attested, response, &catalog)? {
+        let accept = |installed, pending, unanswered| {
+            self.accept(attested, installed, pending, unanswered, &catalog, now)
+        };
+        let reply = match self.decide(attested, response, &catalog, now)? {
             Decision::Fault(reason) => {
-                if !self.accept(attested, None, None, now)? {
+                if !accept(None, None, &[])? {
                     return Ok(Self::used(attested));
                 }
                 let code = ErrorCode::PERMANENT_ERROR;
@@ -87,17 +97,25 @@ impl<S: Store, C: Clock> Tam<S, C> {
                     reason,
                 }
             }
-            Decision::Plan { plan, installed } if plan.is_empty() => {
-                if !self.accept(attested, Some(&installed), None, now)? {
+            Decision::Plan {
+                plan,
+                installed,
+                unanswered,
+            } if plan.is_empty() => {
+                if !accept(Some(&installed), None, &unanswered)? {
                     return Ok(Self::used(attested));
                 }
                 // req: TEEP-TAM-018
                 Verdict::Done("nothing to change")
             }
-            Decision::Plan { plan, installed } => {
-                let (update, pending) = self.update(plan, now)?;
+            Decision::Plan {
+                plan,
+                installed,
+                unanswered,
+            } => {
+                let (update, pending) = self.update(&attested.ueid, plan, now)?;
                 let counts = (pending.install.len(), pending.unlink.len());
-                if !self.accept(attested, Some(&installed), Some((&pending, &catalog)), now)? {
+                if !accept(Some(&installed), Some(&pending), &unanswered)? {
                     return Ok(Self::used(attested));
                 }
                 let message = self.reply_to(attested, update)?;
@@ -117,6 +135,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
         attested: &Attested,
         response: &QueryResponse,
         catalog: &Catalog,
+        now: Timestamp,
     ) -> Result<Decision, EngineError> {
         // req: TEEP-MSG-041
         if let Some(version) = response
@@ -145,6 +164,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let target = Target {
             ueid: attested.ueid.as_bytes(),
             labels: &attested.device.endorsement.labels,
+            vendor_ids: &attested.device.endorsement.vendor_ids,
+            class_ids: &attested.device.endorsement.class_ids,
+            envelope_bytes: u64::try_from(self.settings.update_bytes).unwrap_or(u64::MAX),
             exhausted: &exhausted,
         };
         let observed = Observed {
@@ -152,16 +174,39 @@ impl<S: Store, C: Clock> Tam<S, C> {
             requested: &response.requested_tc_list,
             unneeded: &response.unneeded_manifest_list,
         };
-        let plan = plan(&target, &observed, catalog);
-        Ok(Decision::Plan { plan, installed })
+        let mut decided = plan(&target, &observed, catalog);
+        let unanswered = unanswered(attested, &decided, now);
+        if !unanswered.is_empty() {
+            // With this one, it may be enough.
+            let before = self.settings.failures.saturating_sub(1);
+            let almost = self.store.exhausted(&attested.ueid, revision, before)?;
+            let lost = unanswered.iter().map(|outcome| outcome.manifest);
+            let lost = lost.filter(|id| before == 0 || almost.contains(id));
+            let target = Target {
+                exhausted: &exhausted.iter().copied().chain(lost).collect(),
+                ..target
+            };
+            decided = plan(&target, &observed, catalog);
+        }
+        log_left_out(&attested.ueid, &decided, catalog);
+        Ok(Decision::Plan {
+            plan: decided,
+            installed,
+            unanswered,
+        })
     }
 
     /// The Update that carries out a plan, and what is remembered of it.
-    fn update(&self, plan: Plan, now: Timestamp) -> Result<(Update, PendingUpdate), EngineError> {
+    fn update(
+        &self,
+        ueid: &Ueid,
+        plan: Plan,
+        now: Timestamp,
+    ) -> Result<(Update, PendingUpdate), EngineError> {
         // A new value for each Update, of which only the hash is kept.
         // req: TEEP-TOK-001
         let token: [u8; 16] = self.crypto.random_array()?;
-        let (install, manifest_list) = self.envelopes(&plan.install)?;
+        let (install, manifest_list) = self.envelopes(ueid, &plan.install)?;
         let pending = PendingUpdate {
             token_hash: self.crypto.sha256(&token),
             issued_at: now,
@@ -178,22 +223,27 @@ impl<S: Store, C: Clock> Tam<S, C> {
         Ok((update, pending))
     }
 
-    /// The envelopes of as many manifests as go into one Update, byte for byte as they were published.
+    /// The envelopes of as many manifests as go into one Update, byte for byte as they were published. One
+    /// that goes into none is not in a plan ([`LeftOut::TooLarge`]).
     // req: TEEP-MSG-066
     fn envelopes(
         &self,
+        ueid: &Ueid,
         install: &[ManifestId],
     ) -> Result<(Vec<ManifestId>, Vec<Vec<u8>>), EngineError> {
         let mut ids = Vec::new();
         let mut envelopes: Vec<Vec<u8>> = Vec::new();
         let mut total = 0;
         for id in install {
+            // What comes later may need what comes earlier, never the other way round.
             let Some(envelope) = self.store.envelope(*id)? else {
+                tracing::warn!(device = %ueid, manifest = id.0, "it was removed meanwhile");
                 break;
             };
             total += envelope.len();
-            // What comes later may need what comes earlier, never the other way round.
-            if total > self.settings.update_bytes && !envelopes.is_empty() {
+            if total > self.settings.update_bytes {
+                let (sent, planned) = (ids.len(), install.len());
+                tracing::debug!(device = %ueid, sent, planned, "the rest waits for the next session");
                 break;
             }
             ids.push(*id);
@@ -212,7 +262,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
         &self,
         attested: &Attested,
         installed: Option<&[InstalledComponent]>,
-        pending: Option<(&PendingUpdate, &Catalog)>,
+        pending: Option<&PendingUpdate>,
+        unanswered: &[ManifestOutcome],
+        catalog: &Catalog,
         now: Timestamp,
     ) -> Result<bool, EngineError> {
         let agent_key = attested.verified.signer();
@@ -228,7 +280,16 @@ impl<S: Store, C: Clock> Tam<S, C> {
         if attested.device.agent_key != Some(agent_key) {
             audit.push(entry(AuditAction::NewAgentKey, key_text(&agent_key_id)));
         }
-        if let Some((pending, catalog)) = pending {
+        let superseded = attested.device.pending.as_ref();
+        let superseded = superseded.filter(|_| !unanswered.is_empty());
+        let unanswered = superseded.map(|superseded| FinishedUpdate {
+            ueid: &attested.ueid,
+            token_hash: superseded.token_hash,
+            outcomes: unanswered,
+            deployments_revision: catalog.deployments_revision(),
+            audit: entry(AuditAction::UpdateFailed, NO_ANSWER.into()),
+        });
+        if let Some(pending) = pending {
             audit.push(entry(
                 AuditAction::SendUpdate,
                 update_text(pending, catalog),
@@ -242,7 +303,8 @@ impl<S: Store, C: Clock> Tam<S, C> {
             numbering: attested.verified.encoding().numbering,
             at: now,
             installed,
-            pending: pending.map(|(pending, _)| pending),
+            pending,
+            unanswered: unanswered.as_ref(),
             audit: &audit,
         })?)
     }
@@ -254,6 +316,38 @@ impl<S: Store, C: Clock> Tam<S, C> {
 
     fn used(attested: &Attested) -> Handled {
         Handled::about(&attested.ueid, Verdict::Dropped(Dropped::Used))
+    }
+}
+
+/// What became of the device's last Update, if that was sent long enough ago to have been answered:
+/// nothing, for what is in the plan again. What is not may well be installed.
+fn unanswered(attested: &Attested, plan: &Plan, now: Timestamp) -> Vec<ManifestOutcome> {
+    let overdue = |pending: &&PendingUpdate| {
+        pending.expires_at <= now || pending.issued_at.plus(ANSWER_WITHIN) <= now
+    };
+    let pending = attested.device.pending.iter().find(overdue);
+    let sent = pending.into_iter().flat_map(|pending| &pending.install);
+    sent.filter(|id| plan.install.contains(id))
+        .map(|id| ManifestOutcome {
+            manifest: *id,
+            failure: Some(NO_ANSWER.into()),
+        })
+        .collect()
+}
+
+/// One line for each manifest that is wanted and that the device can't be given.
+fn log_left_out(device: &Ueid, plan: &Plan, catalog: &Catalog) {
+    let left_out = plan.left_out.iter();
+    for (manifest, why) in left_out.filter_map(|(id, why)| Some((catalog.manifest(*id)?, why))) {
+        let (name, number) = (&manifest.manifest_component, manifest.sequence_number);
+        match why {
+            LeftOut::DoesNotApply => {
+                tracing::debug!(outcome = "left out", %device, manifest = %name, number, reason = %why);
+            }
+            LeftOut::TooLarge => {
+                tracing::warn!(outcome = "left out", %device, manifest = %name, number, reason = %why);
+            }
+        }
     }
 }
 

@@ -15,12 +15,16 @@ pub struct Settings {
     pub update_lifetime: Duration,
     /// Longest message and deepest nesting. Default 1 MiB and 16 levels.
     pub message: cbor::Limits,
-    /// About how many bytes of manifests go into one Update; at least one manifest goes. What does not
-    /// fit waits for the next session. Default 768 KiB, so that an agent that reads 1 MiB can read it.
+    /// How many bytes of envelopes go into one Update; what does not fit waits for the next session. A
+    /// longer envelope is refused when it is published, as it would fit into no Update. Default 7 MiB:
+    /// with what an Update holds besides, that is a message which agents and brokers, who read 8 MiB,
+    /// can read.
     pub update_bytes: usize,
     /// Most entries of a tc-list. Default 1024.
     pub installed_components: usize,
-    /// How often a manifest may fail on a device, in a row, before it is no longer sent. Default 3.
+    /// How often a manifest may fail on a device, in a row, before it is no longer sent. Default 3. An
+    /// Update that expires unanswered counts as a failure, and so does one that is unanswered after a
+    /// minute when the device asks again and still lacks what was in it.
     pub failures: u32,
 }
 
@@ -30,7 +34,7 @@ impl Default for Settings {
             challenge_lifetime: Duration::from_secs(4 * HOUR),
             update_lifetime: Duration::from_secs(24 * HOUR),
             message: cbor::Limits::default(),
-            update_bytes: 768 << 10,
+            update_bytes: 7 << 20,
             installed_components: 1024,
             failures: 3,
         }

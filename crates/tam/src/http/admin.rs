@@ -187,8 +187,7 @@ async fn put_domain<S: Store + 'static, C: Clock + 'static>(
     let registration = registration(request)?;
     shared
         .run(move |tam| {
-            let now = tam.clock().now();
-            let new = register_domain(tam.store(), tam.crypto(), &limits, now, &registration)?;
+            let new = register_domain(tam, &limits, &registration)?;
             let catalog = tam.store().catalog()?;
             let found = catalog.domain(&registration.name);
             let found = found.ok_or_else(|| no_domain(&registration.name))?;
@@ -262,7 +261,7 @@ async fn delete_domain<S: Store + 'static, C: Clock + 'static>(
 ) -> Result<StatusCode, ApiError> {
     shared
         .run(move |tam| {
-            remove_domain(tam.store(), tam.clock().now(), &name)?;
+            remove_domain(tam, &name)?;
             Ok(StatusCode::NO_CONTENT)
         })
         .await?
@@ -283,7 +282,7 @@ async fn publish_component<S: Store + 'static, C: Clock + 'static>(
     .await?;
     shared
         .run(move |tam| {
-            let done = publish(tam.store(), tam.crypto(), &limits, tam.clock().now(), &body)?;
+            let done = publish(tam, &limits, &body)?;
             let catalog = tam.store().catalog()?;
             let mut manifests = catalog.manifests().iter();
             let published = manifests.find(|manifest| {

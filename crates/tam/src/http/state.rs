@@ -10,7 +10,8 @@ use crate::{Clock, Store, Tam};
 pub struct HttpSettings {
     /// Longest body of a TEEP message. Default 1 MiB.
     pub message_bytes: usize,
-    /// Longest envelope that can be published. Default 16 MiB.
+    /// Longest envelope that is read for publication. Default 16 MiB, so that one which is longer than
+    /// [`Settings::update_bytes`](crate::Settings::update_bytes) is refused with advice.
     pub envelope_bytes: usize,
     /// How long a body may take to arrive. Default 30 seconds.
     pub body_timeout: Duration,

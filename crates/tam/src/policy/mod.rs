@@ -22,6 +22,12 @@ pub struct Target<'a> {
     pub ueid: &'a [u8],
     /// The labels of its endorsement.
     pub labels: &'a BTreeMap<String, String>,
+    /// SUIT vendor identifiers of its endorsement; without any, every manifest suits it.
+    pub vendor_ids: &'a [[u8; 16]],
+    /// SUIT class identifiers of its endorsement; without any, every manifest suits it.
+    pub class_ids: &'a [[u8; 16]],
+    /// Longest envelope that can be sent.
+    pub envelope_bytes: u64,
     /// Manifests that failed on it too often to be sent again.
     pub exhausted: &'a HashSet<ManifestId>,
 }
@@ -44,6 +50,19 @@ pub struct Plan {
     pub unlink: Vec<ComponentId>,
     /// Manifests to install, each after what it needs.
     pub install: Vec<ManifestId>,
+    /// What the operator's wishes call for and this device can't be given.
+    pub left_out: Vec<(ManifestId, LeftOut)>,
+}
+
+/// Why a manifest can't be given to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LeftOut {
+    /// It is for devices of other vendors or classes.
+    #[error("it is for devices of other vendors or classes")]
+    DoesNotApply,
+    /// It was published before the limit was set.
+    #[error("its envelope fits into no Update")]
+    TooLarge,
 }
 
 impl Plan {
@@ -64,8 +83,12 @@ impl Plan {
 /// - Before a component, the manifest of its security domain is brought up to date, then the published
 ///   manifests that it depends on. A security domain on the device is kept current, and never unlinked.
 ///
+/// A manifest that asks for vendors or classes none of which the endorsement lists does not apply: of the
+/// releases of a manifest, the newest that applies counts. If none does, the device is not given any, and
+/// what it holds of one stays while a deployment wants it.
+///
 /// What a key has signed that may no longer sign for its domain is not installed anew, nor is what failed
-/// too often, nor anything that needs either.
+/// too often or fits into no Update, nor anything that needs either.
 ///
 /// Carrying out a plan leads to a state whose plan is empty.
 // req: TEEP-TAM-011
@@ -76,8 +99,39 @@ pub fn plan(target: &Target<'_>, observed: &Observed<'_>, catalog: &Catalog) -> 
         observed,
         catalog,
         inventory: Inventory::new(observed.installed, catalog),
+        newest: newest(target, catalog),
     }
     .plan()
+}
+
+/// For each manifest component id the newest manifest that applies to the target; if none does, the newest.
+fn newest<'a>(
+    target: &Target<'_>,
+    catalog: &'a Catalog,
+) -> BTreeMap<&'a ComponentId, &'a Manifest> {
+    let mut newest: BTreeMap<_, &Manifest> = catalog
+        .newest()
+        .map(|manifest| (&manifest.manifest_component, manifest))
+        .collect();
+    for manifest in catalog.manifests().iter().filter(|m| target.suits(m)) {
+        let best = newest
+            .entry(&manifest.manifest_component)
+            .or_insert(manifest);
+        if !target.suits(best) || manifest.sequence_number > best.sequence_number {
+            *best = manifest;
+        }
+    }
+    newest
+}
+
+impl Target<'_> {
+    /// Whether the device may answer to what the manifest asks of its vendor and class.
+    fn suits(&self, manifest: &Manifest) -> bool {
+        let meet = |endorsed: &[[u8; 16]], asked: &[[u8; 16]]| {
+            endorsed.is_empty() || asked.is_empty() || asked.iter().any(|id| endorsed.contains(id))
+        };
+        meet(self.vendor_ids, &manifest.vendor_ids) && meet(self.class_ids, &manifest.class_ids)
+    }
 }
 
 struct Planner<'a> {
@@ -85,6 +139,7 @@ struct Planner<'a> {
     observed: &'a Observed<'a>,
     catalog: &'a Catalog,
     inventory: Inventory<'a>,
+    newest: BTreeMap<&'a ComponentId, &'a Manifest>,
 }
 
 /// What becomes of a manifest.
@@ -92,6 +147,8 @@ struct Planner<'a> {
 enum Fate {
     /// It shall be there, and current.
     Wanted,
+    /// It would be wanted, and does not apply to the device.
+    Unsuitable,
     /// It shall not be there.
     Unwanted,
     /// It is not there and nobody wants it, or it is a domain's.
@@ -100,7 +157,13 @@ enum Fate {
 
 impl<'a> Planner<'a> {
     fn plan(&self) -> Plan {
-        let fates: Vec<_> = self.catalog.newest().map(|m| (m, self.fate(m))).collect();
+        let newest = self.newest.values().copied();
+        let fates: Vec<_> = newest
+            .map(|manifest| match self.fate(manifest) {
+                Fate::Wanted if !self.target.suits(manifest) => (manifest, Fate::Unsuitable),
+                fate => (manifest, fate),
+            })
+            .collect();
         let with = |fate| {
             fates
                 .iter()
@@ -115,6 +178,10 @@ impl<'a> Planner<'a> {
         with(Fate::Wanted)
             .filter(|manifest| feasible.contains(&manifest.id))
             .for_each(|manifest| self.enqueue(manifest, &mut queue));
+        let superseding = with(Fate::Wanted)
+            .chain(with(Fate::Unsuitable))
+            .filter_map(|manifest| self.catalog.newest_of(&manifest.manifest_component));
+        let left_out = self.left_out(superseding, &needed);
         let unlink = with(Fate::Unwanted).map(|manifest| &manifest.manifest_component);
         let unlink = unlink
             .filter(|id| !needed.releases.contains_key(id))
@@ -123,6 +190,36 @@ impl<'a> Planner<'a> {
         Plan {
             unlink,
             install: queue.into_order(),
+            left_out,
+        }
+    }
+
+    /// What can't be given to this device, of the newest that is wanted and of all that it needs.
+    fn left_out(
+        &self,
+        newest: impl Iterator<Item = &'a Manifest>,
+        needed: &Needed<'a>,
+    ) -> Vec<(ManifestId, LeftOut)> {
+        let considered: BTreeMap<_, _> = newest
+            .map(|manifest| (manifest.id, manifest))
+            .chain(needed.manifests.iter().map(|(id, m)| (*id, *m)))
+            .collect();
+        let missing = considered
+            .into_values()
+            .filter(|manifest| !self.is_current(manifest));
+        missing
+            .filter_map(|manifest| Some((manifest.id, self.obstacle(manifest)?)))
+            .collect()
+    }
+
+    /// What stands in the way of giving the manifest to this device, whatever else is there.
+    fn obstacle(&self, manifest: &Manifest) -> Option<LeftOut> {
+        if !self.target.suits(manifest) {
+            Some(LeftOut::DoesNotApply)
+        } else if manifest.envelope_bytes > self.target.envelope_bytes {
+            Some(LeftOut::TooLarge)
+        } else {
+            None
         }
     }
 
@@ -168,7 +265,7 @@ impl<'a> Planner<'a> {
     /// Manifests that must be there before `manifest`: its domain's, then those it depends on.
     fn prerequisites(&self, manifest: &Manifest) -> Vec<&'a Manifest> {
         let domain = match manifest.kind {
-            ManifestKind::Component => self.catalog.domain_manifest(&manifest.domain),
+            ManifestKind::Component => self.domain_manifest(&manifest.domain),
             ManifestKind::Domain => None,
         };
         let dependencies = manifest.dependencies.iter();
@@ -176,12 +273,22 @@ impl<'a> Planner<'a> {
         domain.into_iter().chain(published).collect()
     }
 
+    /// The manifest of the security domain `name` itself, as it counts for this device.
+    fn domain_manifest(&self, name: &str) -> Option<&'a Manifest> {
+        let mut newest = self.newest.values().copied();
+        newest.find(|manifest| manifest.kind == ManifestKind::Domain && manifest.domain == name)
+    }
+
     /// The published manifest with this digest; its newest release, if that is wanted for itself.
     fn dependency(&self, digest: &SuitDigest) -> Option<&'a Manifest> {
         let exact = self.catalog.by_digest(digest)?;
-        let newest = self.catalog.newest_of(&exact.manifest_component)?;
+        let newest = *self.newest.get(&exact.manifest_component)?;
         let newest_is_wanted = newest.kind == ManifestKind::Domain || self.mode(newest).is_some();
-        Some(if newest_is_wanted { newest } else { exact })
+        let newest_will_do = newest.sequence_number >= exact.sequence_number;
+        Some(match newest_is_wanted && newest_will_do {
+            true => newest,
+            false => exact,
+        })
     }
 
     /// Notes `manifest` and everything that it needs.
@@ -197,10 +304,12 @@ impl<'a> Planner<'a> {
                 .releases
                 .entry(&manifest.manifest_component)
                 .or_default();
-            *release = manifest
-                .sequence_number
-                .max(held.unwrap_or(0))
-                .max(*release);
+            // One that is out of question does not stand in the way of an older one.
+            let own = match self.target.suits(manifest) {
+                true => manifest.sequence_number,
+                false => 0,
+            };
+            *release = own.max(held.unwrap_or(0)).max(*release);
             left.extend(self.prerequisites(manifest));
         }
     }
@@ -209,7 +318,8 @@ impl<'a> Planner<'a> {
     fn feasible(&self, needed: &Needed<'a>) -> BTreeSet<ManifestId> {
         let possible = needed.manifests.values().filter(|manifest| {
             self.is_current(manifest)
-                || !self.target.exhausted.contains(&manifest.id)
+                || self.obstacle(manifest).is_none()
+                    && !self.target.exhausted.contains(&manifest.id)
                     // A key that was withdrawn from the domain takes what it signed with it.
                     && self.catalog.is_authorized(manifest)
                     // A device has one release of a manifest, and does not go back to an older one.

@@ -5,7 +5,7 @@ use tamarack_cose::{DigestAlgorithm, PublicKey};
 use tamarack_suit::{ComponentId, SuitDigest};
 use tamarack_teep::RequestedComponent;
 
-use super::{Observed, Plan, Target, plan};
+use super::{LeftOut, Observed, Plan, Target, plan};
 use crate::{
     Deployment, InstalledComponent, Mode, Selector, Timestamp,
     catalog::{Catalog, ComponentImage, Domain, Manifest, ManifestId, ManifestKind},
@@ -66,6 +66,8 @@ impl Shelf {
                 digest: Some(digest(number)),
             }],
             dependencies: needs.collect(),
+            vendor_ids: Vec::new(),
+            class_ids: Vec::new(),
             signer: if own { ANCHOR } else { SIGNER },
             published_at: Timestamp(0),
             envelope_bytes: 1,
@@ -97,6 +99,8 @@ struct State {
     requested: Vec<RequestedComponent>,
     unneeded: Vec<ComponentId>,
     exhausted: HashSet<ManifestId>,
+    vendor_ids: Vec<[u8; 16]>,
+    class_ids: Vec<[u8; 16]>,
 }
 
 impl State {
@@ -113,6 +117,9 @@ impl State {
         let target = Target {
             ueid: b"\x01device",
             labels: &labels,
+            vendor_ids: &self.vendor_ids,
+            class_ids: &self.class_ids,
+            envelope_bytes: 1,
             exhausted: &self.exhausted,
         };
         let observed = Observed {
@@ -206,7 +213,7 @@ fn components_on_request_come_and_go_as_the_device_wants() {
     state.unneeded = vec![id("acme/a/suit")];
     let expected = Plan {
         unlink: state.unneeded.clone(),
-        install: vec![],
+        ..Plan::default()
     };
     assert_eq!(state.plan(&shelf.catalog()), expected);
     // Its components are not what identifies a manifest.
@@ -231,7 +238,7 @@ fn what_nobody_deploys_any_more_is_unlinked_and_what_others_installed_is_not() {
         plan,
         Plan {
             unlink: vec![id("acme/a/suit")],
-            install: vec![]
+            ..Plan::default()
         }
     );
 }
@@ -338,6 +345,100 @@ fn an_older_release_that_something_needs_is_installed_as_it_is() {
 }
 
 #[test]
+fn a_manifest_for_other_vendors_or_classes_is_not_wanted() {
+    let ids = |list: &[u8]| list.iter().map(|id| [*id; 16]).collect::<Vec<_>>();
+    // What the manifest asks for, what the device is endorsed with, whether the two suit each other.
+    let cases: [(&[u8], &[u8], bool); 6] = [
+        (&[], &[], true),
+        (&[], &[1], true),
+        (&[1], &[], true),
+        (&[1, 2], &[2, 3], true),
+        (&[1, 2], &[3], false),
+        (&[1], &[2], false),
+    ];
+    for (asked, endorsed, suits) in cases {
+        for vendor in [true, false] {
+            for mode in [Mode::Required, Mode::OnRequest] {
+                let mut shelf = Shelf::default();
+                shelf.domain("acme", false);
+                let only = shelf.add("acme/a", "acme", 1, &[]);
+                shelf.deploy("acme/a", mode);
+                let mut state = State {
+                    requested: vec![request("acme/a", None)],
+                    ..State::default()
+                };
+                if vendor {
+                    shelf.manifests[0].vendor_ids = ids(asked);
+                    state.vendor_ids = ids(endorsed);
+                } else {
+                    shelf.manifests[0].class_ids = ids(asked);
+                    state.class_ids = ids(endorsed);
+                }
+                let plan = state.plan(&shelf.catalog());
+                assert_eq!(plan.install == [only], suits, "{asked:?} {endorsed:?}");
+                assert_eq!(plan.is_empty(), !suits);
+                assert_eq!(plan.left_out == [(only, LeftOut::DoesNotApply)], !suits);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_release_for_another_class_hides_no_older_one() {
+    let mut shelf = Shelf::default();
+    shelf.domain("acme", false);
+    let first = shelf.add("acme/a", "acme", 1, &[]);
+    let second = shelf.add("acme/a", "acme", 2, &[]);
+    shelf.manifests[0].class_ids = vec![[1; 16]];
+    shelf.manifests[1].class_ids = vec![[2; 16]];
+    shelf.deploy("acme/a", Mode::Required);
+    let of_class = |class: u8| State {
+        class_ids: vec![[class; 16]],
+        ..State::default()
+    };
+    assert_eq!(of_class(1).plan(&shelf.catalog()).install, [first]);
+    assert_eq!(of_class(2).plan(&shelf.catalog()).install, [second]);
+    assert!(of_class(3).plan(&shelf.catalog()).is_empty());
+    // What is there stays, until nobody wants it.
+    let mut held = State {
+        class_ids: vec![[3; 16]],
+        ..State::holding(&shelf, &[first])
+    };
+    assert!(held.plan(&shelf.catalog()).is_empty());
+    held.class_ids = vec![[1; 16]];
+    let plan = held.plan(&shelf.catalog());
+    assert!(plan.is_empty());
+    assert_eq!(plan.left_out, [(second, LeftOut::DoesNotApply)]);
+    shelf.deployments.clear();
+    let unlink = held.plan(&shelf.catalog()).unlink;
+    assert_eq!(unlink, [id("acme/a/suit")]);
+}
+
+#[test]
+fn what_needs_a_manifest_that_does_not_apply_or_fit_is_left_out() {
+    let mut shelf = Shelf::default();
+    shelf.domain("acme", false);
+    let library = shelf.add("acme/library", "acme", 1, &[]);
+    shelf.add("acme/a", "acme", 1, &[library]);
+    let other = shelf.add("acme/b", "acme", 1, &[]);
+    shelf.deploy("acme/a", Mode::Required);
+    shelf.deploy("acme/b", Mode::Required);
+    shelf.manifests[0].vendor_ids = vec![[1; 16]];
+    let state = State {
+        vendor_ids: vec![[2; 16]],
+        ..State::default()
+    };
+    let plan = state.plan(&shelf.catalog());
+    assert_eq!(plan.install, [other]);
+    assert_eq!(plan.left_out, [(library, LeftOut::DoesNotApply)]);
+    shelf.manifests[0].vendor_ids.clear();
+    shelf.manifests[0].envelope_bytes = 2;
+    let plan = state.plan(&shelf.catalog());
+    assert_eq!(plan.install, [other]);
+    assert_eq!(plan.left_out, [(library, LeftOut::TooLarge)]);
+}
+
+#[test]
 fn a_long_chain_of_dependencies_is_no_deep_recursion() {
     let mut shelf = Shelf::default();
     shelf.domain("acme", false);
@@ -401,8 +502,8 @@ impl std::fmt::Debug for Shelf {
         for m in &self.manifests {
             writeln!(
                 f,
-                "{:?} {} {} needs {:?}",
-                m.id, m.manifest_component, m.sequence_number, m.dependencies
+                "{:?} {} {} needs {:?}, for classes {:?}",
+                m.id, m.manifest_component, m.sequence_number, m.dependencies, m.class_ids
             )?;
         }
         self.deployments
@@ -414,13 +515,18 @@ impl std::fmt::Debug for Shelf {
 proptest! {
     #[test]
     fn a_plan_that_is_carried_out_leaves_nothing_to_do(
-        shelf in shelves(),
+        mut shelf in shelves(),
+        classes in vec((any::<prop::sample::Index>(), 1..3_u8), 0..8),
+        endorsed in vec(1..3_u8, 0..2),
         held in vec(any::<prop::sample::Index>(), 0..6),
         requested in vec((0..8_u8, proptest::option::of(1..4_u64)), 0..4),
         unneeded in vec(0..8_u8, 0..4),
         exhausted in vec(any::<prop::sample::Index>(), 0..3),
     ) {
         let count = shelf.manifests.len();
+        for (index, class) in classes.into_iter().filter(|_| count > 0) {
+            shelf.manifests[index.index(count)].class_ids.push([class; 16]);
+        }
         let pick = |list: Vec<prop::sample::Index>| -> Vec<ManifestId> {
             let some = list.into_iter().filter(|_| count > 0);
             some.map(|index| shelf.manifests[index.index(count)].id).collect()
@@ -431,11 +537,19 @@ proptest! {
         state.requested = requested.into_iter().map(|(n, low)| request(&name(n), low)).collect();
         state.unneeded = unneeded.into_iter().map(|n| id(&format!("{}/suit", name(n)))).collect();
         state.exhausted = pick(exhausted).into_iter().collect();
+        state.class_ids = endorsed.into_iter().map(|class| [class; 16]).collect();
 
         let first = state.plan(&catalog);
         let distinct: HashSet<_> = first.install.iter().collect();
         prop_assert_eq!(distinct.len(), first.install.len(), "nothing is sent twice");
         prop_assert!(first.install.iter().all(|id| !state.exhausted.contains(id)));
+        let unsuitable = |id: &ManifestId| {
+            let asked = &catalog.manifest(*id).unwrap().class_ids;
+            !asked.is_empty()
+                && !state.class_ids.is_empty()
+                && !asked.iter().any(|class| state.class_ids.contains(class))
+        };
+        prop_assert!(!first.install.iter().any(unsuitable));
         state.carry_out(&catalog, &first);
         let second = state.plan(&catalog);
         prop_assert!(second.is_empty(), "{first:?} then {second:?}");

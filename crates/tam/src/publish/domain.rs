@@ -1,9 +1,9 @@
-use tamarack_cose::{CryptoProvider, PublicKey};
+use tamarack_cose::PublicKey;
 use tamarack_suit::{ComponentId, ComponentIdError, Limits};
 
 use super::{ATTEMPTS, PublishError, check_newer, decode, facts, is_published};
 use crate::{
-    AuditAction, AuditEntry, Changed, NewManifest, Store, StoreError, Timestamp,
+    AuditAction, AuditEntry, Changed, Clock, NewManifest, Store, StoreError, Tam,
     catalog::{self, Catalog, DOMAIN_SEGMENT, Domain, ManifestKind},
 };
 
@@ -96,13 +96,12 @@ pub enum DomainError {
 /// # Errors
 ///
 /// What is wrong with it, in words for the operator.
-pub fn register_domain(
-    store: &impl Store,
-    crypto: &CryptoProvider,
+pub fn register_domain<S: Store, C: Clock>(
+    tam: &Tam<S, C>,
     limits: &Limits,
-    now: Timestamp,
     registration: &Registration,
 ) -> Result<bool, DomainError> {
+    let (store, crypto, now) = (tam.store(), tam.crypto(), tam.clock().now());
     check_name(&registration.name)?;
     check_signers(&registration.signers)?;
     if catalog::is_domain(&registration.prefix) {
@@ -119,7 +118,7 @@ pub fn register_domain(
         };
         check_prefix(&catalog, &domain)?;
         let manifest = match &registration.manifest {
-            Some(envelope) => own_manifest(store, crypto, limits, &catalog, &domain, envelope)?,
+            Some(envelope) => own_manifest(tam, limits, &catalog, &domain, envelope)?,
             None => {
                 let current = catalog.domain_manifest(&domain.name);
                 if current.is_some_and(|current| domain.anchor != Some(current.signer)) {
@@ -157,7 +156,8 @@ pub fn register_domain(
 /// # Errors
 ///
 /// If there is none, or manifests are published in it.
-pub fn remove_domain(store: &impl Store, now: Timestamp, name: &str) -> Result<(), DomainError> {
+pub fn remove_domain<S: Store, C: Clock>(tam: &Tam<S, C>, name: &str) -> Result<(), DomainError> {
+    let (store, now) = (tam.store(), tam.clock().now());
     for _ in 0..ATTEMPTS {
         let catalog = store.catalog()?;
         catalog
@@ -235,18 +235,17 @@ fn check_prefix(catalog: &Catalog, domain: &Domain) -> Result<(), DomainError> {
 }
 
 /// Checks the manifest of the domain itself; `None` if these very bytes are published.
-fn own_manifest(
-    store: &impl Store,
-    crypto: &CryptoProvider,
+fn own_manifest<S: Store, C: Clock>(
+    tam: &Tam<S, C>,
     limits: &Limits,
     catalog: &Catalog,
     domain: &Domain,
     envelope: &[u8],
 ) -> Result<Option<NewManifest>, DomainError> {
     let anchor = domain.anchor.ok_or(DomainError::NoAnchor)?;
-    let decoded = decode(envelope, limits)?;
+    let decoded = decode(envelope, limits, tam.settings())?;
     let authentic = decoded
-        .authenticate(crypto, &[anchor])
+        .authenticate(tam.crypto(), &[anchor])
         .map_err(DomainError::Unauthorized)?;
     let expected = ComponentId::new([DOMAIN_SEGMENT, domain.name.as_bytes()])?;
     let manifest = facts::new_manifest(&authentic, ManifestKind::Domain, &domain.name, envelope)?;
@@ -262,7 +261,7 @@ fn own_manifest(
             expected,
         });
     }
-    if is_published(store, catalog, &manifest)? {
+    if is_published(tam.store(), catalog, &manifest)? {
         return Ok(None);
     }
     check_newer(catalog, &manifest)?;

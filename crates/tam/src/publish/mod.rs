@@ -9,7 +9,7 @@ use tamarack_cose::{CryptoProvider, cbor::DecodeError};
 use tamarack_suit::{AuthenticatedEnvelope, ComponentId, Envelope, Limits, Manifest};
 
 use crate::{
-    AuditAction, AuditEntry, Changed, NewManifest, Store, StoreError, Timestamp,
+    AuditAction, AuditEntry, Changed, Clock, NewManifest, Settings, Store, StoreError, Tam,
     catalog::{self, Catalog, Domain, ManifestKind},
 };
 
@@ -42,6 +42,16 @@ pub enum PublishError {
         /// Its size.
         bytes: usize,
         /// The limit.
+        limit: usize,
+    },
+    /// It fits into no Update.
+    #[error(
+        "the envelope has {bytes} bytes and an Update at most {limit}, so that no device could get it: keep the payload out of the envelope and have devices fetch it (`tamarack manifest create --uri`)"
+    )]
+    Undeliverable {
+        /// Its size.
+        bytes: usize,
+        /// [`Settings::update_bytes`](crate::Settings::update_bytes).
         limit: usize,
     },
     /// It installs nothing.
@@ -110,21 +120,21 @@ pub enum PublishError {
 /// It is accepted if a key of the security domain that owns all its components signed it, and it is newer
 /// than what is published under its manifest component id. Which domain owns a component is a matter of
 /// the longest prefix, so that the signers of one domain can't publish for another whose prefix lies
-/// within theirs. Dependencies may belong to anybody: they are signed on their own.
+/// within theirs. Dependencies may belong to anybody: they are signed on their own. It has to fit into an
+/// Update ([`Settings::update_bytes`](crate::Settings::update_bytes)).
 ///
 /// # Errors
 ///
 /// What is wrong with it, in words for its author.
 // req: TEEP-TAM-016
 // req: ARCH-048
-pub fn publish(
-    store: &impl Store,
-    crypto: &CryptoProvider,
+pub fn publish<S: Store, C: Clock>(
+    tam: &Tam<S, C>,
     limits: &Limits,
-    now: Timestamp,
     envelope: &[u8],
 ) -> Result<Publication, PublishError> {
-    let decoded = decode(envelope, limits)?;
+    let (store, crypto, now) = (tam.store(), tam.crypto(), tam.clock().now());
+    let decoded = decode(envelope, limits, tam.settings())?;
     for _ in 0..ATTEMPTS {
         let catalog = store.catalog()?;
         let domain = owner(&catalog, &decoded.unverified_manifest()?)?;
@@ -161,10 +171,19 @@ pub fn publish(
     Err(PublishError::Busy)
 }
 
-fn decode<'a>(envelope: &'a [u8], limits: &Limits) -> Result<Envelope<'a>, PublishError> {
-    if envelope.len() > limits.envelope_bytes {
-        let (bytes, limit) = (envelope.len(), limits.envelope_bytes);
+fn decode<'a>(
+    envelope: &'a [u8],
+    limits: &Limits,
+    settings: &Settings,
+) -> Result<Envelope<'a>, PublishError> {
+    let bytes = envelope.len();
+    if bytes > limits.envelope_bytes {
+        let limit = limits.envelope_bytes;
         return Err(PublishError::TooLarge { bytes, limit });
+    }
+    if bytes > settings.update_bytes {
+        let limit = settings.update_bytes;
+        return Err(PublishError::Undeliverable { bytes, limit });
     }
     Ok(Envelope::decode_within(envelope, limits)?)
 }

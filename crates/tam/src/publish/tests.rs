@@ -1,20 +1,16 @@
-use tamarack_suit::{Envelope, Limits};
+use tamarack_suit::{
+    Envelope, Limits, SequenceNumber, Uuid, VendorId,
+    author::{ComponentBuilder, ManifestBuilder},
+};
 
 use super::{DomainError, PublishError, Registration, publish, register_domain, remove_domain};
 use crate::{
-    Clock, Mode, Store,
+    Mode, Store,
     testing::{Agent, Provider, World, id},
 };
 
 fn register(world: &World, registration: &Registration) -> Result<bool, DomainError> {
-    let store = world.tam.store();
-    register_domain(
-        store,
-        &world.crypto,
-        &Limits::default(),
-        world.clock.now(),
-        registration,
-    )
+    register_domain(&world.tam, &Limits::default(), registration)
 }
 
 /// A provider whose domain has a manifest of its own, signed by an anchor.
@@ -209,7 +205,7 @@ fn tampered_and_oversized_envelopes_are_refused() {
         ..Limits::default()
     };
     let store = world.tam.store();
-    let error = publish(store, &world.crypto, &limits, world.clock.now(), &envelope).unwrap_err();
+    let error = publish(&world.tam, &limits, &envelope).unwrap_err();
     assert!(matches!(error, PublishError::TooLarge { limit: 10, .. }));
     assert_eq!(store.catalog().unwrap().manifests(), []);
 }
@@ -365,8 +361,7 @@ fn a_domain_in_use_is_not_removed() {
     world.register(&acme);
     register(&world, &with_manifest(&empty, &Provider::new("anchor"), 1)).unwrap();
     world.publish(&acme.envelope("lock", 1, b"first")).unwrap();
-    let now = world.clock.now();
-    let remove = |name| remove_domain(world.tam.store(), now, name);
+    let remove = |name| remove_domain(&world.tam, name);
     assert!(matches!(
         remove("acme"),
         Err(DomainError::InUse { manifests: 1, .. })
@@ -374,4 +369,55 @@ fn a_domain_in_use_is_not_removed() {
     assert!(matches!(remove("nobody"), Err(DomainError::Unknown(_))));
     remove("empty").unwrap();
     assert_eq!(world.tam.store().catalog().unwrap().domains().len(), 1);
+}
+
+#[test]
+fn an_envelope_that_fits_into_no_update_is_refused_with_advice() {
+    let world = World::new();
+    let acme = Provider::new("acme");
+    world.register(&acme);
+    let most = world.tam.settings().update_bytes;
+    let error = world
+        .publish(&acme.envelope("lock", 1, &vec![7; most]))
+        .unwrap_err();
+    assert!(matches!(error, PublishError::Undeliverable { limit, .. } if limit == most));
+    assert!(error.to_string().contains("--uri"), "{error}");
+    let fits = acme.envelope("lock", 1, &vec![7; most - 1024]);
+    assert!(world.publish(&fits).unwrap().new);
+}
+
+#[test]
+fn what_a_manifest_asks_of_vendor_and_class_is_kept() {
+    let world = World::new();
+    let acme = Provider::new("acme");
+    world.register(&acme);
+    let (vendor, class) = (Uuid([1; 16]), Uuid([2; 16]));
+    let pen = VendorId::Pen(vec![1, 2].into());
+    let both: &dyn Fn(ComponentBuilder) -> ComponentBuilder = &|c| c.vendor(vendor).class(class);
+    let number: &dyn Fn(ComponentBuilder) -> ComponentBuilder =
+        &|c| c.vendor(pen.clone()).class(class);
+    let neither: &dyn Fn(ComponentBuilder) -> ComponentBuilder = &|c| c;
+    let cases = [
+        ("a", both, vec![vendor.0], vec![class.0]),
+        // A vendor that an endorsement can't list is for the device to judge.
+        ("b", number, vec![], vec![class.0]),
+        ("c", neither, vec![], vec![]),
+    ];
+    for (name, ask, vendor_ids, class_ids) in cases {
+        let component = ComponentBuilder::new(id(&format!("acme/{name}/ta")));
+        let draft = ManifestBuilder::new(SequenceNumber(1))
+            .manifest_id(id(&format!("acme/{name}/suit")))
+            .component(ask(component).integrated(&world.crypto, "#ta", b"x"))
+            .build()
+            .unwrap();
+        let signer = world.crypto.signatures.signer(&acme.key).unwrap();
+        world
+            .publish(&draft.sign(&world.crypto, &[&*signer]).unwrap())
+            .unwrap();
+        let catalog = world.tam.store().catalog().unwrap();
+        let manifest = catalog.newest_of(&id(&format!("acme/{name}/suit")));
+        let manifest = manifest.unwrap();
+        assert_eq!(manifest.vendor_ids, vendor_ids, "{name}");
+        assert_eq!(manifest.class_ids, class_ids, "{name}");
+    }
 }

@@ -62,9 +62,14 @@ pub struct AcceptedResponse<'a> {
     pub installed: Option<&'a [InstalledComponent]>,
     /// The Update that answers it, if that expects an answer. It supersedes the device's last one.
     pub pending: Option<&'a PendingUpdate>,
+    /// The device's last Update, if it counts as never answered; that closes it.
+    pub unanswered: Option<&'a FinishedUpdate<'a>>,
     /// For the audit.
     pub audit: &'a [AuditEntry],
 }
+
+/// Why a manifest failed whose Update was not answered.
+pub const NO_ANSWER: &str = "no answer";
 
 /// What became of one manifest of an Update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +80,12 @@ pub struct ManifestOutcome {
     pub failure: Option<String>,
 }
 
-/// An authenticated answer to the pending Update.
+/// What became of the pending Update: what an authenticated answer says, or that there was none.
 #[derive(Debug, Clone)]
 pub struct FinishedUpdate<'a> {
     /// The device.
     pub ueid: &'a Ueid,
-    /// SHA-256 of the token in the answer.
+    /// SHA-256 of its token.
     pub token_hash: [u8; 32],
     /// What became of the manifests, as far as the device says.
     pub outcomes: &'a [ManifestOutcome],
@@ -122,6 +127,10 @@ pub struct NewManifest {
     pub components: Vec<ComponentImage>,
     /// Digests of the manifests that it depends on.
     pub dependencies: Vec<SuitDigest>,
+    /// SUIT vendor identifiers of which a device must answer to one; empty if any device will do.
+    pub vendor_ids: Vec<[u8; 16]>,
+    /// SUIT class identifiers of which a device must answer to one; empty if any device will do.
+    pub class_ids: Vec<[u8; 16]>,
     /// The key that signed it.
     pub signer: PublicKey,
     /// The envelope, byte for byte.
@@ -245,7 +254,8 @@ pub trait Store: Send + Sync {
     /// If the store fails.
     fn finish_update(&self, finished: &FinishedUpdate<'_>) -> Result<bool, StoreError>;
 
-    /// Forgets pending Updates that expired before `now`; says how many.
+    /// Forgets pending Updates that expired before `now`, which counts as a failure of each manifest in
+    /// them, for the reason [`NO_ANSWER`]; says how many.
     ///
     /// # Errors
     ///

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use tamarack_cose::{SignatureAlgorithm, Signed};
 use tamarack_rats::Confirmation;
+use tamarack_suit::{
+    SequenceNumber, Uuid,
+    author::{ComponentBuilder, ManifestBuilder},
+};
 use tamarack_teep::{
     CipherSuite, DataItems, ErrorCode, Numbering, RequestedComponent, SuitCoseProfile,
 };
 
 use crate::{
-    Clock, Mode, Store,
+    AuditAction, Clock, Mode, Store,
     testing::{Agent, World, id},
 };
 
@@ -237,4 +241,49 @@ fn what_does_not_fit_into_one_update_comes_with_the_next() {
         updates.push(update.manifest_list.len());
     }
     assert_eq!(updates, [2, 2]);
+}
+
+// req: TEEP-TAM-011
+#[test]
+fn a_manifest_for_another_class_is_not_sent() {
+    let agent = Agent::new("one");
+    let (world, acme) = World::with(&agent);
+    let update = world.session(&agent).unwrap();
+    world.process(&agent.sign(agent.success(&update)));
+    let content = ComponentBuilder::new(id("acme/other/ta")).class(Uuid([1; 16]));
+    let draft = ManifestBuilder::new(SequenceNumber(1))
+        .manifest_id(id("acme/other/suit"))
+        .component(content.integrated(&world.crypto, "#ta", b"x"))
+        .build()
+        .unwrap();
+    let signer = world.crypto.signatures.signer(&acme.key).unwrap();
+    world
+        .publish(&draft.sign(&world.crypto, &[&*signer]).unwrap())
+        .unwrap();
+    world.deploy("all", "acme/other/ta", Mode::Required);
+    let mut installed = agent.clone();
+    installed.install(&update);
+    for (class, sent) in [(Some(2), false), (Some(1), true), (None, true)] {
+        let mut endorsement = agent.endorsement();
+        endorsement.class_ids = class.map(|class| [class; 16]).into_iter().collect();
+        let entry = world.entry(AuditAction::Enroll);
+        world.tam.store().enroll(&endorsement, &entry).unwrap();
+        assert_eq!(world.session(&installed).is_some(), sent, "{class:?}");
+    }
+}
+
+#[test]
+fn what_fits_into_no_update_by_now_does_not_hold_up_the_rest() {
+    let agent = Agent::new("one");
+    let (world, acme) = World::with(&agent);
+    world
+        .publish(&acme.envelope("big", 1, &[7; 300 << 10]))
+        .unwrap();
+    world.deploy("all", "acme/big/ta", Mode::Required);
+    let world = world.with_update_bytes(200 << 10);
+    let update = world.session(&agent).unwrap();
+    assert_eq!(update.manifest_list.len(), 1, "big comes before lock");
+    let mut agent = agent;
+    agent.install(&update);
+    assert_eq!(world.session(&agent), None);
 }

@@ -108,8 +108,8 @@ fn a_deployed_signers_envelope_is_published() {
         anchor: None,
         manifest: None,
     };
-    let (store, now) = (world.tam.store(), world.clock.now());
-    register_domain(store, &world.crypto, &Limits::default(), now, &registration).unwrap();
+    let store = world.tam.store();
+    register_domain(&world.tam, &Limits::default(), &registration).unwrap();
     for envelope in &update.manifest_list {
         assert!(world.publish(envelope).unwrap().new);
     }

@@ -1,11 +1,13 @@
 //! What becomes of Updates.
 
+use std::time::Duration;
+
 use tamarack_cose::sign1;
 use tamarack_suit::report::ReportResult;
 use tamarack_teep::{Error, ErrorCode, Success};
 
 use crate::{
-    Mode, RecordedOutcome, Store, Ueid,
+    Clock, Mode, RecordedOutcome, Store, Ueid,
     testing::{Agent, World},
 };
 
@@ -44,6 +46,58 @@ fn a_manifest_that_keeps_failing_is_sent_three_times() {
     assert!(
         world.session(&agent).is_some(),
         "the deployments have changed"
+    );
+}
+
+#[test]
+fn an_update_that_is_never_answered_is_sent_three_times() {
+    let agent = Agent::new("one");
+    let (world, acme) = World::with(&agent);
+    let minute = Duration::from_secs(60);
+    assert!(world.session(&agent).is_some());
+    for failures in 1..=2 {
+        world.clock.advance(minute);
+        assert!(world.session(&agent).is_some(), "another try");
+        assert!(world.session(&agent).is_some(), "asked twice");
+        let outcome = outcomes(&world, &agent).remove(0);
+        assert_eq!((outcome.installed, outcome.failures), (false, failures));
+        assert_eq!(outcome.reason, "no answer");
+    }
+    world.clock.advance(minute);
+    for _ in 0..2 {
+        assert_eq!(world.session(&agent), None, "enough");
+        assert_eq!(outcomes(&world, &agent)[0].failures, 3);
+        world.clock.advance(minute);
+    }
+    world
+        .publish(&acme.envelope("lock", 2, b"repaired"))
+        .unwrap();
+    assert!(world.session(&agent).is_some(), "something newer");
+}
+
+#[test]
+fn what_is_there_although_nobody_said_so_has_not_failed() {
+    let mut agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    agent.install(&world.session(&agent).unwrap());
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(world.session(&agent), None);
+    assert_eq!(outcomes(&world, &agent), []);
+}
+
+#[test]
+fn an_update_that_expires_unanswered_counts() {
+    let agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    assert!(world.session(&agent).is_some());
+    world.clock.advance(world.tam.settings().update_lifetime);
+    let discarded = world.tam.store().discard_expired(world.clock.now());
+    assert_eq!(discarded.unwrap(), 1);
+    assert_eq!(world.device(&agent).pending, None);
+    let outcome = outcomes(&world, &agent).remove(0);
+    assert_eq!(
+        (outcome.failures, outcome.reason.as_str()),
+        (1, "no answer")
     );
 }
 

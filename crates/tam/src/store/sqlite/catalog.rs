@@ -8,7 +8,7 @@ use crate::{
     store::{Changed, NewManifest, StoreError},
 };
 
-fn revisions(c: &Connection) -> Result<(u64, u64), StoreError> {
+pub(super) fn revisions(c: &Connection) -> Result<(u64, u64), StoreError> {
     c.prepare_cached("SELECT catalog, deployments FROM revisions")?
         .query_row([], |row| {
             Ok((
@@ -75,7 +75,7 @@ fn domains(c: &Connection) -> Result<Vec<Domain>, StoreError> {
 fn manifests(c: &Connection) -> Result<Vec<Manifest>, StoreError> {
     let mut statement = c.prepare_cached(
         "SELECT id, kind, domain, manifest_component, sequence_number, digest_algorithm, digest,
-            signer, published_at, length(envelope) AS envelope_bytes
+            vendor_ids, class_ids, signer, published_at, length(envelope) AS envelope_bytes
          FROM manifests ORDER BY id",
     )?;
     let mut rows = statement.query([])?;
@@ -98,6 +98,8 @@ fn manifests(c: &Connection) -> Result<Vec<Manifest>, StoreError> {
             digest: columns::digest(row.get("digest_algorithm")?, &digest)?,
             components: components(c, id)?,
             dependencies: dependencies(c, id)?,
+            vendor_ids: columns::uuids(row, "vendor_ids")?,
+            class_ids: columns::uuids(row, "class_ids")?,
             signer: columns::key(&signer)?,
             published_at: columns::timestamp(row, "published_at")?,
             envelope_bytes: columns::unsigned(row, "envelope_bytes")?,
@@ -254,8 +256,8 @@ fn insert_manifest(
 ) -> Result<(), StoreError> {
     c.prepare_cached(
         "INSERT INTO manifests (kind, domain, manifest_component, sequence_number,
-            digest_algorithm, digest, signer, published_at, envelope)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            digest_algorithm, digest, signer, published_at, envelope, vendor_ids, class_ids)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         match manifest.kind {
@@ -270,6 +272,8 @@ fn insert_manifest(
         manifest.signer.to_cose_key(),
         columns::time(entry.at),
         manifest.envelope,
+        manifest.vendor_ids.as_flattened(),
+        manifest.class_ids.as_flattened(),
     ])?;
     let id = c.last_insert_rowid();
     let mut insert =

@@ -55,6 +55,15 @@ pub(super) fn array<const N: usize>(row: &Row<'_>, column: &str) -> Result<[u8; 
         .map_err(|_| corrupt(format_args!("{column} has another length")))
 }
 
+/// Identifiers of 16 bytes, one after the other.
+pub(super) fn uuids(row: &Row<'_>, column: &str) -> Result<Vec<[u8; 16]>, StoreError> {
+    let bytes: Vec<u8> = row.get(column)?;
+    match bytes.as_chunks() {
+        (uuids, []) => Ok(uuids.to_vec()),
+        _ => Err(corrupt(format_args!("{column} has another length"))),
+    }
+}
+
 pub(super) fn numbering_name(numbering: Numbering) -> &'static str {
     match numbering {
         Numbering::Sparse => "sparse",

@@ -3,11 +3,13 @@ use std::collections::HashSet;
 use rusqlite::{Connection, params};
 use subtle::ConstantTimeEq;
 
-use super::{audit, columns, devices};
+use super::{audit, catalog, columns, devices};
 use crate::{
     PendingUpdate, Timestamp, Ueid,
     catalog::ManifestId,
-    store::{AcceptedResponse, FinishedUpdate, ManifestOutcome, RecordedOutcome, StoreError},
+    store::{
+        AcceptedResponse, FinishedUpdate, ManifestOutcome, NO_ANSWER, RecordedOutcome, StoreError,
+    },
 };
 
 pub(super) fn accept_response(
@@ -34,6 +36,10 @@ pub(super) fn accept_response(
         ])?;
     if used == 0 {
         return Ok(false);
+    }
+    if let Some(unanswered) = response.unanswered {
+        // If an answer came meanwhile, that counts.
+        let _is_unanswered = finish_update(c, unanswered)?;
     }
     if let Some(pending) = response.pending {
         put_pending(c, response.ueid, pending)?;
@@ -77,7 +83,14 @@ pub(super) fn finish_update(
     c.prepare_cached("DELETE FROM pending_updates WHERE ueid = ?1")?
         .execute([finished.ueid.as_bytes()])?;
     for outcome in finished.outcomes {
-        put_outcome(c, finished, outcome)?;
+        let revision = finished.deployments_revision;
+        put_outcome(
+            c,
+            finished.ueid.as_bytes(),
+            revision,
+            finished.audit.at,
+            outcome,
+        )?;
     }
     audit::append(c, &finished.audit)?;
     Ok(true)
@@ -85,15 +98,17 @@ pub(super) fn finish_update(
 
 fn put_outcome(
     c: &Connection,
-    finished: &FinishedUpdate<'_>,
+    ueid: &[u8],
+    deployments_revision: u64,
+    at: Timestamp,
     outcome: &ManifestOutcome,
 ) -> Result<(), StoreError> {
     let failed = outcome.failure.is_some();
-    // Failures are counted in a row, and anew when the operator has changed the deployments.
+    // What was removed with its domain has no outcome. Failures are counted in a row, and anew when the operator has changed the deployments.
     c.prepare_cached(
         "INSERT INTO outcomes
             (ueid, manifest, installed, failures, deployments_revision, reason, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM manifests WHERE id = ?2)
          ON CONFLICT (ueid, manifest) DO UPDATE SET
             installed = excluded.installed,
             failures = CASE
@@ -105,13 +120,13 @@ fn put_outcome(
             at = excluded.at",
     )?
     .execute(params![
-        finished.ueid.as_bytes(),
+        ueid,
         outcome.manifest.0,
         !failed,
         i64::from(failed),
-        columns::integer(finished.deployments_revision),
+        columns::integer(deployments_revision),
         outcome.failure.as_deref().unwrap_or_default(),
-        columns::time(finished.audit.at),
+        columns::time(at),
     ])?;
     Ok(())
 }
@@ -153,8 +168,22 @@ pub(super) fn outcomes(c: &Connection, ueid: &Ueid) -> Result<Vec<RecordedOutcom
 
 // req: TEEP-TOK-006
 pub(super) fn discard_expired(c: &Connection, now: Timestamp) -> Result<usize, StoreError> {
-    Ok(
-        c.prepare_cached("DELETE FROM pending_updates WHERE expires_at <= ?1")?
-            .execute([columns::time(now)])?,
-    )
+    let (_, deployments_revision) = catalog::revisions(c)?;
+    let mut statement = c.prepare_cached(
+        "DELETE FROM pending_updates WHERE expires_at <= ?1 RETURNING ueid, install",
+    )?;
+    let expired = statement.query_map([columns::time(now)], |row| {
+        Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))
+    })?;
+    let expired: Vec<_> = expired.collect::<Result<_, _>>()?;
+    for (ueid, install) in &expired {
+        for manifest in columns::from_json::<Vec<i64>>(install)? {
+            let outcome = ManifestOutcome {
+                manifest: ManifestId(manifest),
+                failure: Some(NO_ANSWER.into()),
+            };
+            put_outcome(c, ueid, deployments_revision, now, &outcome)?;
+        }
+    }
+    Ok(expired.len())
 }

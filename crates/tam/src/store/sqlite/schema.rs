@@ -5,7 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 
 /// Each step leads from one schema version to the next; a step that was released never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/0001_initial.sql"),
+    include_str!("../../../migrations/0002_identifiers.sql"),
+];
 
 /// Brings the database to the newest version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -41,6 +44,29 @@ mod tests {
             .query_row("SELECT catalog FROM revisions", [], |r| r.get(0))
             .unwrap();
         assert_eq!(revision, 7);
+    }
+
+    #[test]
+    fn what_is_published_before_identifiers_are_kept_suits_every_device() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO domains VALUES ('acme', 'acme', NULL);
+                 INSERT INTO manifests VALUES
+                    (1, 'component', 'acme', 'acme/suit', 1, -16, x'00', x'00', 0, x'00');",
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let lengths: (i64, i64) = connection
+            .query_row(
+                "SELECT length(vendor_ids), length(class_ids) FROM manifests",
+                [],
+                |r| Ok((r.get(0)?, r.get(1)?)),
+            )
+            .unwrap();
+        assert_eq!(lengths, (0, 0));
     }
 
     #[test]
