@@ -1,5 +1,6 @@
 //! Installing and updating: what a manifest must hold true, and what stays when it does not.
 
+use tamarack_cose::KeyId;
 use tamarack_suit::report::Reason;
 use tamarack_teep::{ErrorCode, Update};
 use tamarack_tests::{
@@ -162,6 +163,10 @@ fn a_manifest_altered_after_it_was_signed_is_refused() {
     let (mut device, tam, admin) = world();
     let two = release::app("hello", 2, HELLO_2, &admin);
     let step = two.len() / 60;
+    let key_id = KeyId::of(&admin.public(), &crypto());
+    let mut windows = two.windows(32);
+    let hint = windows.position(|window| window == key_id.as_bytes());
+    let hint = hint.expect("a key id") - 3..hint.unwrap() + 32;
     // The key id is a hint that no signature covers.
     let key_id = admin.public().key_id(&crypto());
     let at = two
@@ -170,6 +175,10 @@ fn a_manifest_altered_after_it_was_signed_is_refused() {
         .unwrap();
     let positions = (0..200).step_by(5).chain((200..two.len()).step_by(step));
     for position in positions.filter(|position| !(at - 3..at + 32).contains(position)) {
+        // The key id is a hint that is not under the signature.
+        if hint.contains(&position) {
+            continue;
+        }
         let mut altered = two.clone();
         altered[position] ^= 0x10;
         let error = error_of(device.exchange(&tam, Tam::install(&[&altered])));

@@ -1,5 +1,6 @@
 //! Updates as messages: in which exchange they count, how often, and how they are answered.
 
+use tamarack_cose::{Sign1, cbor::Writer};
 use tamarack_teep::{ErrorCode, Explanation, Message, Update};
 use tamarack_tests::{Device, Person, Tam, error_of, id, release, reports, success_of, wasm};
 
@@ -108,6 +109,39 @@ fn a_replayed_removal_does_not_remove_what_came_back() {
     device.query(&tam, Tam::query());
     refused(&mut device, &removal);
     assert_eq!(device.version("hello"), Some(1));
+}
+
+// req: TEEP-AGENT-020
+#[test]
+fn a_replay_is_known_whatever_is_changed_around_what_was_signed() {
+    let (mut device, tam, admin) = world();
+    let one = release::app("hello", 1, wasm::HELLO_1, &admin);
+    let install = tam.sign(Tam::install(&[&one]));
+    device.query(&tam, Tam::query());
+    success_of(device.answer(&install));
+    device.unlink(&tam, &["hello/suit"]);
+    let signed = Sign1::decode(&install).unwrap();
+    let payload = signed.unverified_payload().unwrap();
+    let signature = &install[install.len() - 64..];
+    // Without tag, without key id, with another header: the signature holds all the same.
+    let headers = [
+        (false, &b"\xa0"[..]),
+        (true, b"\xa0"),
+        (true, b"\xa1\x19\x12\x67\xf6"),
+    ];
+    for (tagged, unprotected) in headers {
+        let variant = Writer::build(|w| {
+            if tagged {
+                w.tag(18);
+            }
+            let protected = [0xa1, 0x01, 0x28];
+            w.array(4).bytes(&protected).raw(unprotected);
+            w.bytes(payload).bytes(signature);
+        });
+        device.query(&tam, Tam::query());
+        let reason = refused(&mut device, &variant);
+        assert!(reason.contains("processed before"), "{reason}");
+    }
 }
 
 // req: TEEP-MSG-060

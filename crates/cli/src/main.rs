@@ -52,12 +52,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Walk a trusted application through its whole life, on this machine, in seconds.
     Demo(demo::Arguments),
     /// Run a TAM, or show its keys.
     #[command(subcommand)]
     Tam(tam::Command),
-    /// Operate a TAM: devices, components, domains, deployments, audit.
     Admin(admin::Arguments),
     /// Run a TEE, or prepare one.
     #[command(subcommand)]
@@ -65,7 +63,6 @@ enum Command {
     /// Run a broker between a TEE and a TAM.
     #[command(subcommand)]
     Broker(broker::Command),
-    /// Use trusted applications, as an application on the device does.
     App(app::Arguments),
     /// Make keys and show them.
     #[command(subcommand)]

@@ -159,6 +159,16 @@ impl Command {
             } => {
                 let mode = if on_request { "on-request" } else { "required" };
                 let deployment = api.deploy(&component, &to, mode).await?;
+                let published = api.components().await?.components;
+                let known = published.iter().any(|manifest| {
+                    manifest
+                        .components
+                        .iter()
+                        .any(|image| image.component == component)
+                });
+                if !known {
+                    tracing::warn!("nothing that is published installs {component} yet");
+                }
                 output.result(&deployment, || {
                     format!("{component} is deployed to {to}, {mode}; devices change at their next contact")
                 });

@@ -22,7 +22,7 @@ use crate::{
     output::{Output, table},
 };
 
-/// Measure messages and manifests in this process, without a network.
+/// TEEP messages and SUIT manifests in this process, without a network.
 #[derive(Args)]
 pub(crate) struct Messages {
     /// Milliseconds to spend on each figure.

@@ -10,9 +10,7 @@ use crate::{failure::Failure, output::Output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Full TEEP sessions against a TAM that runs as a process of its own on this machine.
     Tam(tam::Tam),
-    /// TEEP messages and SUIT manifests, without a network.
     Messages(messages::Messages),
 }
 

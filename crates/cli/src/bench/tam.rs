@@ -24,7 +24,7 @@ use crate::{
     processes::Process,
 };
 
-/// Measure full TEEP sessions.
+/// Full TEEP sessions against a TAM that runs as a process of its own on this machine.
 ///
 /// Starts a TAM as a process of its own with a fresh database, and drives it with devices that live in this
 /// process: connect, QueryRequest, Evidence and QueryResponse, and with `--updates` an Update and its

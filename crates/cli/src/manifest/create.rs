@@ -17,7 +17,7 @@ use crate::{
     output::Output,
 };
 
-/// Make a manifest.
+/// Make a manifest for a trusted application, for data, or for a security domain.
 ///
 /// A trusted application or data:
 ///   tamarack manifest create --component acme/hello --payload hello.wasm --sequence-number 1

@@ -16,7 +16,6 @@ pub(crate) use create::{Applies, Content, Draft};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a manifest for a trusted application, for data, or for a security domain.
     Create(Box<create::Create>),
     /// Add a signature to a manifest.
     Sign(Sign),

@@ -1,0 +1,291 @@
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+use tamarack_cose::cbor::{DecodeError, Reader, Writer};
+use tamarack_suit::ComponentId;
+
+use super::{open, uint32};
+
+/// From the broker to the TEE. The first five are the conceptual API of RFC 9397 section 6.2.1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// An application needs a component. The TAM URI is a suggestion.
+    RequestTa {
+        /// The component.
+        component: ComponentId,
+        /// Where the application's manifest says it can be had.
+        tam_uri: Option<String>,
+    },
+    /// An application no longer needs a component.
+    UnrequestTa {
+        /// The component.
+        component: ComponentId,
+        /// Which TAM to tell if the agent knows none.
+        tam_uri: Option<String>,
+    },
+    /// A message came from a TAM.
+    ProcessTeepMessage {
+        /// The URI of the exchange.
+        tam_uri: String,
+        /// The message as received.
+        message: Vec<u8>,
+    },
+    /// It may be time to ask TAMs for changes.
+    RequestPolicyCheck {
+        /// TAMs that the broker was told of, for an agent that knows none.
+        tam_uri: Option<String>,
+    },
+    /// A message could not be delivered.
+    ProcessError {
+        /// The URI of the exchange.
+        tam_uri: String,
+        /// What went wrong, in words.
+        error: String,
+    },
+    /// What is installed?
+    List,
+    /// An application opens a session with a Trusted Application.
+    OpenSession {
+        /// The Trusted Application.
+        component: ComponentId,
+    },
+    /// An application invokes a command.
+    Invoke {
+        /// From [`Reply::Session`].
+        session: u64,
+        /// The command, a number that the Trusted Application gives meaning.
+        command: u32,
+        /// The command's input.
+        input: Vec<u8>,
+    },
+    /// An application closes a session.
+    CloseSession {
+        /// From [`Reply::Session`].
+        session: u64,
+    },
+    /// A piece of the payload that the TEE asked for, at most [`FETCH_CHUNK`] bytes.
+    FetchChunk(Vec<u8>),
+    /// The payload is complete.
+    FetchEnd,
+    /// The payload can't be had.
+    FetchFailed(String),
+}
+
+/// Numbers of the calls, below 16.
+mod number {
+    pub(super) const REQUEST_TA: u64 = 1;
+    pub(super) const UNREQUEST_TA: u64 = 2;
+    pub(super) const PROCESS_TEEP_MESSAGE: u64 = 3;
+    pub(super) const REQUEST_POLICY_CHECK: u64 = 4;
+    pub(super) const PROCESS_ERROR: u64 = 5;
+    pub(super) const LIST: u64 = 6;
+    pub(super) const OPEN_SESSION: u64 = 7;
+    pub(super) const INVOKE: u64 = 8;
+    pub(super) const CLOSE_SESSION: u64 = 9;
+    pub(super) const FETCH_CHUNK: u64 = 10;
+    pub(super) const FETCH_END: u64 = 11;
+    pub(super) const FETCH_FAILED: u64 = 12;
+}
+
+fn optional_text(
+    reader: &mut Reader<'_>,
+    rule: &'static str,
+) -> Result<Option<String>, DecodeError> {
+    if reader.take_null() {
+        Ok(None)
+    } else {
+        Ok(Some(reader.text(rule)?.to_owned()))
+    }
+}
+
+fn write_optional_text(writer: &mut Writer, text: Option<&str>) {
+    match text {
+        Some(text) => writer.text(text),
+        None => writer.null(),
+    };
+}
+
+impl Call {
+    /// Encodes the frame.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        Writer::build(|w| match self {
+            Self::RequestTa { component, tam_uri } => {
+                w.array(3).uint(number::REQUEST_TA);
+                component.write(w);
+                write_optional_text(w, tam_uri.as_deref());
+            }
+            Self::UnrequestTa { component, tam_uri } => {
+                w.array(3).uint(number::UNREQUEST_TA);
+                component.write(w);
+                write_optional_text(w, tam_uri.as_deref());
+            }
+            Self::ProcessTeepMessage { tam_uri, message } => {
+                w.array(3)
+                    .uint(number::PROCESS_TEEP_MESSAGE)
+                    .text(tam_uri)
+                    .bytes(message);
+            }
+            Self::RequestPolicyCheck { tam_uri } => {
+                w.array(2).uint(number::REQUEST_POLICY_CHECK);
+                write_optional_text(w, tam_uri.as_deref());
+            }
+            Self::ProcessError { tam_uri, error } => {
+                w.array(3)
+                    .uint(number::PROCESS_ERROR)
+                    .text(tam_uri)
+                    .text(error);
+            }
+            Self::List => {
+                w.array(1).uint(number::LIST);
+            }
+            Self::OpenSession { component } => {
+                w.array(2).uint(number::OPEN_SESSION);
+                component.write(w);
+            }
+            Self::Invoke {
+                session,
+                command,
+                input,
+            } => {
+                w.array(4)
+                    .uint(number::INVOKE)
+                    .uint(*session)
+                    .uint(u64::from(*command));
+                w.bytes(input);
+            }
+            Self::CloseSession { session } => {
+                w.array(2).uint(number::CLOSE_SESSION).uint(*session);
+            }
+            Self::FetchChunk(chunk) => {
+                w.array(2).uint(number::FETCH_CHUNK).bytes(chunk);
+            }
+            Self::FetchEnd => {
+                w.array(1).uint(number::FETCH_END);
+            }
+            Self::FetchFailed(reason) => {
+                w.array(2).uint(number::FETCH_FAILED).text(reason);
+            }
+        })
+    }
+
+    /// Decodes a frame that came from the broker.
+    ///
+    /// # Errors
+    ///
+    /// If it is no call.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let items = |number| {
+            Some(match number {
+                number::LIST | number::FETCH_END => 0,
+                number::REQUEST_POLICY_CHECK
+                | number::OPEN_SESSION
+                | number::CLOSE_SESSION
+                | number::FETCH_CHUNK
+                | number::FETCH_FAILED => 1,
+                number::REQUEST_TA
+                | number::UNREQUEST_TA
+                | number::PROCESS_TEEP_MESSAGE
+                | number::PROCESS_ERROR => 2,
+                number::INVOKE => 3,
+                _ => return None,
+            })
+        };
+        let (number, mut reader) = open(bytes, items)?;
+        let r = &mut reader;
+        Ok(match number {
+            number::REQUEST_TA => Self::RequestTa {
+                component: ComponentId::read(r, "component-id")?,
+                tam_uri: optional_text(r, "request-ta / tam-uri")?,
+            },
+            number::UNREQUEST_TA => Self::UnrequestTa {
+                component: ComponentId::read(r, "component-id")?,
+                tam_uri: optional_text(r, "unrequest-ta / tam-uri")?,
+            },
+            number::PROCESS_TEEP_MESSAGE => Self::ProcessTeepMessage {
+                tam_uri: r.text("process-teep-message / tam-uri")?.to_owned(),
+                message: r.bytes("process-teep-message / message")?.to_vec(),
+            },
+            number::REQUEST_POLICY_CHECK => Self::RequestPolicyCheck {
+                tam_uri: optional_text(r, "request-policy-check / tam-uri")?,
+            },
+            number::PROCESS_ERROR => Self::ProcessError {
+                tam_uri: r.text("process-error / tam-uri")?.to_owned(),
+                error: r.text("process-error / error")?.to_owned(),
+            },
+            number::OPEN_SESSION => Self::OpenSession {
+                component: ComponentId::read(r, "component-id")?,
+            },
+            number::INVOKE => Self::Invoke {
+                session: r.uint("invoke / session")?,
+                command: uint32(r, "invoke / command")?,
+                input: r.bytes("invoke / input")?.to_vec(),
+            },
+            number::CLOSE_SESSION => Self::CloseSession {
+                session: r.uint("close / session")?,
+            },
+            number::FETCH_CHUNK => Self::FetchChunk(r.bytes("fetch-chunk")?.to_vec()),
+            number::FETCH_FAILED => Self::FetchFailed(r.text("fetch-failed")?.to_owned()),
+            number::FETCH_END => Self::FetchEnd,
+            // The table above lets nothing else through.
+            _ => Self::List,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn id(text: &str) -> ComponentId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn calls_round_trip() {
+        let uri = || "http://tam.example/tam".to_owned();
+        for call in [
+            Call::RequestTa {
+                component: id("acme/hello"),
+                tam_uri: Some(uri()),
+            },
+            Call::UnrequestTa {
+                component: id("acme/hello"),
+                tam_uri: None,
+            },
+            Call::ProcessTeepMessage {
+                tam_uri: uri(),
+                message: vec![1, 2, 3],
+            },
+            Call::RequestPolicyCheck {
+                tam_uri: Some(uri()),
+            },
+            Call::ProcessError {
+                tam_uri: uri(),
+                error: "timeout".into(),
+            },
+            Call::List,
+            Call::OpenSession {
+                component: id("acme/hello"),
+            },
+            Call::Invoke {
+                session: u64::MAX,
+                command: u32::MAX,
+                input: vec![0],
+            },
+            Call::CloseSession { session: 1 },
+            Call::FetchChunk(vec![9; 300]),
+            Call::FetchEnd,
+            Call::FetchFailed("gone".into()),
+        ] {
+            assert_eq!(Call::decode(&call.encode()), Ok(call));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn decoding_never_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = Call::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The link: what crosses the boundary of the TEE.
+//!
+//! The broker calls, the TEE answers; both are CBOR arrays that start with a number. The same frames
+//! cross a Unix socket to a TEE process, and can cross a session to a trusted kernel, an enclave call or a
+//! serial line. How frames are delimited is the carrier's business.
+//!
+//! One call is under way at a time on a link. While the TEE works on
+//! [`Call::ProcessTeepMessage`] it may ask for a payload with [`Reply::Fetch`]; the broker then sends
+//! [`Call::FetchChunk`]s and ends with [`Call::FetchEnd`] or [`Call::FetchFailed`], after which the TEE
+//! goes on.
+
+mod call;
+mod component;
+mod reply;
+
+use tamarack_cose::cbor::{self, DecodeError, Limits, Problem, Reader};
+
+pub use call::Call;
+pub use component::{ComponentKind, InstalledComponent};
+pub use reply::Reply;
+
+/// Longest TEEP message that crosses the link, in bytes: an Update with payloads of some megabytes fits.
+pub const MAX_MESSAGE: usize = 8 << 20;
+
+/// Longest frame in bytes: the longest message with room to spare.
+pub const MAX_FRAME: usize = MAX_MESSAGE + 64 * 1024;
+
+/// Most bytes of a payload in one [`Call::FetchChunk`].
+pub const FETCH_CHUNK: usize = 64 * 1024;
+
+const LIMITS: Limits = Limits {
+    bytes: MAX_FRAME,
+    depth: 8,
+};
+
+/// Opens a frame: checks it, reads its number, and compares the count of items after it.
+fn open<'a>(
+    bytes: &'a [u8],
+    items: impl Fn(u64) -> Option<u64>,
+) -> Result<(u64, Reader<'a>), DecodeError> {
+    cbor::check(bytes, &LIMITS)?;
+    let mut reader = Reader::new(bytes);
+    let count = reader.array("link frame")?;
+    let number = reader.uint("link frame / number")?;
+    match items(number) {
+        Some(items) if items + 1 == count => Ok((number, reader)),
+        _ => Err(DecodeError::new(
+            0,
+            "link frame",
+            Problem::Expected("a known frame"),
+        )),
+    }
+}
+
+fn uint32(reader: &mut Reader<'_>, rule: &'static str) -> Result<u32, DecodeError> {
+    let error = reader.error(rule, Problem::OutOfBounds("32 bits"));
+    u32::try_from(reader.uint(rule)?).map_err(|_| error)
+}

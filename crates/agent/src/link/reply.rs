@@ -1,0 +1,216 @@
+use alloc::{
+    borrow::ToOwned,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use tamarack_cose::cbor::{DecodeError, Type, Writer};
+
+use super::{InstalledComponent, open, uint32};
+
+/// From the TEE to the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Done; nothing to send.
+    NoData,
+    /// Start an exchange with this TAM.
+    Outbound {
+        /// Its URI.
+        tam_uri: String,
+        /// The first message; an empty body if there is none.
+        message: Option<Vec<u8>>,
+    },
+    /// Send this to the TAM of the exchange.
+    Message(Vec<u8>),
+    /// Get this payload.
+    Fetch {
+        /// Where it is.
+        uri: String,
+    },
+    /// What is installed.
+    Components(Vec<InstalledComponent>),
+    /// A session is open.
+    Session(u64),
+    /// A command returned.
+    Output {
+        /// GlobalPlatform result code; 0 is success.
+        result: u32,
+        /// The command's output.
+        output: Vec<u8>,
+    },
+    /// The call could not be done.
+    Failed {
+        /// GlobalPlatform result code.
+        result: u32,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// Numbers of the replies, from 16 on.
+mod number {
+    pub(super) const NO_DATA: u64 = 16;
+    pub(super) const OUTBOUND: u64 = 17;
+    pub(super) const MESSAGE: u64 = 18;
+    pub(super) const COMPONENTS: u64 = 19;
+    pub(super) const FETCH: u64 = 20;
+    pub(super) const SESSION: u64 = 21;
+    pub(super) const OUTPUT: u64 = 22;
+    pub(super) const FAILED: u64 = 23;
+}
+
+impl Reply {
+    /// A failure with a GlobalPlatform result code.
+    #[must_use]
+    pub fn failed(result: u32, reason: impl ToString) -> Self {
+        Self::Failed {
+            result,
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Encodes the frame.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        Writer::build(|w| match self {
+            Self::NoData => {
+                w.array(1).uint(number::NO_DATA);
+            }
+            Self::Outbound { tam_uri, message } => {
+                w.array(3).uint(number::OUTBOUND).text(tam_uri);
+                match message {
+                    Some(message) => w.bytes(message),
+                    None => w.null(),
+                };
+            }
+            Self::Message(message) => {
+                w.array(2).uint(number::MESSAGE).bytes(message);
+            }
+            Self::Fetch { uri } => {
+                w.array(2).uint(number::FETCH).text(uri);
+            }
+            Self::Components(components) => {
+                w.array(2).uint(number::COMPONENTS).array(components.len());
+                components.iter().for_each(|component| component.write(w));
+            }
+            Self::Session(session) => {
+                w.array(2).uint(number::SESSION).uint(*session);
+            }
+            Self::Output { result, output } => {
+                w.array(3)
+                    .uint(number::OUTPUT)
+                    .uint(u64::from(*result))
+                    .bytes(output);
+            }
+            Self::Failed { result, reason } => {
+                w.array(3)
+                    .uint(number::FAILED)
+                    .uint(u64::from(*result))
+                    .text(reason);
+            }
+        })
+    }
+
+    /// Decodes a frame that came from the TEE.
+    ///
+    /// # Errors
+    ///
+    /// If it is no reply.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let items = |number| {
+            Some(match number {
+                number::NO_DATA => 0,
+                number::MESSAGE | number::FETCH | number::COMPONENTS | number::SESSION => 1,
+                number::OUTBOUND | number::OUTPUT | number::FAILED => 2,
+                _ => return None,
+            })
+        };
+        let (number, mut reader) = open(bytes, items)?;
+        let r = &mut reader;
+        Ok(match number {
+            number::OUTBOUND => Self::Outbound {
+                tam_uri: r.text("outbound / tam-uri")?.to_owned(),
+                message: match r.peek("outbound / message")? {
+                    Type::Null => None,
+                    _ => Some(r.bytes("outbound / message")?.to_vec()),
+                },
+            },
+            number::MESSAGE => Self::Message(r.bytes("message")?.to_vec()),
+            number::FETCH => Self::Fetch {
+                uri: r.text("fetch / uri")?.to_owned(),
+            },
+            number::COMPONENTS => {
+                let mut components = Vec::new();
+                for _ in 0..r.array("components")? {
+                    components.push(InstalledComponent::read(r)?);
+                }
+                Self::Components(components)
+            }
+            number::SESSION => Self::Session(r.uint("session")?),
+            number::OUTPUT => Self::Output {
+                result: uint32(r, "output / result")?,
+                output: r.bytes("output / output")?.to_vec(),
+            },
+            number::FAILED => Self::Failed {
+                result: uint32(r, "failed / result")?,
+                reason: r.text("failed / reason")?.to_owned(),
+            },
+            // The table above lets nothing else through.
+            _ => Self::NoData,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::ComponentKind;
+    use alloc::vec;
+
+    fn id(text: &str) -> tamarack_suit::ComponentId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn replies_round_trip() {
+        for reply in [
+            Reply::NoData,
+            Reply::Outbound {
+                tam_uri: "http://t".into(),
+                message: None,
+            },
+            Reply::Outbound {
+                tam_uri: "http://t".into(),
+                message: Some(vec![1]),
+            },
+            Reply::Message(vec![1, 2]),
+            Reply::Fetch {
+                uri: "http://p".into(),
+            },
+            Reply::Components(vec![InstalledComponent {
+                component: id("acme/hello"),
+                kind: ComponentKind::Application,
+                domain: "acme".into(),
+                manifest: id("acme/hello/suit"),
+                sequence_number: 3,
+                size: 4,
+                digest: "ab".into(),
+            }]),
+            Reply::Session(7),
+            Reply::Output {
+                result: 0xffff_0000,
+                output: vec![],
+            },
+            Reply::failed(1, "no"),
+        ] {
+            assert_eq!(Reply::decode(&reply.encode()), Ok(reply));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn decoding_never_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = Reply::decode(&bytes);
+        }
+    }
+}
