@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use tamarack_cose::cbor::Writer;
-use tamarack_teep::{Encoding, ErrorCode, Message, Protected, QueryResponse, protect};
+use tamarack_cose::{SecretKey, cbor::Writer};
+use tamarack_rats::{Claims, Evidence};
+use tamarack_teep::{
+    AttestationPayload, Encoding, ErrorCode, Message, Protected, QueryResponse, Success, protect,
+};
 use tamarack_tests::{
-    Person, crypto,
+    Person, Tam, crypto,
     system::{Response, World, post, request, send_slowly},
     wasm::HELLO_1,
 };
@@ -165,6 +168,63 @@ fn strangers_and_answers_to_nothing_are_dropped() {
     ignored(&world, &relayed);
     relayed = world.wire.last("Update").0;
     ignored(&world, &relayed);
+    assert_eq!(state(&world), before);
+    assert_eq!(world.policy_check(), 1);
+}
+
+// req: TEEP-TOK-003
+// req: TEEP-FRESH-008
+#[test]
+fn tokens_and_challenges_that_were_never_issued_are_dropped_even_from_the_device() {
+    let world = world();
+    let before = state(&world);
+    // The device's own keys, as a thief would have them.
+    let key = |name: &str| {
+        let bytes = std::fs::read(world.path(&format!("tee/platform/{name}.key"))).unwrap();
+        let secret = SecretKey::from_cose_key(&crypto(), &bytes).unwrap();
+        crypto().signatures.signer(&secret).unwrap()
+    };
+    let (teep, attester) = (key("teep"), key("attester"));
+    let signed =
+        |message: Message| protect(&crypto(), &*teep, &message, Encoding::default()).unwrap();
+    let (_, success) = world.wire.last("Success");
+    let (_, response) = world.wire.last("QueryResponse");
+    let (Message::Success(success), Message::QueryResponse(response)) = (success, response) else {
+        panic!("other messages")
+    };
+    ignored(&world, &signed(success.clone().into()));
+    for token in [Some(Tam::token()), None] {
+        let mut error = tamarack_teep::Error::new(ErrorCode::MANIFEST_PROCESSING_FAILED);
+        error.token.clone_from(&token);
+        let forged = Success {
+            token: token.clone(),
+            ..success.clone()
+        };
+        ignored(&world, &signed(forged.into()));
+        if token.is_some() {
+            ignored(&world, &signed(error.into()));
+        }
+    }
+    // Evidence that answers what the TAM never asked.
+    let payload = response.attestation.clone().unwrap();
+    let claims = Evidence::decode(&payload.bytes).unwrap();
+    let claims = Claims {
+        nonce: Some(vec![7; 40]),
+        ..claims.unverified_claims().clone()
+    };
+    let forged = QueryResponse {
+        attestation: Some(AttestationPayload {
+            bytes: claims.sign(&crypto(), &*attester).unwrap(),
+            ..payload
+        }),
+        ..response.clone()
+    };
+    ignored(&world, &signed(forged.into()));
+    let with_token = QueryResponse {
+        token: Some(Tam::token()),
+        ..response
+    };
+    ignored(&world, &signed(with_token.into()));
     assert_eq!(state(&world), before);
     assert_eq!(world.policy_check(), 1);
 }
