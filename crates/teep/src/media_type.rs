@@ -83,9 +83,17 @@ impl MediaType {
 impl fmt::Display for MediaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.essence)?;
-        self.parameters
-            .iter()
-            .try_for_each(|(name, value)| write!(f, "; {name}={value:?}"))
+        for (name, value) in &self.parameters {
+            write!(f, "; {name}=\"")?;
+            for c in value.chars() {
+                if matches!(c, '"' | '\\') {
+                    f.write_str("\\")?;
+                }
+                write!(f, "{c}")?;
+            }
+            f.write_str("\"")?;
+        }
+        Ok(())
     }
 }
 
@@ -125,7 +133,8 @@ fn unquote(value: &str) -> Option<String> {
     while let Some(c) = chars.next() {
         match c {
             '"' => return None,
-            '\\' => out.push(chars.next()?),
+            c if c.is_control() => return None,
+            '\\' => out.push(chars.next().filter(|c| !c.is_control())?),
             c => out.push(c),
         }
     }
@@ -169,6 +178,13 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn any_value_survives(value in "[^\\p{Cc}]{0,12}") {
+            let parameters = Vec::from([("p".to_owned(), value)]);
+            let one = MediaType { essence: "a/b".to_owned(), parameters };
+            proptest::prop_assert_eq!(MediaType::parse(&one.to_string()), Some(one));
+        }
+
         #[test]
         fn what_is_printed_is_read_back(text in "[a-z]{1,5}/[a-z+]{1,5}(; [a-z]{1,3}=\"[ -~&&[^\"\\\\]]{0,8}\")?") {
             let one = MediaType::parse(&text).unwrap();
