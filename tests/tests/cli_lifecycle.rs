@@ -293,7 +293,7 @@ fn what_was_tampered_with_is_refused_by_the_tam_already() {
         .windows(5)
         .position(|window| window == b"hello")
         .unwrap();
-    for at in [name, name + 3] {
+    for at in [name, name + 3, whole.len() - 50] {
         let mut tampered = whole.clone();
         tampered[at] ^= 1;
         let path = world.write("tampered.suit", tampered);

@@ -106,6 +106,7 @@ mod digest;
 mod error;
 pub mod explain;
 mod identifier;
+mod integrated;
 mod limits;
 mod memory;
 mod processor;

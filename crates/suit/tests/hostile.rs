@@ -827,3 +827,20 @@ fn an_envelope_longer_than_the_limit() {
     let outcome = processor.update_bytes(&mut device(), &mut NoFetch, &ta(&author, 1, b"payload"));
     assert!(matches!(outcome.result, Err(Error::Decode(_))));
 }
+
+// req: SUIT-SEV-016
+#[test]
+fn a_spoiled_payload_is_found_without_installing_it() {
+    let author = author(2);
+    let crypto = crypto();
+    let whole = ta(&author, 1, b"payload");
+    let spoiled_in = |envelope: &[u8]| {
+        let decoded = Envelope::decode(envelope).unwrap();
+        let authentic = decoded.authenticate(&crypto, &[author.key]).unwrap();
+        authentic.spoiled_payload(&crypto).cloned()
+    };
+    assert_eq!(spoiled_in(&whole), None);
+    let mut spoiled = whole.clone();
+    *spoiled.last_mut().unwrap() ^= 1;
+    assert_eq!(spoiled_in(&spoiled), Some(id("provider/app/ta")));
+}

@@ -1,5 +1,9 @@
 use alloc::vec::Vec;
 
+use tamarack_cose::{
+    Signed,
+    cbor::{Reader, Type},
+};
 use tamarack_suit::{ComponentId, Parameter, Parameters, report::Claims};
 use tamarack_teep::{
     AttestationPayload, Challenge, DataItems, FreshnessMechanism, QueryRequest, QueryResponse,
@@ -64,6 +68,14 @@ impl<P: Platform> Agent<P> {
         if !offered.any(|suite| suite.as_sign1() == Some(ours)) {
             return Err(Refusal::unsupported_suites(ours));
         }
+        // req: TEEP-AGENT-014
+        if !request
+            .suit_reports
+            .iter()
+            .all(|report| is_supported(report))
+        {
+            return Err(Refusal::unsupported_suit_report());
+        }
         match request.data_items.unknown() {
             0 => Ok(()),
             bits => {
@@ -102,6 +114,21 @@ impl<P: Platform> Agent<P> {
             bytes: evidence.bytes,
         })
     }
+}
+
+/// Whether a TAM's SUIT report is plain, or signed with an algorithm that the agent has. MACs are for those who
+/// share a key, and what is encrypted is not for this agent.
+fn is_supported(report: &[u8]) -> bool {
+    let is_plain = Reader::new(report).peek("SUIT_Report") == Ok(Type::Map);
+    let is_signed = || {
+        Signed::decode(report).is_ok_and(|signed| {
+            signed
+                .signatures()
+                .iter()
+                .any(|headers| headers.algorithm().is_ok())
+        })
+    };
+    is_plain || is_signed()
 }
 
 /// One entry for each installed component: its digest and size.

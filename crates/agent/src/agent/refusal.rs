@@ -2,7 +2,7 @@ use alloc::{boxed::Box, vec, vec::Vec};
 
 use tamarack_cose::SignatureAlgorithm;
 use tamarack_teep::{
-    CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, Token, VERSION,
+    CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, SuitCoseProfile, Token, VERSION,
 };
 
 /// An Error in the making: why the agent does not do what a message asks.
@@ -55,6 +55,14 @@ impl Refusal {
         let text = "none of the cipher suites is supported";
         let mut refusal = Self::new(ErrorCode::UNSUPPORTED_CIPHER_SUITES, text);
         refusal.0.supported_teep_cipher_suites = vec![CipherSuite::sign1(ours)];
+        refusal
+    }
+
+    // req: TEEP-ERR-006
+    pub(super) fn unsupported_suit_report() -> Self {
+        let text = "a SUIT report is protected in a way that is not supported";
+        let mut refusal = Self::new(ErrorCode::UNSUPPORTED_SUIT_REPORT, text);
+        refusal.0.supported_suit_cose_profiles = SuitCoseProfile::ALL.to_vec();
         refusal
     }
 

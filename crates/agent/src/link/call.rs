@@ -50,7 +50,7 @@ pub enum Call {
     },
     /// An application invokes a command.
     Invoke {
-        /// From [`Reply::Session`].
+        /// From [`Reply::Session`](super::Reply::Session).
         session: u64,
         /// The command, a number that the Trusted Application gives meaning.
         command: u32,
@@ -59,10 +59,10 @@ pub enum Call {
     },
     /// An application closes a session.
     CloseSession {
-        /// From [`Reply::Session`].
+        /// From [`Reply::Session`](super::Reply::Session).
         session: u64,
     },
-    /// A piece of the payload that the TEE asked for, at most [`FETCH_CHUNK`] bytes.
+    /// A piece of the payload that the TEE asked for, at most [`FETCH_CHUNK`](super::FETCH_CHUNK) bytes.
     FetchChunk(Vec<u8>),
     /// The payload is complete.
     FetchEnd,

@@ -145,16 +145,27 @@ impl AdminApi {
         self.get("components").await
     }
 
+    /// The newest records, or those after a record, oldest first.
     pub(crate) async fn audit(
         &self,
         after: Option<i64>,
-        limit: Option<u32>,
+        limit: usize,
     ) -> Result<api::AuditPage, Failure> {
-        let parameters = [("after", after), ("limit", limit.map(i64::from))];
-        let query: Vec<String> = parameters
-            .iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", (*value)?)))
-            .collect();
-        self.get(&format!("audit?{}", query.join("&"))).await
+        if let Some(after) = after {
+            return self
+                .get(&format!("audit?after={after}&limit={limit}"))
+                .await;
+        }
+        let mut newest: api::AuditPage = self.get("audit?limit=1000").await?;
+        while let Some(after) = newest.next.take() {
+            let page: api::AuditPage = self.get(&format!("audit?after={after}&limit=1000")).await?;
+            newest.records.extend(page.records);
+            newest.next = page.next;
+            let surplus = newest.records.len().saturating_sub(limit);
+            newest.records.drain(..surplus);
+        }
+        let surplus = newest.records.len().saturating_sub(limit);
+        newest.records.drain(..surplus);
+        Ok(newest)
     }
 }

@@ -85,14 +85,14 @@ enum Command {
     },
     /// List published manifests.
     Components,
-    /// Show what was decided, and why.
+    /// Show what was decided last, and why.
     Audit {
         /// Only what came after this record.
         #[arg(long, value_name = "ID")]
         after: Option<i64>,
         /// At most so many records.
-        #[arg(long, value_name = "COUNT")]
-        limit: Option<u32>,
+        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
     },
 }
 
@@ -196,7 +196,7 @@ impl Command {
                 output.result(&list, || show::components(&list));
             }
             Self::Audit { after, limit } => {
-                let page = api.audit(after, limit).await?;
+                let page = api.audit(after, limit as usize).await?;
                 output.result(&page, || show::audit(&page));
             }
         }

@@ -31,6 +31,10 @@ impl Verify {
         let envelope = decode(&self.file, &bytes)?
             .authenticate(&crypto, &keys)
             .map_err(|error| Failure::file(&self.file, error))?;
+        if let Some(component) = envelope.spoiled_payload(&crypto) {
+            let text = format!("the payload for {component} is not what the manifest promises");
+            return Err(Failure::file(&self.file, text));
+        }
         let manifest = envelope.manifest();
         let signers: Vec<String> = envelope
             .signers()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tamarack_suit::{
     AuthenticatedEnvelope, Command, ComponentId, Condition, IndexArgument, Manifest, Parameters,
-    Sequence, SuitDigest, VendorId,
+    Sequence, VendorId,
 };
 
 use super::PublishError;
@@ -37,10 +37,10 @@ pub(super) fn new_manifest(
         .into_iter()
         .map(|(index, component)| ComponentImage {
             component: component.clone(),
-            digest: image_digest(manifest, index),
+            digest: manifest.image_digest(index),
         });
     let dependencies = manifest.common.dependencies.iter();
-    let dependencies = dependencies.filter_map(|found| image_digest(manifest, found.index));
+    let dependencies = dependencies.filter_map(|found| manifest.image_digest(found.index));
     Ok(NewManifest {
         kind,
         domain: domain.to_owned(),
@@ -62,40 +62,6 @@ pub(super) fn new_manifest(
         signer: *authentic.signers().first().ok_or(PublishError::Empty)?,
         envelope: envelope.to_vec(),
     })
-}
-
-/// The image digest that the manifest sets for a component: the first in its sequences, of which the
-/// shared one comes first. Which of several alternatives applies is for the device to find out.
-fn image_digest(manifest: &Manifest<'_>, index: u64) -> Option<SuitDigest> {
-    manifest.sequences().find_map(|sequence| {
-        // Every sequence starts at the first component.
-        let mut selected = IndexArgument::One(0);
-        sequence.walk().find_map(|located| match &located.command {
-            Command::SetComponentIndex(argument) => {
-                selected = argument.clone();
-                None
-            }
-            Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => {
-                parameters
-                    .image_digest()
-                    .filter(|_| covers(&selected, index))
-            }
-            Command::OverrideMultiple(list) => {
-                let of_index = list.iter().find(|(found, _)| *found == index);
-                of_index
-                    .and_then(|(_, parameters): &(u64, Parameters<'_>)| parameters.image_digest())
-            }
-            _ => None,
-        })
-    })
-}
-
-fn covers(selected: &IndexArgument, index: u64) -> bool {
-    match selected {
-        IndexArgument::One(one) => *one == index,
-        IndexArgument::All => true,
-        IndexArgument::List(list) => list.contains(&index),
-    }
 }
 
 /// The identifier that parameters set; `Some(None)` if it is no UUID.
@@ -138,7 +104,7 @@ impl Checks {
     fn of(&mut self, sequence: &Sequence<'_>, mut selected: IndexArgument) -> BTreeSet<[u8; 16]> {
         let mut found = BTreeSet::new();
         for located in sequence.commands() {
-            let is_own = self.own.iter().any(|index| covers(&selected, *index));
+            let is_own = self.own.iter().any(|index| selected.covers(*index));
             match &located.command {
                 Command::SetComponentIndex(argument) => selected = argument.clone(),
                 Command::SetParameters(parameters) | Command::OverrideParameters(parameters)

@@ -110,6 +110,11 @@ pub enum PublishError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An integrated payload that no device would install.
+    #[error(
+        "the payload for {0} in the envelope is not what the manifest promises; was it damaged?"
+    )]
+    SpoiledPayload(ComponentId),
     /// Others kept changing the catalog.
     #[error("the catalog keeps changing; try again")]
     Busy,
@@ -139,6 +144,9 @@ pub fn publish<S: Store, C: Clock>(
         let catalog = store.catalog()?;
         let domain = owner(&catalog, &decoded.unverified_manifest()?)?;
         let authentic = authenticate(&decoded, crypto, &catalog, domain)?;
+        if let Some(component) = authentic.spoiled_payload(crypto) {
+            return Err(PublishError::SpoiledPayload(component.clone()));
+        }
         let manifest =
             facts::new_manifest(&authentic, ManifestKind::Component, &domain.name, envelope)?;
         let publication = |new| Publication {

@@ -264,12 +264,17 @@ impl AttestationParts {
         Ok(Taken::Yes)
     }
 
-    /// A format without a payload describes nothing and is dropped.
-    pub(super) fn finish(self) -> Option<AttestationPayload> {
-        Some(AttestationPayload {
-            format: self.format,
-            bytes: self.bytes?,
-        })
+    /// A format without a payload contradicts itself.
+    // req: TEEP-VAL-005
+    pub(super) fn finish(self) -> Result<Option<AttestationPayload>, DecodeError> {
+        match (self.format, self.bytes) {
+            (format, Some(bytes)) => Ok(Some(AttestationPayload { format, bytes })),
+            (None, None) => Ok(None),
+            (Some(_), None) => {
+                let problem = Problem::Missing("attestation-payload, whose format is there,");
+                Err(DecodeError::new(0, "teep-message / options", problem))
+            }
+        }
     }
 }
 

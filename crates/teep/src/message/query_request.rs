@@ -81,7 +81,7 @@ impl QueryRequest {
             }
             Ok(Taken::Yes)
         })?;
-        message.attestation = attestation.finish();
+        message.attestation = attestation.finish()?;
         message.supported_teep_cipher_suites =
             read_list(reader, "supported-teep-cipher-suites", CipherSuite::read)?;
         message.supported_suit_cose_profiles = read_list(

@@ -85,7 +85,7 @@ impl QueryResponse {
             }
             Ok(Taken::Yes)
         })?;
-        message.attestation = attestation.finish();
+        message.attestation = attestation.finish()?;
         Ok(message)
     }
 

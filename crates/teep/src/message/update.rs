@@ -58,7 +58,7 @@ impl Update {
             }
             Ok(Taken::Yes)
         })?;
-        message.attestation = attestation.finish();
+        message.attestation = attestation.finish()?;
         message.explanation = explanation.finish();
         Ok(message)
     }

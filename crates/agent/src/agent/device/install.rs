@@ -1,6 +1,6 @@
 //! What may become part of the TEE.
 
-use alloc::{format, vec};
+use alloc::{format, string::ToString, vec};
 
 use tamarack_cose::DigestAlgorithm;
 use tamarack_suit::{
@@ -103,6 +103,14 @@ impl<P: Platform> TeeDevice<'_, P> {
                 "{} belongs to the security domain {}",
                 domain.prefix, rival.name
             );
+            return Err(DeviceError::Failed(text));
+        }
+        let components = ComponentRecord::all(&*self.transaction)?;
+        let taken = components.iter().find(|component| {
+            component.domain != name && component.component.starts_with(&domain.prefix)
+        });
+        if let Some(taken) = taken {
+            let text = format!("{} is installed by somebody else already", taken.component);
             return Err(DeviceError::Failed(text));
         }
         let old = DomainRecord::load(&*self.transaction, name.as_bytes())?;
