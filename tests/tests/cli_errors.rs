@@ -321,7 +321,9 @@ fn servers_and_operators_who_are_wrong_are_told_so() {
     let broker = [
         "broker", "serve", "--tee", &tee, "--tam", &tam, "--socket", &app,
     ];
-    run(&broker).fails(1, &[&app]);
+    let refused = run(&broker);
+    assert_eq!(refused.stdout, b"", "nothing is served, so nothing says so");
+    refused.fails(1, &[&app]);
     assert_eq!(
         world.installed().len(),
         0,

@@ -8,7 +8,7 @@
 //! What it does not do: decide. Whether a message is genuine, which TAM may change what, whether a payload
 //! is the right one — the agent answers all of it, in the TEE.
 //!
-//! [`serve`] runs it until it is told to stop:
+//! [`Server`] runs it until it is told to stop:
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), tamarack_broker::BrokerError> {
@@ -18,7 +18,7 @@
 //!     socket: "/run/tamarack/app.sock".into(),
 //!     ..Default::default()
 //! };
-//! tamarack_broker::serve(config, std::future::pending()).await
+//! tamarack_broker::Server::open(config)?.serve(std::future::pending()).await
 //! # }
 //! ```
 //!
@@ -33,4 +33,4 @@ mod server;
 mod tee_link;
 
 pub use error::BrokerError;
-pub use server::{Config, serve};
+pub use server::{Config, Server};

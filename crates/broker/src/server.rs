@@ -63,41 +63,68 @@ struct Broker {
     exchanging: Mutex<()>,
 }
 
-/// Serves applications on the socket until `stop` is ready.
-///
-/// The socket is for its owner and group (mode 0660). One that a broker left behind is replaced; one that
-/// still answers is not.
-///
-/// # Errors
-///
-/// If the socket can't be opened.
-pub async fn serve(
+/// A broker whose socket is open: applications can connect, and are answered once it [serves](Server::serve).
+pub struct Server {
+    broker: Arc<Broker>,
+    listener: UnixListener,
     config: Config,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), BrokerError> {
-    let client = http_client::build()?;
-    let exchanger = Exchanger::new(client, TeeLink::new(&config.tee));
-    let listener = listen(&config.socket)?;
-    let broker = Arc::new(Broker {
-        exchanger,
-        tam_uri: config.tam_uri,
-        exchanging: Mutex::new(()),
-    });
-    let checks = tokio::spawn(check_periodically(
-        Arc::clone(&broker),
-        config.policy_interval,
-    ));
-    tracing::info!(socket = %config.socket.display(), "applications are served");
-    let served = axum::serve(listener, router(broker))
-        .with_graceful_shutdown(stop)
-        .await;
-    checks.abort();
-    // The socket goes with the process that answered on it; its absence is what others see.
-    let _ = std::fs::remove_file(&config.socket);
-    served.map_err(|source| BrokerError::Listen {
-        path: config.socket,
-        source,
-    })
+}
+
+impl Server {
+    /// Opens the socket for applications. Needs a Tokio runtime.
+    ///
+    /// The socket is for its owner and group (mode 0660). One that a broker left behind is replaced; one that
+    /// still answers is not.
+    ///
+    /// # Errors
+    ///
+    /// If the socket can't be opened, or the HTTP client can't be made.
+    pub fn open(config: Config) -> Result<Self, BrokerError> {
+        let client = http_client::build()?;
+        let exchanger = Exchanger::new(client, TeeLink::new(&config.tee));
+        let listener = listen(&config.socket)?;
+        let broker = Arc::new(Broker {
+            exchanger,
+            tam_uri: config.tam_uri.clone(),
+            exchanging: Mutex::new(()),
+        });
+        Ok(Self {
+            broker,
+            listener,
+            config,
+        })
+    }
+
+    /// Answers applications and makes policy checks until `stop` is ready, then removes the socket.
+    ///
+    /// # Errors
+    ///
+    /// If the socket fails.
+    pub async fn serve(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), BrokerError> {
+        let Self {
+            broker,
+            listener,
+            config,
+        } = self;
+        let checks = tokio::spawn(check_periodically(
+            Arc::clone(&broker),
+            config.policy_interval,
+        ));
+        tracing::info!(socket = %config.socket.display(), "applications are served");
+        let served = axum::serve(listener, router(broker))
+            .with_graceful_shutdown(stop)
+            .await;
+        checks.abort();
+        // The socket goes with the process that answered on it; its absence is what others see.
+        let _ = std::fs::remove_file(&config.socket);
+        served.map_err(|source| BrokerError::Listen {
+            path: config.socket,
+            source,
+        })
+    }
 }
 
 fn listen(path: &Path) -> Result<UnixListener, BrokerError> {

@@ -38,16 +38,17 @@ impl Command {
                 ),
             );
         }
-        output.text(&format!(
-            "serving applications on {}",
-            serve.socket.display()
-        ));
+        let announcement = format!("serving applications on {}", serve.socket.display());
         let config = tamarack_broker::Config {
             tee: serve.tee,
             tam_uri: serve.tam,
             socket: serve.socket,
             policy_interval: Duration::from_secs(serve.policy_interval),
         };
-        block_on(async { Ok(tamarack_broker::serve(config, stop_requested()).await?) })
+        block_on(async {
+            let server = tamarack_broker::Server::open(config)?;
+            output.text(&announcement);
+            Ok(server.serve(stop_requested()).await?)
+        })
     }
 }
