@@ -1,6 +1,8 @@
 use alloc::string::String;
 use core::fmt;
 
+use base16ct::HexDisplay;
+
 use crate::{CryptoProvider, PublicKey};
 
 /// The key id of TEEP: the SHA-256 COSE Key Thumbprint of a public key (RFC 9679). 32 bytes.
@@ -25,22 +27,9 @@ impl KeyId {
     /// A key id written as 64 hexadecimal digits.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
-        let digit = |digit: u8| {
-            char::from(digit)
-                .to_digit(16)
-                .and_then(|d| u8::try_from(d).ok())
-        };
         let mut id = [0; 32];
-        let pairs = text.as_bytes().chunks_exact(2);
-        if text.len() != 64 {
-            return None;
-        }
-        for (byte, pair) in id.iter_mut().zip(pairs) {
-            for &half in pair {
-                *byte = *byte << 4 | digit(half)?;
-            }
-        }
-        Some(Self(id))
+        let decoded = base16ct::mixed::decode(text, &mut id).ok()?.len();
+        (decoded == id.len()).then_some(Self(id))
     }
 
     /// The 32 bytes.
@@ -58,7 +47,7 @@ impl KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{:x}", HexDisplay(&self.0))
     }
 }
 

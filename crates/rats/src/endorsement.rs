@@ -5,6 +5,7 @@ use alloc::{
     vec::Vec,
 };
 
+use base16ct::lower::encode_string;
 use serde::{Deserialize, Serialize};
 use tamarack_cose::{KeyError, PublicKey};
 
@@ -159,7 +160,7 @@ impl Endorsement {
     pub fn to_json(&self) -> String {
         let uuids = |ids: &[[u8; 16]]| ids.iter().map(uuid_text).collect();
         let json = Json {
-            ueid: hex(&self.ueid),
+            ueid: encode_string(&self.ueid),
             attester: serde_json::from_str(&self.attester.to_jwk()).unwrap_or_default(),
             vendor_ids: uuids(&self.vendor_ids),
             class_ids: uuids(&self.class_ids),
@@ -168,7 +169,7 @@ impl Endorsement {
                 .iter()
                 .map(|m| JsonMeasurement {
                     name: m.name.clone(),
-                    sha256: hex(&m.sha256),
+                    sha256: encode_string(&m.sha256),
                 })
                 .collect(),
             labels: self.labels.clone(),
@@ -179,18 +180,10 @@ impl Endorsement {
 }
 
 fn from_hex(member: &'static str, text: &str) -> Result<Vec<u8>, EndorsementError> {
-    let digit = |c: char| c.to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let digits: Option<Vec<u8>> = text.chars().map(digit).collect();
-    match digits {
-        Some(digits) if digits.len().is_multiple_of(2) => Ok(digits
-            .chunks_exact(2)
-            .map(|pair| pair.iter().fold(0, |n, d| n << 4 | d))
-            .collect()),
-        _ => {
-            let problem = format!("is not hexadecimal: {text:?}");
-            Err(EndorsementError::Member { member, problem })
-        }
-    }
+    base16ct::mixed::decode_vec(text).map_err(|_| EndorsementError::Member {
+        member,
+        problem: format!("is not hexadecimal: {text:?}"),
+    })
 }
 
 fn fixed<const N: usize>(member: &'static str, text: &str) -> Result<[u8; N], EndorsementError> {
@@ -202,12 +195,8 @@ fn fixed<const N: usize>(member: &'static str, text: &str) -> Result<[u8; N], En
         })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn uuid_text(id: &[u8; 16]) -> String {
-    let hex = hex(id);
+    let hex = encode_string(id);
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
     parts
         .map(|range| hex.get(range).unwrap_or_default().to_string())

@@ -1,6 +1,7 @@
 use alloc::{format, string::String, vec::Vec};
 use core::{cmp::Ordering, fmt, str::FromStr};
 
+use base16ct::HexDisplay;
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
 /// Names a component: a path of byte-string segments (`SUIT_Component_Identifier`).
@@ -162,9 +163,7 @@ impl fmt::Display for ComponentId {
             }
             let Some(text) = as_text(segment) else {
                 f.write_str("0x")?;
-                segment
-                    .iter()
-                    .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                write!(f, "{:x}", HexDisplay(segment))?;
                 continue;
             };
             let like_hex = text.starts_with("0x");
@@ -206,13 +205,7 @@ fn hex_pair(pair: Option<&str>) -> Option<u8> {
 
 fn segment_from_text(text: &str) -> Result<Vec<u8>, ComponentIdError> {
     if let Some(digits) = text.strip_prefix("0x") {
-        if digits.len() % 2 != 0 {
-            return Err(ComponentIdError::Hex);
-        }
-        return (0..digits.len())
-            .step_by(2)
-            .map(|at| hex_pair(digits.get(at..at + 2)).ok_or(ComponentIdError::Hex))
-            .collect();
+        return base16ct::mixed::decode_vec(digits).map_err(|_| ComponentIdError::Hex);
     }
     let mut parts = text.split('%');
     let mut segment = Vec::from(parts.next().unwrap_or_default());

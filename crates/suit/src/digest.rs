@@ -1,5 +1,6 @@
 use core::fmt;
 
+use base16ct::HexDisplay;
 use subtle::ConstantTimeEq;
 use tamarack_cose::{
     CryptoProvider, DigestAlgorithm, DigestValue,
@@ -138,9 +139,7 @@ impl fmt::Display for SuitDigest {
             -45 => f.write_str("shake256:")?,
             other => write!(f, "alg{other}:")?,
         }
-        self.bytes()
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{:x}", HexDisplay(self.bytes()))
     }
 }
 

@@ -1,6 +1,7 @@
 use alloc::{borrow::Cow, vec::Vec};
 use core::{fmt, str::FromStr};
 
+use base16ct::HexDisplay;
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
 /// A 16-byte identifier as in RFC 9562: of a device class, of a device, or of a vendor.
@@ -165,7 +166,7 @@ impl fmt::Display for VendorId<'_> {
             Self::Uuid(uuid) => uuid.fmt(f),
             Self::Pen(pen) => {
                 f.write_str("pen:")?;
-                pen.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                write!(f, "{:x}", HexDisplay(pen))
             }
         }
     }

@@ -2,12 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
+use base16ct::{HexDisplay, mixed};
 use tamarack_cose::PublicKey;
 use tamarack_rats::Endorsement;
 use tamarack_suit::{ComponentId, SuitDigest, report::Claims};
 use tamarack_teep::Numbering;
 
-use crate::{Timestamp, catalog::ManifestId, hex};
+use crate::{Timestamp, catalog::ManifestId};
 
 /// A universal entity id (RFC 9711 section 4.2.1): 7 to 33 bytes, opaque; hexadecimal as text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +41,7 @@ impl Ueid {
 
 impl fmt::Display for Ueid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(&self.0))
+        write!(f, "{:x}", HexDisplay(&self.0))
     }
 }
 
@@ -54,7 +55,7 @@ impl FromStr for Ueid {
     type Err = UeidError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::new(hex::decode(text).ok_or(UeidError)?)
+        Self::new(mixed::decode_vec(text).map_err(|_| UeidError)?)
     }
 }
 

@@ -6,10 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base16ct::{lower::encode_string, mixed};
 use tamarack_cose::{CryptoProvider, PublicKey, SecretKey, SignatureAlgorithm, Signer};
 use zeroize::Zeroizing;
-
-use crate::hex;
 
 /// Why the keys could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -160,10 +159,11 @@ fn signer(
 fn ticket(crypto: &CryptoProvider, path: &Path) -> Result<Zeroizing<[u8; 32]>, KeysError> {
     let text = read_or_create_private(path, || {
         let key = Zeroizing::new(crypto.random_array::<32>()?);
-        Ok(Zeroizing::new(format!("{}\n", hex::encode(&*key))))
+        Ok(Zeroizing::new(format!("{}\n", encode_string(&*key))))
     })?;
-    let bytes = hex::decode(text.trim()).map(Zeroizing::new);
+    let bytes = mixed::decode_vec(text.trim()).map(Zeroizing::new);
     bytes
+        .ok()
         .and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok())
         .map(Zeroizing::new)
         .ok_or_else(|| KeysError::Content {
@@ -289,6 +289,6 @@ mod tests {
     fn debug_shows_no_secret() {
         let keys = TamKeys::generate(&aws_lc::provider()).unwrap();
         let text = format!("{keys:?}");
-        assert!(!text.contains(&hex::encode(keys.ticket_key())), "{text}");
+        assert!(!text.contains(&encode_string(keys.ticket_key())), "{text}");
     }
 }

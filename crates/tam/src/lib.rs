@@ -75,7 +75,6 @@ mod clock;
 mod deployment;
 mod device;
 mod engine;
-mod hex;
 mod http;
 mod keys;
 pub mod policy;

@@ -317,12 +317,7 @@ pub fn installed_components(view: &dyn View) -> Result<Vec<InstalledComponent>, 
             domain: found.domain,
             manifest: found.manifest,
             size: found.size,
-            digest: found
-                .digest
-                .bytes()
-                .iter()
-                .map(|byte| alloc::format!("{byte:02x}"))
-                .collect(),
+            digest: base16ct::lower::encode_string(found.digest.bytes()),
         });
     }
     Ok(listed)

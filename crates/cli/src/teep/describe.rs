@@ -1,5 +1,6 @@
 //! A TEEP message as a value that people and programs can read.
 
+use base16ct::lower::encode_string;
 use serde_json::{Map, Value, json};
 use tamarack_cose::{CryptoProvider, SignatureAlgorithm};
 use tamarack_rats::{Claims, Confirmation, Evidence};
@@ -7,10 +8,6 @@ use tamarack_suit::{ComponentId, Envelope, Parameter, Report, explain, report};
 use tamarack_teep::{
     AttestationPayload, CipherSuite, DataItems, Encoding, Explanation, Message, Numbering, Token,
 };
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 pub(super) fn algorithm(id: Option<i64>) -> String {
     let Some(id) = id else { return "none".into() };
@@ -44,7 +41,7 @@ impl Members {
     }
 
     fn put_token(&mut self, token: Option<&Token>) {
-        self.put_some("token", token.map(|token| hex(token.as_bytes())));
+        self.put_some("token", token.map(|token| encode_string(token.as_bytes())));
     }
 
     fn put_explanation(&mut self, explanation: Option<&Explanation>) {
@@ -92,7 +89,10 @@ pub(super) fn message(
             );
             m.put_some(
                 "challenge",
-                request.challenge.as_ref().map(|c| hex(c.as_bytes())),
+                request
+                    .challenge
+                    .as_ref()
+                    .map(|c| encode_string(c.as_bytes())),
             );
             m.put_list(
                 "versions",
@@ -199,7 +199,10 @@ pub(super) fn message(
             );
             m.put_some(
                 "challenge",
-                error.challenge.as_ref().map(|c| hex(c.as_bytes())),
+                error
+                    .challenge
+                    .as_ref()
+                    .map(|c| encode_string(c.as_bytes())),
             );
             m.put_list(
                 "versions",
@@ -274,10 +277,10 @@ fn eat(claims: &Claims, crypto: &CryptoProvider) -> Value {
             Confirmation::KeyId(id) => format!("key {id}"),
         }),
     );
-    m.put_some("eat_nonce", claims.nonce.as_deref().map(hex));
-    m.put_some("ueid", claims.ueid.as_deref().map(hex));
-    m.put_some("oemid", claims.oemid.as_deref().map(hex));
-    m.put_some("hwmodel", claims.hwmodel.as_deref().map(hex));
+    m.put_some("eat_nonce", claims.nonce.as_deref().map(encode_string));
+    m.put_some("ueid", claims.ueid.as_deref().map(encode_string));
+    m.put_some("oemid", claims.oemid.as_deref().map(encode_string));
+    m.put_some("hwmodel", claims.hwmodel.as_deref().map(encode_string));
     m.put_some("hwversion", claims.hwversion.clone());
     m.put_some("eat_profile", claims.profile.clone());
     m.put_some("swname", claims.swname.clone());
@@ -287,7 +290,7 @@ fn eat(claims: &Claims, crypto: &CryptoProvider) -> Value {
             .measurements
             .iter()
             .map(|found| {
-                json!({ "name": found.name, "version": found.version, "sha256": hex(&found.sha256) })
+                json!({ "name": found.name, "version": found.version, "sha256": encode_string(&found.sha256) })
             })
             .collect(),
     );
@@ -319,7 +322,7 @@ fn suit_report(bytes: &[u8]) -> Value {
     if !report.reference.uri.is_empty() {
         m.put("manifest-uri", report.reference.uri.clone());
     }
-    m.put_some("nonce", report.nonce.as_deref().map(hex));
+    m.put_some("nonce", report.nonce.as_deref().map(encode_string));
     m.put_list(
         "system-property-claims",
         report.claims().map(claims).collect(),

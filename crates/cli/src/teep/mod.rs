@@ -4,6 +4,7 @@ mod describe;
 
 use std::path::PathBuf;
 
+use base16ct::lower::encode_string;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tamarack_cose::{CryptoProvider, Signed, aws_lc, cbor, cbor::Limits};
@@ -97,7 +98,7 @@ impl Show {
             .map(|headers| {
                 json!({
                     "algorithm": describe::algorithm(headers.algorithm_id()),
-                    "key_id": headers.key_id().map(describe::hex),
+                    "key_id": headers.key_id().map(encode_string),
                 })
             })
             .collect();

@@ -1,6 +1,8 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
+use base16ct::lower::encode_string;
+
 /// A description, as data.
 ///
 /// `Display` prints it as an indented outline; with feature `json` it becomes a JSON value with the same
@@ -32,10 +34,7 @@ impl Tree {
 
     pub(super) fn hex(bytes: &[u8]) -> Self {
         const SHOWN: usize = 64;
-        let mut text = String::new();
-        for byte in bytes.iter().take(SHOWN) {
-            text += &alloc::format!("{byte:02x}");
-        }
+        let mut text = encode_string(bytes.get(..SHOWN).unwrap_or(bytes));
         if bytes.len() > SHOWN {
             text += &alloc::format!("... ({} bytes)", bytes.len());
         }

@@ -1,13 +1,11 @@
 use std::path::Path;
 
+use base16ct::lower::encode_string;
 use subtle::ConstantTimeEq;
 use tamarack_cose::CryptoProvider;
 use zeroize::Zeroizing;
 
-use crate::{
-    hex,
-    keys::{KeysError, read_or_create_private},
-};
+use crate::keys::{KeysError, read_or_create_private};
 
 /// The token that opens the admin API, kept as its hash.
 pub(super) struct AdminToken {
@@ -20,7 +18,7 @@ impl AdminToken {
     pub(super) fn open_or_create(crypto: &CryptoProvider, path: &Path) -> Result<Self, KeysError> {
         let text = read_or_create_private(path, || {
             let token = Zeroizing::new(crypto.random_array::<32>()?);
-            Ok(Zeroizing::new(format!("{}\n", hex::encode(&*token))))
+            Ok(Zeroizing::new(format!("{}\n", encode_string(&*token))))
         })?;
         let token = text.trim();
         if token.len() < 16 {

@@ -1,16 +1,16 @@
 //! From what the TAM knows to what the admin API shows.
 
+use base16ct::lower::encode_string;
 use tamarack_cose::CryptoProvider;
 
 use crate::{
     AuditRecord, Deployment, Device, InstalledComponent, RecordedOutcome, Ueid, api,
     catalog::{Catalog, ComponentImage, Domain, Manifest},
-    hex,
 };
 
 pub(super) fn device(device: &Device, crypto: &CryptoProvider) -> api::Device {
     api::Device {
-        ueid: hex::encode(&device.endorsement.ueid),
+        ueid: encode_string(&device.endorsement.ueid),
         labels: device.endorsement.labels.clone(),
         enrolled_at: device.enrolled_at.seconds(),
         attested_at: device.attested_at.map(crate::Timestamp::seconds),

@@ -5,16 +5,14 @@ use std::{
     fmt::{Debug, Write as _},
 };
 
+use base16ct::lower::encode_string;
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
 };
 
-use crate::{
-    hex,
-    testing::{Agent, World},
-};
+use crate::testing::{Agent, World};
 
 thread_local!(static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) });
 
@@ -72,7 +70,7 @@ fn each_message_is_one_line_without_secrets() {
     world.process(&agent.sign(agent.success(&update)));
     let lines = LINES.take();
     assert_eq!(lines.len(), 6, "{lines:#?}");
-    let ueid = hex::encode(&agent.ueid);
+    let ueid = encode_string(&agent.ueid);
     assert!(
         lines[0].contains("outcome=\"update\"") && lines[0].contains(&ueid),
         "{}",
@@ -102,6 +100,6 @@ fn each_message_is_one_line_without_secrets() {
         &evidence[..16],
         &response[..16],
     ] {
-        assert!(!all.contains(&hex::encode(secret)) && !all.contains(&format!("{secret:?}")));
+        assert!(!all.contains(&encode_string(secret)) && !all.contains(&format!("{secret:?}")));
     }
 }

@@ -1,12 +1,13 @@
 //! Between columns and values.
 
+use base16ct::{lower::encode_string, mixed};
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 use tamarack_cose::{DigestAlgorithm, PublicKey};
 use tamarack_suit::{ComponentId, SuitDigest};
 use tamarack_teep::Numbering;
 
-use crate::{InstalledComponent, Timestamp, Ueid, hex, store::StoreError};
+use crate::{InstalledComponent, Timestamp, Ueid, store::StoreError};
 
 pub(super) fn corrupt(what: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(what.to_string())
@@ -99,7 +100,7 @@ pub(super) fn installed_to_json(installed: &[InstalledComponent]) -> Result<Stri
         component: entry.component.to_string(),
         digest: entry
             .digest
-            .map(|d| (d.algorithm_id(), hex::encode(d.bytes()))),
+            .map(|d| (d.algorithm_id(), encode_string(d.bytes()))),
     });
     to_json(&entries.collect::<Vec<_>>())
 }
@@ -107,9 +108,9 @@ pub(super) fn installed_to_json(installed: &[InstalledComponent]) -> Result<Stri
 pub(super) fn installed_from_json(text: &str) -> Result<Vec<InstalledComponent>, StoreError> {
     let entries: Vec<Installed> = from_json(text)?;
     let entries = entries.into_iter().map(|entry| {
-        let digest = entry
-            .digest
-            .map(|(algorithm, bytes)| digest(algorithm, &hex::decode(&bytes).unwrap_or_default()));
+        let digest = entry.digest.map(|(algorithm, bytes)| {
+            digest(algorithm, &mixed::decode_vec(&bytes).unwrap_or_default())
+        });
         Ok(InstalledComponent {
             component: component(&entry.component)?,
             digest: digest.transpose()?,
