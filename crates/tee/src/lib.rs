@@ -39,6 +39,7 @@
 //! ```
 
 mod applications;
+mod clock;
 pub mod platform;
 pub mod runtime;
 mod server;

@@ -1,11 +1,6 @@
 //! The TEE as a whole: what the agent lives in.
 
-use std::{
-    fmt,
-    path::Path,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, path::Path, sync::Arc};
 
 use tamarack_agent::{
     platform::{
@@ -22,6 +17,7 @@ use tamarack_suit::{ComponentId, VendorId};
 
 use crate::{
     applications::Applications,
+    clock,
     platform::{Attester, PlatformFault, TeePlatform},
     runtime::ModuleError,
     store::{Store, StoreOptions},
@@ -184,9 +180,7 @@ impl Platform for Tee {
     }
 
     fn now(&self) -> u64 {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_secs())
+        clock::now()
     }
 
     fn identity(&self) -> &Identity {

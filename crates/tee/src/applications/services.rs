@@ -1,8 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tamarack_agent::{
     link::ComponentKind,
@@ -14,7 +10,7 @@ use tamarack_suit::{ComponentId, SuitDigest};
 use tamarack_ta::ResultCode;
 use zeroize::Zeroizing;
 
-use crate::{runtime::Services, store::Store};
+use crate::{clock, runtime::Services, store::Store};
 
 /// First byte of a name in an application's namespace: objects and keys do not meet.
 const OBJECT: u8 = b'o';
@@ -251,9 +247,7 @@ impl Services for SealedServices {
     }
 
     fn now(&mut self) -> u64 {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_secs())
+        clock::now()
     }
 
     fn log(&mut self, line: &str) {

@@ -5,11 +5,15 @@ use wasmi::{Error, TrapCode};
 /// An address and a length that a TA passed.
 #[derive(Clone, Copy)]
 pub(super) struct Range {
-    pub(super) start: u32,
+    start: u32,
     pub(super) len: u32,
 }
 
 impl Range {
+    pub(super) fn new(start: u32, len: u32) -> Self {
+        Self { start, len }
+    }
+
     fn bounds(self) -> Option<(usize, usize)> {
         let start = usize::try_from(self.start).ok()?;
         let len = usize::try_from(self.len).ok()?;
@@ -38,7 +42,7 @@ mod tests {
     #[test]
     fn only_what_is_inside() {
         let memory = [1, 2, 3, 4];
-        let of = |start, len| Range { start, len }.of(&memory).ok();
+        let of = |start, len| Range::new(start, len).of(&memory).ok();
         assert_eq!(of(1, 2), Some(&[2, 3][..]));
         assert_eq!(of(4, 0), Some(&[][..]));
         assert_eq!(of(5, 0), None);

@@ -126,7 +126,7 @@ fn answer(guest: &mut Guest<'_>, found: Result<Vec<u8>, ResultCode>) -> Result<u
 fn take(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u32, Error> {
     fuel::charge(&mut guest, fuel::CALL + fuel::per(len, fuel::BYTE))?;
     let (memory, host) = split(&mut guest)?;
-    let to = Range { start, len }.of_mut(memory)?;
+    let to = Range::new(start, len).of_mut(memory)?;
     if to.len() != host.tray.len() {
         return Ok(ResultCode::BAD_PARAMETERS.0);
     }
@@ -138,7 +138,7 @@ fn take(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u32, Error> {
 fn output(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u32, Error> {
     fuel::charge(&mut guest, fuel::CALL + fuel::per(len, fuel::BYTE))?;
     let (memory, host) = split(&mut guest)?;
-    let bytes = Range { start, len }.of(memory)?;
+    let bytes = Range::new(start, len).of(memory)?;
     if bytes.len() > host.quota.output_bytes {
         return Ok(ResultCode::EXCESS_DATA.0);
     }
@@ -147,9 +147,12 @@ fn output(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u32, Error> {
 }
 
 fn object_read(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u64, Error> {
-    let found = named(&mut guest, Range { start, len }, fuel::READ, |tee, name| {
-        tee.object_read(name)
-    })?;
+    let found = named(
+        &mut guest,
+        Range::new(start, len),
+        fuel::READ,
+        |tee, name| tee.object_read(name),
+    )?;
     answer(&mut guest, found)
 }
 
@@ -160,14 +163,7 @@ fn object_write(
     data: u32,
     data_len: u32,
 ) -> Result<u32, Error> {
-    let name = Range {
-        start: name,
-        len: name_len,
-    };
-    let data = Range {
-        start: data,
-        len: data_len,
-    };
+    let (name, data) = (Range::new(name, name_len), Range::new(data, data_len));
     let done = named_with_data(&mut guest, name, data, fuel::WRITE, |tee, name, data| {
         tee.object_write(name, data)
     })?;
@@ -175,7 +171,7 @@ fn object_write(
 }
 
 fn object_delete(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u32, Error> {
-    let name = Range { start, len };
+    let name = Range::new(start, len);
     let done = named(&mut guest, name, fuel::WRITE, |tee, name| {
         tee.object_delete(name)
     })?;
@@ -191,7 +187,7 @@ fn object_list(mut guest: Guest<'_>) -> Result<u64, Error> {
 }
 
 fn personalization_read(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u64, Error> {
-    let name = Range { start, len };
+    let name = Range::new(start, len);
     let found = named(&mut guest, name, fuel::READ, |tee, name| {
         tee.personalization_read(name)
     })?;
@@ -199,7 +195,7 @@ fn personalization_read(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u6
 }
 
 fn key_generate(mut guest: Guest<'_>, start: u32, len: u32, algorithm: i32) -> Result<u32, Error> {
-    let name = Range { start, len };
+    let name = Range::new(start, len);
     let done = named(&mut guest, name, fuel::SIGN + fuel::WRITE, |tee, name| {
         if algorithm != ALGORITHM_ESP256 {
             return Err(ResultCode::NOT_SUPPORTED);
@@ -210,9 +206,12 @@ fn key_generate(mut guest: Guest<'_>, start: u32, len: u32, algorithm: i32) -> R
 }
 
 fn key_public(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u64, Error> {
-    let found = named(&mut guest, Range { start, len }, fuel::READ, |tee, name| {
-        tee.key_public(name)
-    })?;
+    let found = named(
+        &mut guest,
+        Range::new(start, len),
+        fuel::READ,
+        |tee, name| tee.key_public(name),
+    )?;
     answer(&mut guest, found)
 }
 
@@ -223,14 +222,7 @@ fn key_sign(
     data: u32,
     data_len: u32,
 ) -> Result<u64, Error> {
-    let name = Range {
-        start: name,
-        len: name_len,
-    };
-    let data = Range {
-        start: data,
-        len: data_len,
-    };
+    let (name, data) = (Range::new(name, name_len), Range::new(data, data_len));
     let price = fuel::READ + fuel::SIGN;
     let found = named_with_data(&mut guest, name, data, price, |tee, name, data| {
         tee.key_sign(name, data)
@@ -241,7 +233,7 @@ fn key_sign(
 fn key_delete(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u32, Error> {
     let done = named(
         &mut guest,
-        Range { start, len },
+        Range::new(start, len),
         fuel::WRITE,
         |tee, name| tee.key_delete(name),
     )?;
@@ -251,7 +243,7 @@ fn key_delete(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u32, Error> 
 fn random(mut guest: Guest<'_>, start: u32, len: u32) -> Result<(), Error> {
     fuel::charge(&mut guest, fuel::CALL + fuel::per(len, fuel::BYTE))?;
     let (memory, host) = split(&mut guest)?;
-    let out = Range { start, len }.of_mut(memory)?;
+    let out = Range::new(start, len).of_mut(memory)?;
     services(&mut host.services)
         .and_then(|tee| tee.random(out))
         .map_err(|code| Error::new(format!("no randomness: {code}")))
@@ -265,7 +257,7 @@ fn time(mut guest: Guest<'_>) -> Result<u64, Error> {
 fn log(mut guest: Guest<'_>, start: u32, len: u32) -> Result<(), Error> {
     fuel::charge(&mut guest, fuel::CALL + fuel::LOG)?;
     let (memory, host) = split(&mut guest)?;
-    let text = Range { start, len }.of(memory)?;
+    let text = Range::new(start, len).of(memory)?;
     let Some(left) = host.log_lines.checked_sub(1) else {
         return Ok(());
     };
