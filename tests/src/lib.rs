@@ -10,6 +10,7 @@ pub mod crash;
 mod device;
 mod payloads;
 mod person;
+mod providers;
 pub mod release;
 pub mod system;
 mod tam;
@@ -17,6 +18,7 @@ mod tam;
 pub use device::{Device, reports};
 pub use payloads::Payloads;
 pub use person::Person;
+pub use providers::Providers;
 pub use tam::{Tam, error_of, success_of};
 
 use tamarack_cose::{CryptoProvider, rustcrypto};

@@ -1,4 +1,4 @@
-use tamarack_cose::SignatureAlgorithm;
+use tamarack_cose::{SignatureAlgorithm, cbor::Writer};
 use tamarack_teep::{
     Challenge, CipherSuite, DataItems, Encoding, Error, Message, QueryRequest, Success,
     SuitCoseProfile, Token, Update, protect,
@@ -37,6 +37,28 @@ impl Tam {
     #[must_use]
     pub fn sign_as(&self, message: impl Into<Message>, encoding: Encoding) -> Vec<u8> {
         protect(&crypto(), self.key.signer(), &message.into(), encoding).unwrap()
+    }
+
+    /// Signs a message under this protected header, right or wrong; a tagged COSE_Sign1.
+    #[must_use]
+    pub fn sign_under(&self, protected: &[u8], message: impl Into<Message>) -> Vec<u8> {
+        let payload = message.into().encode(Encoding::default());
+        let to_be_signed = Writer::build(|w| {
+            w.array(4)
+                .text("Signature1")
+                .bytes(protected)
+                .bytes(&[])
+                .bytes(&payload);
+        });
+        let signature = self.key.signer().sign(&to_be_signed).unwrap();
+        Writer::build(|w| {
+            w.tag(18)
+                .array(4)
+                .bytes(protected)
+                .map(0)
+                .bytes(&payload)
+                .bytes(&signature);
+        })
     }
 
     /// A token that was never used.

@@ -8,50 +8,14 @@ use tamarack_cose::PublicKey;
 use tamarack_ta::ResultCode;
 use tamarack_tee::InvocationError;
 use tamarack_tests::{
-    Device, Person, Tam, crypto, id, release,
+    Person, Providers, Tam, crypto, id, release,
     wasm::{COUNT, HELLO_1, HELLO_2, PUBLIC_KEY, SIGN, VAULT},
 };
-
-struct World {
-    device: Device,
-    tam: Tam,
-    admin: Person,
-    acme: Person,
-    globex: Person,
-}
-
-fn world() -> World {
-    let (tam, admin, acme, globex) = (Tam::new(), Person::new(), Person::new(), Person::new());
-    let mut device = Device::new(&[&tam], &[&admin]);
-    let domains = [
-        release::domain("acme", 1, &acme, &admin),
-        release::domain("globex", 1, &globex, &admin),
-    ];
-    device.install(&tam, &[&domains[0], &domains[1]]);
-    World {
-        device,
-        tam,
-        admin,
-        acme,
-        globex,
-    }
-}
-
-impl World {
-    #[track_caller]
-    fn install(&mut self, envelope: &[u8]) {
-        self.device.install(&self.tam, &[envelope]);
-    }
-
-    fn count(&self, vault: &str) -> u64 {
-        u64::from_be_bytes(self.device.output(vault, COUNT, b"").try_into().unwrap())
-    }
-}
 
 // req: ARCH-006
 #[test]
 fn personalization_data_is_for_its_application_alone() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_2, &world.acme));
     world.install(&release::app("acme/other", 1, HELLO_2, &world.acme));
     world.install(&release::app("globex/hello", 1, HELLO_2, &world.globex));
@@ -98,7 +62,7 @@ fn personalization_data_is_for_its_application_alone() {
 
 #[test]
 fn an_application_is_no_personalization_data() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_2, &world.acme));
     world.install(&release::app(
         "acme/hello/greeting",
@@ -116,7 +80,7 @@ fn an_application_is_no_personalization_data() {
 
 #[test]
 fn a_longer_prefix_keeps_its_data_from_the_application_above() {
-    let mut world = world();
+    let mut world = Providers::new();
     let owner = Person::new();
     let inner = release::domain_with(
         "inner",
@@ -140,7 +104,7 @@ fn a_longer_prefix_keeps_its_data_from_the_application_above() {
 // req: ARCH-006
 #[test]
 fn the_vaults_key_and_count_survive_updates_and_the_power() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/vault", 1, VAULT, &world.acme));
     world.install(&release::app("globex/vault", 1, VAULT, &world.globex));
     let key = world.device.output("acme/vault", PUBLIC_KEY, b"");
@@ -172,7 +136,7 @@ fn the_vaults_key_and_count_survive_updates_and_the_power() {
 
 #[test]
 fn a_removed_application_leaves_nothing_for_its_successor() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/vault", 1, VAULT, &world.acme));
     let key = world.device.output("acme/vault", PUBLIC_KEY, b"");
     let _ = world.device.output("acme/vault", SIGN, b"x");
@@ -189,7 +153,7 @@ fn a_removed_application_leaves_nothing_for_its_successor() {
 
 #[test]
 fn an_application_that_became_data_takes_its_objects_with_it() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/vault", 1, VAULT, &world.acme));
     let key = world.device.output("acme/vault", PUBLIC_KEY, b"");
     world.install(&release::app(
@@ -207,7 +171,7 @@ fn an_application_that_became_data_takes_its_objects_with_it() {
 
 #[test]
 fn a_changed_quota_counts_from_the_next_session_on() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_1, &world.acme));
     assert_eq!(
         world.device.greeting("acme/hello"),
@@ -225,7 +189,7 @@ fn a_changed_quota_counts_from_the_next_session_on() {
 
 #[test]
 fn objects_and_components_share_the_quota() {
-    let mut world = world();
+    let mut world = Providers::new();
     let code = VAULT.len() as u64;
     let quota = Quota {
         bytes: code + 10_000,
@@ -255,7 +219,7 @@ fn objects_and_components_share_the_quota() {
 
 #[test]
 fn a_result_of_the_applications_own_is_passed_on() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_1, &world.acme));
     let invoke = |command, input: &[u8]| world.device.invoke("acme/hello", command, input).unwrap();
     assert_eq!(invoke(99, b""), Err(ResultCode::NOT_SUPPORTED));
@@ -277,7 +241,7 @@ fn a_result_of_the_applications_own_is_passed_on() {
 
 #[test]
 fn sessions_are_bounded_and_end_when_they_are_closed() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_1, &world.acme));
     let applications = world.device.tee.applications();
     let open = || applications.open(&id("acme/hello"));

@@ -1,69 +1,18 @@
 //! Security domains: who makes them, what their owners may do, what they may hold, how they go.
 
-use tamarack_agent::{
-    Quota,
-    platform::{Namespace, Platform},
-    state::{DomainRecord, Record},
-};
+use tamarack_agent::{Quota, platform::Namespace};
 use tamarack_teep::ErrorCode;
 use tamarack_tests::{
-    Device, Person, Tam, error_of, id, release,
+    Person, Providers, Tam, error_of, id, release,
     release::Release,
     wasm::{COUNT, HELLO_1, HELLO_2, SIGN, VAULT},
 };
-
-struct World {
-    device: Device,
-    tam: Tam,
-    admin: Person,
-    acme: Person,
-    globex: Person,
-}
-
-/// A device with the security domains acme and globex.
-fn world() -> World {
-    let (tam, admin, acme, globex) = (Tam::new(), Person::new(), Person::new(), Person::new());
-    let mut device = Device::new(&[&tam], &[&admin]);
-    let domains = [
-        release::domain("acme", 1, &acme, &admin),
-        release::domain("globex", 1, &globex, &admin),
-    ];
-    device.install(&tam, &[&domains[0], &domains[1]]);
-    World {
-        device,
-        tam,
-        admin,
-        acme,
-        globex,
-    }
-}
-
-impl World {
-    fn install(&mut self, envelope: &[u8]) {
-        self.device.install(&self.tam, &[envelope]);
-    }
-
-    /// Sends a manifest, which must fail and change nothing; the reason.
-    #[track_caller]
-    fn refuses(&mut self, envelope: &[u8]) -> String {
-        let before = self.device.installed();
-        let error = error_of(self.device.exchange(&self.tam, Tam::install(&[envelope])));
-        assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
-        assert_eq!(self.device.installed(), before);
-        error.explanation.unwrap().text
-    }
-
-    fn domain(&self, name: &str) -> Option<DomainRecord> {
-        let view = self.device.tee.storage().view().unwrap();
-        DomainRecord::load(&*view, name.as_bytes()).unwrap()
-    }
-}
 
 // req: TEEP-AGENT-019
 // req: SUIT-ACL-004
 #[test]
 fn only_the_administrator_makes_domains() {
-    let mut world = world();
+    let mut world = Providers::new();
     for signer in [&Person::new(), &world.tam.key.again(), &world.acme.again()] {
         let domain = release::domain("initech", 1, signer, signer);
         world.refuses(&domain);
@@ -79,7 +28,7 @@ fn only_the_administrator_makes_domains() {
 
 #[test]
 fn descriptors_that_make_no_sense_are_refused() {
-    let mut world = world();
+    let mut world = Providers::new();
     let admin = world.admin.again();
     for descriptor in [&b""[..], b"\xa0", b"not CBOR", &[0xa1; 100]] {
         let release = Release::new("security-domain/odd", 1).carrying(descriptor);
@@ -109,7 +58,7 @@ fn descriptors_that_make_no_sense_are_refused() {
 
 #[test]
 fn two_domains_can_not_have_one_prefix() {
-    let mut world = world();
+    let mut world = Providers::new();
     let (owner, admin) = (Person::new(), world.admin.again());
     let rival = release::domain_with("acme2", 1, "acme", &[&owner], Quota::default(), &admin);
     let reason = world.refuses(&rival);
@@ -129,7 +78,7 @@ fn two_domains_can_not_have_one_prefix() {
 // req: ARCH-006
 #[test]
 fn a_domain_is_its_owners_and_nobody_elses() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_1, &world.acme));
     for (signer, name) in [
         (world.globex.again(), "globex"),
@@ -164,7 +113,7 @@ fn a_domain_is_its_owners_and_nobody_elses() {
 // req: SUIT-DEP-032
 #[test]
 fn a_second_manifest_can_not_take_a_component_over() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_1, &world.acme));
     let other = Release::new("acme/hello", 9)
         .kept_at("acme/usurper")
@@ -176,7 +125,7 @@ fn a_second_manifest_can_not_take_a_component_over() {
 // req: ARCH-026
 #[test]
 fn a_domain_can_change_its_keys() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_1, &world.acme));
     let (successor, admin) = (Person::new(), world.admin.again());
     world.install(&release::domain("acme", 2, &successor, &admin));
@@ -196,7 +145,7 @@ fn a_domain_can_change_its_keys() {
 
 #[test]
 fn a_domain_in_use_does_not_move() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_1, &world.acme));
     let moved = release::domain_with(
         "acme",
@@ -217,7 +166,7 @@ fn a_domain_in_use_does_not_move() {
 // req: ARCH-042
 #[test]
 fn a_domain_holds_no_more_bytes_than_its_quota() {
-    let mut world = world();
+    let mut world = Providers::new();
     let quota = Quota {
         bytes: 40_000,
         ..Quota::default()
@@ -241,7 +190,7 @@ fn a_domain_holds_no_more_bytes_than_its_quota() {
 // req: ARCH-042
 #[test]
 fn a_domain_holds_no_more_applications_than_its_quota() {
-    let mut world = world();
+    let mut world = Providers::new();
     let quota = Quota {
         applications: 2,
         ..Quota::default()
@@ -260,7 +209,7 @@ fn a_domain_holds_no_more_applications_than_its_quota() {
 
 #[test]
 fn a_command_can_not_use_more_fuel_than_its_domain_has() {
-    let mut world = world();
+    let mut world = Providers::new();
     let quota = Quota {
         fuel: 50,
         ..Quota::default()
@@ -280,7 +229,7 @@ fn a_command_can_not_use_more_fuel_than_its_domain_has() {
 // req: TEEP-AGENT-016
 #[test]
 fn a_domain_goes_once_it_is_empty_and_takes_everything_with_it() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/vault", 1, VAULT, &world.acme));
     world.install(&release::app(
         "acme/data",
@@ -334,7 +283,7 @@ fn a_domain_goes_once_it_is_empty_and_takes_everything_with_it() {
 
 #[test]
 fn a_domain_that_came_back_holds_nothing_of_the_old_one() {
-    let mut world = world();
+    let mut world = Providers::new();
     world.install(&release::app("acme/vault", 1, VAULT, &world.acme));
     let key = world.device.output("acme/vault", 2, b"");
     let _ = world.device.output("acme/vault", SIGN, b"x");

@@ -334,28 +334,10 @@ fn numbering_of(message: &[u8]) -> Numbering {
 fn the_algorithm_numbers_of_older_peers_are_accepted() {
     let tam = Tam::new();
     let mut device = Device::new(&[&tam], &[]);
-    let payload = Message::from(Tam::query()).encode(Encoding::default());
     // ES256, -7, in place of ESP256.
-    let protected = [0xa1, 0x01, 0x26];
-    let to_be_signed = tamarack_cose::cbor::Writer::build(|w| {
-        w.array(4)
-            .text("Signature1")
-            .bytes(&protected)
-            .bytes(&[])
-            .bytes(&payload);
-    });
-    let signature = tam.key.signer().sign(&to_be_signed).unwrap();
-    for tagged in [true, false] {
-        let message = tamarack_cose::cbor::Writer::build(|w| {
-            if tagged {
-                w.tag(18);
-            }
-            w.array(4)
-                .bytes(&protected)
-                .map(0)
-                .bytes(&payload)
-                .bytes(&signature);
-        });
-        assert!(matches!(device.answer(&message), Message::QueryResponse(_)));
+    let tagged = tam.sign_under(&[0xa1, 0x01, 0x26], Tam::query());
+    let untagged = &tagged[1..];
+    for message in [&tagged[..], untagged] {
+        assert!(matches!(device.answer(message), Message::QueryResponse(_)));
     }
 }

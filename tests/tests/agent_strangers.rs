@@ -176,25 +176,6 @@ fn signatures_under_unknown_algorithms_are_passed_over() {
 fn a_critical_header_that_is_not_understood_is_fatal() {
     let tam = Tam::new();
     let mut device = Device::new(&[&tam], &[]);
-    let with_header = |protected: Vec<u8>| {
-        let payload = encoded(Tam::query());
-        let to_be_signed = Writer::build(|w| {
-            w.array(4)
-                .text("Signature1")
-                .bytes(&protected)
-                .bytes(&[])
-                .bytes(&payload);
-        });
-        let signature = tam.key.signer().sign(&to_be_signed).unwrap();
-        Writer::build(|w| {
-            w.tag(18)
-                .array(4)
-                .bytes(&protected)
-                .map(0)
-                .bytes(&payload)
-                .bytes(&signature);
-        })
-    };
     let unknown = |critical: bool| {
         Writer::build(|w| {
             w.map(if critical { 3 } else { 2 }).int(1).int(-9);
@@ -204,13 +185,13 @@ fn a_critical_header_that_is_not_understood_is_fatal() {
             w.int(4711).uint(1);
         })
     };
-    let harmless = device.answer(&with_header(unknown(false)));
+    let harmless = device.answer(&tam.sign_under(&unknown(false), Tam::query()));
     assert!(
         matches!(harmless, Message::QueryResponse(_)),
         "{harmless:?}"
     );
     let before = device.stored(&[]);
-    let answer = device.answer(&with_header(unknown(true)));
+    let answer = device.answer(&tam.sign_under(&unknown(true), Tam::query()));
     assert!(matches!(answer, Message::Error(_)), "{answer:?}");
     assert!(device.stored(&[]) == before);
 }

@@ -113,30 +113,6 @@ fn files_that_are_missing_or_wrong_are_named() {
     let out = path("out");
     let dir = folder.path().to_str().unwrap();
 
-    for file in [&missing, &garbage, &empty, &half, &json, dir] {
-        run(&["key", "show", file]).fails(1, &[file]);
-        run(&["key", "thumbprint", file]).fails(1, &[file]);
-        run(&["teep", "show", file]).fails(1, &[file]);
-        run(&["manifest", "show", file]).fails(1, &[file]);
-        run(&["manifest", "verify", file, "--key", &public]).fails(1, &[file]);
-        run(&["manifest", "sign", file, "--key", &secret]).fails(1, &[file]);
-        let create = [
-            "manifest",
-            "create",
-            "--component",
-            "a",
-            "--payload",
-            &payload,
-            "-n",
-            "1",
-        ];
-        let with_key = [&create[..], &["--key", file, "--out", &out]].concat();
-        run(&with_key).fails(1, &[file]);
-        let tee = path("tee");
-        let trust = ["tee", "trust", "--data", &tee, "--tam-key", file];
-        run(&trust).fails(1, &[file]);
-    }
-    // A public key can't sign.
     let create = [
         "manifest",
         "create",
@@ -147,6 +123,20 @@ fn files_that_are_missing_or_wrong_are_named() {
         "-n",
         "1",
     ];
+    for file in [&missing, &garbage, &empty, &half, &json, dir] {
+        run(&["key", "show", file]).fails(1, &[file]);
+        run(&["key", "thumbprint", file]).fails(1, &[file]);
+        run(&["teep", "show", file]).fails(1, &[file]);
+        run(&["manifest", "show", file]).fails(1, &[file]);
+        run(&["manifest", "verify", file, "--key", &public]).fails(1, &[file]);
+        run(&["manifest", "sign", file, "--key", &secret]).fails(1, &[file]);
+        let with_key = [&create[..], &["--key", file, "--out", &out]].concat();
+        run(&with_key).fails(1, &[file]);
+        let tee = path("tee");
+        let trust = ["tee", "trust", "--data", &tee, "--tam-key", file];
+        run(&trust).fails(1, &[file]);
+    }
+    // A public key can't sign.
     run(&[&create[..], &["--key", &public, "--out", &out]].concat()).fails(1, &[&public]);
     // Nowhere to write.
     let nowhere = path("no/such/folder/file");
