@@ -4,10 +4,12 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use tamarack_cose::{
-    CryptoProvider, PublicKey, SecretKey, SignatureAlgorithm, Signer, cbor::Writer, rustcrypto,
+    CryptoProvider, PublicKey, SecretKey, SignatureAlgorithm, Signer,
+    cbor::{Problem, Writer},
+    rustcrypto,
 };
 use tamarack_suit::{
-    Action, Command, Common, ComponentId, Condition, DeviceError, Envelope, Fetch, Identity,
+    Action, Command, Common, ComponentId, Condition, DeviceError, Envelope, Error, Fetch, Identity,
     IndexArgument, Manifest, MemoryDevice, NoFetch, Outcome, Parameter, Parameters, Processor,
     ReportingPolicy, Section, Sequence, SequenceNumber, Severable, SingleAuthority, SuitDigest,
     Uuid,
@@ -328,4 +330,25 @@ pub fn ta_draft(number: u64, payload: &[u8]) -> Draft {
         )
         .build()
         .unwrap()
+}
+
+/// The envelope is refused, and the device is as it was, without any transaction.
+pub fn refused_untouched(envelope: &[u8]) -> Error {
+    let author = author(2);
+    let crypto = crypto();
+    let trusted = [author.key];
+    let processor = Processor::new(&crypto, &trusted, &SingleAuthority);
+    let mut device = device();
+    let outcome = processor.update_bytes(&mut device, &mut NoFetch, envelope);
+    assert_eq!(device.components().count(), 0, "{:?}", outcome.result);
+    assert!(!outcome.report.result.is_success());
+    outcome.result.unwrap_err()
+}
+
+/// The envelope is refused as above, because it can't be decoded; what is wrong with it.
+pub fn problem(envelope: &[u8]) -> Problem {
+    match refused_untouched(envelope) {
+        Error::Decode(error) => error.problem,
+        other => panic!("{other}"),
+    }
 }
