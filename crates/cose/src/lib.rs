@@ -50,6 +50,7 @@ mod provider;
 mod sign;
 mod sign1;
 mod signed;
+mod symmetric;
 mod thumbprint;
 
 #[cfg(feature = "aws-lc-rs")]
@@ -72,4 +73,5 @@ pub use provider::{
 pub use sign::{Sign, sign};
 pub use sign1::{Sign1, sign1, sign1_detached};
 pub use signed::{Signed, tag};
+pub use symmetric::SymmetricKey;
 pub use thumbprint::KeyId;
