@@ -115,9 +115,10 @@ pub mod report;
 pub use access::{Access, AccessControl, SingleAuthority};
 pub use authenticate::AuthenticatedEnvelope;
 pub use codec::{
-    Action, Command, Common, Comparison, Condition, Dependency, Envelope, IndexArgument,
-    LanguageText, Located, Manifest, Parameter, Parameters, ReportingPolicy, Section, Sequence,
-    Severable, Severed, Text, TextEntries, Version, VersionMatch,
+    Action, ActorId, Command, Common, Comparison, ComponentMetadata, ConciseSwidTag, Condition,
+    Dependency, Entity, Envelope, FileType, IndexArgument, LanguageText, Located, Manifest, Mud,
+    Parameter, Parameters, Permissions, ReportingPolicy, Section, Sequence, Severable, Severed,
+    TagId, Text, TextEntries, Version, VersionError, VersionMatch, WaitEvent, WaitInfo,
 };
 pub use component::{ComponentId, ComponentIdError};
 pub use device::{Device, DeviceError, Fetch, ManifestRecord, NoFetch};

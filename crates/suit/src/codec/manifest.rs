@@ -3,7 +3,8 @@ use alloc::{borrow::Cow, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
 use super::{
-    Common, Section, Sequence, Text, Version, label::manifest as label, open, unknown_label, unwrap,
+    Common, Mud, Section, Sequence, Text, Version, label::manifest as label, open,
+    parameter::deterministic, unknown_label, unwrap,
 };
 use crate::{ComponentId, Limits, SequenceNumber, SuitDigest};
 
@@ -22,10 +23,12 @@ pub struct Manifest<'a> {
     pub component_id: Option<ComponentId>,
     /// 6: the version of what the manifest installs.
     pub set_version: Option<Version>,
-    /// 14: what software this is, an encoded CoSWID tag.
+    /// 14: what software this is, an encoded [`ConciseSwidTag`](super::ConciseSwidTag).
     pub coswid: Option<Severable<Cow<'a, [u8]>>>,
     /// 23: text for people, encoded; [`Text::decode`] takes it apart.
     pub text: Option<Severable<Cow<'a, [u8]>>>,
+    /// How what is installed behaves in a network, by reference.
+    pub mud: Option<Mud<'a>>,
     /// 7, 8, 9, 15, 16, 18, 20, 24: the command sequences there are.
     sections: Vec<(Section, Severable<Sequence<'a>>)>,
 }
@@ -112,6 +115,7 @@ impl<'a> Manifest<'a> {
             set_version: None,
             coswid: None,
             text: None,
+            mud: None,
             sections: Vec::new(),
         }
     }
@@ -219,6 +223,11 @@ impl<'a> Manifest<'a> {
                         Text::decode(content, limits).map(|_| content.into())
                     })?);
                 }
+                Mud::LABEL => {
+                    manifest.mud = Some(unwrap(&mut reader, "suit-manifest-mud", |content| {
+                        Mud::decode(content, limits)
+                    })?);
+                }
                 label => {
                     let section = Section::from_label(label).ok_or(unknown_label(&start, RULE))?;
                     let sequence = if section.is_severable() {
@@ -296,10 +305,15 @@ impl<'a> Manifest<'a> {
                 put(label, &|w| element.write(w, |bytes| bytes.to_vec()));
             }
         }
+        if let Some(mud) = &self.mud {
+            put(Mud::LABEL, &|w| {
+                w.bytes(&mud.encode());
+            });
+        }
         for (section, sequence) in &self.sections {
             put(section.label(), &|w| sequence.write(w, Sequence::encode));
         }
-        members.sort_by_key(|(label, _)| *label);
+        members.sort_by_key(|(label, _)| deterministic(*label));
         Writer::build(|w| {
             w.map(members.len());
             for (label, value) in &members {
@@ -320,6 +334,7 @@ impl<'a> Manifest<'a> {
             set_version: self.set_version,
             coswid: self.coswid.map(|element| element.map(owned)),
             text: self.text.map(|element| element.map(owned)),
+            mud: self.mud.map(Mud::into_owned),
             sections: self
                 .sections
                 .into_iter()

@@ -2,24 +2,32 @@
 
 mod command;
 mod common;
+mod coswid;
 mod envelope;
 mod label;
 mod manifest;
+mod metadata;
+mod mud;
 mod parameter;
 mod section;
 mod sequence;
 mod text;
 mod version;
+mod wait;
 
 pub use command::{Action, Command, Condition, IndexArgument, Located, ReportingPolicy};
 pub use common::{Common, Dependency};
+pub use coswid::{ConciseSwidTag, Entity, TagId};
 pub use envelope::{Envelope, Severed};
 pub use manifest::{Manifest, Severable};
+pub use metadata::{ActorId, ComponentMetadata, FileType, Permissions};
+pub use mud::Mud;
 pub use parameter::{Parameter, Parameters};
 pub use section::Section;
 pub use sequence::Sequence;
 pub use text::{LanguageText, Text, TextEntries};
-pub use version::{Comparison, Version, VersionMatch};
+pub use version::{Comparison, Version, VersionError, VersionMatch};
+pub use wait::{WaitEvent, WaitInfo};
 
 pub(crate) use label::parameter as parameter_label;
 

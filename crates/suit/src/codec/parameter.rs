@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{VersionMatch, label::parameter as label, open, unwrap};
+use super::{ComponentMetadata, VersionMatch, WaitInfo, label::parameter as label, open, unwrap};
 use crate::{Limits, SuitDigest, Uuid, VendorId};
 
 /// One parameter, as commands 19 and 20 set it and as reports carry it.
@@ -45,9 +45,9 @@ pub enum Parameter<'a> {
     UpdatePriority(i64),
     /// 28: the version that condition 28 asks for.
     Version(VersionMatch),
-    /// 29: the events that Wait waits for, an encoded map.
+    /// 29: the events that Wait waits for, an encoded [`WaitInfo`].
     WaitInfo(Cow<'a, [u8]>),
-    /// 30: permissions, times and type of the component as a file, an encoded map.
+    /// 30: permissions, times and type of the component as a file, an encoded [`ComponentMetadata`].
     ComponentMetadata(Cow<'a, [u8]>),
     /// A label that is not registered, with its encoded value. Never supported.
     Other {
@@ -141,7 +141,10 @@ impl<'a> Parameter<'a> {
             label::IMAGE_SIZE => Self::ImageSize(reader.uint("suit-parameter-image-size")?),
             label::CONTENT => Self::Content(reader.bytes("suit-parameter-content")?.into()),
             label::ENCRYPTION_INFO => {
-                Self::EncryptionInfo(wrapped(reader, limits, "suit-parameter-encryption-info")?)
+                const RULE: &str = "suit-parameter-encryption-info";
+                Self::EncryptionInfo(checked(reader, RULE, |content| {
+                    open(content, limits, RULE).map(drop)
+                })?)
             }
             label::URI => Self::Uri(reader.text("suit-parameter-uri")?.into()),
             label::SOURCE_COMPONENT => {
@@ -169,13 +172,16 @@ impl<'a> Parameter<'a> {
                 })?)
             }
             label::WAIT_INFO => {
-                Self::WaitInfo(wrapped(reader, limits, "suit-parameter-wait-info")?)
+                Self::WaitInfo(checked(reader, "suit-parameter-wait-info", |content| {
+                    WaitInfo::decode(content, limits).map(drop)
+                })?)
             }
-            label::COMPONENT_METADATA => Self::ComponentMetadata(wrapped(
-                reader,
-                limits,
-                "suit-parameter-component-metadata",
-            )?),
+            label::COMPONENT_METADATA => {
+                const RULE: &str = "suit-parameter-component-metadata";
+                Self::ComponentMetadata(checked(reader, RULE, |content| {
+                    ComponentMetadata::decode(content, limits).map(drop)
+                })?)
+            }
             label => Self::Other {
                 label,
                 value: reader.raw("SUIT_Parameters / value")?.into(),
@@ -261,14 +267,14 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// The content of a byte string that wraps one item which is kept encoded.
-fn wrapped<'a>(
+/// The content of a byte string that is kept encoded and passes `check`.
+fn checked<'a>(
     reader: &mut Reader<'a>,
-    limits: &Limits,
     rule: &'static str,
+    check: impl FnOnce(&'a [u8]) -> Result<(), DecodeError>,
 ) -> Result<Cow<'a, [u8]>, DecodeError> {
     unwrap(reader, rule, |content| {
-        open(content, limits, rule).map(|_| content.into())
+        check(content).map(|()| content.into())
     })
 }
 
@@ -412,12 +418,16 @@ typed! {
     use_before: USE_BEFORE, UseBefore(value) -> u64 = *value;
     /// Parameter 5.
     component_slot: COMPONENT_SLOT, ComponentSlot(value) -> u64 = *value;
+    /// Parameter 12.
+    strict_order: STRICT_ORDER, StrictOrder(value) -> bool = *value;
     /// Parameter 13.
     soft_failure: SOFT_FAILURE, SoftFailure(value) -> bool = *value;
     /// Parameter 14, in bytes.
     image_size: IMAGE_SIZE, ImageSize(value) -> u64 = *value;
     /// Parameter 18.
     content: CONTENT, Content(value) -> &[u8] = value;
+    /// Parameter 19, an encoded `COSE_Encrypt`.
+    encryption_info: ENCRYPTION_INFO, EncryptionInfo(value) -> &[u8] = value;
     /// Parameter 21.
     uri: URI, Uri(value) -> &str = value;
     /// Parameter 22.
@@ -428,4 +438,14 @@ typed! {
     device_id: DEVICE_IDENTIFIER, DeviceId(value) -> Uuid = *value;
     /// Parameter 25.
     fetch_arguments: FETCH_ARGUMENTS, FetchArguments(value) -> &[u8] = value;
+    /// Parameter 26, in mWh.
+    minimum_battery: MINIMUM_BATTERY, MinimumBattery(value) -> u64 = *value;
+    /// Parameter 27; the smaller, the more urgent.
+    update_priority: UPDATE_PRIORITY, UpdatePriority(value) -> i64 = *value;
+    /// Parameter 28.
+    version: VERSION, Version(value) -> &VersionMatch = value;
+    /// Parameter 29, an encoded [`WaitInfo`].
+    wait_info: WAIT_INFO, WaitInfo(value) -> &[u8] = value;
+    /// Parameter 30, an encoded [`ComponentMetadata`].
+    component_metadata: COMPONENT_METADATA, ComponentMetadata(value) -> &[u8] = value;
 }

@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{open, parameter::deterministic};
+use super::{metadata::is_invisible, open, parameter::deterministic};
 use crate::{ComponentId, Limits};
 
 /// Text for people (manifest label 23), by language.
@@ -89,7 +89,7 @@ impl<'a> LanguageText<'a> {
                 let id = ComponentId::read(reader, "SUIT_Component_Identifier")?;
                 let count = reader.map("SUIT_Text_Component_Keys")?;
                 let entries = (0..count)
-                    .map(|_| entry(reader))
+                    .map(|_| component_entry(reader))
                     .collect::<Result<_, _>>()?;
                 text.components.push((id, entries));
             } else {
@@ -125,6 +125,22 @@ fn entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), DecodeError
         ));
     }
     Ok((label, reader.text("SUIT_Text_Keys / text")?.into()))
+}
+
+/// An entry about a component. Versions, which end up before operators, are visible text of one line.
+// req: SUIT-UPD-009, SUIT-UPD-010
+fn component_entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), DecodeError> {
+    const VERSION_REQUIRED: i64 = 7;
+    const CURRENT_VERSION: i64 = 8;
+    const MAX_BYTES: usize = 256;
+    let start = reader.clone();
+    let (label, text) = entry(reader)?;
+    let of_version = matches!(label, VERSION_REQUIRED | CURRENT_VERSION);
+    if of_version && (text.len() > MAX_BYTES || text.chars().any(is_invisible)) {
+        let problem = Problem::OutOfBounds("256 bytes of visible text");
+        return Err(start.error("SUIT_Text_Component_Keys / version", problem));
+    }
+    Ok((label, text))
 }
 
 fn write_entries(entries: &[(i64, Cow<'_, str>)], w: &mut Writer) {
