@@ -114,6 +114,9 @@ pub enum Why {
     /// The source component has no content.
     #[error("the source component is empty")]
     SourceMissing,
+    /// A wait event that has not happened yet: the procedure can be repeated later.
+    #[error("wait event {0} has not happened yet")]
+    NotYet(i64),
     /// Another installed manifest needs the component.
     #[error("another manifest needs the component")]
     InUse,

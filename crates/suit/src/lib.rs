@@ -121,7 +121,7 @@ pub use codec::{
     TagId, Text, TextEntries, Version, VersionError, VersionMatch, WaitEvent, WaitInfo,
 };
 pub use component::{ComponentId, ComponentIdError};
-pub use device::{Device, DeviceError, Fetch, ManifestRecord, NoFetch};
+pub use device::{Device, DeviceError, Extensions, Fetch, ManifestRecord, NoFetch};
 pub use digest::SuitDigest;
 pub use error::{Error, Why};
 pub use identifier::{Identity, SequenceNumber, Uuid, UuidError, VendorId};

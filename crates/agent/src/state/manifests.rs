@@ -4,7 +4,7 @@ use tamarack_cose::{
     PublicKey,
     cbor::{DecodeError, Problem, Reader, Writer},
 };
-use tamarack_suit::{ComponentId, ManifestRecord, SequenceNumber, SuitDigest};
+use tamarack_suit::{ComponentId, ManifestRecord, SequenceNumber, SuitDigest, Version};
 
 use super::Record;
 use crate::platform::{StorageError, View};
@@ -41,7 +41,7 @@ impl Record for KnownManifest {
     fn encode(&self) -> Vec<u8> {
         let record = &self.record;
         Writer::build(|w| {
-            w.array(8);
+            w.array(9);
             record.id.write(w);
             w.uint(record.sequence_number.0);
             record.digest.write(w);
@@ -54,6 +54,12 @@ impl Record for KnownManifest {
                 list.iter().for_each(|id| id.write(w));
             }
             w.bool(record.root);
+            match &record.version {
+                Some(version) => version.write(w),
+                None => {
+                    w.null();
+                }
+            }
             match &self.envelope {
                 Some(envelope) => w.bytes(envelope),
                 None => w.null(),
@@ -63,7 +69,7 @@ impl Record for KnownManifest {
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let rule = "manifest";
-        reader.array_of(8, "an array of 8", rule)?;
+        reader.array_of(9, "an array of 9", rule)?;
         let id = ComponentId::read(reader, rule)?;
         let sequence_number = SequenceNumber(reader.uint(rule)?);
         let digest = SuitDigest::read(reader)?;
@@ -75,6 +81,10 @@ impl Record for KnownManifest {
         let components = read_ids(reader, rule)?;
         let dependencies = read_ids(reader, rule)?;
         let root = reader.bool(rule)?;
+        let version = match reader.take_null() {
+            true => None,
+            false => Some(Version::read(reader, rule)?),
+        };
         let envelope = if reader.take_null() {
             None
         } else {
@@ -88,6 +98,7 @@ impl Record for KnownManifest {
             components,
             dependencies,
             root,
+            version,
         };
         Ok(Self { record, envelope })
     }

@@ -104,6 +104,27 @@ impl<'a> ComponentMetadata<'a> {
         self.file_type.unwrap_or_default()
     }
 
+    /// The same metadata, holding its bytes itself.
+    #[must_use]
+    pub fn into_owned(self) -> ComponentMetadata<'static> {
+        let owned = |list: Vec<(ActorId<'a>, Permissions)>| {
+            let entries = list.into_iter();
+            entries
+                .map(|(actor, permissions)| (actor.into_owned(), permissions))
+                .collect()
+        };
+        ComponentMetadata {
+            default_permissions: self.default_permissions,
+            user_permissions: owned(self.user_permissions),
+            group_permissions: owned(self.group_permissions),
+            role_permissions: owned(self.role_permissions),
+            file_type: self.file_type,
+            modification_time: self.modification_time,
+            creation_time: self.creation_time,
+            creator: self.creator.map(ActorId::into_owned),
+        }
+    }
+
     /// Decodes the content of the parameter's byte string.
     ///
     /// # Errors
@@ -238,6 +259,15 @@ impl<'a> ActorId<'a> {
             }
             _ => Self::Number(reader.int(RULE)?),
         })
+    }
+
+    fn into_owned(self) -> ActorId<'static> {
+        match self {
+            Self::Uuid(bytes) => ActorId::Uuid(bytes),
+            Self::Bytes(bytes) => ActorId::Bytes(Cow::Owned(bytes.into_owned())),
+            Self::Text(text) => ActorId::Text(Cow::Owned(text.into_owned())),
+            Self::Number(number) => ActorId::Number(number),
+        }
     }
 
     fn write(&self, w: &mut Writer) {

@@ -10,7 +10,12 @@ use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 pub struct Version(pub Vec<i64>);
 
 impl Version {
-    pub(crate) fn read(reader: &mut Reader<'_>, rule: &'static str) -> Result<Self, DecodeError> {
+    /// Reads the array of integers; `rule` names the production in errors.
+    ///
+    /// # Errors
+    ///
+    /// If the next item is no array of 1 to 16 integers.
+    pub fn read(reader: &mut Reader<'_>, rule: &'static str) -> Result<Self, DecodeError> {
         let start = reader.clone();
         let count = reader.array(rule)?;
         if !(1..=16).contains(&count) {
@@ -22,7 +27,8 @@ impl Version {
             .map(Self)
     }
 
-    pub(crate) fn write(&self, w: &mut Writer) {
+    /// Writes the array of integers.
+    pub fn write(&self, w: &mut Writer) {
         w.array(self.0.len());
         for part in &self.0 {
             w.int(*part);

@@ -5,16 +5,51 @@ use subtle::ConstantTimeEq;
 use super::state::{Loaded, State};
 use crate::{
     Error,
-    codec::{Condition, Parameter, ReportingPolicy},
+    codec::{Comparison, Condition, Parameter, ReportingPolicy, VersionMatch},
 };
 
 const UNSET: &str = "its parameter is not set";
 const ABSENT: &str = "the component has no content";
 
+/// What is known about a condition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// It holds.
+    Yes,
+    /// Only the performance will tell: see [`State::rehearsing`](super::state::State).
+    Undecided,
+}
+
 impl State<'_> {
+    /// Tests a condition, if that is possible yet.
+    pub(super) fn test_now(
+        &mut self,
+        condition: Condition,
+        policy: ReportingPolicy,
+        manifest: &Loaded<'_>,
+        index: usize,
+        slot: usize,
+    ) -> Result<Holds, Error> {
+        let undecided = self.rehearsing
+            && match condition {
+                // Nobody is asked twice.
+                Condition::UpdateAuthorized | Condition::DependencyIntegrity => true,
+                Condition::ImageMatch
+                | Condition::ImageNotMatch
+                | Condition::CheckContent
+                | Condition::ComponentSlot => self.slot(slot)?.expected,
+                _ => false,
+            };
+        if undecided {
+            return Ok(Holds::Undecided);
+        }
+        self.test(condition, policy, manifest, index, slot)
+            .map(|()| Holds::Yes)
+    }
+
     /// Tests a condition on one component. Dependency Integrity is the machine's own.
     // req: SUIT-PROC-016
-    pub(super) fn test(
+    fn test(
         &mut self,
         condition: Condition,
         policy: ReportingPolicy,
@@ -24,6 +59,7 @@ impl State<'_> {
     ) -> Result<(), Error> {
         let fail = |why| Err(Error::condition(condition, why));
         let target = self.slot(slot)?;
+        let id = &target.id;
         let parameters = &target.parameters;
         let identity = self.device.identity(&target.id);
         match condition {
@@ -62,15 +98,41 @@ impl State<'_> {
                 _ => fail("the manifest has expired"),
             },
             // req: SUIT-CMD-007
-            Condition::ComponentSlot => {
-                let wanted = parameters.component_slot();
-                let id = target.id.clone();
-                match wanted {
-                    None => fail(UNSET),
-                    Some(slot) if self.device.slot(&id) == Some(slot) => Ok(()),
-                    Some(_) => fail("the component is in another slot"),
-                }
-            }
+            Condition::ComponentSlot => match (parameters.component_slot(), id.clone()) {
+                (None, _) => fail(UNSET),
+                (Some(slot), id) if self.device.slot(&id) == Some(slot) => Ok(()),
+                _ => fail("the component is in another slot"),
+            },
+            // req: SUIT-UPD-014
+            Condition::MinimumBattery => match parameters.minimum_battery() {
+                None => fail(UNSET),
+                Some(least) if self.device.battery()? >= least => Ok(()),
+                Some(_) => fail("the battery is too low"),
+            },
+            // req: SUIT-UPD-015
+            Condition::UpdateAuthorized => match parameters.update_priority() {
+                None => fail(UNSET),
+                Some(priority) if self.device.authorizes(priority)? => Ok(()),
+                Some(_) => fail("the application does not agree"),
+            },
+            // req: SUIT-UPD-017
+            Condition::Version => match (parameters.version().cloned(), id.clone()) {
+                (None, _) => fail(UNSET),
+                (Some(wanted), id) => match self.device.version(&id)? {
+                    None => fail("the component's version is not known"),
+                    Some(version) if wanted.accepts(&version) => Ok(()),
+                    Some(version) => {
+                        // What is reported is what was found, in the form of what was asked.
+                        self.position
+                            .properties
+                            .set(Parameter::Version(VersionMatch {
+                                comparison: Comparison::Equal,
+                                version,
+                            }));
+                        fail("the component has another version")
+                    }
+                },
+            },
             // req: SUIT-DEP-026
             Condition::IsDependency => match manifest.is_dependency(index) {
                 true => Ok(()),
@@ -78,10 +140,7 @@ impl State<'_> {
             },
             // req: SUIT-CMD-008
             Condition::Abort => fail("abort"),
-            Condition::DependencyIntegrity
-            | Condition::MinimumBattery
-            | Condition::UpdateAuthorized
-            | Condition::Version => Err(Error::CommandUnsupported(condition.label())),
+            Condition::DependencyIntegrity => Err(Error::CommandUnsupported(condition.label())),
         }
     }
 

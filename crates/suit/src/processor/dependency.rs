@@ -178,7 +178,7 @@ impl Machine<'_> {
         };
         let envelope = envelope.into_owned();
         let identifiers = check::identifiers(envelope.manifest(), scope.as_ref())?;
-        let checked = check::commands(envelope.manifest(), &path)
+        let checked = check::commands(self.state.device, envelope.manifest(), &path)
             .and_then(|()| match self.procedure {
                 Procedure::Uninstall => Ok(()),
                 Procedure::Update | Procedure::Invoke => check::access(

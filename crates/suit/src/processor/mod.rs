@@ -1,14 +1,16 @@
 //! The manifest processor: procedures over command sequences.
 //!
-//! Everything that can be checked without executing a command is checked first ([`check`]); then a
-//! machine with an explicit, bounded stack ([`machine`]) runs the sections in the order of the
-//! procedure.
+//! Everything that can be checked without executing a command is checked first ([`check`]). Then a
+//! machine with an explicit, bounded stack ([`machine`]) goes through the sections in the order of the
+//! procedure twice: a rehearsal without any effect, which fails on all that is known to fail by then, and
+//! the performance.
 
 mod check;
 mod condition;
 mod dependency;
 mod directive;
 mod machine;
+mod order;
 mod outcome;
 mod procedure;
 mod settings;
