@@ -4,6 +4,7 @@
 //! machine with an explicit, bounded stack ([`machine`]) runs the sections in the order of the
 //! procedure.
 
+mod authority;
 mod check;
 mod condition;
 mod dependency;
@@ -19,11 +20,11 @@ pub use settings::{DependencyIntegrity, Measurement, Settings, WrittenContent};
 
 use alloc::{boxed::Box, string::ToString};
 
-use tamarack_cose::{CryptoProvider, PublicKey};
+use tamarack_cose::CryptoProvider;
 
 use crate::{
-    AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, codec::Envelope,
-    device::DeviceError, report::Record,
+    AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, Trusted,
+    codec::Envelope, device::DeviceError, report::Record,
 };
 
 use procedure::Procedure;
@@ -35,7 +36,7 @@ use procedure::Procedure;
 #[derive(Clone, Copy)]
 pub struct Processor<'p> {
     crypto: &'p CryptoProvider,
-    trusted: &'p [PublicKey],
+    trusted: Trusted<'p>,
     access: &'p dyn AccessControl,
     settings: Settings,
     nonce: Option<&'p [u8]>,
@@ -58,16 +59,16 @@ impl From<Error> for Failure {
 impl<'p> Processor<'p> {
     /// A processor with the default [`Settings`].
     ///
-    /// `trusted` are the keys that may sign manifests, `access` says what each of them may touch.
+    /// `trusted` are the keys, or the [`TrustAnchors`](crate::TrustAnchors), that may authenticate manifests; `access` says what each of them may touch.
     #[must_use]
     pub fn new(
         crypto: &'p CryptoProvider,
-        trusted: &'p [PublicKey],
+        trusted: impl Into<Trusted<'p>>,
         access: &'p dyn AccessControl,
     ) -> Self {
         Self {
             crypto,
-            trusted,
+            trusted: trusted.into(),
             access,
             settings: Settings::default(),
             nonce: None,
@@ -121,7 +122,7 @@ impl<'p> Processor<'p> {
                 return Outcome::refused(self, digest, error.into());
             }
         };
-        match decoded.authenticate(self.crypto, self.trusted) {
+        match decoded.authenticate_by(self.crypto, self.trusted) {
             Ok(authenticated) => self.update(device, fetch, &authenticated),
             Err(error) => Outcome::refused(self, decoded.claimed_digest(), error),
         }
