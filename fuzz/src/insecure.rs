@@ -5,7 +5,7 @@
 
 use tamarack_cose::{
     Aead, CryptoProvider, DigestAlgorithm, DigestContext, DigestValue, Digests, Error,
-    KeyDerivation, PublicKey, SecretKey, SecureRandom, SignatureAlgorithm, Signatures, Signer,
+    KeyDerivation, MacAlgorithm, Macs, PublicKey, SecretKey, SecureRandom, SignatureAlgorithm, Signatures, Signer,
 };
 
 /// The provider.
@@ -15,6 +15,7 @@ pub fn provider() -> CryptoProvider {
         random: &Insecure,
         digests: &Insecure,
         signatures: &Insecure,
+        macs: &Insecure,
         aead: &Insecure,
         kdf: &Insecure,
     }
@@ -89,6 +90,12 @@ impl Signer for Zeros {
 
     fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(vec![0; 64])
+    }
+}
+
+impl Macs for Insecure {
+    fn hmac(&self, algorithm: MacAlgorithm, _: &[u8], _: &[u8]) -> DigestValue {
+        DigestValue::new(&[0; 64][..algorithm.tag_len()])
     }
 }
 

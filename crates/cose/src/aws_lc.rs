@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
-    agreement, digest, hkdf, rand,
+    agreement, digest, hkdf, hmac, rand,
     signature::{
         ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
         Ed25519KeyPair, KeyPair as _, UnparsedPublicKey,
@@ -13,8 +13,8 @@ use aws_lc_rs::{
 
 use crate::{
     Aead, CryptoProvider, DigestAlgorithm, DigestContext, DigestValue, Digests, Error,
-    KeyDerivation, KeyError, PublicKey, SecretKey, SecureRandom, SignatureAlgorithm, Signatures,
-    Signer,
+    KeyDerivation, KeyError, MacAlgorithm, Macs, PublicKey, SecretKey, SecureRandom,
+    SignatureAlgorithm, Signatures, Signer,
 };
 
 /// The provider.
@@ -25,6 +25,7 @@ pub fn provider() -> CryptoProvider {
         random: &AwsLc,
         digests: &AwsLc,
         signatures: &AwsLc,
+        macs: &AwsLc,
         aead: &AwsLc,
         kdf: &AwsLc,
     }
@@ -166,6 +167,17 @@ impl Signer for Ed25519Signer {
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(self.pair.sign(message).as_ref().to_vec())
+    }
+}
+
+impl Macs for AwsLc {
+    fn hmac(&self, algorithm: MacAlgorithm, key: &[u8], message: &[u8]) -> DigestValue {
+        let algorithm = match algorithm {
+            MacAlgorithm::Hmac256 => hmac::HMAC_SHA256,
+            MacAlgorithm::Hmac384 => hmac::HMAC_SHA384,
+            MacAlgorithm::Hmac512 => hmac::HMAC_SHA512,
+        };
+        DigestValue::new(hmac::sign(&hmac::Key::new(algorithm, key), message).as_ref())
     }
 }
 

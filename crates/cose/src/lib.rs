@@ -46,6 +46,7 @@ pub mod cbor;
 mod error;
 mod header;
 mod key;
+mod mac;
 mod provider;
 mod sign;
 mod sign1;
@@ -62,12 +63,13 @@ mod pem;
 #[cfg(feature = "rustcrypto")]
 pub mod rustcrypto;
 
-pub use algorithm::{DigestAlgorithm, SignatureAlgorithm};
+pub use algorithm::{DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};
 pub use error::{Error, KeyError};
 pub use header::Headers;
 pub use key::{PublicKey, SecretKey};
+pub use mac::{Mac0, MacKey, mac0_detached};
 pub use provider::{
-    Aead, CryptoProvider, DigestContext, DigestValue, Digests, KeyDerivation, SecureRandom,
+    Aead, CryptoProvider, DigestContext, DigestValue, Digests, KeyDerivation, Macs, SecureRandom,
     Signatures, Signer,
 };
 pub use sign::{Sign, sign};

@@ -1,7 +1,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use crate::{DigestAlgorithm, Error, PublicKey, SecretKey, SignatureAlgorithm};
+use crate::{DigestAlgorithm, Error, MacAlgorithm, PublicKey, SecretKey, SignatureAlgorithm};
 
 /// Every cryptographic primitive, as one value that the caller passes in.
 ///
@@ -18,6 +18,8 @@ pub struct CryptoProvider {
     pub digests: &'static dyn Digests,
     /// Signatures.
     pub signatures: &'static dyn Signatures,
+    /// Message authentication codes.
+    pub macs: &'static dyn Macs,
     /// Authenticated encryption, for sealing what is stored or handed out.
     pub aead: &'static dyn Aead,
     /// Key derivation.
@@ -144,6 +146,12 @@ pub trait Signer: Send + Sync {
     ///
     /// [`Error::Crypto`] if the key's home can't sign now.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error>;
+}
+
+/// HMAC (RFC 2104).
+pub trait Macs: Send + Sync {
+    /// The MAC of `message` at its full length. Whoever compares it does so in constant time.
+    fn hmac(&self, algorithm: MacAlgorithm, key: &[u8], message: &[u8]) -> DigestValue;
 }
 
 /// AES-256-GCM with a 12-byte nonce and a 16-byte tag.

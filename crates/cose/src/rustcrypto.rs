@@ -9,8 +9,8 @@ use sha2::Digest as _;
 
 use crate::{
     Aead, CryptoProvider, DigestAlgorithm, DigestContext, DigestValue, Digests, Error,
-    KeyDerivation, KeyError, PublicKey, SecretKey, SecureRandom, SignatureAlgorithm, Signatures,
-    Signer,
+    KeyDerivation, KeyError, MacAlgorithm, Macs, PublicKey, SecretKey, SecureRandom,
+    SignatureAlgorithm, Signatures, Signer,
 };
 
 /// The provider with the system's randomness.
@@ -28,6 +28,7 @@ pub fn provider_with(random: &'static dyn SecureRandom) -> CryptoProvider {
         random,
         digests: &RustCrypto,
         signatures: &RustCrypto,
+        macs: &RustCrypto,
         aead: &RustCrypto,
         kdf: &RustCrypto,
     }
@@ -160,6 +161,24 @@ impl Signer for Ed25519Signer {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(self.key.sign(message).to_vec())
     }
+}
+
+impl Macs for RustCrypto {
+    fn hmac(&self, algorithm: MacAlgorithm, key: &[u8], message: &[u8]) -> DigestValue {
+        match algorithm {
+            MacAlgorithm::Hmac256 => hmac::<hmac::Hmac<sha2::Sha256>>(key, message),
+            MacAlgorithm::Hmac384 => hmac::<hmac::Hmac<sha2::Sha384>>(key, message),
+            MacAlgorithm::Hmac512 => hmac::<hmac::Hmac<sha2::Sha512>>(key, message),
+        }
+    }
+}
+
+fn hmac<M: hmac::Mac + KeyInit>(key: &[u8], message: &[u8]) -> DigestValue {
+    // HMAC takes a key of any length, so no key is refused.
+    let Ok(mac) = <M as KeyInit>::new_from_slice(key) else {
+        return DigestValue::new(&[]);
+    };
+    DigestValue::new(&mac.chain_update(message).finalize().into_bytes())
 }
 
 impl Aead for RustCrypto {

@@ -5,7 +5,8 @@ use base16ct::HexDisplay;
 
 use crate::{CryptoProvider, PublicKey};
 
-/// The key id of TEEP: the SHA-256 COSE Key Thumbprint of a public key (RFC 9679). 32 bytes.
+/// The key id of TEEP: the SHA-256 COSE Key Thumbprint of a public key (RFC 9679). 32 bytes. A secret key
+/// has one too, which is no digest of it: see [`MacKey::key_id`](crate::MacKey::key_id).
 ///
 /// Public information; shown in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,12 @@ impl KeyId {
     #[must_use]
     pub fn to_hex(&self) -> String {
         alloc::format!("{self}")
+    }
+}
+
+impl From<[u8; 32]> for KeyId {
+    fn from(id: [u8; 32]) -> Self {
+        Self(id)
     }
 }
 

@@ -1,10 +1,9 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use tamarack_cose::PublicKey;
-
 use crate::{
-    ComponentId, ComponentMetadata, Identity, SequenceNumber, SuitDigest, Version, WaitEvent,
+    Authority, ComponentId, ComponentMetadata, Identity, SequenceNumber, SuitDigest, Version,
+    WaitEvent,
 };
 
 /// What a Recipient offers the processor: components, records of manifests, and its identity.
@@ -230,8 +229,8 @@ pub struct ManifestRecord {
     pub sequence_number: SequenceNumber,
     /// Its digest.
     pub digest: SuitDigest,
-    /// Who signed it.
-    pub signers: Vec<PublicKey>,
+    /// Who authenticated it.
+    pub signers: Vec<Authority>,
     /// The components that it installed.
     pub components: Vec<ComponentId>,
     /// The manifests that it depends on.

@@ -203,7 +203,7 @@ fn a_dependency_has_the_rights_of_its_own_signers() {
     let ta = ta(&theirs, 1, b"payload");
     let envelope = configuration(&ours, 1, &ta, &Bring::Integrated);
     // `theirs` owns app, `ours` owns config; ours may depend on anything.
-    let access = |signers: &[tamarack_cose::PublicKey], access: Access, component: &_| match access
+    let access = |signers: &[tamarack_suit::Authority], access: Access, component: &_| match access
     {
         Access::Dependency => true,
         _ => signers.iter().any(|key| {

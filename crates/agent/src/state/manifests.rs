@@ -1,10 +1,12 @@
 use alloc::vec::Vec;
 
 use tamarack_cose::{
-    PublicKey,
-    cbor::{DecodeError, Problem, Reader, Writer},
+    KeyId, PublicKey,
+    cbor::{DecodeError, Problem, Reader, Type, Writer},
 };
-use tamarack_suit::{ComponentId, ManifestRecord, SequenceNumber, SuitDigest, Version};
+use tamarack_suit::{
+    Authority, ComponentId, ManifestRecord, SequenceNumber, SuitDigest, Version,
+};
 
 use super::Record;
 use crate::platform::{StorageError, View};
@@ -47,7 +49,10 @@ impl Record for KnownManifest {
             record.digest.write(w);
             w.array(record.signers.len());
             for signer in &record.signers {
-                w.raw(&signer.to_cose_key());
+                match signer {
+                    Authority::Key(key) => w.raw(&key.to_cose_key()),
+                    Authority::Mac(id) => w.bytes(id.as_bytes()),
+                };
             }
             for list in [&record.components, &record.dependencies] {
                 w.array(list.len());
@@ -75,8 +80,14 @@ impl Record for KnownManifest {
         let digest = SuitDigest::read(reader)?;
         let mut signers = Vec::new();
         for _ in 0..reader.array(rule)? {
-            let wrong = reader.error(rule, Problem::Expected("a key"));
-            signers.push(PublicKey::from_cose_key(reader.raw(rule)?).map_err(|_| wrong)?);
+            let wrong = reader.error(rule, Problem::Expected("a key, or the id of a secret one"));
+            signers.push(match reader.peek(rule)? {
+                Type::Bytes => Authority::Mac(KeyId::from_bytes(reader.bytes(rule)?).ok_or(wrong)?),
+                _ => {
+                    let key = PublicKey::from_cose_key(reader.raw(rule)?);
+                    Authority::Key(key.map_err(|_| wrong)?)
+                }
+            });
         }
         let components = read_ids(reader, rule)?;
         let dependencies = read_ids(reader, rule)?;

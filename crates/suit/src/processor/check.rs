@@ -41,7 +41,7 @@ pub(super) fn commands(
     Ok(())
 }
 
-fn failure(error: Error, path: &[u64], section: i64, offset: u64) -> Failure {
+pub(super) fn failure(error: Error, path: &[u64], section: i64, offset: u64) -> Failure {
     let record = Record {
         manifest_id: path.to_vec(),
         section,
@@ -254,7 +254,7 @@ pub(super) fn access(
                 failure
             })?;
     }
-    Ok(())
+    super::authority::commands(processor, envelope, identifiers, path)
 }
 
 /// The manifest is newer than the one that is installed at the same place, or it is the same one.

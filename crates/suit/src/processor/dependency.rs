@@ -174,7 +174,7 @@ impl Machine<'_> {
             Some(record) => {
                 envelope.authenticate_recorded(processor.crypto, &record.digest, &record.signers)?
             }
-            None => envelope.authenticate(processor.crypto, processor.trusted)?,
+            None => envelope.authenticate_by(processor.crypto, processor.trusted)?,
         };
         let envelope = envelope.into_owned();
         let identifiers = check::identifiers(envelope.manifest(), scope.as_ref())?;

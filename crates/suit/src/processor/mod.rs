@@ -5,6 +5,7 @@
 //! procedure twice: a rehearsal without any effect, which fails on all that is known to fail by then, and
 //! the performance.
 
+mod authority;
 mod check;
 mod condition;
 mod dependency;
@@ -21,11 +22,11 @@ pub use settings::{DependencyIntegrity, Measurement, Settings, WrittenContent};
 
 use alloc::{boxed::Box, string::ToString};
 
-use tamarack_cose::{CryptoProvider, PublicKey};
+use tamarack_cose::CryptoProvider;
 
 use crate::{
-    AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, codec::Envelope,
-    device::DeviceError, report::Record,
+    AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, Trusted,
+    codec::Envelope, device::DeviceError, report::Record,
 };
 
 use procedure::Procedure;
@@ -37,7 +38,7 @@ use procedure::Procedure;
 #[derive(Clone, Copy)]
 pub struct Processor<'p> {
     crypto: &'p CryptoProvider,
-    trusted: &'p [PublicKey],
+    trusted: Trusted<'p>,
     access: &'p dyn AccessControl,
     settings: Settings,
     nonce: Option<&'p [u8]>,
@@ -60,16 +61,16 @@ impl From<Error> for Failure {
 impl<'p> Processor<'p> {
     /// A processor with the default [`Settings`].
     ///
-    /// `trusted` are the keys that may sign manifests, `access` says what each of them may touch.
+    /// `trusted` are the keys, or the [`TrustAnchors`](crate::TrustAnchors), that may authenticate manifests; `access` says what each of them may touch.
     #[must_use]
     pub fn new(
         crypto: &'p CryptoProvider,
-        trusted: &'p [PublicKey],
+        trusted: impl Into<Trusted<'p>>,
         access: &'p dyn AccessControl,
     ) -> Self {
         Self {
             crypto,
-            trusted,
+            trusted: trusted.into(),
             access,
             settings: Settings::default(),
             nonce: None,
@@ -123,7 +124,7 @@ impl<'p> Processor<'p> {
                 return Outcome::refused(self, digest, error.into());
             }
         };
-        match decoded.authenticate(self.crypto, self.trusted) {
+        match decoded.authenticate_by(self.crypto, self.trusted) {
             Ok(authenticated) => self.update(device, fetch, &authenticated),
             Err(error) => Outcome::refused(self, decoded.claimed_digest(), error),
         }
