@@ -4,9 +4,7 @@ use tamarack_cose::{
     KeyId, PublicKey,
     cbor::{DecodeError, Problem, Reader, Type, Writer},
 };
-use tamarack_suit::{
-    Authority, ComponentId, ManifestRecord, SequenceNumber, SuitDigest, Version,
-};
+use tamarack_suit::{Authority, ComponentId, ManifestRecord, SequenceNumber, SuitDigest, Version};
 
 use super::Record;
 use crate::platform::{StorageError, View};
