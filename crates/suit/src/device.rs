@@ -108,6 +108,12 @@ pub trait Device {
         None
     }
 
+    /// Prefixes of the identifiers that the device [`supports`](Self::supports), for reports about what it
+    /// is capable of. At least one; the empty one, which is the default, stands for all.
+    fn component_prefixes(&self) -> Vec<ComponentId> {
+        Vec::from([ComponentId::default()])
+    }
+
     /// How many seconds local time is ahead of UTC now, daylight saving included; `None` where no time
     /// zone is configured, and local times are therefore unsupported.
     fn time_zone(&mut self) -> Option<i64> {

@@ -128,7 +128,8 @@ pub use identifier::{Identity, SequenceNumber, Uuid, UuidError, VendorId};
 pub use limits::Limits;
 pub use memory::MemoryDevice;
 pub use processor::{
-    DependencyIntegrity, Measurement, Outcome, Processor, Settings, WrittenContent,
+    CapabilityPolicy, DependencyIntegrity, Measurement, Outcome, Processor, Settings,
+    WrittenContent,
 };
 pub use report::Report;
 pub use trust::{AnchorKey, Authority, TrustAnchor, TrustAnchors, Trusted};

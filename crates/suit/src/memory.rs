@@ -180,6 +180,11 @@ impl Device for MemoryDevice {
         Ok(read)
     }
 
+    fn component_prefixes(&self) -> Vec<ComponentId> {
+        let all = || Vec::from([ComponentId::default()]);
+        self.supported.clone().unwrap_or_else(all)
+    }
+
     fn extensions(&self) -> Extensions {
         Extensions {
             battery: self.battery.is_some(),

@@ -63,6 +63,9 @@ pub enum Action {
 macro_rules! labels {
     ($type:ident: $($variant:ident = $label:ident, $name:literal;)*) => {
         impl $type {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// The label in the command registry.
             #[must_use]
             pub fn label(self) -> i64 {
@@ -148,6 +151,12 @@ impl ReportingPolicy {
     #[must_use]
     pub fn reports_failure(self) -> bool {
         self.0 & 0b1010 != 0
+    }
+
+    /// Whether a record of failure says what was measured (bit 3).
+    #[must_use]
+    pub fn measures_failure(self) -> bool {
+        self.0 & 0b1000 != 0
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {

@@ -9,7 +9,7 @@ use crate::{
         Command, Envelope, IndexArgument, Manifest, Parameter, Parameters, Section, Sequence,
         Severable, Text,
     },
-    report::{Entry, Record, Report, ReportResult},
+    report::{CapabilityReport, Entry, Record, Report, ReportResult},
 };
 
 fn map<const N: usize>(members: [(&str, Tree); N]) -> Vec<(String, Tree)> {
@@ -389,7 +389,24 @@ pub fn describe_report(report: &Report) -> Tree {
         put("records", Tree::List(entries.collect()));
     }
     if let Some(capabilities) = &report.capability_report {
-        put("capability-report", Tree::hex(capabilities));
+        put("capability-report", self::capabilities(capabilities));
+    }
+    Tree::Map(members)
+}
+
+fn capabilities(report: &CapabilityReport) -> Tree {
+    let components = report.components.iter().map(|component| {
+        let below = if component.is_prefix {
+            " and below"
+        } else {
+            ""
+        };
+        Tree::text(alloc::format!("{}{below}", component.id))
+    });
+    let mut members = map([("components", Tree::List(components.collect()))]);
+    for (list, labels) in &report.lists {
+        let labels = labels.iter().map(|label| Tree::number(*label));
+        members.push((list.name().to_string(), Tree::List(labels.collect())));
     }
     Tree::Map(members)
 }

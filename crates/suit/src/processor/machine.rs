@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     Error, Section, Why,
-    codec::{Action, Command, Condition, IndexArgument, Located, Parameters, Sequence},
+    codec::{
+        Action, Command, Condition, IndexArgument, Located, Parameters, ReportingPolicy, Sequence,
+    },
     report::{Entry, Record},
 };
 
@@ -331,9 +333,13 @@ impl<'r> Machine<'r> {
         if !soft {
             return abort(&mut self.state, error);
         }
-        // req: SUIT-REP-008
-        if self.reports_failure() {
-            let record = self.state.position.clone();
+        // req: SUIT-REP-008, SUIT-SEQ-010
+        let policy = self.policy();
+        if policy.reports_failure() {
+            let mut record = self.state.position.clone();
+            if !policy.measures_failure() {
+                record.properties = Parameters::new();
+            }
             self.state.report(Entry::Record(record));
         }
         let ended = self.frames.pop().ok_or(DEFECT)?;
@@ -377,18 +383,14 @@ impl<'r> Machine<'r> {
         }
     }
 
-    /// Whether the command at hand asks for a record of its failure.
-    fn reports_failure(&self) -> bool {
-        self.frames
-            .last()
-            .and_then(|frame| {
-                let loaded = self.manifests.get(frame.manifest)?;
-                let located = sequence_at(loaded, &self.frames)?
-                    .commands()
-                    .get(frame.next)?;
-                located.command.policy()
-            })
-            .is_some_and(crate::codec::ReportingPolicy::reports_failure)
+    /// What the command at hand asks to be reported.
+    fn policy(&self) -> ReportingPolicy {
+        let policy = self.frames.last().and_then(|frame| {
+            let loaded = self.manifests.get(frame.manifest)?;
+            let commands = sequence_at(loaded, &self.frames)?.commands();
+            commands.get(frame.next)?.command.policy()
+        });
+        policy.unwrap_or_default()
     }
 
     /// Runs a dependency's section on top of the command that asks for it.

@@ -6,6 +6,7 @@
 //! the performance.
 
 mod authority;
+mod capabilities;
 mod check;
 mod condition;
 mod dependency;
@@ -18,7 +19,7 @@ mod settings;
 mod state;
 
 pub use outcome::Outcome;
-pub use settings::{DependencyIntegrity, Measurement, Settings, WrittenContent};
+pub use settings::{CapabilityPolicy, DependencyIntegrity, Measurement, Settings, WrittenContent};
 
 use alloc::{boxed::Box, string::ToString};
 
@@ -121,12 +122,12 @@ impl<'p> Processor<'p> {
             Ok(decoded) => decoded,
             Err(error) => {
                 let digest = crate::SuitDigest::sha256(self.crypto, envelope);
-                return Outcome::refused(self, digest, error.into());
+                return Outcome::refused(self, device, digest, error.into());
             }
         };
         match decoded.authenticate_by(self.crypto, self.trusted) {
             Ok(authenticated) => self.update(device, fetch, &authenticated),
-            Err(error) => Outcome::refused(self, decoded.claimed_digest(), error),
+            Err(error) => Outcome::refused(self, device, decoded.claimed_digest(), error),
         }
     }
 
@@ -174,9 +175,9 @@ impl<'p> Processor<'p> {
                 let error = DeviceError::Failed(
                     "no manifest is installed at ".to_string() + &id.to_string(),
                 );
-                return Outcome::refused(self, unknown(), error.into());
+                return Outcome::refused(self, device, unknown(), error.into());
             }
-            Err(error) => return Outcome::refused(self, unknown(), error.into()),
+            Err(error) => return Outcome::refused(self, device, unknown(), error.into()),
         };
         let opened =
             state::read_all(device, id, self.settings.limits.envelope_bytes).and_then(|bytes| {
@@ -189,7 +190,7 @@ impl<'p> Processor<'p> {
             Ok(envelope) => {
                 procedure::run(self, device, fetch, &envelope, procedure, Some(&record))
             }
-            Err(error) => Outcome::refused(self, record.digest, error),
+            Err(error) => Outcome::refused(self, device, record.digest, error),
         }
     }
 }

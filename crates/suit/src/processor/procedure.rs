@@ -66,7 +66,13 @@ pub(super) fn run(
     if result.is_ok() {
         machine.state.claim();
     }
-    Outcome::of(processor, envelope, machine.state.entries, result)
+    Outcome::of(
+        processor,
+        machine.state.device,
+        envelope,
+        machine.state.entries,
+        result,
+    )
 }
 
 impl<'r> Machine<'r> {

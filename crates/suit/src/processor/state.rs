@@ -117,7 +117,7 @@ pub(super) struct State<'r> {
 }
 
 /// A slot that the machine's own tables name does not exist: a defect of the processor.
-const NO_SLOT: Error = Error::Invalid("names a component that was not prepared");
+pub(super) const NO_SLOT: Error = Error::Invalid("names a component that was not prepared");
 
 impl State<'_> {
     pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Error> {

@@ -1,10 +1,14 @@
 //! SUIT reports (draft-ietf-suit-report): what became of a manifest.
 
+mod capability;
 mod reason;
 mod record;
+mod replay;
 
+pub use capability::{CapabilityList, CapabilityReport, ComponentCapability};
 pub use reason::Reason;
 pub use record::{Claims, Record};
+pub use replay::{Inconsistency, Measurements};
 
 use alloc::{string::String, vec::Vec};
 
@@ -36,8 +40,8 @@ pub struct Report {
     pub records: Vec<Entry>,
     /// 4: how it ended.
     pub result: ReportResult,
-    /// 8: what the Recipient is capable of, encoded.
-    pub capability_report: Option<Vec<u8>>,
+    /// 8: what the Recipient is capable of.
+    pub capability_report: Option<CapabilityReport>,
 }
 
 /// Names a manifest (`SUIT_Reference`).
@@ -170,7 +174,7 @@ impl Report {
                 label::RECORDS => records = Some(entries(&mut reader, &limits)?),
                 label::RESULT => result = Some(ReportResult::read(&mut reader, &limits)?),
                 label::CAPABILITY_REPORT => {
-                    capability_report = Some(reader.raw("SUIT_Capability_Report")?.to_vec());
+                    capability_report = Some(CapabilityReport::read(&mut reader)?);
                 }
                 _ => reader.skip(RULE)?,
             }
@@ -206,7 +210,8 @@ impl Report {
             w.int(label::RESULT);
             self.result.write(w);
             if let Some(capabilities) = &self.capability_report {
-                w.int(label::CAPABILITY_REPORT).raw(capabilities);
+                w.int(label::CAPABILITY_REPORT);
+                capabilities.write(w);
             }
             w.int(label::REFERENCE).array(2).text(&self.reference.uri);
             self.reference.digest.write(w);
