@@ -17,6 +17,7 @@ pub fn provider() -> CryptoProvider {
         signatures: &Insecure,
         aead: &Insecure,
         kdf: &Insecure,
+        ..tamarack_cose::rustcrypto::provider()
     }
 }
 
@@ -108,5 +109,9 @@ impl Aead for Insecure {
 impl KeyDerivation for Insecure {
     fn derive(&self, _: &[u8], _: &[u8], _: &[u8]) -> [u8; 32] {
         [5; 32]
+    }
+
+    fn extract(&self, _: &[u8], _: &[u8]) -> [u8; 32] {
+        [6; 32]
     }
 }
