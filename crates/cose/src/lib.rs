@@ -43,6 +43,9 @@ extern crate alloc;
 
 mod algorithm;
 pub mod cbor;
+#[cfg(feature = "ciphers")]
+mod ciphers;
+pub mod encrypt;
 mod error;
 mod header;
 mod key;
