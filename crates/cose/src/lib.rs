@@ -75,7 +75,7 @@ pub use provider::{
     Aead, CryptoProvider, DigestContext, DigestValue, Digests, KeyDerivation, Macs, SecureRandom,
     Signatures, Signer,
 };
-pub use sign::{Sign, sign};
+pub use sign::{Sign, sign, sign_detached};
 pub use sign1::{Sign1, sign1, sign1_detached};
 pub use signed::{Signed, tag};
 pub use symmetric::SymmetricKey;

@@ -143,6 +143,28 @@ pub fn sign(
     signers: &[&dyn Signer],
     payload: &[u8],
 ) -> Result<Vec<u8>, Error> {
+    encode(crypto, signers, payload, |w| w.bytes(payload))
+}
+
+/// Makes a tagged COSE_Sign over a payload that is not part of it, with one signature by each signer.
+///
+/// # Errors
+///
+/// If a signer fails.
+pub fn sign_detached(
+    crypto: &CryptoProvider,
+    signers: &[&dyn Signer],
+    payload: &[u8],
+) -> Result<Vec<u8>, Error> {
+    encode(crypto, signers, payload, Writer::null)
+}
+
+fn encode(
+    crypto: &CryptoProvider,
+    signers: &[&dyn Signer],
+    payload: &[u8],
+    write_payload: impl FnOnce(&mut Writer) -> &mut Writer,
+) -> Result<Vec<u8>, Error> {
     let mut signatures = Writer::new();
     signatures.array(signers.len());
     for signer in signers {
@@ -154,7 +176,8 @@ pub fn sign(
         signatures.bytes(&signature);
     }
     Ok(Writer::build(|w| {
-        w.tag(tag::SIGN).array(4).bytes(&[]).map(0).bytes(payload);
+        w.tag(tag::SIGN).array(4).bytes(&[]).map(0);
+        write_payload(w);
         w.raw(&signatures.into_bytes());
     }))
 }

@@ -1,7 +1,8 @@
 use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::{
-    CryptoProvider, Error, KeyId, MacKey, Signer, cbor::Writer, mac0_detached, sign1_detached,
+    CryptoProvider, Error, KeyId, MacKey, Signer, cbor::Writer, mac0_detached, sign_detached,
+    sign1_detached,
 };
 
 use crate::{
@@ -109,6 +110,23 @@ impl Draft {
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(self.encode(&digest, &blocks))
+    }
+
+    /// Signs the manifest with each of `signers` as [`sign`](Self::sign) does, but in one block: a
+    /// COSE_Sign.
+    ///
+    /// # Errors
+    ///
+    /// If a signer fails.
+    // req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-009
+    pub fn sign_together(
+        &self,
+        crypto: &CryptoProvider,
+        signers: &[&dyn Signer],
+    ) -> Result<Vec<u8>, Error> {
+        let digest = self.digest(crypto).encode();
+        let block = sign_detached(crypto, signers, &digest)?;
+        Ok(self.encode(&digest, &[block]))
     }
 
     /// Authenticates the manifest with a MAC, for Recipients that share `key`, and encodes the envelope,
