@@ -186,8 +186,8 @@ fn dependencies(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Dependen
                 _ => return Err(unknown_label(&start, METADATA)),
             }
         }
-        dependencies.push(Dependency { index, prefix });
+        let place = dependencies.partition_point(|other: &Dependency| other.index < index);
+        dependencies.insert(place, Dependency { index, prefix });
     }
-    dependencies.sort_by_key(|dependency| dependency.index);
     Ok(dependencies)
 }

@@ -134,10 +134,11 @@ impl<'a> Manifest<'a> {
 
     /// Sets a section, in place of the one there is.
     pub fn set_section(&mut self, section: Section, sequence: Severable<Sequence<'a>>) {
-        self.sections.retain(|(name, _)| *name != section);
-        self.sections.push((section, sequence));
-        self.sections
-            .sort_by_key(|(name, _)| Section::ALL.iter().position(|section| section == name));
+        let place = self.sections.partition_point(|(name, _)| *name < section);
+        match self.sections.get_mut(place) {
+            Some((name, old)) if *name == section => *old = sequence,
+            _ => self.sections.insert(place, (section, sequence)),
+        }
     }
 
     /// Where the manifest is kept and by what its sequence numbers are counted.
@@ -229,7 +230,7 @@ impl<'a> Manifest<'a> {
                         let (rule, left) = (section.name(), &mut left);
                         Severable::Inline(Sequence::read(&mut reader, rule, limits, false, left)?)
                     };
-                    manifest.sections.push((section, sequence));
+                    manifest.set_section(section, sequence);
                 }
             }
         }
@@ -240,9 +241,6 @@ impl<'a> Manifest<'a> {
         manifest.sequence_number =
             sequence_number.ok_or(missing("suit-manifest-sequence-number (2)"))?;
         manifest.common = common.ok_or(missing("suit-common (3)"))?;
-        manifest
-            .sections
-            .sort_by_key(|(name, _)| Section::ALL.iter().position(|section| section == name));
         Ok(manifest)
     }
 
@@ -264,10 +262,9 @@ impl<'a> Manifest<'a> {
     // req: SUIT-FMT-001, SUIT-FMT-002
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // Each member with its encoding; labels are below 24, so they sort as they encode.
-        let mut members: Vec<(i64, Vec<u8>)> = Vec::new();
+        let mut members = Vec::new();
         let mut put = |label, write: &dyn Fn(&mut Writer)| {
-            members.push((label, Writer::build(|w| write(w))));
+            members.push(Writer::build(|w| write(w.int(label))));
         };
         put(label::VERSION, &|w| {
             w.uint(Self::VERSION);
@@ -299,12 +296,8 @@ impl<'a> Manifest<'a> {
         for (section, sequence) in &self.sections {
             put(section.label(), &|w| sequence.write(w, Sequence::encode));
         }
-        members.sort_by_key(|(label, _)| *label);
         Writer::build(|w| {
-            w.map(members.len());
-            for (label, value) in &members {
-                w.int(*label).raw(value);
-            }
+            w.sorted_map(members);
         })
     }
 

@@ -364,8 +364,13 @@ impl<'a> Parameters<'a> {
     }
 
     pub(crate) fn write_entries(&self, w: &mut Writer) {
-        let mut sorted: Vec<_> = self.0.iter().collect();
-        sorted.sort_by_key(|parameter| deterministic(parameter.label()));
+        let order = |parameter: &Parameter<'_>| deterministic(parameter.label());
+        // A handful, as a rule: to sort them takes more code than it saves time.
+        let mut sorted: Vec<&Parameter<'_>> = Vec::new();
+        for parameter in &self.0 {
+            let place = sorted.partition_point(|other| order(other) < order(parameter));
+            sorted.insert(place, parameter);
+        }
         for parameter in sorted {
             parameter.write(w);
         }
