@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{self, DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Manifest, Section, label, open, parameter::deterministic, unwrap, within};
+use super::{Manifest, Section, label, open, parameter::deterministic, several, unwrap, within};
 use crate::{Limits, SuitDigest};
 
 /// A received envelope, not authenticated yet.
@@ -299,9 +299,7 @@ impl<'a> Wrapper<'a> {
         let digest = open(digest_bytes, limits, "SUIT_Digest")
             .and_then(|mut reader| SuitDigest::read(&mut reader))
             .map_err(|error| within(digest_start, error))?;
-        let blocks = (1..count)
-            .map(|_| reader.bytes("SUIT_Authentication_Block"))
-            .collect::<Result<_, _>>()?;
+        let blocks = several(count - 1, || reader.bytes("SUIT_Authentication_Block"))?;
         Ok(Self {
             content,
             digest,

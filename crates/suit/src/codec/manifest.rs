@@ -175,13 +175,19 @@ impl<'a> Manifest<'a> {
     /// common section, that is not known. Offsets count from the first byte of `content`.
     // req: SUIT-MAN-001, SUIT-MAN-007, SUIT-AMB-031
     pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        let mut manifest = Self::new(SequenceNumber(0), Common::default());
+        manifest.read(content, limits)?;
+        Ok(manifest)
+    }
+
+    /// Reads the members. In place: what is not moved about on the way takes less code.
+    fn read(&mut self, content: &'a [u8], limits: &Limits) -> Result<(), DecodeError> {
         const RULE: &str = "SUIT_Manifest";
         let mut reader = open(content, limits, RULE)?;
         let mut left = limits.manifest_commands;
         let mut version = None;
         let mut sequence_number = None;
         let mut common = None;
-        let mut manifest = Self::new(SequenceNumber(0), Common::default());
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
             let label = reader.int(RULE)?;
@@ -193,30 +199,30 @@ impl<'a> Manifest<'a> {
                 }
                 label::COMMON => {
                     common = Some(unwrap(&mut reader, "suit-common", |content| {
-                        Common::decode(content, limits, &mut left)
+                        self.common.decode(content, limits, &mut left)
                     })?);
                 }
                 label::REFERENCE_URI => {
-                    manifest.reference_uri = Some(reader.text("suit-reference-uri")?.into());
+                    self.reference_uri = Some(reader.text("suit-reference-uri")?.into());
                 }
                 label::COMPONENT_ID => {
                     let id = ComponentId::read(&mut reader, "suit-manifest-component-id")?;
-                    manifest.component_id = Some(id);
+                    self.component_id = Some(id);
                 }
                 label::SET_VERSION => {
                     const RULE: &str = "suit-set-version";
-                    manifest.set_version = Some(unwrap(&mut reader, RULE, |content| {
+                    self.set_version = Some(unwrap(&mut reader, RULE, |content| {
                         Version::read(&mut open(content, limits, RULE)?, RULE)
                     })?);
                 }
                 label::COSWID => {
                     const RULE: &str = "suit-coswid";
-                    manifest.coswid = Some(Severable::read(&mut reader, RULE, |content| {
+                    self.coswid = Some(Severable::read(&mut reader, RULE, |content| {
                         open(content, limits, RULE).map(|_| content.into())
                     })?);
                 }
                 label::TEXT => {
-                    manifest.text = Some(Severable::read(&mut reader, "suit-text", |content| {
+                    self.text = Some(Severable::read(&mut reader, "suit-text", |content| {
                         Text::decode(content, limits).map(|_| content.into())
                     })?);
                 }
@@ -230,7 +236,7 @@ impl<'a> Manifest<'a> {
                         let (rule, left) = (section.name(), &mut left);
                         Severable::Inline(Sequence::read(&mut reader, rule, limits, false, left)?)
                     };
-                    manifest.set_section(section, sequence);
+                    self.set_section(section, sequence);
                 }
             }
         }
@@ -238,10 +244,9 @@ impl<'a> Manifest<'a> {
         if version.ok_or(missing("suit-manifest-version (1)"))? != Self::VERSION {
             return Err(reader.error("suit-manifest-version", Problem::OutOfBounds("1")));
         }
-        manifest.sequence_number =
+        self.sequence_number =
             sequence_number.ok_or(missing("suit-manifest-sequence-number (2)"))?;
-        manifest.common = common.ok_or(missing("suit-common (3)"))?;
-        Ok(manifest)
+        common.ok_or(missing("suit-common (3)"))
     }
 
     /// Decodes a severed section from the content of its byte string.

@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{VersionMatch, label::parameter as label, open, unwrap};
+use super::{VersionMatch, label::parameter as label, open, several, unwrap};
 use crate::{Limits, SuitDigest, Uuid, VendorId};
 
 /// One parameter, as commands 19 and 20 set it and as reports carry it.
@@ -325,6 +325,11 @@ impl<'a> Parameters<'a> {
         }
     }
 
+    /// Adds parameters whose labels are not among these.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
     /// Reads a map of at least `least` entries.
     pub(crate) fn read(
         reader: &mut Reader<'a>,
@@ -346,15 +351,13 @@ impl<'a> Parameters<'a> {
         limits: &Limits,
         count: u64,
     ) -> Result<Self, DecodeError> {
-        (0..count)
-            .map(|_| {
-                if reader.peek("SUIT_Parameters / label")? == Type::Text {
-                    return Err(super::unknown_label(reader, "SUIT_Parameters / label"));
-                }
-                Parameter::read(reader, limits)
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        several(count, || {
+            if reader.peek("SUIT_Parameters / label")? == Type::Text {
+                return Err(super::unknown_label(reader, "SUIT_Parameters / label"));
+            }
+            Parameter::read(reader, limits)
+        })
+        .map(Self)
     }
 
     /// Writes the map in deterministic order.

@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::open;
+use super::{open, several};
 use crate::{ComponentId, Limits};
 
 /// Text for people (manifest label 23), by language.
@@ -88,9 +88,7 @@ impl<'a> LanguageText<'a> {
             if reader.peek(RULE)? == Type::Array {
                 let id = ComponentId::read(reader, "SUIT_Component_Identifier")?;
                 let count = reader.map("SUIT_Text_Component_Keys")?;
-                let entries = (0..count)
-                    .map(|_| entry(reader))
-                    .collect::<Result<_, _>>()?;
+                let entries = several(count, || entry(reader))?;
                 text.components.push((id, entries));
             } else {
                 text.manifest.push(entry(reader)?);

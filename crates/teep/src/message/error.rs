@@ -68,6 +68,7 @@ impl Error {
         numbering: Numbering,
         options: &mut Options,
     ) -> Result<Self, DecodeError> {
+        let code = read_error_code(reader, numbering)?;
         Ok(Self {
             token: options.token.take(),
             explanation: options.explanation(),
@@ -77,7 +78,7 @@ impl Error {
             challenge: options.challenge.take(),
             versions: take(&mut options.versions),
             suit_reports: take(&mut options.suit_reports),
-            code: read_error_code(reader, numbering)?,
+            code,
         })
     }
 

@@ -191,8 +191,8 @@ fn decode_as(bytes: &[u8], numbering: Numbering) -> Result<Decoded, DecodeError>
     let mut options = Options::read(&mut reader, numbering, meant)?;
     let message = match kind {
         MessageType::QueryRequest => QueryRequest::read(&mut reader, &mut options)?.into(),
-        MessageType::QueryResponse => QueryResponse::read(&mut options)?.into(),
-        MessageType::Update => Update::read(&mut options)?.into(),
+        MessageType::QueryResponse => QueryResponse::read(&mut options).into(),
+        MessageType::Update => Update::read(&mut options).into(),
         MessageType::Success => Success::read(&mut options).into(),
         MessageType::Error => Error::read(&mut reader, numbering, &mut options)?.into(),
     };

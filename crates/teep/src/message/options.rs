@@ -29,8 +29,7 @@ pub(super) struct Options {
     pub(super) ext_list: Option<Vec<u32>>,
     pub(super) msg: Option<String>,
     pub(super) error: Option<ErrorCode>,
-    attestation: Option<Vec<u8>>,
-    attestation_format: Option<String>,
+    pub(super) attestation: Option<AttestationPayload>,
     err_msg: Option<String>,
     err_lang: Option<String>,
     /// The labels came in ascending order.
@@ -55,20 +54,48 @@ impl Options {
             sorted: true,
             ..Self::default()
         };
+        options.read_all(reader, numbering, meant)?;
+        Ok(options)
+    }
+
+    fn read_all(
+        &mut self,
+        reader: &mut Reader<'_>,
+        numbering: Numbering,
+        meant: &[Label],
+    ) -> Result<(), DecodeError> {
         let mut last = None;
+        // These two stand apart in the map.
+        let (mut attestation, mut format) = (None, None);
         for _ in 0..reader.map("teep-message / options")? {
             let number = reader.uint("teep-option / label")?;
-            options.sorted &= last.is_none_or(|last| last < number);
+            self.sorted &= last.is_none_or(|last| last < number);
             last = Some(number);
             match Label::from_number(number, numbering).filter(|label| meant.contains(label)) {
-                Some(label) => options.read_value(label, reader, numbering)?,
+                Some(Label::AttestationPayload) => {
+                    attestation = Some(reader.bytes("attestation-payload")?);
+                }
+                Some(Label::AttestationPayloadFormat) => {
+                    format = Some(reader.text("attestation-payload-format")?);
+                }
+                Some(label) => self.read_value(label, reader, numbering)?,
                 None => {
-                    options.unknown += 1;
+                    self.unknown += 1;
                     reader.skip("teep-option / value")?;
                 }
             }
         }
-        Ok(options)
+        // A format without a payload contradicts itself.
+        // req: TEEP-VAL-005
+        if format.is_some() && attestation.is_none() {
+            let problem = Problem::Missing("attestation-payload, whose format is there,");
+            return Err(DecodeError::new(0, "teep-message / options", problem));
+        }
+        self.attestation = attestation.map(|bytes| AttestationPayload {
+            format: format.map(ToOwned::to_owned),
+            bytes: bytes.to_vec(),
+        });
+        Ok(())
     }
 
     fn read_value(
@@ -89,9 +116,6 @@ impl Options {
             Label::SelectedVersion => {
                 self.selected_version = Some(read_uint32(r, "selected-version")?);
             }
-            Label::AttestationPayload => {
-                self.attestation = Some(r.bytes("attestation-payload")?.to_vec());
-            }
             Label::TcList => {
                 let limits = Limits::default();
                 let list = read_list_or_none(r, "tc-list", |r| Claims::read(r, &limits))?;
@@ -104,9 +128,6 @@ impl Options {
             Label::ManifestList => self.manifest_list = read_byte_strings(r, "manifest-list")?,
             Label::Msg => self.msg = Some(read_text(r, 128, "1 to 128 bytes", "msg")?),
             Label::ErrMsg => self.err_msg = Some(read_text(r, 128, "1 to 128 bytes", "err-msg")?),
-            Label::AttestationPayloadFormat => {
-                self.attestation_format = Some(r.text("attestation-payload-format")?.to_owned());
-            }
             Label::RequestedTcList => {
                 self.requested_tc_list = read_list(r, "requested-tc-list", |r| {
                     RequestedComponent::read(r, numbering)
@@ -128,25 +149,14 @@ impl Options {
                 self.err_lang = Some(read_text(r, 35, "1 to 35 bytes", "err-lang")?);
             }
             Label::ErrCode => self.error = Some(read_error_code(r, numbering)?),
-            // Inside of requested-tc-info only.
-            Label::ComponentId | Label::TcManifestSequenceNumber | Label::HaveBinary => {
-                r.skip("teep-option / value")?;
-            }
+            // Read above, or inside of requested-tc-info only.
+            Label::AttestationPayload
+            | Label::AttestationPayloadFormat
+            | Label::ComponentId
+            | Label::TcManifestSequenceNumber
+            | Label::HaveBinary => r.skip("teep-option / value")?,
         }
         Ok(())
-    }
-
-    /// A format without a payload contradicts itself.
-    // req: TEEP-VAL-005
-    pub(super) fn attestation(&mut self) -> Result<Option<AttestationPayload>, DecodeError> {
-        match (self.attestation_format.take(), self.attestation.take()) {
-            (format, Some(bytes)) => Ok(Some(AttestationPayload { format, bytes })),
-            (None, None) => Ok(None),
-            (Some(_), None) => {
-                let problem = Problem::Missing("attestation-payload, whose format is there,");
-                Err(DecodeError::new(0, "teep-message / options", problem))
-            }
-        }
     }
 
     /// err-msg and err-lang.

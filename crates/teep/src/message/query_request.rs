@@ -69,16 +69,19 @@ impl QueryRequest {
         reader: &mut Reader<'_>,
         options: &mut Options,
     ) -> Result<Self, DecodeError> {
+        options.cipher_suites = read_cipher_suites(reader)?;
+        options.profiles = read_profiles(reader)?;
+        let data_items = DataItems(reader.uint("data-item-requested")?);
         Ok(Self {
             token: options.token.take(),
             supported_freshness_mechanisms: take(&mut options.freshness),
             challenge: options.challenge.take(),
             versions: take(&mut options.versions),
-            attestation: options.attestation()?,
+            attestation: options.attestation.take(),
             suit_reports: take(&mut options.suit_reports),
-            supported_teep_cipher_suites: read_cipher_suites(reader)?,
-            supported_suit_cose_profiles: read_profiles(reader)?,
-            data_items: DataItems(reader.uint("data-item-requested")?),
+            supported_teep_cipher_suites: take(&mut options.cipher_suites),
+            supported_suit_cose_profiles: take(&mut options.profiles),
+            data_items,
         })
     }
 

@@ -55,17 +55,17 @@ impl QueryResponse {
         Label::ExtList,
     ];
 
-    pub(super) fn read(options: &mut Options) -> Result<Self, DecodeError> {
-        Ok(Self {
+    pub(super) fn read(options: &mut Options) -> Self {
+        Self {
             token: options.token.take(),
             selected_version: options.selected_version,
-            attestation: options.attestation()?,
+            attestation: options.attestation.take(),
             suit_reports: take(&mut options.suit_reports),
             tc_list: options.tc_list.take(),
             requested_tc_list: take(&mut options.requested_tc_list),
             unneeded_manifest_list: take(&mut options.unneeded_manifest_list),
             ext_list: options.ext_list.take(),
-        })
+        }
     }
 
     pub(super) fn write_options(&self, options: &mut OptionsWriter) {

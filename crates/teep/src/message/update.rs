@@ -1,7 +1,6 @@
 use alloc::vec::Vec;
 use core::mem::take;
 
-use tamarack_cose::cbor::DecodeError;
 use tamarack_suit::ComponentId;
 
 use super::{
@@ -39,15 +38,15 @@ impl Update {
         Label::ErrLang,
     ];
 
-    pub(super) fn read(options: &mut Options) -> Result<Self, DecodeError> {
-        Ok(Self {
+    pub(super) fn read(options: &mut Options) -> Self {
+        Self {
             token: options.token.take(),
             unneeded_manifest_list: take(&mut options.unneeded_manifest_list),
             manifest_list: take(&mut options.manifest_list),
-            attestation: options.attestation()?,
+            attestation: options.attestation.take(),
             error: options.error,
             explanation: options.explanation(),
-        })
+        }
     }
 
     pub(super) fn write_options(&self, options: &mut OptionsWriter) {
