@@ -1,4 +1,4 @@
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use zeroize::Zeroizing;
@@ -264,10 +264,8 @@ impl<'a> CoseKey<'a> {
         match (self.kty, self.crv) {
             (2, Some(1)) => Ok(SignatureAlgorithm::Esp256),
             (1, Some(6)) => Ok(SignatureAlgorithm::Ed25519),
-            (kty, crv) => Err(KeyError::Unsupported(match crv {
-                Some(crv) => format!("COSE_Key type {kty}, curve {crv}"),
-                None => format!("COSE_Key type {kty} without a curve"),
-            })),
+            (kty, Some(crv)) => Err(KeyError::Curve { kty, crv }),
+            (kty, None) => Err(KeyError::KeyType(kty)),
         }
     }
 
@@ -275,10 +273,7 @@ impl<'a> CoseKey<'a> {
         let member = |name, value: Option<&[u8]>| {
             field(
                 name,
-                value.ok_or(KeyError::Format {
-                    format: "COSE",
-                    problem: format!("{name} is missing"),
-                })?,
+                value.ok_or_else(|| malformed(&[name, " is missing"]))?,
             )
         };
         Ok(match self.algorithm()? {
@@ -295,10 +290,15 @@ impl<'a> CoseKey<'a> {
 
 /// A key member of exactly 32 bytes.
 pub(crate) fn field(name: &str, bytes: &[u8]) -> Result<[u8; 32], KeyError> {
-    bytes.try_into().map_err(|_| KeyError::Format {
+    let wrong = |_| malformed(&[name, " is not 32 bytes long"]);
+    bytes.try_into().map_err(wrong)
+}
+
+fn malformed(problem: &[&str]) -> KeyError {
+    KeyError::Format {
         format: "COSE",
-        problem: format!("{name} is {} bytes long, not 32", bytes.len()),
-    })
+        problem: problem.concat(),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Parameters, Sequence, label::command as label};
+use super::{Parameters, Sequence, label::command as label, several};
 
 /// A test that a sequence makes. None of them changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -193,10 +193,7 @@ impl IndexArgument {
                 if count == 0 {
                     return Err(start.error(RULE, Problem::OutOfBounds("one index or more")));
                 }
-                (0..count)
-                    .map(|_| reader.uint(RULE))
-                    .collect::<Result<_, _>>()
-                    .map(Self::List)
+                several(count, || reader.uint(RULE)).map(Self::List)
             }
             _ => Err(start.error(
                 RULE,
@@ -371,7 +368,7 @@ impl<'a> Command<'a> {
                     let start = reader.clone();
                     match reader.array(RULE)? {
                         0 => Err(start.error(RULE, Problem::OutOfBounds("one label or more"))),
-                        count => (0..count).map(|_| reader.int(RULE)).collect(),
+                        count => several(count, || reader.int(RULE)),
                     }
                 })?)
             }
@@ -479,9 +476,7 @@ fn by_index<'a, T>(
     let start = reader.clone();
     match reader.map(rule)? {
         0 => Err(start.error(rule, Problem::OutOfBounds("one entry or more"))),
-        count => (0..count)
-            .map(|_| Ok((reader.uint(rule)?, value(reader)?)))
-            .collect(),
+        count => several(count, || Ok((reader.uint(rule)?, value(reader)?))),
     }
 }
 

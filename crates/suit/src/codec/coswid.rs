@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{open, parameter::deterministic};
+use super::{open, several};
 use crate::Limits;
 
 /// What software a manifest installs (manifest label 14): a Concise Software Identification Tag
@@ -221,16 +221,17 @@ fn one_or_more<'a, T>(
     if !(2..=MAX_ITEMS).contains(&count) {
         return Err(start.error(rule, Problem::OutOfBounds("2 to 16 items")));
     }
-    (0..count).map(|_| read(reader)).collect()
+    several(count, || read(reader))
 }
 
-fn write_members(mut members: Vec<(i64, Cow<'_, [u8]>)>) -> Vec<u8> {
-    members.sort_by_key(|(label, _)| deterministic(*label));
+fn write_members(members: Vec<(i64, Cow<'_, [u8]>)>) -> Vec<u8> {
+    let entry = |(label, value): (i64, Cow<'_, [u8]>)| {
+        Writer::build(|w| {
+            w.int(label).raw(&value);
+        })
+    };
     Writer::build(|w| {
-        w.map(members.len());
-        for (label, value) in &members {
-            w.int(*label).raw(value);
-        }
+        w.sorted_map(members.into_iter().map(entry).collect());
     })
 }
 

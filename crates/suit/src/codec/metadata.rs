@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{label::metadata as label, open, unknown_label};
+use super::{label::metadata as label, open, several, unknown_label};
 use crate::Limits;
 
 /// What a component is as a file (parameter 30): applied when it is fetched, copied or written.
@@ -182,15 +182,13 @@ impl<'a> ComponentMetadata<'a> {
                     .uint(u64::from(permissions.0));
             }
             for (label, list) in lists {
-                w.int(*label).map(list.len());
-                let mut entries: Vec<_> = list
-                    .iter()
-                    .map(|(actor, permissions)| (Writer::build(|w| actor.write(w)), permissions.0))
-                    .collect();
-                entries.sort();
-                for (actor, permissions) in entries {
-                    w.raw(&actor).uint(u64::from(permissions));
-                }
+                let entry = |(actor, permissions): &(ActorId<'_>, Permissions)| {
+                    Writer::build(|w| {
+                        actor.write(w);
+                        w.uint(u64::from(permissions.0));
+                    })
+                };
+                w.int(*label).sorted_map(list.iter().map(entry).collect());
             }
             if let Some(file_type) = self.file_type {
                 w.int(label::FILE_TYPE).uint(file_type.number());
@@ -302,9 +300,9 @@ fn actors<'a>(reader: &mut Reader<'a>) -> Result<Vec<(ActorId<'a>, Permissions)>
     if !(1..=MAX_ACTORS).contains(&count) {
         return Err(start.error(RULE, Problem::OutOfBounds("1 to 32 actors")));
     }
-    (0..count)
-        .map(|_| Ok((ActorId::read(reader)?, Permissions::read(reader)?)))
-        .collect()
+    several(count, || {
+        Ok((ActorId::read(reader)?, Permissions::read(reader)?))
+    })
 }
 
 fn time(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {

@@ -31,6 +31,8 @@ pub use wait::{WaitEvent, WaitInfo};
 
 pub(crate) use label::parameter as parameter_label;
 
+use alloc::vec::Vec;
+
 use tamarack_cose::cbor::{self, DecodeError, Problem, Reader};
 
 use crate::Limits;
@@ -58,6 +60,18 @@ pub(crate) fn unwrap<'a, T>(
     let content = reader.bytes(rule)?;
     let start = reader.position() - content.len();
     decode(content).map_err(|error| within(start, error))
+}
+
+/// Reads `count` things. Not reserved up front: the count is the sender's word.
+pub(crate) fn several<T>(
+    count: u64,
+    mut read: impl FnMut() -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let mut list = Vec::new();
+    for _ in 0..count {
+        list.push(read()?);
+    }
+    Ok(list)
 }
 
 /// Moves an error from a wrapped item to the item around it.

@@ -2,7 +2,9 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{ComponentMetadata, VersionMatch, WaitInfo, label::parameter as label, open, unwrap};
+use super::{
+    ComponentMetadata, VersionMatch, WaitInfo, label::parameter as label, open, several, unwrap,
+};
 use crate::{Limits, SuitDigest, Uuid, VendorId};
 
 /// One parameter, as commands 19 and 20 set it and as reports carry it.
@@ -331,6 +333,11 @@ impl<'a> Parameters<'a> {
         }
     }
 
+    /// Adds parameters whose labels are not among these.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
     /// Reads a map of at least `least` entries.
     pub(crate) fn read(
         reader: &mut Reader<'a>,
@@ -352,15 +359,13 @@ impl<'a> Parameters<'a> {
         limits: &Limits,
         count: u64,
     ) -> Result<Self, DecodeError> {
-        (0..count)
-            .map(|_| {
-                if reader.peek("SUIT_Parameters / label")? == Type::Text {
-                    return Err(super::unknown_label(reader, "SUIT_Parameters / label"));
-                }
-                Parameter::read(reader, limits)
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        several(count, || {
+            if reader.peek("SUIT_Parameters / label")? == Type::Text {
+                return Err(super::unknown_label(reader, "SUIT_Parameters / label"));
+            }
+            Parameter::read(reader, limits)
+        })
+        .map(Self)
     }
 
     /// Writes the map in deterministic order.
@@ -370,8 +375,13 @@ impl<'a> Parameters<'a> {
     }
 
     pub(crate) fn write_entries(&self, w: &mut Writer) {
-        let mut sorted: Vec<_> = self.0.iter().collect();
-        sorted.sort_by_key(|parameter| deterministic(parameter.label()));
+        let order = |parameter: &Parameter<'_>| deterministic(parameter.label());
+        // A handful, as a rule: to sort them takes more code than it saves time.
+        let mut sorted: Vec<&Parameter<'_>> = Vec::new();
+        for parameter in &self.0 {
+            let place = sorted.partition_point(|other| order(other) < order(parameter));
+            sorted.insert(place, parameter);
+        }
         for parameter in sorted {
             parameter.write(w);
         }

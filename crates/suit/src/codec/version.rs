@@ -3,6 +3,8 @@ use core::{cmp::Ordering, fmt, str::FromStr};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
+use super::several;
+
 /// A version: one to three release numbers, then perhaps a pre-release class (-1 release candidate,
 /// -2 beta, -3 alpha) and further numbers. At least one element, 16 at most.
 // req: SUIT-UPD-005, SUIT-UPD-018
@@ -21,10 +23,7 @@ impl Version {
         if !(1..=16).contains(&count) {
             return Err(start.error(rule, Problem::OutOfBounds("1 to 16 integers")));
         }
-        (0..count)
-            .map(|_| reader.int(rule))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        several(count, || reader.int(rule)).map(Self)
     }
 
     /// Writes the array of integers.

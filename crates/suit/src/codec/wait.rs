@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
-use super::{VersionMatch, label::wait_event as label, open, parameter::deterministic};
+use super::{VersionMatch, label::wait_event as label, open, several};
 use crate::Limits;
 
 /// What directive Wait waits for (parameter 29): events that must all have happened.
@@ -81,22 +81,15 @@ impl<'a> WaitInfo<'a> {
         if count == 0 {
             return Err(start.error(RULE, Problem::OutOfBounds("one event or more")));
         }
-        (0..count)
-            .map(|_| WaitEvent::read(&mut reader))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        several(count, || WaitEvent::read(&mut reader)).map(Self)
     }
 
     /// The encoded map, without a byte string around it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut sorted: Vec<_> = self.0.iter().collect();
-        sorted.sort_by_key(|event| deterministic(event.label()));
+        let entry = |event: &WaitEvent<'_>| Writer::build(|w| event.write(w));
         Writer::build(|w| {
-            w.map(sorted.len());
-            for event in sorted {
-                event.write(w);
-            }
+            w.sorted_map(self.0.iter().map(entry).collect());
         })
     }
 }
@@ -135,9 +128,7 @@ impl<'a> WaitEvent<'a> {
                 if !(1..=MAX_VERSIONS).contains(&count) {
                     return Err(start.error(RULE, Problem::OutOfBounds("1 to 8 comparisons")));
                 }
-                let versions = (0..count)
-                    .map(|_| VersionMatch::read(reader))
-                    .collect::<Result<_, _>>()?;
+                let versions = several(count, || VersionMatch::read(reader))?;
                 Self::OtherDeviceVersion { device, versions }
             }
             label::TIME => Self::Time(reader.uint(RULE)?),

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use crate::ComponentId;
+use crate::{ComponentId, codec::several};
 
 /// What a Recipient is capable of (`SUIT_Capability_Report`): what the author of a manifest for it can
 /// rely on.
@@ -180,9 +180,7 @@ impl CapabilityReport {
             let label = reader.int(RULE)?;
             if label == COMPONENTS {
                 let count = bounded(reader)?;
-                report.components = (0..count)
-                    .map(|_| ComponentCapability::read(reader))
-                    .collect::<Result<_, _>>()?;
+                report.components = several(count, || ComponentCapability::read(reader))?;
             } else if let Some(list) = CapabilityList::ALL.into_iter().find(|l| l.label() == label)
             {
                 report.lists.push((list, labels(reader)?));
@@ -202,27 +200,25 @@ impl CapabilityReport {
 
     /// Writes the map deterministically.
     pub fn write(&self, w: &mut Writer) {
-        let mut lists: Vec<_> = self.lists.iter().collect();
-        lists.sort_by_key(|(list, _)| *list);
-        let mut elements: Vec<_> = self
-            .elements
-            .iter()
-            .map(|(path, supported)| (Writer::build(|w| write_labels(path, w)), supported))
-            .collect();
-        elements.sort();
-        w.map(1 + lists.len() + elements.len());
-        w.int(COMPONENTS).array(self.components.len());
-        for component in &self.components {
-            component.write(w);
-        }
-        for (list, supported) in lists {
-            w.int(list.label());
-            write_labels(supported, w);
-        }
-        for (path, supported) in elements {
-            w.raw(&path);
-            write_labels(supported, w);
-        }
+        let mut entries = Vec::from([Writer::build(|w| {
+            w.int(COMPONENTS).array(self.components.len());
+            for component in &self.components {
+                component.write(w);
+            }
+        })]);
+        entries.extend(self.lists.iter().map(|(list, supported)| {
+            Writer::build(|w| {
+                w.int(list.label());
+                write_labels(supported, w);
+            })
+        }));
+        entries.extend(self.elements.iter().map(|(path, supported)| {
+            Writer::build(|w| {
+                write_labels(path, w);
+                write_labels(supported, w);
+            })
+        }));
+        w.sorted_map(entries);
     }
 }
 
@@ -238,7 +234,7 @@ fn bounded(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
 
 fn labels(reader: &mut Reader<'_>) -> Result<Vec<i64>, DecodeError> {
     let count = bounded(reader)?;
-    (0..count).map(|_| reader.int(RULE)).collect()
+    several(count, || reader.int(RULE))
 }
 
 fn write_labels(labels: &[i64], w: &mut Writer) {

@@ -14,7 +14,7 @@ use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::cbor::{self, DecodeError, Problem, Reader, Type, Writer};
 
-use crate::{Limits, SuitDigest};
+use crate::{Limits, SuitDigest, codec::several};
 
 mod label {
     pub(super) const NONCE: i64 = 2;
@@ -232,12 +232,10 @@ impl Reference {
 
 fn entries(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Entry>, DecodeError> {
     const RULE: &str = "suit-report-records";
-    (0..reader.array(RULE)?)
-        .map(|_| {
-            Ok(match reader.peek(RULE)? {
-                Type::Map => Entry::Claims(Claims::read(reader, limits)?),
-                _ => Entry::Record(Record::read(reader, limits)?),
-            })
+    several(reader.array(RULE)?, || {
+        Ok(match reader.peek(RULE)? {
+            Type::Map => Entry::Claims(Claims::read(reader, limits)?),
+            _ => Entry::Record(Record::read(reader, limits)?),
         })
-        .collect()
+    })
 }
