@@ -24,7 +24,9 @@ pub enum DirectoryError {
     #[error("another process works on this folder; wait until it has finished")]
     Busy,
     /// A file of the device's own bookkeeping is not what was written. Nothing was changed.
-    #[error("{path} is damaged ({error}); restore it from a copy, or remove the folder and install anew")]
+    #[error(
+        "{path} is damaged ({error}); restore it from a copy, or remove the folder and install anew"
+    )]
     Damaged {
         /// The file, relative to the device's folder.
         path: &'static str,

@@ -93,13 +93,14 @@ fn form(segment: &[u8], at: usize, byte: u8) -> Form {
 }
 
 fn name_len(segment: &[u8]) -> usize {
-    let lengths = segment.iter().enumerate().map(|(at, byte)| {
-        match form(segment, at, *byte) {
+    let lengths = segment
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| match form(segment, at, *byte) {
             Form::Plain => 1,
             Form::Shifted => 2,
             Form::Escaped => 3,
-        }
-    });
+        });
     lengths.sum()
 }
 
@@ -128,7 +129,10 @@ fn push_decimal(path: &mut String, number: u64) {
     if number >= 10 {
         push_decimal(path, number / 10);
     }
-    path.extend(char::from_digit(u32::try_from(number % 10).unwrap_or_default(), 10));
+    path.extend(char::from_digit(
+        u32::try_from(number % 10).unwrap_or_default(),
+        10,
+    ));
 }
 
 #[cfg(test)]
@@ -164,10 +168,7 @@ mod tests {
         }
         assert_eq!(staged(0), ".suit/staging/0");
         assert_eq!(staged(1203), ".suit/staging/1203");
-        assert_eq!(
-            folders("a+/b+/c").collect::<Vec<_>>(),
-            ["a+", "a+/b+"]
-        );
+        assert_eq!(folders("a+/b+/c").collect::<Vec<_>>(), ["a+", "a+/b+"]);
         assert_eq!((parent("a+/b+/c"), parent("c")), ("a+/b+", ""));
     }
 
@@ -188,7 +189,9 @@ mod tests {
     /// Every path to every segment of an identifier differs from all others, in any case.
     #[test]
     fn no_two_identifiers_share_a_path() {
-        let bytes = [b'a', b'A', b'.', b'%', b'!', b'+', b'/', b'2', b'e', 0, 0x80];
+        let bytes = [
+            b'a', b'A', b'.', b'%', b'!', b'+', b'/', b'2', b'e', 0, 0x80,
+        ];
         let mut segments = vec![vec![]];
         for one in bytes {
             segments.push(vec![one]);
@@ -200,7 +203,11 @@ mod tests {
         let mut ids = vec![ComponentId::default()];
         for one in &segments {
             ids.push(ComponentId::new([one]).unwrap());
-            ids.extend(segments.iter().map(|two| ComponentId::new([one, two]).unwrap()));
+            ids.extend(
+                segments
+                    .iter()
+                    .map(|two| ComponentId::new([one, two]).unwrap()),
+            );
         }
         let mut files = BTreeMap::new();
         for id in ids {
@@ -208,14 +215,20 @@ mod tests {
             for folder in folders(&path) {
                 assert!(folder.ends_with('+') && folder.len() > 1, "{path}");
             }
-            assert!(path.split('/').all(|name| !name.starts_with('.') && !name.is_empty()));
+            assert!(
+                path.split('/')
+                    .all(|name| !name.starts_with('.') && !name.is_empty())
+            );
             assert!(path.bytes().all(|byte| byte.is_ascii_graphic()), "{path}");
             assert_eq!(path, path.to_ascii_lowercase());
             assert_eq!(files.insert(path, id.clone()), None, "{id}");
         }
         // No file is a folder of another.
         for path in files.keys() {
-            assert!(folders(path).all(|folder| !files.contains_key(folder)), "{path}");
+            assert!(
+                folders(path).all(|folder| !files.contains_key(folder)),
+                "{path}"
+            );
         }
     }
 }

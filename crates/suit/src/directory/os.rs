@@ -68,9 +68,7 @@ impl OsFiles {
         };
         let at_folder = |error| DirectoryError::at(&folder.to_string_lossy())(error);
         let root = open().map_err(|error: io::Error| at_folder(error.into()))?;
-        let private = open_folder(&root, PRIVATE)
-            .map_err(FileError::from)
-            .map_err(DirectoryError::at(PRIVATE))?;
+        let private = open_folder(&root, PRIVATE).map_err(DirectoryError::at(PRIVATE))?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
         let lock = open_file(&private, "lock", flags).map_err(DirectoryError::at(LOCK))?;
         match lock.try_lock() {
@@ -111,7 +109,7 @@ impl OsFiles {
         open_file(&folder, name, flags)
     }
 
-    fn to_append(&mut self, path: &str) -> Result<&mut File, FileError> {
+    fn appending(&mut self, path: &str) -> Result<&mut File, FileError> {
         let open = match self.writing.take() {
             Some(open) if open.0 == path => open,
             _ => {
@@ -169,9 +167,9 @@ fn make_folder(within: &File, name: &str) -> Result<(), Errno> {
 
 impl Files for OsFiles {
     fn length(&mut self, file: &str) -> Result<Option<u64>, FileError> {
-        let found = self.parent(file).and_then(|(folder, name)| {
-            Ok(statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
-        });
+        let found = self
+            .parent(file)
+            .and_then(|(folder, name)| Ok(statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?));
         match found {
             Ok(found) if FileType::from_raw_mode(found.st_mode).is_file() => {
                 Ok(Some(u64::try_from(found.st_size).unwrap_or_default()))
@@ -198,11 +196,11 @@ impl Files for OsFiles {
     }
 
     fn append(&mut self, file: &str, bytes: &[u8]) -> Result<(), FileError> {
-        Ok(self.to_append(file)?.write_all(bytes)?)
+        Ok(self.appending(file)?.write_all(bytes)?)
     }
 
     fn sync(&mut self, file: &str) -> Result<(), FileError> {
-        Ok(self.to_append(file)?.sync_all()?)
+        Ok(self.appending(file)?.sync_all()?)
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<(), FileError> {
@@ -243,12 +241,12 @@ impl Files for OsFiles {
     }
 
     fn remove_folder(&mut self, folder: &str) -> Result<bool, FileError> {
-        let removed = self
-            .parent(folder)
-            .and_then(|(within, name)| match unlinkat(&within, name, AtFlags::REMOVEDIR) {
+        let removed = self.parent(folder).and_then(|(within, name)| {
+            match unlinkat(&within, name, AtFlags::REMOVEDIR) {
                 Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
                 other => Ok(other.map(|()| true)?),
-            });
+            }
+        });
         match removed {
             Err(FileError::Missing) => Ok(true),
             other => other,

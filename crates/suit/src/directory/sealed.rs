@@ -16,7 +16,10 @@ pub(super) const MAX_LEN: usize = 4 << 20;
 pub(super) fn seal(content: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let content = Writer::build(content);
     Writer::build(|w| {
-        w.array(3).uint(FORMAT).raw(&content).uint(checksum(&content));
+        w.array(3)
+            .uint(FORMAT)
+            .raw(&content)
+            .uint(checksum(&content));
     })
 }
 

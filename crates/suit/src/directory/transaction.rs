@@ -1,7 +1,7 @@
 use alloc::{collections::BTreeMap, string::String, vec, vec::Vec};
 
 use super::{
-    DirectoryDevice, DirectoryError, Files,
+    DirectoryDevice, DirectoryError, FileError, Files,
     journal::{self, Step},
     name::{self, JOURNAL, NEW_JOURNAL, STAGING},
     record,
@@ -64,13 +64,17 @@ impl<'d, F: Files> Transaction<'d, F> {
             .map_err(DirectoryError::at(STAGING))?;
         // From here on the folder alone knows whether the transaction is committed.
         self.handed_over = true;
-        let renamed = self.device.files.rename(NEW_JOURNAL, JOURNAL);
-        let settled = self.device.settle();
-        match (settled, renamed.map_err(DirectoryError::at(JOURNAL))) {
-            (Ok(true), _) => Ok(()),
-            (Ok(false), Err(error)) => Err(error),
-            (Ok(false), Ok(())) => Err(DirectoryError::at(JOURNAL)(super::FileError::Missing)),
-            (Err(error), _) => Err(DirectoryError::Incomplete(error.into())),
+        self.device.settled = false;
+        let files = &mut self.device.files;
+        if let Err(error) = files.rename(NEW_JOURNAL, JOURNAL)
+            && files.length(JOURNAL) == Ok(None)
+        {
+            return Err(DirectoryError::at(JOURNAL)(error));
+        }
+        match self.device.settle() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(DirectoryError::at(JOURNAL)(FileError::Missing)),
+            Err(error) => Err(DirectoryError::Incomplete(error.into())),
         }
     }
 
@@ -261,9 +265,7 @@ impl<F: Files> Device for Transaction<'_, F> {
         offset: u64,
         buffer: &mut [u8],
     ) -> Result<usize, DeviceError> {
-        let path = self
-            .source(component)?
-            .ok_or_else(|| missing(component))?;
+        let path = self.source(component)?.ok_or_else(|| missing(component))?;
         let read = self.device.files.read_at(&path, offset, buffer);
         Ok(read.map_err(DirectoryError::at(&path))?)
     }

@@ -106,7 +106,10 @@ impl<'s, F: Files> Trial<'s, F> {
             let storage = self.scenario.before.duplicate();
             let mut chosen = Vec::new();
             // Recovery comes on top of what an undisturbed run needs, and is where it gets interesting.
-            for bound in [self.operations, [12, self.operations + 12][numbers.below(2)]] {
+            for bound in [
+                self.operations,
+                [12, self.operations + 12][numbers.below(2)],
+            ] {
                 let at = numbers.below(bound);
                 let cut = [Cut::Before(at), Cut::Within(at), Cut::After(at)][numbers.below(3)];
                 let part = Survival::Part(numbers.below(usize::MAX) as u64);
@@ -221,7 +224,9 @@ impl<'s, F: Files> Trial<'s, F> {
 /// The fates of what was not synced.
 fn survivals(salt: u64, seeds: u64) -> impl Iterator<Item = Survival> {
     let parts = (0..seeds).map(move |seed| Survival::Part(salt * 1000 + seed));
-    [Survival::Nothing, Survival::Everything].into_iter().chain(parts)
+    [Survival::Nothing, Survival::Everything]
+        .into_iter()
+        .chain(parts)
 }
 
 fn content<F: Files>(

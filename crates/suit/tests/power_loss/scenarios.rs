@@ -1,9 +1,9 @@
 //! The manifests whose processing is interrupted.
 
 use tamarack_suit::{
-    Action, Command, Common, ComponentId, Condition, Device, DeviceError, Envelope, Fetch, Identity,
-    Limits, Manifest, NoFetch, Outcome, Parameter, Processor, Section, SequenceNumber, Settings,
-    Severable, SingleAuthority, Uuid,
+    Action, Command, Common, ComponentId, Condition, Device, DeviceError, Envelope, Fetch,
+    Identity, Limits, Manifest, NoFetch, Outcome, Parameter, Processor, Section, SequenceNumber,
+    Settings, Severable, SingleAuthority, Uuid,
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
     directory::DirectoryDevice,
 };
@@ -233,7 +233,11 @@ fn several_components() -> Scenario {
 }
 
 fn a_component_within_another() -> Scenario {
-    let new = [("acme", "one"), ("acme/app", "two"), ("acme/app/x/y/z", "three")];
+    let new = [
+        ("acme", "one"),
+        ("acme/app", "two"),
+        ("acme/app/x/y/z", "three"),
+    ];
     Scenario {
         name: "components with one identifier within the other",
         before: installed(&[&build(fetched(1, &[("acme/app", "old")]))]),
@@ -489,7 +493,10 @@ fn uninstall_section() -> Scenario {
         vec![
             (
                 Section::Install,
-                install(0, "app").into_iter().chain(install(1, "data")).collect(),
+                install(0, "app")
+                    .into_iter()
+                    .chain(install(1, "data"))
+                    .collect(),
             ),
             (
                 Section::Validate,

@@ -3,6 +3,7 @@
 //! It forgets what it may: content that was not synced, and every creation, removal or renaming whose
 //! folder was not synced, each by itself and in no particular order. Operations that change something
 //! are counted.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use std::{cell::RefCell, collections::BTreeMap, collections::BTreeSet, rc::Rc};
 
