@@ -85,6 +85,7 @@
 //!
 //! - `author` (default): [`author`] and name-based identifiers.
 //! - `json` (default): descriptions as JSON.
+//! - `directory` (default): [`directory`] on the files of the operating system.
 //! - `std` (default): nothing of its own; passed on to dependencies.
 //!
 //! Without default features the crate is `no_std` with `alloc`.
@@ -102,6 +103,7 @@ mod codec;
 mod component;
 mod device;
 mod digest;
+pub mod directory;
 mod error;
 pub mod explain;
 mod identifier;
