@@ -125,6 +125,9 @@ impl State<'_> {
         if self.device.length(&other)?.is_none() {
             return Err(Error::action(action, Why::SourceMissing));
         }
+        if one == other {
+            return Err(Error::Invalid("swaps a component with itself"));
+        }
         self.refuse_in_use(action, manifest, index, slot)?;
         let source_index = manifest.slots.iter().position(|slot| *slot == source);
         self.refuse_in_use(action, manifest, source_index.unwrap_or(index), source)?;

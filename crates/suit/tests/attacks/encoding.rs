@@ -288,7 +288,7 @@ pub fn attacks() -> Vec<Attack> {
         .refused("vendor-as-text", parameter(&[&[1, 0x70][..], &[b'x'; 16]].concat()), EXPECTED)
         .refused("vendor-of-15-bytes", parameter(&[&[1, 0x4f][..], &[1; 15]].concat()), BOUNDS)
         .refused("class-as-number", parameter(&[2, 1]), EXPECTED)
-        .refused("digest-as-bytes", parameter(&[&[3, 0x58, 32][..], &[0x82; 32]].concat()), "Decode(Truncated)")
+        .refused("digest-as-bytes", parameter(&[&[3, 0x58, 32][..], &[0; 32]].concat()), TRAILING)
         .refused("use-before-negative", parameter(&[4, 0x20]), EXPECTED)
         .refused("slot-as-text", parameter(&[5, 0x61, b'1']), EXPECTED)
         .refused("soft-failure-as-number", parameter(&[13, 1]), EXPECTED)

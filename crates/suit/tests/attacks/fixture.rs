@@ -187,8 +187,9 @@ fn folder(name: &str) -> PathBuf {
     root().join(name)
 }
 
-/// Runs the attack in a folder, from its files alone.
-pub fn run(folder: &Path) {
+/// Runs the attack in a folder, from its files alone; returns what was not as expected.
+pub fn run(folder: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
     let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
     let readme = fs::read_to_string(folder.join("README.md")).unwrap();
     assert!(readme.contains("The attacker ") && readme.lines().count() >= 5, "{name}");
@@ -243,7 +244,10 @@ pub fn run(folder: &Path) {
             "rolled back" => Expected::RolledBack(error()),
             other => panic!("{name}/{file}: outcome {other}"),
         };
-        assert_eq!(found, expected, "{name}/{file}: {:?}", outcome.result);
+        if found != expected {
+            let result = &outcome.result;
+            wrong.push(format!("{name}/{file}: expected {expected:?}, found {found:?}, {result:?}"));
+        }
         assert_eq!(outcome.report.result.is_success(), outcome.result.is_ok());
         if outcome.result.is_err() {
             assert_eq!(Visible::of(&device.inner), before, "{name}/{file}");
@@ -251,6 +255,7 @@ pub fn run(folder: &Path) {
             assert!(!effects.iter().any(outside), "{name}/{file}");
         }
     }
+    wrong
 }
 
 /// The variant of an error, and of what could not be decoded in it.
