@@ -22,7 +22,11 @@ use tamarack_suit::{
 static AUTHOR: LazyLock<Author> = LazyLock::new(|| author(3));
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     // req: SUIT-FMT-001, SUIT-FMT-002
     #[test]

@@ -217,6 +217,10 @@ pub fn plan() -> impl Strategy<Value = Plan> {
         plan.dependency = dependency.map(|(mut inner, integrated)| {
             // Whoever is trusted for the dependent is for the dependency, too.
             inner.signers = plan.signers;
+            // A manifest that has an uninstall section, for its dependency's sake, has to remove its own.
+            if inner.uninstall != Uninstall::ByProcessor && plan.uninstall == Uninstall::ByProcessor {
+                plan.uninstall = Uninstall::OneByOne;
+            }
             Box::new(Bring {
                 plan: inner,
                 integrated,
