@@ -1,10 +1,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use crate::{
-    Authority, ComponentId, ComponentMetadata, Identity, SequenceNumber, SuitDigest, Version,
-    WaitEvent,
-};
+use crate::{ComponentId, ComponentMetadata, Identity, ManifestRecord, Version, WaitEvent};
 
 /// What a Recipient offers the processor: components, records of manifests, and its identity.
 ///
@@ -224,27 +221,6 @@ pub trait Device {
     ///
     /// If storage fails.
     fn forget_manifest(&mut self, id: &ComponentId) -> Result<(), DeviceError>;
-}
-
-/// What the device remembers about an installed manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ManifestRecord {
-    /// Where it is kept: see [`Manifest::placement`](crate::Manifest::placement).
-    pub id: ComponentId,
-    /// Its sequence number.
-    pub sequence_number: SequenceNumber,
-    /// Its digest.
-    pub digest: SuitDigest,
-    /// Who authenticated it.
-    pub signers: Vec<Authority>,
-    /// The components that it installed.
-    pub components: Vec<ComponentId>,
-    /// The manifests that it depends on.
-    pub dependencies: Vec<ComponentId>,
-    /// Whether it was installed for its own sake, and not only as a dependency.
-    pub root: bool,
-    /// The version that it set for what it installed.
-    pub version: Option<Version>,
 }
 
 /// Optional parts of the standard that a device may have (draft-ietf-suit-update-management). Set others

@@ -111,6 +111,7 @@ mod integrated;
 mod limits;
 mod memory;
 mod processor;
+mod record;
 pub mod report;
 mod trust;
 
@@ -123,7 +124,7 @@ pub use codec::{
     TagId, Text, TextEntries, Version, VersionError, VersionMatch, WaitEvent, WaitInfo,
 };
 pub use component::{ComponentId, ComponentIdError};
-pub use device::{Device, DeviceError, Extensions, Fetch, ManifestRecord, NoFetch};
+pub use device::{Device, DeviceError, Extensions, Fetch, NoFetch};
 pub use digest::SuitDigest;
 pub use error::{Error, Why};
 pub use identifier::{Identity, SequenceNumber, Uuid, UuidError, VendorId};
@@ -133,6 +134,7 @@ pub use processor::{
     CapabilityPolicy, DependencyIntegrity, Measurement, Outcome, Processor, Settings,
     WrittenContent,
 };
+pub use record::ManifestRecord;
 pub use report::Report;
 pub use trust::{AnchorKey, Authority, TrustAnchor, TrustAnchors, Trusted};
 

@@ -38,31 +38,6 @@ fn round_trip(bytes: &[u8]) -> Envelope<'_> {
     envelope
 }
 
-fn suit_draft() -> Option<Vec<(String, Vec<u8>)>> {
-    let folder = vectors()?;
-    let mut files: Vec<_> = std::fs::read_dir(folder.join("suit-draft"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "cbor")
-        })
-        .map(|path| {
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            let bytes = std::fs::read(&path).unwrap();
-            let whole = if bytes.starts_with(&[0xd8, 0x6b]) {
-                bytes
-            } else {
-                restore(&name, &bytes)
-            };
-            (name, whole)
-        })
-        .collect();
-    files.sort();
-    assert_eq!(files.len(), 13);
-    Some(files)
-}
-
 // req: SUIT-FMT-001, SUIT-FMT-002, SUIT-FMT-009, SUIT-FMT-010, SUIT-ENV-002, SUIT-ENV-003, SUIT-ENV-004, SUIT-ENV-005
 // req: SUIT-ENV-007, SUIT-SEV-003, SUIT-SEV-005, SUIT-SEV-006, SUIT-AMB-001, SUIT-AMB-021
 #[test]

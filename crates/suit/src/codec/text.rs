@@ -81,12 +81,18 @@ fn is_language_tag(tag: &str) -> bool {
 }
 
 impl<'a> LanguageText<'a> {
+    // req: SUIT-FMT-003
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         const RULE: &str = "SUIT_Text_LMap";
         let mut text = Self::default();
         for _ in 0..reader.map(RULE)? {
             if reader.peek(RULE)? == Type::Array {
+                let start = reader.clone();
                 let id = ComponentId::read(reader, "SUIT_Component_Identifier")?;
+                // The door compares keys as they are encoded; within an array, heads may differ.
+                if text.components.iter().any(|(known, _)| *known == id) {
+                    return Err(start.error(RULE, Problem::DuplicateKey));
+                }
                 let count = reader.map("SUIT_Text_Component_Keys")?;
                 let entries = several(count, || component_entry(reader))?;
                 text.components.push((id, entries));

@@ -178,6 +178,13 @@ impl Machine<'_> {
         };
         let envelope = envelope.into_owned();
         let identifiers = check::identifiers(envelope.manifest(), scope.as_ref())?;
+        // A manifest that depends on this one, directly or not, is neither processed again nor changed.
+        let above = |loaded: &&Loaded<'_>| path.starts_with(&loaded.path);
+        let mut dependents = self.manifests.iter().filter(above);
+        if dependents.any(|loaded| identifiers.contains(&loaded.placement)) {
+            let why = "it names a manifest that depends on it";
+            return Err(Error::Dependency { id, why });
+        }
         let checked = check::commands(self.state.device, envelope.manifest(), &path)
             .and_then(|()| match self.procedure {
                 Procedure::Uninstall => Ok(()),

@@ -1,5 +1,16 @@
 //! What the tests of this crate share: keys, vectors, and devices.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test binary uses a part"
+)]
+
+mod recipient;
+mod recorder;
+
+pub use recipient::Recipient;
+pub use recorder::{Effect, Recorder, Visible};
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -10,9 +21,8 @@ use tamarack_cose::{
 };
 use tamarack_suit::{
     Action, Command, Common, ComponentId, Condition, DeviceError, Envelope, Error, Fetch, Identity,
-    IndexArgument, Manifest, MemoryDevice, NoFetch, Outcome, Parameter, Parameters, Processor,
-    ReportingPolicy, Section, Sequence, SequenceNumber, Severable, SingleAuthority, SuitDigest,
-    Uuid,
+    IndexArgument, Manifest, MemoryDevice, NoFetch, Outcome, Parameter, Parameters,
+    ReportingPolicy, Section, Sequence, SequenceNumber, Severable, SuitDigest, Uuid,
     author::{ComponentBuilder, Draft, ManifestBuilder},
 };
 
@@ -289,12 +299,8 @@ pub fn update_from(
     envelope: &[u8],
     fetch: &mut dyn Fetch,
 ) -> Outcome {
-    let crypto = crypto();
-    let trusted = [author.key];
-    let processor = Processor::new(&crypto, &trusted, &SingleAuthority);
-    in_transaction(device, |device| {
-        processor.update_bytes(device, fetch, envelope)
-    })
+    let recipient = Recipient::trusting([author.key]);
+    in_transaction(device, |device| recipient.update(device, fetch, envelope))
 }
 
 pub fn in_transaction(
@@ -334,13 +340,12 @@ pub fn ta_draft(number: u64, payload: &[u8]) -> Draft {
 
 /// The envelope is refused, and the device is as it was, without any transaction.
 pub fn refused_untouched(envelope: &[u8]) -> Error {
-    let author = author(2);
-    let crypto = crypto();
-    let trusted = [author.key];
-    let processor = Processor::new(&crypto, &trusted, &SingleAuthority);
-    let mut device = device();
-    let outcome = processor.update_bytes(&mut device, &mut NoFetch, envelope);
-    assert_eq!(device.components().count(), 0, "{:?}", outcome.result);
+    let recipient = Recipient::trusting([author(2).key]);
+    let mut device = Recorder::new(device());
+    let (outcome, effects) = device.observe(&mut NoFetch, |device, fetch| {
+        recipient.update(device, fetch, envelope)
+    });
+    assert_eq!(effects, [], "{:?}", outcome.result);
     assert!(!outcome.report.result.is_success());
     outcome.result.unwrap_err()
 }
@@ -351,4 +356,57 @@ pub fn problem(envelope: &[u8]) -> Problem {
         Error::Decode(error) => error.problem,
         other => panic!("{other}"),
     }
+}
+
+/// The examples of the manifest draft, by name: whole envelopes.
+pub fn suit_draft() -> Option<Vec<(String, Vec<u8>)>> {
+    let mut files: Vec<_> = vector_files("suit-draft", ".cbor")?
+        .into_iter()
+        .map(|(name, bytes)| {
+            let whole = match bytes.starts_with(&[0xd8, 0x6b]) {
+                true => bytes,
+                false => restore(&name, &bytes),
+            };
+            (name, whole)
+        })
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 13);
+    Some(files)
+}
+
+/// The files of a vectors folder with this ending.
+pub fn vector_files(folder: &str, ending: &str) -> Option<Vec<(String, Vec<u8>)>> {
+    let folder = vectors()?.join(folder);
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, path)
+    });
+    let mut files: Vec<_> = files
+        .filter(|(name, _)| name.ends_with(ending))
+        .map(|(name, path)| (name, std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    Some(files)
+}
+
+/// An untagged envelope of an encoded digest, authentication blocks, and the manifest's byte string.
+pub fn envelope_of(digest: &[u8], blocks: &[Vec<u8>], manifest_item: &[u8]) -> Vec<u8> {
+    let wrapper = Writer::build(|w| {
+        w.array(1 + blocks.len()).bytes(digest);
+        for block in blocks {
+            w.bytes(block);
+        }
+    });
+    Writer::build(|w| {
+        w.map(2).int(2).bytes(&wrapper).int(3).raw(manifest_item);
+    })
+}
+
+/// The array of algorithm and digest.
+pub fn encoded_digest(digest: &SuitDigest) -> Vec<u8> {
+    Writer::build(|w| {
+        w.array(2).int(digest.algorithm_id()).bytes(digest.bytes());
+    })
 }

@@ -1,0 +1,243 @@
+//! A device that writes down everything that is done to it, and can fail on demand.
+
+use std::{cell::RefCell, rc::Rc};
+
+use tamarack_suit::{
+    ComponentId, Device, DeviceError, Fetch, Identity, ManifestRecord, MemoryDevice, Outcome,
+    SequenceNumber, SuitDigest,
+};
+
+/// Something that a processor did outside itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    Begin(ComponentId),
+    Append(ComponentId),
+    Finish(ComponentId),
+    Remove(ComponentId),
+    Swap(ComponentId, ComponentId),
+    Invoke(ComponentId),
+    Record(ComponentId),
+    Forget(ComponentId),
+    Fetch(String),
+}
+
+impl Effect {
+    /// The components whose content it is about.
+    pub fn components(&self) -> Vec<&ComponentId> {
+        match self {
+            Self::Begin(id)
+            | Self::Append(id)
+            | Self::Finish(id)
+            | Self::Remove(id)
+            | Self::Invoke(id)
+            | Self::Record(id)
+            | Self::Forget(id) => vec![id],
+            Self::Swap(one, other) => vec![one, other],
+            Self::Fetch(_) => vec![],
+        }
+    }
+}
+
+type Log = Rc<RefCell<Vec<Effect>>>;
+
+/// A [`MemoryDevice`] under observation.
+pub struct Recorder {
+    pub inner: MemoryDevice,
+    log: Log,
+    /// The most bytes that one read returns; short reads are legal.
+    pub most_read: usize,
+    /// The number of the effect that fails, and all after it.
+    pub fails_at: Option<usize>,
+}
+
+impl Recorder {
+    pub fn new(inner: MemoryDevice) -> Self {
+        Self {
+            inner,
+            log: Log::default(),
+            most_read: usize::MAX,
+            fails_at: None,
+        }
+    }
+
+    /// Runs `work` in a transaction; returns its outcome and what it did.
+    pub fn observe(
+        &mut self,
+        fetch: &mut dyn Fetch,
+        work: impl FnOnce(&mut dyn Device, &mut dyn Fetch) -> Outcome,
+    ) -> (Outcome, Vec<Effect>) {
+        self.log.borrow_mut().clear();
+        let before = self.inner.clone();
+        let mut fetch = Observed {
+            inner: fetch,
+            log: Rc::clone(&self.log),
+        };
+        let outcome = work(self, &mut fetch);
+        if outcome.result.is_err() {
+            self.inner = before;
+        }
+        (outcome, self.log.take())
+    }
+
+    fn effect(&mut self, effect: Effect) -> Result<(), DeviceError> {
+        let mut log = self.log.borrow_mut();
+        log.push(effect);
+        match self.fails_at {
+            Some(at) if log.len() > at => Err(DeviceError::Failed("power".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+struct Observed<'f> {
+    inner: &'f mut dyn Fetch,
+    log: Log,
+}
+
+impl Fetch for Observed<'_> {
+    fn fetch(
+        &mut self,
+        uri: &str,
+        arguments: Option<&[u8]>,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
+    ) -> Result<(), DeviceError> {
+        self.log.borrow_mut().push(Effect::Fetch(uri.into()));
+        self.inner.fetch(uri, arguments, sink)
+    }
+}
+
+impl Device for Recorder {
+    fn identity(&self, component: &ComponentId) -> &Identity {
+        self.inner.identity(component)
+    }
+
+    fn supports(&self, component: &ComponentId) -> bool {
+        self.inner.supports(component)
+    }
+
+    fn length(&mut self, component: &ComponentId) -> Result<Option<u64>, DeviceError> {
+        self.inner.length(component)
+    }
+
+    fn read_at(
+        &mut self,
+        component: &ComponentId,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, DeviceError> {
+        let most = buffer.len().min(self.most_read);
+        self.inner.read_at(component, offset, &mut buffer[..most])
+    }
+
+    fn begin(&mut self, component: &ComponentId, length: Option<u64>) -> Result<(), DeviceError> {
+        self.effect(Effect::Begin(component.clone()))?;
+        self.inner.begin(component, length)
+    }
+
+    fn append(&mut self, component: &ComponentId, chunk: &[u8]) -> Result<(), DeviceError> {
+        self.effect(Effect::Append(component.clone()))?;
+        self.inner.append(component, chunk)
+    }
+
+    fn finish(&mut self, component: &ComponentId) -> Result<(), DeviceError> {
+        self.effect(Effect::Finish(component.clone()))?;
+        self.inner.finish(component)
+    }
+
+    fn remove(&mut self, component: &ComponentId) -> Result<(), DeviceError> {
+        self.effect(Effect::Remove(component.clone()))?;
+        self.inner.remove(component)
+    }
+
+    fn swap(&mut self, one: &ComponentId, other: &ComponentId) -> Result<(), DeviceError> {
+        self.effect(Effect::Swap(one.clone(), other.clone()))?;
+        self.inner.swap(one, other)
+    }
+
+    fn slot(&mut self, component: &ComponentId) -> Option<u64> {
+        self.inner.slot(component)
+    }
+
+    fn invoke(
+        &mut self,
+        component: &ComponentId,
+        arguments: Option<&[u8]>,
+    ) -> Result<(), DeviceError> {
+        self.effect(Effect::Invoke(component.clone()))?;
+        self.inner.invoke(component, arguments)
+    }
+
+    fn now(&mut self) -> Option<u64> {
+        self.inner.now()
+    }
+
+    fn manifest(&mut self, id: &ComponentId) -> Result<Option<ManifestRecord>, DeviceError> {
+        self.inner.manifest(id)
+    }
+
+    fn manifests(&mut self) -> Result<Vec<ManifestRecord>, DeviceError> {
+        self.inner.manifests()
+    }
+
+    fn record_manifest(
+        &mut self,
+        record: &ManifestRecord,
+        envelope: &[u8],
+    ) -> Result<(), DeviceError> {
+        self.effect(Effect::Record(record.id.clone()))?;
+        self.inner.record_manifest(record, envelope)
+    }
+
+    fn forget_manifest(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
+        self.effect(Effect::Forget(id.clone()))?;
+        self.inner.forget_manifest(id)
+    }
+}
+
+/// What can be seen of a device: the contents of components that are no manifests, each manifest's
+/// record without who signed it, and what was started. How the envelopes of manifests are kept is the
+/// processor's own business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visible {
+    pub components: Vec<(ComponentId, Vec<u8>)>,
+    pub manifests: Vec<Kept>,
+    pub invoked: Vec<(ComponentId, Vec<u8>)>,
+}
+
+/// The part of a [`ManifestRecord`] that a manifest determines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub id: ComponentId,
+    pub sequence_number: SequenceNumber,
+    pub digest: SuitDigest,
+    pub components: Vec<ComponentId>,
+    pub dependencies: Vec<ComponentId>,
+    pub root: bool,
+}
+
+impl Visible {
+    pub fn of(device: &MemoryDevice) -> Self {
+        let manifests: Vec<_> = Device::manifests(&mut device.clone())
+            .unwrap()
+            .into_iter()
+            .map(|record| Kept {
+                id: record.id,
+                sequence_number: record.sequence_number,
+                digest: record.digest,
+                components: record.components,
+                dependencies: record.dependencies,
+                root: record.root,
+            })
+            .collect();
+        let components = device
+            .components()
+            .filter(|id| manifests.iter().all(|kept| kept.id != **id))
+            .map(|id| (id.clone(), device.content(id).unwrap().to_vec()))
+            .collect();
+        Self {
+            components,
+            manifests,
+            invoked: device.invoked().to_vec(),
+        }
+    }
+}
