@@ -13,7 +13,10 @@ use std::sync::LazyLock;
 
 use common::*;
 use generator::{any, mutate, valid};
-use proptest::{collection::vec, prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest}};
+use proptest::{
+    collection::vec,
+    prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest},
+};
 use tamarack_suit::{
     Access, ComponentId, Envelope, Limits, Manifest, NoFetch, SuitDigest, author::Draft,
     explain::describe, report::Report,

@@ -15,8 +15,8 @@ use tamarack_cose::{
 };
 use tamarack_suit::{
     Action, Command, Comparison, Condition, Envelope, Error, IndexArgument, LanguageText, Limits,
-    Manifest, Parameter, ReportingPolicy, Section, Sequence, SequenceNumber, Severable,
-    SuitDigest, Text, Uuid, Version, VersionMatch,
+    Manifest, Parameter, ReportingPolicy, Section, Sequence, SequenceNumber, Severable, SuitDigest,
+    Text, Uuid, Version, VersionMatch,
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
 };
 
@@ -116,15 +116,24 @@ fn structured_parameters_are_wrapped_and_scalars_are_not() {
             w.int(label);
         });
         let unwrapped = setting(&[&head[..], &value].concat());
-        assert!(matches!(install_problem(&unwrapped), Problem::Expected(_)), "{label}");
+        assert!(
+            matches!(install_problem(&unwrapped), Problem::Expected(_)),
+            "{label}"
+        );
         let wrapped = setting(&[&head[..], &bytes(&value)].concat());
         assert_eq!(install_decodes(&wrapped).encode(), wrapped, "{label}");
     }
     // A COSE_Encrypt in its byte string is a matter of its own; bare, it is no parameter.
-    assert!(matches!(install_problem(&setting(&[19, 0x80])), Problem::Expected(_)));
+    assert!(matches!(
+        install_problem(&setting(&[19, 0x80])),
+        Problem::Expected(_)
+    ));
     for (label, value) in [(4, vec![1]), (5, vec![0]), (14, vec![7]), (22, vec![0])] {
         let wrapped = setting(&[&[label][..], &bytes(&value)].concat());
-        assert!(matches!(install_problem(&wrapped), Problem::Expected(_)), "{label}");
+        assert!(
+            matches!(install_problem(&wrapped), Problem::Expected(_)),
+            "{label}"
+        );
         let plain = setting(&[&[label][..], &value].concat());
         assert_eq!(install_decodes(&plain).encode(), plain, "{label}");
     }
@@ -145,7 +154,10 @@ fn the_author_uses_registered_labels_and_custom_ones_are_kept() {
     for command in commands(draft.manifest()) {
         assert!((1..=35).contains(&command.label()), "{}", command.label());
         if let Command::SetParameters(list) | Command::OverrideParameters(list) = command {
-            assert!(list.iter().all(|parameter| (1..=30).contains(&parameter.label())));
+            assert!(
+                list.iter()
+                    .all(|parameter| (1..=30).contains(&parameter.label()))
+            );
         }
     }
     // A custom command with each kind of argument, and a custom parameter beside it.
@@ -211,12 +223,17 @@ fn authenticity_comes_before_decoding() {
     });
     let item = bytes(&junk);
     let digest = encoded_digest(&SuitDigest::sha256(&crypto(), &item));
-    let stranger =
-        tamarack_cose::sign1_detached(&*author(4).signer, &digest, None).unwrap();
+    let stranger = tamarack_cose::sign1_detached(&*author(4).signer, &digest, None).unwrap();
     // Nobody vouches for it, so nobody looks into it.
     let envelope = envelope_of(&digest, &[stranger], &item);
-    assert!(matches!(refused_untouched(&envelope), Error::Unauthorized(_)));
-    assert_eq!(refused_untouched(&envelope_of(&digest, &[], &item)), Error::Unsigned);
+    assert!(matches!(
+        refused_untouched(&envelope),
+        Error::Unauthorized(_)
+    ));
+    assert_eq!(
+        refused_untouched(&envelope_of(&digest, &[], &item)),
+        Error::Unsigned
+    );
     // Signed by whom it should be, it is looked into, and refused.
     assert!(matches!(
         refused_untouched(&sign_raw(&author(2), &junk)),
@@ -236,11 +253,20 @@ fn every_signature_is_one_of_the_digest_as_it_is_now() {
     let decoded = Envelope::decode(&both).unwrap();
     let digest = encoded_digest(&decoded.claimed_digest());
     let mut algorithms = Vec::new();
-    for (block, author) in decoded.authentication_blocks().iter().zip([&p256, &ed25519]) {
+    for (block, author) in decoded
+        .authentication_blocks()
+        .iter()
+        .zip([&p256, &ed25519])
+    {
         let block = Signed::decode(block).unwrap();
         let (key, payload) = block.verify(&crypto, &[author.key], Some(&digest)).unwrap();
         assert_eq!((key, payload), (author.key, &digest[..]));
-        algorithms.extend(block.signatures().iter().map(|headers| headers.algorithm_id()));
+        algorithms.extend(
+            block
+                .signatures()
+                .iter()
+                .map(|headers| headers.algorithm_id()),
+        );
     }
     assert_eq!(algorithms, [Some(-9), Some(-19)]);
 
@@ -255,7 +281,10 @@ fn every_signature_is_one_of_the_digest_as_it_is_now() {
     assert_eq!(added.claimed_digest(), one.claimed_digest());
     assert_eq!(added.claimed_digest(), draft.digest(&crypto));
     let recipient = Recipient::trusting([ed25519.key]);
-    assert_eq!(recipient.authenticate(&added).unwrap().signers(), [ed25519.key]);
+    assert_eq!(
+        recipient.authenticate(&added).unwrap().signers(),
+        [ed25519.key]
+    );
 
     // Nothing is signed that was changed since.
     let mut changed = alone.clone();
@@ -291,7 +320,10 @@ fn what_can_be_severed_is_moved_and_leaves_its_digest() {
     assert_eq!(&decoded.unverified_manifest().unwrap(), manifest);
     for severed in decoded.severed() {
         let digest = SuitDigest::sha256(&crypto, severed.item());
-        match Section::ALL.iter().find(|section| section.label() == severed.label) {
+        match Section::ALL
+            .iter()
+            .find(|section| section.label() == severed.label)
+        {
             Some(section) => {
                 assert_eq!(manifest.section(*section).unwrap().digest(), Some(digest));
                 let before = whole.section(*section).unwrap().content().unwrap();
@@ -300,12 +332,22 @@ fn what_can_be_severed_is_moved_and_leaves_its_digest() {
             None => assert_eq!(severed.label, 23),
         }
     }
-    let mut labels: Vec<_> = decoded.severed().iter().map(|severed| severed.label).collect();
+    let mut labels: Vec<_> = decoded
+        .severed()
+        .iter()
+        .map(|severed| severed.label)
+        .collect();
     labels.sort_unstable();
     assert_eq!(labels, [15, 20, 23]);
     // In the manifest the digest is an array and not wrapped.
     let encoded = manifest.encode();
-    let digest = encoded_digest(&manifest.section(Section::Install).unwrap().digest().unwrap());
+    let digest = encoded_digest(
+        &manifest
+            .section(Section::Install)
+            .unwrap()
+            .digest()
+            .unwrap(),
+    );
     let member = [&[20][..], &digest].concat();
     assert!(encoded.windows(member.len()).any(|window| window == member));
     // Sections that stay inline are refused as digests.
@@ -386,7 +428,9 @@ fn sequence_number_and_reference_are_plain() {
         assert_eq!(reader.int("label").unwrap(), 4);
         assert_eq!(reader.text("reference").unwrap(), "https://example.com/x");
     }
-    let negative = [0xa3, 1, 1, 2, 0x20, 3, 0x46, 0xa1, 2, 0x81, 0x81, 0x41, b'a'];
+    let negative = [
+        0xa3, 1, 1, 2, 0x20, 3, 0x46, 0xa1, 2, 0x81, 0x81, 0x41, b'a',
+    ];
     assert!(matches!(
         problem(&sign_raw(&author(2), &negative)),
         Problem::Expected(_)
@@ -424,7 +468,11 @@ fn text_is_a_map_by_language_and_component() {
     assert_eq!(reader.map("languages").unwrap(), 2);
     // The shorter key is first: bytewise order of the encoded keys.
     assert_eq!(reader.text("language").unwrap(), "en");
-    let refused = |content: &[u8]| Text::decode(content, &Limits::default()).unwrap_err().problem;
+    let refused = |content: &[u8]| {
+        Text::decode(content, &Limits::default())
+            .unwrap_err()
+            .problem
+    };
     for bad in [
         &[0xa0][..],
         &[0x80],
@@ -464,7 +512,10 @@ fn components_are_lists_of_byte_strings() {
         &[0xf6],
     ] {
         assert!(
-            matches!(problem(&with(bad)), Problem::Expected(_) | Problem::OutOfBounds(_)),
+            matches!(
+                problem(&with(bad)),
+                Problem::Expected(_) | Problem::OutOfBounds(_)
+            ),
             "{bad:02x?}"
         );
     }
@@ -493,7 +544,11 @@ fn built_manifests_set_what_they_use_and_check_what_they_store() {
         Command::Condition(..) | Command::SetComponentIndex(_) | Command::OverrideParameters(_)
     )));
     // Values that must hold are not up to a dependent.
-    assert!(!commands(manifest).iter().any(|c| matches!(c, Command::SetParameters(_))));
+    assert!(
+        !commands(manifest)
+            .iter()
+            .any(|c| matches!(c, Command::SetParameters(_)))
+    );
     for (section, sequence) in manifest.sections() {
         let sequence = sequence.content().unwrap();
         // What the shared sequence set, and then this one, by index.
@@ -533,7 +588,10 @@ fn built_manifests_set_what_they_use_and_check_what_they_store() {
                 other => panic!("{}: {}", section.name(), other.name()),
             };
             assert!(set.contains(&(index, needs)), "{}: {needs}", section.name());
-            if matches!(located.command, Command::Action(Action::Fetch | Action::Write, _)) {
+            if matches!(
+                located.command,
+                Command::Action(Action::Fetch | Action::Write, _)
+            ) {
                 stored = Some(index);
             }
         }
@@ -548,7 +606,11 @@ fn built_manifests_set_what_they_use_and_check_what_they_store() {
 // req: SUIT-COM-015
 #[test]
 fn component_indices_are_numbers_true_or_lists() {
-    for good in [&[0x82, 12, 0][..], &[0x82, 12, 0xf5], &[0x82, 12, 0x82, 0, 1]] {
+    for good in [
+        &[0x82, 12, 0][..],
+        &[0x82, 12, 0xf5],
+        &[0x82, 12, 0x82, 0, 1],
+    ] {
         assert_eq!(install_decodes(good).encode(), good);
     }
     for bad in [
@@ -561,7 +623,10 @@ fn component_indices_are_numbers_true_or_lists() {
         &[0x82, 12, 0xf6],
     ] {
         assert!(
-            matches!(install_problem(bad), Problem::Expected(_) | Problem::OutOfBounds(_)),
+            matches!(
+                install_problem(bad),
+                Problem::Expected(_) | Problem::OutOfBounds(_)
+            ),
             "{bad:02x?}"
         );
     }
@@ -586,9 +651,19 @@ fn every_command_without_an_argument_has_a_reporting_policy() {
             assert_eq!(found.reports_success(), policy & 5 != 0);
             assert_eq!(found.reports_failure(), policy & 10 != 0);
         }
-        for bad in [&[16][..], &[0x18, 255], &[0x20], &[0xf6], &[0xf5], &[0x41, 1]] {
+        for bad in [
+            &[16][..],
+            &[0x18, 255],
+            &[0x20],
+            &[0xf6],
+            &[0xf5],
+            &[0x41, 1],
+        ] {
             let problem = install_problem(&[&head[..], bad].concat());
-            assert!(matches!(problem, Problem::Expected(_) | Problem::OutOfBounds(_)));
+            assert!(matches!(
+                problem,
+                Problem::Expected(_) | Problem::OutOfBounds(_)
+            ));
         }
     }
     assert_eq!(ReportingPolicy::new(16), None);
@@ -596,7 +671,10 @@ fn every_command_without_an_argument_has_a_reporting_policy() {
         let content = Writer::build(|w| {
             w.array(2).int(label).bool(false);
         });
-        assert!(matches!(install_problem(&content), Problem::Expected(_)), "{label}");
+        assert!(
+            matches!(install_problem(&content), Problem::Expected(_)),
+            "{label}"
+        );
     }
 }
 
@@ -623,7 +701,10 @@ fn nested_sequences_are_wrapped_and_have_no_policy() {
         &[0x82, 15, 0x43, 0x82, 14, 15],
         &[0x82, 15, 0x82, 0xf6, 0xf6],
     ] {
-        assert!(matches!(install_problem(bad), Problem::Expected(_)), "{bad:02x?}");
+        assert!(
+            matches!(install_problem(bad), Problem::Expected(_)),
+            "{bad:02x?}"
+        );
     }
 }
 
@@ -733,11 +814,20 @@ fn dependencies_are_a_sorted_map_by_index() {
             w.map(3).int(1).uint(1).int(2).uint(1).int(3).bytes(&common);
         });
         Manifest::decode(&manifest, &Limits::default())
-            .map(|decoded| (decoded.encode() == manifest, decoded.common.dependencies.len()))
+            .map(|decoded| {
+                (
+                    decoded.encode() == manifest,
+                    decoded.common.dependencies.len(),
+                )
+            })
             .map_err(|error| error.problem)
     };
     assert_eq!(decode(&[0xa2, 0, 0xa0, 1, 0xa0]), Ok((true, 2)));
-    assert_eq!(decode(&[0xa2, 1, 0xa0, 0, 0xa0]), Ok((false, 2)), "sorted when written");
+    assert_eq!(
+        decode(&[0xa2, 1, 0xa0, 0, 0xa0]),
+        Ok((false, 2)),
+        "sorted when written"
+    );
     for bad in [
         &[0xa0][..],
         &[0x81, 0],
@@ -746,7 +836,10 @@ fn dependencies_are_a_sorted_map_by_index() {
         &[0xa1, 0, 0xa1, 1, 0x41, b'x'],
     ] {
         assert!(
-            matches!(decode(bad), Err(Problem::Expected(_) | Problem::OutOfBounds(_))),
+            matches!(
+                decode(bad),
+                Err(Problem::Expected(_) | Problem::OutOfBounds(_))
+            ),
             "{bad:02x?}"
         );
     }
@@ -757,8 +850,16 @@ fn dependencies_are_a_sorted_map_by_index() {
 fn versions_are_wrapped_lists_of_numbers() {
     let draft = built();
     let encoded = draft.manifest().encode();
-    assert!(encoded.windows(5).any(|window| window == [6, 0x43, 0x82, 1, 0]));
-    for bad in [&[6, 0x82, 1, 0][..], &[6, 0x41, 0x80], &[6, 0x43, 0x82, 3, 0x81]] {
+    assert!(
+        encoded
+            .windows(5)
+            .any(|window| window == [6, 0x43, 0x82, 1, 0])
+    );
+    for bad in [
+        &[6, 0x82, 1, 0][..],
+        &[6, 0x41, 0x80],
+        &[6, 0x43, 0x82, 3, 0x81],
+    ] {
         let mut manifest = raw_manifest(&[]);
         manifest[0] += 1;
         manifest.extend(bad);
@@ -784,7 +885,11 @@ fn integrated_payloads_come_before_the_network() {
         let payload = Writer::build(|w| {
             w.text(key).bytes(b"payload");
         });
-        sign_with_members(&author, &raw_manifest(&[(20, &install(location))]), &[payload])
+        sign_with_members(
+            &author,
+            &raw_manifest(&[(20, &install(location))]),
+            &[payload],
+        )
     };
     let asked = |envelope: &[u8]| {
         let mut server = Server::with("coap://x", b"payload");
@@ -793,7 +898,15 @@ fn integrated_payloads_come_before_the_network() {
         (outcome.result.is_ok(), server.requests.len())
     };
     assert_eq!(asked(&envelope("coap://x", "coap://x")), (true, 0));
-    assert_eq!(asked(&envelope("coap://x", "coap://X")), (true, 1), "character for character");
+    assert_eq!(
+        asked(&envelope("coap://x", "coap://X")),
+        (true, 1),
+        "character for character"
+    );
     assert_eq!(asked(&envelope("#x", "#x")), (true, 0));
-    assert_eq!(asked(&envelope("#x", "#y")), (false, 0), "a fragment is never asked for");
+    assert_eq!(
+        asked(&envelope("#x", "#y")),
+        (false, 0),
+        "a fragment is never asked for"
+    );
 }

@@ -359,4 +359,3 @@ fn digest(algorithm: i64, bytes: &[u8]) -> Vec<u8> {
     });
     self::install(&install)
 }
-

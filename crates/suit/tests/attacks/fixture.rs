@@ -192,7 +192,10 @@ pub fn run(folder: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
     let readme = fs::read_to_string(folder.join("README.md")).unwrap();
-    assert!(readme.contains("The attacker ") && readme.lines().count() >= 5, "{name}");
+    assert!(
+        readme.contains("The attacker ") && readme.lines().count() >= 5,
+        "{name}"
+    );
     let expected = fs::read_to_string(folder.join("expect.json")).unwrap();
     let expected: Value = serde_json::from_str(&expected).unwrap();
     let rights: Vec<(PublicKey, Option<ComponentId>)> = expected["trusted"]
@@ -210,11 +213,12 @@ pub fn run(folder: &Path) -> Vec<String> {
         access == Access::Dependency
             || rights.iter().any(|(key, prefix)| {
                 signers.contains(key)
-                    && prefix.as_ref().is_none_or(|prefix| component.starts_with(prefix))
+                    && prefix
+                        .as_ref()
+                        .is_none_or(|prefix| component.starts_with(prefix))
             })
     };
-    let recipient =
-        Recipient::trusting(rights.iter().map(|(key, _)| *key)).with_access(&access);
+    let recipient = Recipient::trusting(rights.iter().map(|(key, _)| *key)).with_access(&access);
     let mut inner: MemoryDevice = device();
     for (component, text) in expected["holds"].as_object().into_iter().flatten() {
         inner.put(&id(component), text.as_str().unwrap().as_bytes());
@@ -246,7 +250,9 @@ pub fn run(folder: &Path) -> Vec<String> {
         };
         if found != expected {
             let result = &outcome.result;
-            wrong.push(format!("{name}/{file}: expected {expected:?}, found {found:?}, {result:?}"));
+            wrong.push(format!(
+                "{name}/{file}: expected {expected:?}, found {found:?}, {result:?}"
+            ));
         }
         assert_eq!(outcome.report.result.is_success(), outcome.result.is_ok());
         if outcome.result.is_err() {

@@ -40,7 +40,10 @@ static ATTACKS: LazyLock<Vec<String>> = LazyLock::new(|| {
         attacks.iter().for_each(Attack::write);
     }
     attacks.iter().for_each(Attack::assert_current);
-    attacks.iter().map(|attack| attack.name.to_owned()).collect()
+    attacks
+        .iter()
+        .map(|attack| attack.name.to_owned())
+        .collect()
 });
 
 #[test]

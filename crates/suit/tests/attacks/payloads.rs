@@ -7,7 +7,11 @@ use crate::{common::*, fixture::Attack};
 /// Fetches `payload` from `location` and verifies it; `size` is what the manifest says.
 fn fetching(location: &'static str, payload: &[u8], size: u64) -> Vec<u8> {
     install(vec![
-        set([uri(location), digest_of(payload), Parameter::ImageSize(size)]),
+        set([
+            uri(location),
+            digest_of(payload),
+            Parameter::ImageSize(size),
+        ]),
         action(Action::Fetch),
         condition(Condition::ImageMatch),
     ])

@@ -244,7 +244,11 @@ fn evil() -> Vec<u8> {
 fn severed(member: Option<&[u8]>) -> Vec<u8> {
     let draft = ta_draft(1, b"payload").sever(&crypto(), Section::Install);
     let manifest = draft.manifest();
-    assert!(manifest.section(Section::Install).is_some_and(|s| Severable::digest(s).is_some()));
+    assert!(
+        manifest
+            .section(Section::Install)
+            .is_some_and(|s| Severable::digest(s).is_some())
+    );
     let members: Vec<_> = member
         .map(|content| {
             Writer::build(|w| {

@@ -108,13 +108,21 @@ impl<'s> Judge<'s> {
         // As if nothing had been changed.
         if run.result == self.unchanged.result && run.after == self.unchanged.after {
             let same_effects = run.effects == self.unchanged.effects;
-            assert!(self.changes_nothing(changed, region, at, range), "{}", place());
+            assert!(
+                self.changes_nothing(changed, region, at, range),
+                "{}",
+                place()
+            );
             assert!(same_effects, "{}: {:?}", place(), run.effects);
             return;
         }
         // Found out by a payload's own digest, while the transaction is still open.
         assert!(run.result.is_err(), "{}", place());
-        assert!(matches!(region, Region::Key(_) | Region::Payload(_)), "{}", place());
+        assert!(
+            matches!(region, Region::Key(_) | Region::Payload(_)),
+            "{}",
+            place()
+        );
         assert_eq!(run.after, self.before, "{}", place());
         let reaches_outside =
             |effect: &Effect| matches!(effect, Effect::Invoke(_) | Effect::Record(_));
@@ -194,7 +202,10 @@ fn truncate_everywhere(sample: &Sample) {
     for length in 0..sample.envelope.len() {
         let run = judge.run(&sample.envelope[..length], &mut sample.server());
         let name = &sample.name;
-        assert!(matches!(run.result, Err(Error::Decode(_))), "{name}: {length}");
+        assert!(
+            matches!(run.result, Err(Error::Decode(_))),
+            "{name}: {length}"
+        );
         assert_eq!(run.effects, [], "{name}: {length}");
     }
 }
@@ -203,7 +214,11 @@ fn truncate_everywhere(sample: &Sample) {
 fn flip_what_is_served(sample: &Sample) {
     let judge = Judge::new(sample);
     for (uri, content) in &sample.served {
-        if !judge.unchanged.effects.contains(&Effect::Fetch(uri.clone())) {
+        if !judge
+            .unchanged
+            .effects
+            .contains(&Effect::Fetch(uri.clone()))
+        {
             continue;
         }
         for at in 0..content.len() {

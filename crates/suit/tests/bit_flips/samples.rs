@@ -146,9 +146,7 @@ pub fn ours() -> Vec<Sample> {
             )],
         };
         let draft = integrated().text(text).build().unwrap();
-        one(draft
-            .sever(&crypto, Section::Install)
-            .sever_text(&crypto))
+        one(draft.sever(&crypto, Section::Install).sever_text(&crypto))
     });
     put("written-content-and-version", {
         let draft = ManifestBuilder::new(SequenceNumber(1 << 40))

@@ -1,5 +1,10 @@
 //! What the tests of this crate share: keys, vectors, and devices.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test binary uses a part"
+)]
 
 mod recipient;
 mod recorder;

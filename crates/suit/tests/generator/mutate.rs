@@ -94,11 +94,7 @@ fn fits(change: &Change, command: &Command<'_>) -> bool {
 }
 
 /// The sequence with its `left`th fitting command changed; counts as [`Sequence::walk`] does.
-fn altered(
-    sequence: &Sequence<'static>,
-    change: &Change,
-    left: &mut usize,
-) -> Sequence<'static> {
+fn altered(sequence: &Sequence<'static>, change: &Change, left: &mut usize) -> Sequence<'static> {
     let mut commands = Vec::new();
     for located in sequence.commands() {
         let command = &located.command;

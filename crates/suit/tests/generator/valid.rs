@@ -7,8 +7,7 @@ use tamarack_cose::DigestAlgorithm;
 use tamarack_suit::{
     Action, Command, Common, ComponentId, Condition, Dependency, Envelope, IndexArgument,
     LanguageText, Manifest, Parameter, Parameters, ReportingPolicy, Section, SequenceNumber,
-    Severable, SuitDigest, Text, Version,
-    author::Draft,
+    Severable, SuitDigest, Text, Version, author::Draft,
 };
 
 use crate::common::*;
@@ -119,7 +118,12 @@ fn piece() -> impl Strategy<Value = Piece> {
     use prop::sample::select;
     (
         vec(any::<u8>(), 0..40),
-        select(vec![Source::Written, Source::Integrated, Source::Fetched, Source::Copied]),
+        select(vec![
+            Source::Written,
+            Source::Integrated,
+            Source::Fetched,
+            Source::Copied,
+        ]),
         select(vec![
             Around::Nothing,
             Around::Run,
@@ -218,7 +222,8 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             // Whoever is trusted for the dependent is for the dependency, too.
             inner.signers = plan.signers;
             // A manifest that has an uninstall section, for its dependency's sake, has to remove its own.
-            if inner.uninstall != Uninstall::ByProcessor && plan.uninstall == Uninstall::ByProcessor {
+            if inner.uninstall != Uninstall::ByProcessor && plan.uninstall == Uninstall::ByProcessor
+            {
                 plan.uninstall = Uninstall::OneByOne;
             }
             Box::new(Bring {
@@ -297,14 +302,20 @@ impl Plan {
         for at in 0..self.pieces.len() {
             let mut wanted = vec![Parameter::ImageDigest(self.digest(at))];
             wanted.extend(self.size(at));
-            validates.extend([index(at as u64), set(wanted), self.check(Condition::ImageMatch)]);
+            validates.extend([
+                index(at as u64),
+                set(wanted),
+                self.check(Condition::ImageMatch),
+            ]);
         }
         if self.uninstall != Uninstall::ByProcessor {
             let removes = sections.entry(Section::Uninstall).or_default();
             removes.extend(self.removes());
         }
         let common = Common {
-            components: (0..self.pieces.len()).map(|at| self.component(at)).collect(),
+            components: (0..self.pieces.len())
+                .map(|at| self.component(at))
+                .collect(),
             dependencies: self
                 .dependency
                 .iter()
