@@ -17,7 +17,8 @@ use tamarack_suit::{
     Action, Command, Comparison, Condition, Envelope, Error, IndexArgument, LanguageText, Limits,
     Manifest, Parameter, ReportingPolicy, Section, Sequence, SequenceNumber, Severable, SuitDigest,
     Text, Uuid, Version, VersionMatch,
-    author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
+    author::{BuildError, ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
+    explain::describe,
 };
 
 /// What is wrong with an install sequence, under a good signature.
@@ -908,5 +909,71 @@ fn integrated_payloads_come_before_the_network() {
         asked(&envelope("#x", "#y")),
         (false, 0),
         "a fragment is never asked for"
+    );
+}
+
+// req: SUIT-MAN-010
+#[test]
+fn text_is_about_components_of_the_manifest() {
+    let about = |component: &str| {
+        let text = Text {
+            languages: vec![(
+                "en".into(),
+                LanguageText {
+                    manifest: vec![],
+                    components: vec![(id(component), vec![(5, "what it is".into())])],
+                },
+            )],
+        };
+        ManifestBuilder::new(SequenceNumber(1))
+            .text(text)
+            .component(ComponentBuilder::new(id("app/a")).content(&crypto(), *b"a"))
+            .build()
+    };
+    assert!(about("app/a").is_ok());
+    assert_eq!(
+        about("app/b").unwrap_err(),
+        BuildError::TextComponent(id("app/b"))
+    );
+}
+
+// req: SUIT-UPD-010
+#[test]
+fn text_is_shown_harmlessly_and_never_acted_on() {
+    let hostile = "> 1.0\u{1b}[2J\r\u{202e}<script>\u{0}\n1: fake";
+    let text = |required: &str| Text {
+        languages: vec![(
+            "en".into(),
+            LanguageText {
+                manifest: vec![(1, hostile.to_owned().into())],
+                components: vec![(
+                    id("app/a"),
+                    vec![
+                        (7, required.to_owned().into()),
+                        (5, hostile.to_owned().into()),
+                    ],
+                )],
+            },
+        )],
+    };
+    let signed_with = |required: &str| {
+        let draft = ManifestBuilder::new(SequenceNumber(1))
+            .text(text(required))
+            .component(ComponentBuilder::new(id("app/a")).content(&crypto(), *b"a"))
+            .build()
+            .unwrap();
+        signed(&draft)
+    };
+    // A version that nothing fulfils is words.
+    let envelope = signed_with("> 99999");
+    assert_eq!(update(&mut device(), &author(2), &envelope).result, Ok(()));
+    let envelope = signed_with("= 1.0");
+    let shown = describe(&Envelope::decode(&envelope).unwrap(), None).to_string();
+    let dangerous = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
+    assert_eq!(shown.chars().find(dangerous), None);
+    assert!(
+        !shown
+            .lines()
+            .any(|line| line.trim_start().starts_with("1: fake"))
     );
 }

@@ -103,6 +103,7 @@ impl ManifestBuilder {
             return Err(BuildError::Empty);
         }
         self.refuse_duplicate_identifiers()?;
+        self.refuse_text_about_others()?;
         let mut manifest = Manifest::new(self.sequence_number, self.common());
         manifest.component_id.clone_from(&self.manifest_id);
         manifest.reference_uri = self.reference_uri.clone().map(Into::into);
@@ -159,6 +160,17 @@ impl ManifestBuilder {
             seen.push(id);
         }
         Ok(())
+    }
+
+    // req: SUIT-MAN-010
+    fn refuse_text_about_others(&self) -> Result<(), BuildError> {
+        let languages = self.text.iter().flat_map(|text| &text.languages);
+        let mut described = languages.flat_map(|(_, text)| &text.components);
+        let listed = |id: &ComponentId| self.components.iter().any(|component| component.id == *id);
+        match described.find(|(id, _)| !listed(id)) {
+            Some((id, _)) => Err(BuildError::TextComponent(id.clone())),
+            None => Ok(()),
+        }
     }
 
     fn common(&self) -> Common<'static> {

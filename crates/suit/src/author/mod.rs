@@ -62,6 +62,9 @@ pub enum BuildError {
     /// Two components, or a component and a dependency, have one identifier.
     #[error("the identifier {0} occurs twice")]
     DuplicateIdentifier(crate::ComponentId),
+    /// The text describes a component that is not listed.
+    #[error("the text is about {0}, which is no component of the manifest")]
+    TextComponent(crate::ComponentId),
     /// What was built does not decode: it exceeds a limit or breaks a rule.
     #[error("the manifest would not be accepted: {0}")]
     Invalid(#[from] DecodeError),

@@ -169,13 +169,13 @@ pub fn attacks() -> Vec<Attack> {
             let digest = Writer::build(|w| {
                 w.array(2).int(-16).bytes(&crypto().sha256(&item)[..16]);
             });
-            envelope_of(&digest, &[other_block.clone()], &item)
+            envelope_of(&digest, std::slice::from_ref(&other_block), &item)
         }, "Decode(OutOfBounds)")
         .refused("sha-384-label", {
             let digest = Writer::build(|w| {
                 w.array(2).int(-43).bytes(&crypto().sha256(&item));
             });
-            envelope_of(&digest, &[other_block.clone()], &item)
+            envelope_of(&digest, std::slice::from_ref(&other_block), &item)
         }, "Decode(OutOfBounds)")
         .refused("unknown-algorithm", {
             let digest = Writer::build(|w| {
