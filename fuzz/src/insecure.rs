@@ -18,6 +18,7 @@ pub fn provider() -> CryptoProvider {
         macs: &Insecure,
         aead: &Insecure,
         kdf: &Insecure,
+        ..tamarack_cose::rustcrypto::provider()
     }
 }
 
@@ -115,5 +116,9 @@ impl Aead for Insecure {
 impl KeyDerivation for Insecure {
     fn derive(&self, _: &[u8], _: &[u8], _: &[u8]) -> [u8; 32] {
         [5; 32]
+    }
+
+    fn extract(&self, _: &[u8], _: &[u8]) -> [u8; 32] {
+        [6; 32]
     }
 }

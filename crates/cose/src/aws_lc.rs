@@ -14,7 +14,9 @@ use aws_lc_rs::{
 use crate::{
     Aead, CryptoProvider, DigestAlgorithm, DigestContext, DigestValue, Digests, Error,
     KeyDerivation, KeyError, MacAlgorithm, Macs, PublicKey, SecretKey, SecureRandom,
-    SignatureAlgorithm, Signatures, Signer,
+    SignatureAlgorithm, Signatures, Signer, SymmetricKey,
+    ciphers::SharedCiphers,
+    encrypt::{Curve, DecryptionKey, EncryptionKey, KeyAgreements},
 };
 
 /// The provider.
@@ -28,6 +30,9 @@ pub fn provider() -> CryptoProvider {
         macs: &AwsLc,
         aead: &AwsLc,
         kdf: &AwsLc,
+        // AWS-LC offers no authenticated cipher over a stream, and no AES-192 key wrap.
+        ciphers: &SharedCiphers,
+        agreements: &AwsLc,
     }
 }
 
@@ -229,5 +234,42 @@ impl KeyDerivation for AwsLc {
         // The output is one hash long, which HKDF always gives.
         debug_assert!(filled.is_ok(), "32 bytes are within HKDF's bounds");
         out
+    }
+    fn extract(&self, secret: &[u8], salt: &[u8]) -> [u8; 32] {
+        // RFC 5869 section 2.2: extraction is HMAC under the salt.
+        let extracted = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), secret);
+        let mut out = [0; 32];
+        for (to, from) in out.iter_mut().zip(extracted.as_ref()) {
+            *to = *from;
+        }
+        out
+    }
+}
+
+fn agreement_algorithm(curve: Curve) -> &'static agreement::Algorithm {
+    match curve {
+        Curve::P256 => &agreement::ECDH_P256,
+        Curve::X25519 => &agreement::X25519,
+    }
+}
+
+impl KeyAgreements for AwsLc {
+    fn public_key(&self, curve: Curve, secret: &[u8; 32]) -> Result<EncryptionKey, Error> {
+        let key = agreement::PrivateKey::from_private_key(agreement_algorithm(curve), secret)
+            .map_err(|_| KeyError::Invalid)?
+            .compute_public_key()
+            .map_err(|_| KeyError::Invalid)?;
+        Ok(EncryptionKey::from_point(curve, key.as_ref())?)
+    }
+
+    fn agree(&self, key: &DecryptionKey, peer: &EncryptionKey) -> Result<SymmetricKey, Error> {
+        let algorithm = agreement_algorithm(key.public_key().curve());
+        let own = agreement::PrivateKey::from_private_key(algorithm, &**key.secret_bytes())
+            .map_err(|_| KeyError::Invalid)?;
+        let peer =
+            agreement::UnparsedPublicKey::new(agreement_algorithm(peer.curve()), peer.to_point());
+        agreement::agree(&own, peer, Error::Key(KeyError::Invalid), |shared| {
+            Ok(SymmetricKey::new(shared))
+        })
     }
 }

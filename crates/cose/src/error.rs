@@ -24,6 +24,12 @@ pub enum Error {
     /// The signature does not verify.
     #[error("the signature does not verify")]
     BadSignature,
+    /// No recipient of an encrypted object could be opened with the keys at hand.
+    #[error("encrypted to none of the keys at hand, or to one of them wrongly")]
+    NoRecipient,
+    /// A ciphertext or a wrapped key does not belong to the key, or was changed or cut off.
+    #[error("the ciphertext was changed or is encrypted under another key")]
+    BadCiphertext,
     /// A payload is attached where it must be detached, or the other way round.
     #[error("the payload is {0}")]
     Payload(&'static str),

@@ -12,7 +12,7 @@ pub(crate) mod label {
 }
 
 /// Header maps are small; a large one is an attack.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     bytes: 16 * 1024,
     depth: 8,
 };

@@ -43,10 +43,15 @@ extern crate alloc;
 
 mod algorithm;
 pub mod cbor;
+#[cfg(feature = "ciphers")]
+mod ciphers;
+pub mod encrypt;
 mod error;
 mod header;
 mod key;
 mod mac;
+mod mac0;
+mod mac_key;
 mod provider;
 mod sign;
 mod sign1;
@@ -67,7 +72,9 @@ pub use algorithm::{DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};
 pub use error::{Error, KeyError};
 pub use header::Headers;
 pub use key::{PublicKey, SecretKey};
-pub use mac::{Mac0, MacKey, mac0_detached};
+pub use mac::{Mac, mac_detached};
+pub use mac_key::{MacKey, MacWrappingKey};
+pub use mac0::{Mac0, mac0_detached};
 pub use provider::{
     Aead, CryptoProvider, DigestContext, DigestValue, Digests, KeyDerivation, Macs, SecureRandom,
     Signatures, Signer,

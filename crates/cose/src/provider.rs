@@ -1,7 +1,10 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use crate::{DigestAlgorithm, Error, MacAlgorithm, PublicKey, SecretKey, SignatureAlgorithm};
+use crate::{
+    DigestAlgorithm, Error, MacAlgorithm, PublicKey, SecretKey, SignatureAlgorithm,
+    encrypt::{Ciphers, KeyAgreements},
+};
 
 /// Every cryptographic primitive, as one value that the caller passes in.
 ///
@@ -24,6 +27,10 @@ pub struct CryptoProvider {
     pub aead: &'static dyn Aead,
     /// Key derivation.
     pub kdf: &'static dyn KeyDerivation,
+    /// Ciphers over streams, and key wrapping.
+    pub ciphers: &'static dyn Ciphers,
+    /// Diffie-Hellman.
+    pub agreements: &'static dyn KeyAgreements,
 }
 
 impl fmt::Debug for CryptoProvider {
@@ -187,4 +194,7 @@ pub trait Aead: Send + Sync {
 pub trait KeyDerivation: Send + Sync {
     /// Derives 32 bytes from `secret` for the use that `info` names. An empty salt is allowed.
     fn derive(&self, secret: &[u8], salt: &[u8], info: &[u8]) -> [u8; 32];
+
+    /// HKDF-Extract alone, with which HPKE also hashes. An empty salt is allowed.
+    fn extract(&self, secret: &[u8], salt: &[u8]) -> [u8; 32];
 }

@@ -16,7 +16,12 @@ impl KeyId {
     /// The thumbprint of `key`: SHA-256 over the deterministic encoding of its required members.
     #[must_use]
     pub fn of(key: &PublicKey, crypto: &CryptoProvider) -> Self {
-        Self(crypto.sha256(&key.to_thumbprint_input()))
+        Self::of_cose_key(&key.to_thumbprint_input(), crypto)
+    }
+
+    /// The thumbprint of a key by the deterministic encoding of its required members.
+    pub(crate) fn of_cose_key(members: &[u8], crypto: &CryptoProvider) -> Self {
+        Self(crypto.sha256(members))
     }
 
     /// A key id as received; `None` unless it is 32 bytes.
