@@ -91,7 +91,7 @@ impl Tam {
     #[must_use]
     pub fn plain_query() -> QueryRequest {
         QueryRequest {
-            supported_teep_cipher_suites: SignatureAlgorithm::ALL.map(CipherSuite::sign1).into(),
+            supported_teep_cipher_suites: CipherSuite::ALGORITHMS.map(CipherSuite::sign1).into(),
             supported_suit_cose_profiles: SuitCoseProfile::ALL.into(),
             ..QueryRequest::default()
         }

@@ -1,6 +1,6 @@
 /// A signature algorithm that this workspace makes and verifies.
 ///
-/// Both are fully specified (RFC 9864): the curve and the hash are part of the name.
+/// All are fully specified (RFC 9864): the curve and the hash are part of the name, or of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SignatureAlgorithm {
@@ -8,11 +8,17 @@ pub enum SignatureAlgorithm {
     Esp256,
     /// Ed25519; COSE algorithm -19.
     Ed25519,
+    /// HSS/LMS, which is made of hashes; COSE algorithm -46 (RFC 8778).
+    HssLms,
 }
 
 impl SignatureAlgorithm {
     /// All of them, in order of preference.
-    pub const ALL: [Self; 2] = [Self::Esp256, Self::Ed25519];
+    pub const ALL: [Self; 3] = [Self::Esp256, Self::Ed25519, Self::HssLms];
+
+    /// Those whose private keys are 32 bytes that never change, in order of preference: the algorithms of a
+    /// [`SecretKey`](crate::SecretKey).
+    pub const STATELESS: [Self; 2] = [Self::Esp256, Self::Ed25519];
 
     /// The COSE algorithm identifier that is sent.
     #[must_use]
@@ -20,6 +26,7 @@ impl SignatureAlgorithm {
         match self {
             Self::Esp256 => -9,
             Self::Ed25519 => -19,
+            Self::HssLms => -46,
         }
     }
 
@@ -32,6 +39,7 @@ impl SignatureAlgorithm {
         match id {
             -9 | -7 => Some(Self::Esp256),
             -19 | -8 => Some(Self::Ed25519),
+            -46 => Some(Self::HssLms),
             _ => None,
         }
     }
@@ -42,6 +50,7 @@ impl SignatureAlgorithm {
         match self {
             Self::Esp256 => "ESP256",
             Self::Ed25519 => "Ed25519",
+            Self::HssLms => "HSS-LMS",
         }
     }
 }
@@ -109,38 +118,55 @@ impl MacAlgorithm {
 pub enum DigestAlgorithm {
     /// SHA-256; COSE algorithm -16; 32 bytes.
     Sha256,
+    /// SHA-512/256; COSE algorithm -17; 32 bytes.
+    Sha512_256,
+    /// SHAKE128; COSE algorithm -18; 32 bytes.
+    Shake128,
     /// SHA-384; COSE algorithm -43; 48 bytes.
     Sha384,
     /// SHA-512; COSE algorithm -44; 64 bytes.
     Sha512,
+    /// SHAKE256; COSE algorithm -45; 64 bytes.
+    Shake256,
 }
 
 impl DigestAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Sha256,
+        Self::Sha512_256,
+        Self::Shake128,
+        Self::Sha384,
+        Self::Sha512,
+        Self::Shake256,
+    ];
+
     /// The COSE algorithm identifier (RFC 9054).
     #[must_use]
     pub fn cose_id(self) -> i64 {
         match self {
             Self::Sha256 => -16,
+            Self::Sha512_256 => -17,
+            Self::Shake128 => -18,
             Self::Sha384 => -43,
             Self::Sha512 => -44,
+            Self::Shake256 => -45,
         }
     }
 
     /// The algorithm with a COSE identifier.
     #[must_use]
     pub fn from_cose_id(id: i64) -> Option<Self> {
-        [Self::Sha256, Self::Sha384, Self::Sha512]
-            .into_iter()
-            .find(|a| a.cose_id() == id)
+        Self::ALL.into_iter().find(|a| a.cose_id() == id)
     }
 
     /// Length of the digest in bytes.
     #[must_use]
     pub fn digest_len(self) -> usize {
         match self {
-            Self::Sha256 => 32,
+            Self::Sha256 | Self::Sha512_256 | Self::Shake128 => 32,
             Self::Sha384 => 48,
-            Self::Sha512 => 64,
+            Self::Sha512 | Self::Shake256 => 64,
         }
     }
 }

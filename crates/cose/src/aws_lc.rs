@@ -17,6 +17,9 @@ use crate::{
     SignatureAlgorithm, Signatures, Signer, SymmetricKey,
     ciphers::SharedCiphers,
     encrypt::{Curve, DecryptionKey, EncryptionKey, KeyAgreements},
+    hss,
+    key::has_state,
+    shake,
 };
 
 /// The provider.
@@ -50,6 +53,10 @@ impl Digests for AwsLc {
             DigestAlgorithm::Sha256 => &digest::SHA256,
             DigestAlgorithm::Sha384 => &digest::SHA384,
             DigestAlgorithm::Sha512 => &digest::SHA512,
+            DigestAlgorithm::Sha512_256 => &digest::SHA512_256,
+            // AWS-LC has them, and its Rust interface does not.
+            DigestAlgorithm::Shake128 => return shake::shake128(),
+            DigestAlgorithm::Shake256 => return shake::shake256(),
         }))
     }
 }
@@ -82,6 +89,7 @@ impl Signatures for AwsLc {
             PublicKey::Ed25519 { x } => {
                 UnparsedPublicKey::new(&ED25519, x).verify(message, signature)
             }
+            PublicKey::HssLms(key) => return hss::verify(self, key, message, signature),
         };
         verified.map_err(|_| Error::BadSignature)
     }
@@ -115,6 +123,7 @@ impl Signatures for AwsLc {
                     .map_err(|_| KeyError::Invalid)?;
                 Ok(PublicKey::Ed25519 { x })
             }
+            SignatureAlgorithm::HssLms => Err(has_state().into()),
         }
     }
 
@@ -136,6 +145,7 @@ impl Signatures for AwsLc {
                     .map_err(|_| KeyError::Invalid)?;
                 Box::new(Ed25519Signer { pair, public })
             }
+            PublicKey::HssLms(_) => return Err(has_state().into()),
         })
     }
 }

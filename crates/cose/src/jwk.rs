@@ -9,20 +9,27 @@ use base64ct::{Base64, Base64Url, Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{CryptoProvider, Error, KeyError, PublicKey, SecretKey};
+use crate::{
+    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm, hss::HssPublicKey,
+};
 
 /// The members of a JWK that matter here; all others are ignored.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Jwk {
     pub(crate) kty: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) crv: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) alg: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) x: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) y: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) d: Option<String>,
+    /// Of an algorithm key pair (AKP), whose `alg` says what it is.
+    #[serde(rename = "pub", skip_serializing_if = "Option::is_none")]
+    pub(crate) public: Option<String>,
 }
 
 impl Drop for Jwk {
@@ -54,6 +61,7 @@ impl Jwk {
                 x: base64(x),
                 y: Some(base64(y)),
                 d: None,
+                public: None,
             },
             PublicKey::Ed25519 { x } => Self {
                 kty: "OKP".into(),
@@ -62,6 +70,17 @@ impl Jwk {
                 x: base64(x),
                 y: None,
                 d: None,
+                public: None,
+            },
+            // JOSE has not registered HSS/LMS; this is how it writes keys of algorithms like it.
+            PublicKey::HssLms(key) => Self {
+                kty: "AKP".into(),
+                crv: String::new(),
+                alg,
+                x: String::new(),
+                y: None,
+                d: None,
+                public: Some(Base64UrlUnpadded::encode_string(&key.to_bytes())),
             },
         }
     }
@@ -81,6 +100,12 @@ impl Jwk {
             ("OKP", "Ed25519") => Ok(PublicKey::Ed25519 {
                 x: member("x", &self.x)?,
             }),
+            ("AKP", "") if self.alg.as_deref() == Some(SignatureAlgorithm::HssLms.name()) => {
+                let text = self.public.as_deref().unwrap_or_default();
+                let bytes = Base64UrlUnpadded::decode_vec(text)
+                    .map_err(|_| format_error("pub is not base64url"))?;
+                Ok(PublicKey::HssLms(HssPublicKey::from_bytes(&bytes)?))
+            }
             (kty, crv) => Err(KeyError::Unsupported(format!(
                 "JWK type {kty}, curve {crv}"
             ))),

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use crate::{
     CryptoProvider, Error, KeyError, KeyId, SignatureAlgorithm,
     cbor::{self, Limits, Problem, Reader, Type, Writer},
+    hss::HssPublicKey,
 };
 
 /// Labels of COSE_Key (RFC 9052 section 7, RFC 9053 section 7).
@@ -16,12 +17,17 @@ pub(crate) mod label {
     pub(crate) const CRV: i64 = -1;
     /// Of a symmetric key.
     pub(crate) const K: i64 = -1;
+    /// Of an HSS/LMS key (RFC 8778).
+    pub(crate) const PUB: i64 = -1;
     pub(crate) const X: i64 = -2;
     pub(crate) const Y: i64 = -3;
     pub(crate) const D: i64 = -4;
 }
 
-/// A public key that verifies signatures. The variant is the curve, so it is the algorithm too.
+/// The COSE key type of HSS/LMS (RFC 8778).
+const KTY_HSS_LMS: i64 = 5;
+
+/// A public key that verifies signatures. The variant is the algorithm.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum PublicKey {
@@ -37,6 +43,8 @@ pub enum PublicKey {
         /// The encoded point.
         x: [u8; 32],
     },
+    /// An HSS/LMS public key.
+    HssLms(HssPublicKey),
 }
 
 impl PublicKey {
@@ -46,6 +54,7 @@ impl PublicKey {
         match self {
             Self::P256 { .. } => SignatureAlgorithm::Esp256,
             Self::Ed25519 { .. } => SignatureAlgorithm::Ed25519,
+            Self::HssLms(_) => SignatureAlgorithm::HssLms,
         }
     }
 
@@ -77,6 +86,10 @@ impl PublicKey {
                     .int(label::X)
                     .bytes(x);
             }
+            Self::HssLms(key) => {
+                w.map(2).int(label::KTY).int(KTY_HSS_LMS);
+                w.int(label::PUB).bytes(&key.to_bytes());
+            }
         })
     }
 
@@ -95,11 +108,12 @@ impl PublicKey {
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, x) = match self {
-            Self::P256 { x, .. } => ("P256", x),
-            Self::Ed25519 { x } => ("Ed25519", x),
+            Self::P256 { x, .. } => ("P256", &x[..]),
+            Self::Ed25519 { x } => ("Ed25519", &x[..]),
+            Self::HssLms(key) => ("HssLms", key.root()),
         };
-        let [a, b, c, d, ..] = x;
-        write!(f, "{name}({a:02x}{b:02x}{c:02x}{d:02x}…)")
+        let x = x.get(..4).unwrap_or_default();
+        write!(f, "{name}({:x}…)", base16ct::HexDisplay(x))
     }
 }
 
@@ -115,7 +129,7 @@ impl SecretKey {
     ///
     /// # Errors
     ///
-    /// If the source of randomness fails.
+    /// If the source of randomness fails, or the algorithm is none of [`SignatureAlgorithm::STATELESS`].
     pub fn generate(crypto: &CryptoProvider, algorithm: SignatureAlgorithm) -> Result<Self, Error> {
         let mut secret = Zeroizing::new([0; 32]);
         // A random P-256 scalar is out of range once in 2^32 times; a second draw settles it.
@@ -174,6 +188,10 @@ impl SecretKey {
                 PublicKey::Ed25519 { x } => {
                     w.map(4).int(label::KTY).uint(1).int(label::CRV).uint(6);
                     w.int(label::X).bytes(x);
+                }
+                // No provider makes such a secret key.
+                PublicKey::HssLms(_) => {
+                    w.map(2).int(label::KTY).int(KTY_HSS_LMS);
                 }
             }
             w.int(label::D).bytes(&*self.secret);
@@ -264,18 +282,16 @@ impl<'a> CoseKey<'a> {
         match (self.kty, self.crv) {
             (2, Some(1)) => Ok(SignatureAlgorithm::Esp256),
             (1, Some(6)) => Ok(SignatureAlgorithm::Ed25519),
+            (KTY_HSS_LMS, None) => Ok(SignatureAlgorithm::HssLms),
             (kty, Some(crv)) => Err(KeyError::Curve { kty, crv }),
             (kty, None) => Err(KeyError::KeyType(kty)),
         }
     }
 
     pub(crate) fn public_key(&self) -> Result<PublicKey, KeyError> {
-        let member = |name, value: Option<&[u8]>| {
-            field(
-                name,
-                value.ok_or_else(|| malformed(&[name, " is missing"]))?,
-            )
-        };
+        let present =
+            |name, value: Option<&'a [u8]>| value.ok_or_else(|| malformed(&[name, " is missing"]));
+        let member = |name, value| field(name, present(name, value)?);
         Ok(match self.algorithm()? {
             SignatureAlgorithm::Esp256 => PublicKey::P256 {
                 x: member("x", self.x)?,
@@ -284,8 +300,16 @@ impl<'a> CoseKey<'a> {
             SignatureAlgorithm::Ed25519 => PublicKey::Ed25519 {
                 x: member("x", self.x)?,
             },
+            SignatureAlgorithm::HssLms => {
+                PublicKey::HssLms(HssPublicKey::from_bytes(present("pub", self.k)?)?)
+            }
         })
     }
+}
+
+/// Why there is no [`SecretKey`] of HSS/LMS.
+pub(crate) fn has_state() -> KeyError {
+    KeyError::Unsupported("an HSS/LMS private key without its state".into())
 }
 
 /// A key member of exactly 32 bytes.
@@ -312,7 +336,7 @@ mod tests {
     #[test]
     fn every_format_round_trips_under_every_provider() {
         for crypto in providers() {
-            for algorithm in SignatureAlgorithm::ALL {
+            for algorithm in SignatureAlgorithm::STATELESS {
                 let key = SecretKey::generate(&crypto, algorithm).unwrap();
                 let public = *key.public_key();
                 assert_eq!(PublicKey::from_cose_key(&public.to_cose_key()), Ok(public));
@@ -336,7 +360,7 @@ mod tests {
     #[test]
     fn providers_verify_each_other() {
         for maker in providers() {
-            for algorithm in SignatureAlgorithm::ALL {
+            for algorithm in SignatureAlgorithm::STATELESS {
                 let key = SecretKey::generate(&maker, algorithm).unwrap();
                 let signature = maker
                     .signatures

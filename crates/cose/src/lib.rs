@@ -9,7 +9,7 @@
 //! and defines no message of TEEP, SUIT or EAT.
 //!
 //! Standards: RFC 8949 (CBOR), RFC 9052 and RFC 9053 (COSE), RFC 9864 (ESP256, Ed25519), RFC 9679
-//! (COSE key thumbprints), RFC 7517 (JWK), RFC 5958 and RFC 5280 (PKCS #8 and SPKI in PEM).
+//! (COSE key thumbprints), RFC 8554, RFC 8778 and RFC 9858 (HSS/LMS), RFC 7517 (JWK), RFC 5958 and RFC 5280 (PKCS #8 and SPKI in PEM).
 //!
 //! # Example
 //!
@@ -32,6 +32,7 @@
 //!
 //! - `rustcrypto` (default): [`rustcrypto::provider`], pure Rust, for TEEs and microcontrollers.
 //! - `aws-lc-rs` (default): [`aws_lc::provider`], for servers.
+//! - `hss-signing` (default): HSS/LMS signatures made in software.
 //! - `jwk`, `pem` (default): keys as JSON Web Keys and as PEM.
 //! - `std` (default): system randomness for the RustCrypto provider.
 //!
@@ -48,9 +49,14 @@ mod ciphers;
 pub mod encrypt;
 mod error;
 mod header;
+pub mod hss;
 mod key;
 mod mac;
+mod mac0;
+mod mac_key;
 mod provider;
+#[cfg(feature = "shake")]
+mod shake;
 mod sign;
 mod sign1;
 mod signed;
@@ -70,7 +76,9 @@ pub use algorithm::{DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};
 pub use error::{Error, KeyError};
 pub use header::Headers;
 pub use key::{PublicKey, SecretKey};
-pub use mac::{Mac0, MacKey, mac0_detached};
+pub use mac::{Mac, mac_detached};
+pub use mac_key::{MacKey, MacWrappingKey};
+pub use mac0::{Mac0, mac0_detached};
 pub use provider::{
     Aead, CryptoProvider, DigestContext, DigestValue, Digests, KeyDerivation, Macs, SecureRandom,
     Signatures, Signer,

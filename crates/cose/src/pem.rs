@@ -16,12 +16,16 @@ use pkcs8::{
 use zeroize::Zeroizing;
 
 use crate::{
-    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm, key::field,
+    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm,
+    hss::HssPublicKey,
+    key::{field, has_state},
 };
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// RFC 9708; the key stands in the bit string as it is (RFC 9802).
+const HSS_LMS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.3.17");
 
 /// The SEC1 ECPrivateKey of a P-256 key, with its public part.
 fn ec_private_key(key: &SecretKey) -> der::Result<Vec<u8>> {
@@ -57,6 +61,7 @@ fn algorithm_of(identifier: &AlgorithmIdentifierRef<'_>) -> Result<SignatureAlgo
     match (identifier.oid, identifier.parameters_oid()) {
         (EC_PUBLIC_KEY, Ok(P256)) => Ok(SignatureAlgorithm::Esp256),
         (ED25519, _) => Ok(SignatureAlgorithm::Ed25519),
+        (HSS_LMS, _) => Ok(SignatureAlgorithm::HssLms),
         (oid, _) => Err(KeyError::Unsupported(oid.to_string())),
     }
 }
@@ -71,6 +76,10 @@ fn identifier(algorithm: SignatureAlgorithm) -> AlgorithmIdentifierRef<'static> 
             oid: ED25519,
             parameters: None,
         },
+        SignatureAlgorithm::HssLms => AlgorithmIdentifierRef {
+            oid: HSS_LMS,
+            parameters: None,
+        },
     }
 }
 
@@ -79,6 +88,7 @@ fn point(key: &PublicKey) -> Vec<u8> {
     match key {
         PublicKey::P256 { x, y } => [&[4], &x[..], &y[..]].concat(),
         PublicKey::Ed25519 { x } => x.to_vec(),
+        PublicKey::HssLms(key) => key.to_bytes(),
     }
 }
 
@@ -130,6 +140,7 @@ impl PublicKey {
             SignatureAlgorithm::Ed25519 => Ok(Self::Ed25519 {
                 x: field("x", bits)?,
             }),
+            SignatureAlgorithm::HssLms => Ok(Self::HssLms(HssPublicKey::from_bytes(bits)?)),
         }
     }
 }
@@ -143,6 +154,7 @@ impl SecretKey {
     pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         let algorithm = self.public_key().algorithm();
         let inner = match algorithm {
+            SignatureAlgorithm::HssLms => return Err(has_state()),
             SignatureAlgorithm::Esp256 => ec_private_key(self),
             SignatureAlgorithm::Ed25519 => {
                 OctetStringRef::new(&**self.secret_bytes()).and_then(|octets| octets.to_der())
@@ -171,6 +183,7 @@ impl SecretKey {
                 (
                     algorithm,
                     match algorithm {
+                        SignatureAlgorithm::HssLms => return Err(has_state().into()),
                         SignatureAlgorithm::Esp256 => ec_secret(inner)?,
                         SignatureAlgorithm::Ed25519 => {
                             let octets =

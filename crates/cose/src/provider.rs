@@ -127,7 +127,8 @@ pub trait Signatures: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`crate::KeyError::Invalid`] if the bytes are no private key of the algorithm.
+    /// [`crate::KeyError::Invalid`] if the bytes are no private key of the algorithm,
+    /// [`crate::KeyError::Unsupported`] if it is none of [`SignatureAlgorithm::STATELESS`].
     fn public_key(
         &self,
         algorithm: SignatureAlgorithm,
@@ -147,7 +148,7 @@ pub trait Signer: Send + Sync {
     /// The public half.
     fn public_key(&self) -> &PublicKey;
 
-    /// Signs `message` (hashing is part of the algorithm). 64 bytes for both algorithms.
+    /// Signs `message` (hashing is part of the algorithm). 64 bytes, or some thousand under HSS/LMS.
     ///
     /// # Errors
     ///

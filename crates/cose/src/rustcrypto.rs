@@ -15,6 +15,9 @@ use crate::{
     SignatureAlgorithm, Signatures, Signer, SymmetricKey,
     ciphers::SharedCiphers,
     encrypt::{Curve, DecryptionKey, EncryptionKey, KeyAgreements},
+    hss,
+    key::has_state,
+    shake,
 };
 
 /// The provider with the system's randomness.
@@ -70,6 +73,9 @@ impl Digests for RustCrypto {
             DigestAlgorithm::Sha256 => Box::new(Context(sha2::Sha256::new())),
             DigestAlgorithm::Sha384 => Box::new(Context(sha2::Sha384::new())),
             DigestAlgorithm::Sha512 => Box::new(Context(sha2::Sha512::new())),
+            DigestAlgorithm::Sha512_256 => Box::new(Context(sha2::Sha512_256::new())),
+            DigestAlgorithm::Shake128 => shake::shake128(),
+            DigestAlgorithm::Shake256 => shake::shake256(),
         }
     }
 }
@@ -92,6 +98,7 @@ impl Signatures for RustCrypto {
                 // Strict: no small-order keys, so that no signature fits two messages.
                 key.verify_strict(message, &signature).map_err(bad)
             }
+            PublicKey::HssLms(key) => hss::verify(self, key, message, signature),
         }
     }
 
@@ -119,6 +126,7 @@ impl Signatures for RustCrypto {
                     x: key.verifying_key().to_bytes(),
                 }
             }
+            SignatureAlgorithm::HssLms => return Err(has_state().into()),
         })
     }
 
@@ -134,6 +142,7 @@ impl Signatures for RustCrypto {
                 let key = ed25519_dalek::SigningKey::from_bytes(key.secret_bytes());
                 Box::new(Ed25519Signer { key, public })
             }
+            SignatureAlgorithm::HssLms => return Err(has_state().into()),
         })
     }
 }

@@ -9,6 +9,8 @@ use crate::{
 pub mod tag {
     /// COSE_Mac0.
     pub const MAC0: u64 = 17;
+    /// COSE_Mac.
+    pub const MAC: u64 = 97;
     /// COSE_Sign1.
     pub const SIGN1: u64 = 18;
     /// COSE_Sign.

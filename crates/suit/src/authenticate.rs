@@ -1,7 +1,7 @@
 use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::{
-    CryptoProvider, Mac0, Signed,
+    CryptoProvider, Mac, Mac0, Signed,
     cbor::{Reader, Type},
     tag,
 };
@@ -144,7 +144,7 @@ impl<'a> Envelope<'a> {
                     let candidates = trusted.candidates(crypto, headers.key_id());
                     found.attribute(&candidates, &|key| match key {
                         TrustedKey::Public(key) => signed.verify_at(crypto, index, key, payload),
-                        TrustedKey::Mac(_) => Err(tamarack_cose::Error::UnknownKey),
+                        _ => Err(tamarack_cose::Error::UnknownKey),
                     })?;
                 }
             }
@@ -158,8 +158,26 @@ impl<'a> Envelope<'a> {
                 let candidates = trusted.candidates(crypto, mac.headers().key_id());
                 found.attribute(&candidates, &|key| match key {
                     TrustedKey::Mac(key) => mac.verify(crypto, key, payload).map(drop),
-                    TrustedKey::Public(_) => Err(tamarack_cose::Error::UnknownKey),
+                    _ => Err(tamarack_cose::Error::UnknownKey),
                 })?;
+            }
+            tag::MAC => {
+                let mac = Mac::decode(block)?;
+                detached(mac.unverified_payload())?;
+                if let Err(error) = mac.headers().mac_algorithm() {
+                    found.pass_over(error);
+                    return Ok(());
+                }
+                for (index, recipient) in mac.recipients().iter().enumerate() {
+                    let candidates = trusted.candidates(crypto, recipient.key_id());
+                    found.attribute(&candidates, &|key| match key {
+                        TrustedKey::Mac(key) => mac.verify_direct(crypto, index, key, payload),
+                        TrustedKey::Wrapping(key) => {
+                            mac.verify_wrapped(crypto, index, key, payload)
+                        }
+                        TrustedKey::Public(_) => Err(tamarack_cose::Error::UnknownKey),
+                    })?;
+                }
             }
             _ => return Err(Error::CoseUnsupported("neither a signature nor a MAC")),
         }

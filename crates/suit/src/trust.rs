@@ -2,7 +2,7 @@
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
-use tamarack_cose::{CryptoProvider, KeyId, MacKey, PublicKey};
+use tamarack_cose::{CryptoProvider, KeyId, MacKey, MacWrappingKey, PublicKey};
 
 use crate::{
     Access, AccessControl, Command, ComponentId,
@@ -14,7 +14,8 @@ use crate::{
 pub enum Authority {
     /// Whoever holds the private half of this key.
     Key(PublicKey),
-    /// Whoever shares the secret key with this [id](MacKey::key_id), the Recipient itself included.
+    /// Whoever shares the secret key with this id ([`MacKey::key_id`], [`MacWrappingKey::key_id`]), the
+    /// Recipient itself included.
     Mac(KeyId),
 }
 
@@ -58,6 +59,8 @@ pub enum AnchorKey {
     Public(PublicKey),
     /// A key that is shared with whoever makes the MACs.
     Mac(MacKey),
+    /// A key under which the keys of MACs are wrapped.
+    Wrapping(MacWrappingKey),
 }
 
 impl From<PublicKey> for AnchorKey {
@@ -69,6 +72,12 @@ impl From<PublicKey> for AnchorKey {
 impl From<MacKey> for AnchorKey {
     fn from(key: MacKey) -> Self {
         Self::Mac(key)
+    }
+}
+
+impl From<MacWrappingKey> for AnchorKey {
+    fn from(key: MacWrappingKey) -> Self {
+        Self::Wrapping(key)
     }
 }
 
@@ -223,13 +232,12 @@ impl TrustAnchors {
     /// a component of the other.
     #[must_use]
     pub fn new(crypto: &CryptoProvider, anchors: impl IntoIterator<Item = TrustAnchor>) -> Self {
+        let shared = |id| (Authority::Mac(id), id);
         let known = |anchor: TrustAnchor| {
             let (authority, key_id) = match &anchor.key {
                 AnchorKey::Public(key) => (Authority::Key(*key), key.key_id(crypto)),
-                AnchorKey::Mac(key) => {
-                    let id = key.key_id(crypto);
-                    (Authority::Mac(id), id)
-                }
+                AnchorKey::Mac(key) => shared(key.key_id(crypto)),
+                AnchorKey::Wrapping(key) => shared(key.key_id(crypto)),
             };
             Known {
                 anchor,
@@ -325,6 +333,7 @@ impl<'t> From<&'t TrustAnchors> for Trusted<'t> {
 pub(crate) enum TrustedKey<'t> {
     Public(&'t PublicKey),
     Mac(&'t MacKey),
+    Wrapping(&'t MacWrappingKey),
 }
 
 /// A trusted key, who it stands for, and whether a signature or MAC names it.
@@ -367,6 +376,7 @@ impl<'t> Trusted<'t> {
                     key: match &known.anchor.key {
                         AnchorKey::Public(key) => TrustedKey::Public(key),
                         AnchorKey::Mac(key) => TrustedKey::Mac(key),
+                        AnchorKey::Wrapping(key) => TrustedKey::Wrapping(key),
                     },
                     authority: known.authority,
                     named: is(&known.key_id)

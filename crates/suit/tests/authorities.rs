@@ -10,8 +10,8 @@ mod common;
 
 use common::*;
 use tamarack_cose::{
-    KeyId, MacAlgorithm, MacKey, PublicKey, Signer, SymmetricKey, cbor::Writer, mac0_detached,
-    sign_detached, sign1_detached,
+    KeyId, MacAlgorithm, MacKey, MacWrappingKey, PublicKey, Signer, SymmetricKey, cbor::Writer,
+    mac0_detached, sign_detached, sign1_detached,
 };
 use tamarack_suit::{
     Action, Authority, Command, Condition, Envelope, Error, NoFetch, Processor, Section,
@@ -194,6 +194,44 @@ fn macs_that_are_none() {
     );
     let trusted = anchors([TrustAnchor::new(author.key)]);
     assert_eq!(authenticate(&confused, &trusted), Err(UNKNOWN));
+}
+
+// req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-010
+#[test]
+fn a_mac_for_several_recipients() {
+    let crypto = crypto();
+    let [ours, theirs, stranger] = [1, 2, 3].map(|byte| {
+        MacWrappingKey::new(SymmetricKey::new(vec![byte; 8 + 8 * usize::from(byte)])).unwrap()
+    });
+    let draft = ta_draft(1, b"payload");
+    let to = |recipients: &[(&MacWrappingKey, Option<&[u8]>)]| {
+        draft
+            .mac_to(&crypto, MacAlgorithm::Hmac256, recipients)
+            .unwrap()
+    };
+    let envelope = to(&[(&ours, None), (&theirs, Some(b"kid-2"))]);
+    for key in [&ours, &theirs] {
+        let trusted = anchors([TrustAnchor::new(key.clone())]);
+        let authority = Authority::Mac(key.key_id(&crypto));
+        assert_eq!(authenticate(&envelope, &trusted), Ok(vec![authority]));
+    }
+    let trusted = anchors([TrustAnchor::new(stranger.clone())]);
+    assert_eq!(authenticate(&envelope, &trusted), Err(UNKNOWN));
+    // In the name of our key, under the key of another of the same length.
+    let other = MacWrappingKey::new(SymmetricKey::new([9; 16])).unwrap();
+    let envelope = to(&[(&other, Some(b"kid-1"))]);
+    let trusted = anchors([TrustAnchor::new(ours.clone()).with_key_id(*b"kid-1")]);
+    assert_eq!(authenticate(&envelope, &trusted), Err(FORGED));
+    // A key that wraps and a key that MACs are not one another.
+    let bytes = SymmetricKey::new([7; 32]);
+    let wrapping = MacWrappingKey::new(bytes.clone()).unwrap();
+    let direct = MacKey::new(MacAlgorithm::Hmac256, bytes).unwrap();
+    let trusted = anchors([TrustAnchor::new(wrapping.clone())]);
+    let maced = draft.mac(&crypto, &direct, None);
+    assert_eq!(authenticate(&maced, &trusted), Err(UNKNOWN));
+    let trusted = anchors([TrustAnchor::new(direct)]);
+    let wrapped = to(&[(&wrapping, None)]);
+    assert_eq!(authenticate(&wrapped, &trusted), Err(UNKNOWN));
 }
 
 // req: SUIT-ENV-005, SUIT-ENV-011

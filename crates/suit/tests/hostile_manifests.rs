@@ -300,8 +300,11 @@ fn digests_of_other_algorithms_or_lengths() {
     assert!(matches!(problem(&with(-16, 33)), Problem::OutOfBounds(_)));
     assert!(matches!(problem(&with(-44, 32)), Problem::OutOfBounds(_)));
     assert!(matches!(problem(&with(-16, 0)), Problem::OutOfBounds(_)));
-    let error = refused_untouched(&with(-18, 32));
-    assert_eq!(error, Error::AlgorithmUnsupported(-18));
+    assert!(matches!(problem(&with(-18, 64)), Problem::OutOfBounds(_)));
+    assert!(matches!(problem(&with(-45, 32)), Problem::OutOfBounds(_)));
+    // SHA-256/64: never a digest that was cut.
+    let error = refused_untouched(&with(-15, 8));
+    assert_eq!(error, Error::AlgorithmUnsupported(-15));
     assert_eq!(error.reason(), Reason::AlgorithmUnsupported);
 }
 

@@ -548,7 +548,7 @@ fn a_right_identifier_is_no_authority() {
         Err(Error::Unauthorized(_))
     ));
     // Nor does it give access to what somebody else may touch.
-    let nothing = |_: &[tamarack_cose::PublicKey], _: Access, _: &ComponentId| false;
+    let nothing = |_: &[tamarack_suit::Authority], _: Access, _: &ComponentId| false;
     let recipient = Recipient::trusting([stranger.key]).with_access(&nothing);
     let outcome = recipient.update(&mut device(), &mut NoFetch, &envelope);
     assert!(matches!(
@@ -770,9 +770,10 @@ fn rights_are_the_recipients_own() {
     let outcome = single.update(&mut device(), &mut NoFetch, &envelope(&ours, "any/thing"));
     assert_eq!(outcome.result, Ok(()));
     // Prefixes by identity.
-    let prefixes = |signers: &[tamarack_cose::PublicKey], _: Access, component: &ComponentId| {
-        (signers.contains(&ours.key) && component.starts_with(&id("ours")))
-            || (signers.contains(&theirs.key) && component.starts_with(&id("theirs")))
+    let prefixes = |signers: &[tamarack_suit::Authority], _: Access, component: &ComponentId| {
+        (signers.iter().any(|signer| *signer == ours.key) && component.starts_with(&id("ours")))
+            || (signers.iter().any(|signer| *signer == theirs.key)
+                && component.starts_with(&id("theirs")))
     };
     let recipient = Recipient::trusting([ours.key, theirs.key]).with_access(&prefixes);
     let run = |author: &Author, component: &str| {

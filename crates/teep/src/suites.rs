@@ -19,6 +19,10 @@ pub struct Operation {
 pub struct CipherSuite(pub Vec<Operation>);
 
 impl CipherSuite {
+    /// The signature algorithms of TEEP's suites, in order of preference.
+    pub const ALGORITHMS: [SignatureAlgorithm; 2] =
+        [SignatureAlgorithm::Esp256, SignatureAlgorithm::Ed25519];
+
     /// The suite that signs with COSE_Sign1 and `algorithm`.
     #[must_use]
     pub fn sign1(algorithm: SignatureAlgorithm) -> Self {
@@ -37,7 +41,8 @@ impl CipherSuite {
                     cose_type: tamarack_cose::tag::SIGN1,
                     algorithm,
                 },
-            ] => SignatureAlgorithm::from_cose_id(*algorithm),
+            ] => SignatureAlgorithm::from_cose_id(*algorithm)
+                .filter(|algorithm| Self::ALGORITHMS.contains(algorithm)),
             _ => None,
         }
     }

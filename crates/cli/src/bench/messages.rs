@@ -101,7 +101,7 @@ fn measure(crypto: &CryptoProvider, budget: Duration) -> Result<Vec<Figure>, Fai
 
     let request = Message::QueryRequest(QueryRequest {
         challenge: Challenge::new(vec![7; 52]),
-        supported_teep_cipher_suites: SignatureAlgorithm::ALL.map(CipherSuite::sign1).to_vec(),
+        supported_teep_cipher_suites: CipherSuite::ALGORITHMS.map(CipherSuite::sign1).to_vec(),
         supported_suit_cose_profiles: SuitCoseProfile::ALL.to_vec(),
         data_items: DataItems::ATTESTATION | DataItems::TRUSTED_COMPONENTS,
         ..QueryRequest::default()

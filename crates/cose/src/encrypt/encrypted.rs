@@ -42,7 +42,7 @@ pub struct RecipientInfo<'a> {
 }
 
 impl<'a> RecipientInfo<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.array_of(3, "an array of 3", "COSE_recipient")?;
         let layer = Layer::read(reader)?;
         let encrypted_key = match reader.take_null() {
@@ -59,6 +59,12 @@ impl<'a> RecipientInfo<'a> {
     #[must_use]
     pub fn key_id(&self) -> Option<&'a [u8]> {
         self.layer.key_id
+    }
+
+    /// The encrypted key, once nothing critical is left that is not understood.
+    pub(crate) fn encrypted_key(&self) -> Result<&'a [u8], Error> {
+        self.layer.check_critical()?;
+        Ok(self.encrypted_key)
     }
 
     /// How the content key is encrypted; `None` if by an algorithm that is not supported, or one that stands

@@ -54,6 +54,7 @@ fn jwk_of(key: &EncryptionKey) -> Jwk {
             x: Base64UrlUnpadded::encode_string(&x),
             y: None,
             d: None,
+            public: None,
         },
     }
 }

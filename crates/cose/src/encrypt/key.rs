@@ -109,7 +109,7 @@ impl EncryptionKey {
     pub(super) fn of_p256(key: PublicKey) -> Result<Self, KeyError> {
         match key {
             PublicKey::P256 { x, y } => Ok(Self::P256 { x, y }),
-            PublicKey::Ed25519 { .. } => Err(KeyError::Unsupported(
+            PublicKey::Ed25519 { .. } | PublicKey::HssLms(_) => Err(KeyError::Unsupported(
                 "Ed25519, which encrypts nothing; X25519 or P-256 is needed".into(),
             )),
         }

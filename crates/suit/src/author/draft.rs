@@ -1,8 +1,8 @@
 use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::{
-    CryptoProvider, Error, KeyId, MacKey, Signer, cbor::Writer, mac0_detached, sign_detached,
-    sign1_detached,
+    CryptoProvider, Error, KeyId, MacAlgorithm, MacKey, MacWrappingKey, Signer, cbor::Writer,
+    mac_detached, mac0_detached, sign_detached, sign1_detached,
 };
 
 use crate::{
@@ -140,6 +140,24 @@ impl Draft {
         let digest = self.digest(crypto).encode();
         let block = mac0_detached(crypto, key, &digest, key_id);
         self.encode(&digest, &[block])
+    }
+
+    /// Authenticates the manifest with a MAC under a fresh key that is wrapped to each of `recipients`, in one
+    /// block, a COSE_Mac; each with the name by which it knows its key.
+    ///
+    /// # Errors
+    ///
+    /// If the source of randomness fails.
+    // req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-009, SUIT-MTI-005
+    pub fn mac_to(
+        &self,
+        crypto: &CryptoProvider,
+        algorithm: MacAlgorithm,
+        recipients: &[(&MacWrappingKey, Option<&[u8]>)],
+    ) -> Result<Vec<u8>, Error> {
+        let digest = self.digest(crypto).encode();
+        let block = mac_detached(crypto, algorithm, recipients, &digest)?;
+        Ok(self.encode(&digest, &[block]))
     }
 
     /// Encodes the envelope without a signature, to be signed elsewhere. No Recipient accepts it.

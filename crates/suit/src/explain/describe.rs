@@ -1,6 +1,6 @@
 use alloc::{string::String, string::ToString, vec, vec::Vec};
 
-use tamarack_cose::{CryptoProvider, Headers, Mac0, MacAlgorithm, SignatureAlgorithm, Signed};
+use tamarack_cose::{CryptoProvider, Headers, Mac, Mac0, MacAlgorithm, SignatureAlgorithm, Signed};
 
 use super::Tree;
 use crate::{
@@ -133,9 +133,10 @@ fn signature(block: &[u8]) -> Tree {
             [one] => headers(one),
             several => Tree::List(several.iter().map(|one| headers(one)).collect()),
         },
-        Err(_) => match Mac0::decode(block) {
-            Ok(mac) => headers(mac.headers()),
-            Err(_) => Tree::text("an unknown structure"),
+        Err(_) => match (Mac0::decode(block), Mac::decode(block)) {
+            (Ok(mac), _) => headers(mac.headers()),
+            (_, Ok(mac)) => headers(mac.headers()),
+            _ => Tree::text("an unknown structure"),
         },
     }
 }

@@ -20,7 +20,6 @@ use std::ops::Range;
 use common::*;
 use regions::{Part, Region, payload, regions};
 use samples::{Sample, ours, published};
-use tamarack_cose::PublicKey;
 use tamarack_suit::{Envelope, Error, MemoryDevice, NoFetch};
 
 /// What became of one envelope.

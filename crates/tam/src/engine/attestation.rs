@@ -3,7 +3,8 @@
 use tamarack_cose::{PublicKey, SignatureAlgorithm};
 use tamarack_rats::{AppraisalError, Claims, Confirmation, EAT_CWT, Evidence, appraise};
 use tamarack_teep::{
-    AttestationPayload, MediaType, Protected, QueryResponse, TEEP_EAT_PROFILE, Verified,
+    AttestationPayload, CipherSuite, MediaType, Protected, QueryResponse, TEEP_EAT_PROFILE,
+    Verified,
 };
 
 use super::{EngineError, Tam, ticket::TicketError, verdict::Dropped};
@@ -187,7 +188,10 @@ fn classify(payload: &AttestationPayload, claims: &Claims) -> Result<(), Fault> 
 // req: TEEP-COSE-013
 pub(super) fn offered_suite(protected: &Protected<'_>) -> Option<SignatureAlgorithm> {
     match protected.signed() {
-        tamarack_cose::Signed::Sign1(sign1) => sign1.headers().algorithm().ok(),
+        tamarack_cose::Signed::Sign1(sign1) => {
+            let algorithm = sign1.headers().algorithm().ok();
+            algorithm.filter(|algorithm| CipherSuite::ALGORITHMS.contains(algorithm))
+        }
         tamarack_cose::Signed::Sign(_) => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tamarack_cose::{SignatureAlgorithm, Signed};
+use tamarack_cose::Signed;
 use tamarack_rats::Confirmation;
 use tamarack_suit::{
     SequenceNumber, Uuid,
@@ -34,7 +34,7 @@ fn a_query_request_offers_everything_and_asks_for_evidence() {
         panic!("not a COSE_Sign")
     };
     let algorithms: Vec<_> = sign.signatures().map(|h| h.algorithm().unwrap()).collect();
-    assert_eq!(algorithms, SignatureAlgorithm::ALL);
+    assert_eq!(algorithms, CipherSuite::ALGORITHMS);
 
     let request = world.open_query_request(&bytes);
     assert_eq!(request.token, None);
@@ -44,7 +44,7 @@ fn a_query_request_offers_everything_and_asks_for_evidence() {
         request.data_items,
         DataItems::ATTESTATION | DataItems::TRUSTED_COMPONENTS
     );
-    let suites: Vec<_> = SignatureAlgorithm::ALL.map(CipherSuite::sign1).into();
+    let suites: Vec<_> = CipherSuite::ALGORITHMS.map(CipherSuite::sign1).into();
     assert_eq!(request.supported_teep_cipher_suites, suites);
     assert_eq!(request.supported_suit_cose_profiles, SuitCoseProfile::ALL);
     assert_eq!(
@@ -61,7 +61,7 @@ fn a_query_request_offers_everything_and_asks_for_evidence() {
 // req: TEEP-COSE-013
 #[test]
 fn a_device_gets_what_it_shall_have_in_each_suite_and_numbering() {
-    for algorithm in SignatureAlgorithm::ALL {
+    for algorithm in CipherSuite::ALGORITHMS {
         for numbering in [Numbering::Sparse, Numbering::Compact] {
             let mut agent = Agent::with("one", algorithm, numbering);
             let (world, _) = World::with(&agent);
