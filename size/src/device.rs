@@ -1,8 +1,7 @@
 use core::hint::black_box;
 
 use tamarack_cose::{
-    CryptoProvider, KeyId, PublicKey, SecretKey, Sign1, Signed, Signer, sign, sign1,
-    sign1_detached,
+    CryptoProvider, KeyId, PublicKey, SecretKey, Sign1, Signed, Signer, sign, sign1, sign1_detached,
 };
 use tamarack_suit::{
     AccessControl, ComponentId, Device, Envelope, Fetch, Outcome, Processor, Settings,
