@@ -3,16 +3,18 @@ use tamarack_suit::{
     Envelope, Manifest, Report,
     author::{ComponentBuilder, ManifestBuilder},
 };
+use tamarack_teep::MediaType;
 
 use crate::device::observe;
 
-/// What the other side does: whoever makes manifests, and whoever reads reports.
+/// What the other side does: whoever makes manifests, and the TAM.
 pub enum Job<'a> {
     Build(ManifestBuilder),
     Integrate(ComponentBuilder, &'a [u8]),
     EncodeManifest(&'a Manifest<'a>),
     EncodeEnvelope(&'a Envelope<'a>),
     ReadReport(&'a [u8]),
+    ReadMediaType(&'a str),
 }
 
 impl Job<'_> {
@@ -27,6 +29,7 @@ impl Job<'_> {
             Self::EncodeManifest(manifest) => observe(manifest.encode()),
             Self::EncodeEnvelope(envelope) => observe(envelope.encode()),
             Self::ReadReport(bytes) => observe(Report::decode(bytes)),
+            Self::ReadMediaType(text) => observe(MediaType::parse(text)),
         }
     }
 }

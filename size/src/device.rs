@@ -1,13 +1,12 @@
 use core::hint::black_box;
 
 use tamarack_cose::{
-    CryptoProvider, KeyId, PublicKey, SecretKey, Sign1, Signed, Signer, sign, sign1,
-    sign1_detached,
+    CryptoProvider, KeyId, PublicKey, SecretKey, Sign1, Signed, Signer, sign, sign1, sign1_detached,
 };
 use tamarack_suit::{
     AccessControl, ComponentId, Device, Envelope, Fetch, Outcome, Processor, Settings,
 };
-use tamarack_teep::{Encoding, MediaType, Message, Protected, protect, protect_for_unknown_agent};
+use tamarack_teep::{Encoding, Message, Protected, protect, protect_for_unknown_agent};
 
 /// What the image gets from outside.
 pub struct Platform<'p> {
@@ -30,7 +29,6 @@ pub enum Job<'a> {
     Receive(&'a [u8]),
     Answer(&'a Message, Encoding),
     Offer(&'a Message),
-    MediaType(&'a str),
     Sign(&'a [u8]),
     Verify(&'a [u8]),
     VerifySign1(&'a [u8]),
@@ -79,7 +77,6 @@ impl Platform<'_> {
                 self.signers,
                 message,
             )),
-            Job::MediaType(text) => observe(MediaType::parse(text)),
             Job::Sign(payload) => self.sign(payload),
             Job::Verify(bytes) => observe(
                 Signed::decode(bytes).and_then(|s| s.verify(&self.crypto, self.trusted, None)),

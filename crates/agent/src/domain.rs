@@ -139,7 +139,7 @@ impl SecurityDomain {
             }
         }
         let missing = |what| DecodeError::new(start, rule, Problem::Missing(what));
-        let prefix = prefix.ok_or(missing("prefix (1)"))?;
+        let prefix = prefix.ok_or_else(|| missing("prefix (1)"))?;
         if owners.is_empty() {
             return Err(missing("owners (2)"));
         }

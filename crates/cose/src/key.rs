@@ -274,7 +274,7 @@ impl<'a> CoseKey<'a> {
                 _ => reader.skip("COSE_Key / value")?,
             }
         }
-        key.kty = kty.ok_or(reader.error("COSE_Key", Problem::Missing("kty (1)")))?;
+        key.kty = kty.ok_or_else(|| reader.error("COSE_Key", Problem::Missing("kty (1)")))?;
         Ok(key)
     }
 

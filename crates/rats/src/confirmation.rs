@@ -42,10 +42,7 @@ impl Confirmation {
                     let at = reader.position();
                     let key = PublicKey::from_cose_key(reader.raw("cnf / COSE_Key")?);
                     found = Some(Self::Key(key.map_err(|error| match error {
-                        KeyError::Decode(inner) => DecodeError {
-                            offset: at + inner.offset,
-                            ..inner
-                        },
+                        KeyError::Decode(inner) => inner.shifted(at),
                         _ => DecodeError::new(at, "cnf / COSE_Key", Problem::Expected("a key")),
                     })?));
                 }
@@ -57,11 +54,9 @@ impl Confirmation {
                 _ => reader.skip("cnf / member")?,
             }
         }
-        found.ok_or(DecodeError::new(
-            start,
-            rule,
-            Problem::Missing("COSE_Key (1) or kid (3)"),
-        ))
+        found.ok_or_else(|| {
+            DecodeError::new(start, rule, Problem::Missing("COSE_Key (1) or kid (3)"))
+        })
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {

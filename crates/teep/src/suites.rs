@@ -115,33 +115,29 @@ impl SuitCoseProfile {
 }
 
 /// Reads `[ + item ]`.
-pub(crate) fn read_list<'a, T>(
+pub(crate) fn read_list<'a>(
     reader: &mut Reader<'a>,
     rule: &'static str,
-    read: impl FnMut(&mut Reader<'a>) -> Result<T, DecodeError>,
-) -> Result<Vec<T>, DecodeError> {
-    let start = reader.position();
-    let items = read_list_or_none(reader, rule, read)?;
-    if items.is_empty() {
-        return Err(DecodeError::new(
-            start,
-            rule,
-            Problem::OutOfBounds("1 entry or more"),
-        ));
+    read: &mut dyn FnMut(&mut Reader<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let start = reader.clone();
+    match read_list_or_none(reader, rule, read)? {
+        0 => Err(start.error(rule, Problem::OutOfBounds("1 entry or more"))),
+        _ => Ok(()),
     }
-    Ok(items)
 }
 
-/// Reads `[ * item ]`.
-pub(crate) fn read_list_or_none<'a, T>(
+/// Reads `[ * item ]` and returns how many there were.
+///
+/// The items go where `read` puts them, so that one function serves lists of every type.
+pub(crate) fn read_list_or_none<'a>(
     reader: &mut Reader<'a>,
     rule: &'static str,
-    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, DecodeError>,
-) -> Result<Vec<T>, DecodeError> {
-    // Not reserved up front: the count is the sender's word.
-    let mut items = Vec::new();
-    for _ in 0..reader.array(rule)? {
-        items.push(read(reader)?);
+    read: &mut dyn FnMut(&mut Reader<'a>) -> Result<(), DecodeError>,
+) -> Result<u64, DecodeError> {
+    let count = reader.array(rule)?;
+    for _ in 0..count {
+        read(reader)?;
     }
-    Ok(items)
+    Ok(count)
 }

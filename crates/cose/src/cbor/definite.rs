@@ -17,10 +17,7 @@ use super::{
 pub fn to_definite<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, [u8]>, DecodeError> {
     match check(bytes, limits) {
         Ok(()) => Ok(Cow::Borrowed(bytes)),
-        Err(DecodeError {
-            problem: Problem::IndefiniteLength,
-            ..
-        }) => {
+        Err(error) if error.problem == Problem::IndefiniteLength => {
             let rewritten = rewrite(bytes, limits)?;
             check(&rewritten, limits)?;
             Ok(Cow::Owned(rewritten))
@@ -94,8 +91,12 @@ fn rewrite(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
             }
             (major @ (2 | 3), Some(length)) => {
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
-                let end = at.checked_add(length).ok_or(error(Problem::Truncated))?;
-                let content = bytes.get(at..end).ok_or(error(Problem::Truncated))?;
+                let end = at
+                    .checked_add(length)
+                    .ok_or_else(|| error(Problem::Truncated))?;
+                let content = bytes
+                    .get(at..end)
+                    .ok_or_else(|| error(Problem::Truncated))?;
                 match chunk_of {
                     None => out.extend_from_slice(bytes.get(start..at).unwrap_or_default()),
                     Some(outer) if outer == major => {}

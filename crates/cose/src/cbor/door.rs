@@ -32,7 +32,7 @@ pub(super) struct Head {
 /// Reads the head at `at`.
 pub(super) fn head(bytes: &[u8], at: usize) -> Result<Head, DecodeError> {
     let error = |problem| DecodeError::new(at, "cbor", problem);
-    let &first = bytes.get(at).ok_or(error(Problem::Truncated))?;
+    let &first = bytes.get(at).ok_or_else(|| error(Problem::Truncated))?;
     let (major, info) = (first >> 5, first & 0x1f);
     let width = match info {
         0..=23 => {
@@ -58,7 +58,7 @@ pub(super) fn head(bytes: &[u8], at: usize) -> Result<Head, DecodeError> {
     let content = at + 1 + width;
     let raw = bytes
         .get(at + 1..content)
-        .ok_or(error(Problem::Truncated))?;
+        .ok_or_else(|| error(Problem::Truncated))?;
     let argument = raw
         .iter()
         .fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
@@ -158,7 +158,7 @@ fn item_end(bytes: &[u8], depth: usize) -> Result<usize, DecodeError> {
             2 | 3 => {
                 let length = usize::try_from(argument).unwrap_or(usize::MAX);
                 let content = at.checked_add(length).and_then(|end| bytes.get(at..end));
-                let content = content.ok_or(error(Problem::Truncated))?;
+                let content = content.ok_or_else(|| error(Problem::Truncated))?;
                 if head.major == 3 && core::str::from_utf8(content).is_err() {
                     return Err(error(Problem::InvalidUtf8));
                 }

@@ -1,11 +1,20 @@
-use core::fmt;
+use alloc::boxed::Box;
+use core::{fmt, ops::Deref};
 
 /// Why bytes were refused, where, and by which rule.
 ///
+/// Its parts are those of [`Violation`]. It is as large as a pointer: decoders hand it on at every step,
+/// and on a microcontroller most of their code would else be the copying of errors. To make one
+/// allocates, so make it when something is wrong and not before (`ok_or_else`, not `ok_or`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeError(Box<Violation>);
+
+/// The parts of a [`DecodeError`].
+///
 /// `rule` names the production of the standard's CDDL that was being read (for example
 /// `query-response / token`), or `cbor` where the bytes are not acceptable CBOR at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecodeError {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Violation {
     /// Byte offset of the offending item, from the first byte of the item handed to the decoder.
     pub offset: usize,
     /// The CDDL production that was violated.
@@ -15,7 +24,7 @@ pub struct DecodeError {
 }
 
 /// What was wrong with the bytes at an offset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
     /// The input ends inside an item, or an item declares more content than there is.
@@ -47,13 +56,37 @@ pub enum Problem {
 
 impl DecodeError {
     /// An error at `offset` under `rule`.
+    #[cold]
+    #[inline(never)]
     #[must_use]
     pub fn new(offset: usize, rule: &'static str, problem: Problem) -> Self {
-        Self {
+        Self(Box::new(Violation {
             offset,
             rule,
             problem,
-        }
+        }))
+    }
+
+    /// The same error under another rule.
+    #[must_use]
+    pub fn under(mut self, rule: &'static str) -> Self {
+        self.0.rule = rule;
+        self
+    }
+
+    /// The same error in an item that starts `bytes` into the item around it.
+    #[must_use]
+    pub fn shifted(mut self, bytes: usize) -> Self {
+        self.0.offset = self.0.offset.saturating_add(bytes);
+        self
+    }
+}
+
+impl Deref for DecodeError {
+    type Target = Violation;
+
+    fn deref(&self) -> &Violation {
+        &self.0
     }
 }
 

@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         let first = self
             .bytes
             .get(self.at)
-            .ok_or(self.error(rule, Problem::Truncated))?;
+            .ok_or_else(|| self.error(rule, Problem::Truncated))?;
         Ok(match (first >> 5, first) {
             (0, _) => Type::Uint,
             (1, _) => Type::NegativeInt,
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
     }
 
     fn head(&self, rule: &'static str) -> Result<Head, DecodeError> {
-        head(self.bytes, self.at).map_err(|error| DecodeError { rule, ..error })
+        head(self.bytes, self.at).map_err(|error| error.under(rule))
     }
 
     /// The argument of the next head if it has the major type, else an error; moves past the head.
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
             .ok()
             .and_then(|length| start.checked_add(length))
             .and_then(|end| self.bytes.get(start..end))
-            .ok_or(self.error(rule, Problem::Truncated))?;
+            .ok_or_else(|| self.error(rule, Problem::Truncated))?;
         self.at += content.len();
         Ok(content)
     }
@@ -233,7 +233,7 @@ impl<'a> Reader<'a> {
                 argument,
                 content,
             } = self.head(rule)?;
-            let argument = argument.ok_or(self.error(rule, Problem::IndefiniteLength))?;
+            let argument = argument.ok_or_else(|| self.error(rule, Problem::IndefiniteLength))?;
             self.at = content;
             match major {
                 2 | 3 => {

@@ -165,7 +165,7 @@ impl ReportingPolicy {
         u8::try_from(reader.uint(RULE)?)
             .ok()
             .and_then(Self::new)
-            .ok_or(start.error(RULE, Problem::OutOfBounds("0 to 15")))
+            .ok_or_else(|| start.error(RULE, Problem::OutOfBounds("0 to 15")))
     }
 }
 

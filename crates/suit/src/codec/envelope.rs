@@ -131,7 +131,7 @@ impl<'a> Envelope<'a> {
             }
         }
         let missing = |what| reader.error(RULE, Problem::Missing(what));
-        let wrapper = wrapper.ok_or(missing("suit-authentication-wrapper (2)"))?;
+        let wrapper = wrapper.ok_or_else(|| missing("suit-authentication-wrapper (2)"))?;
         Ok(Self {
             limits: *limits,
             tagged,
@@ -139,7 +139,7 @@ impl<'a> Envelope<'a> {
             digest: wrapper.digest,
             digest_bytes: wrapper.digest_bytes,
             blocks: wrapper.blocks,
-            manifest: manifest.ok_or(missing("suit-manifest (3)"))?,
+            manifest: manifest.ok_or_else(|| missing("suit-manifest (3)"))?,
             severed,
             integrated,
             unknown,

@@ -236,7 +236,8 @@ impl<'a> Manifest<'a> {
                     })?);
                 }
                 label => {
-                    let section = Section::from_label(label).ok_or(unknown_label(&start, RULE))?;
+                    let section =
+                        Section::from_label(label).ok_or_else(|| unknown_label(&start, RULE))?;
                     let sequence = if section.is_severable() {
                         Severable::read(&mut reader, section.name(), |content| {
                             Sequence::decode(content, limits, false, &mut left)
@@ -250,12 +251,12 @@ impl<'a> Manifest<'a> {
             }
         }
         let missing = |what| reader.error(RULE, Problem::Missing(what));
-        if version.ok_or(missing("suit-manifest-version (1)"))? != Self::VERSION {
+        if version.ok_or_else(|| missing("suit-manifest-version (1)"))? != Self::VERSION {
             return Err(reader.error("suit-manifest-version", Problem::OutOfBounds("1")));
         }
         self.sequence_number =
-            sequence_number.ok_or(missing("suit-manifest-sequence-number (2)"))?;
-        common.ok_or(missing("suit-common (3)"))
+            sequence_number.ok_or_else(|| missing("suit-manifest-sequence-number (2)"))?;
+        common.ok_or_else(|| missing("suit-common (3)"))
     }
 
     /// Decodes a severed section from the content of its byte string.

@@ -47,7 +47,7 @@ pub(crate) fn open<'a>(
     limits: &Limits,
     rule: &'static str,
 ) -> Result<Reader<'a>, DecodeError> {
-    cbor::check(content, &limits.cbor()).map_err(|error| DecodeError { rule, ..error })?;
+    cbor::check(content, &limits.cbor()).map_err(|error| error.under(rule))?;
     Ok(Reader::new(content))
 }
 
@@ -76,10 +76,7 @@ pub(crate) fn several<T>(
 
 /// Moves an error from a wrapped item to the item around it.
 pub(crate) fn within(start: usize, error: DecodeError) -> DecodeError {
-    DecodeError {
-        offset: start.saturating_add(error.offset),
-        ..error
-    }
+    error.shifted(start)
 }
 
 /// An error for a map label that must not stand where it does.

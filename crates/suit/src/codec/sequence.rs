@@ -62,7 +62,7 @@ impl Context<'_> {
             *self.commands_left = self
                 .commands_left
                 .checked_sub(1)
-                .ok_or(reader.error(RULE, Problem::OutOfBounds("the limit on commands")))?;
+                .ok_or_else(|| reader.error(RULE, Problem::OutOfBounds("the limit on commands")))?;
             let position = reader.clone();
             let command = Command::read(&mut reader, self)?;
             if self.shared && !command.may_be_shared() {

@@ -189,7 +189,7 @@ impl VersionMatch {
         let comparison = usize::try_from(reader.uint(Self::RULE)?)
             .ok()
             .and_then(|number| Comparison::ALL.get(number.checked_sub(1)?))
-            .ok_or(start.error(Self::RULE, Problem::OutOfBounds("comparison 1 to 5")))?;
+            .ok_or_else(|| start.error(Self::RULE, Problem::OutOfBounds("comparison 1 to 5")))?;
         Ok(Self {
             comparison: *comparison,
             version: Version::read(reader, Self::RULE)?,

@@ -110,9 +110,9 @@ impl ReportResult {
         }
         let missing = |what| start.error(RULE, Problem::Missing(what));
         Ok(Self::Failure {
-            code: code.ok_or(missing("suit-report-result-code (5)"))?,
-            record: record.ok_or(missing("suit-report-result-record (6)"))?,
-            reason: reason.ok_or(missing("suit-report-result-reason (7)"))?,
+            code: code.ok_or_else(|| missing("suit-report-result-code (5)"))?,
+            record: record.ok_or_else(|| missing("suit-report-result-record (6)"))?,
+            reason: reason.ok_or_else(|| missing("suit-report-result-reason (7)"))?,
         })
     }
 
@@ -181,10 +181,10 @@ impl Report {
         }
         let missing = |what| reader.error(RULE, Problem::Missing(what));
         Ok(Self {
-            reference: reference.ok_or(missing("suit-reference (99)"))?,
+            reference: reference.ok_or_else(|| missing("suit-reference (99)"))?,
             nonce,
-            records: records.ok_or(missing("suit-report-records (3)"))?,
-            result: result.ok_or(missing("suit-report-result (4)"))?,
+            records: records.ok_or_else(|| missing("suit-report-records (3)"))?,
+            result: result.ok_or_else(|| missing("suit-report-result (4)"))?,
             capability_report,
         })
     }

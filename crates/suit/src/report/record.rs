@@ -101,7 +101,7 @@ impl Claims {
         }
         Ok(Self {
             component: component
-                .ok_or(start.error(RULE, Problem::Missing("system-component-id (0)")))?,
+                .ok_or_else(|| start.error(RULE, Problem::Missing("system-component-id (0)")))?,
             properties,
         })
     }

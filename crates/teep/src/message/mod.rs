@@ -170,9 +170,10 @@ impl Decoded {
 fn decode_as(bytes: &[u8], numbering: Numbering) -> Result<Decoded, DecodeError> {
     let mut reader = Reader::new(bytes);
     let count = reader.array("teep-message")?;
-    let type_error = reader.error("teep-message / type", Problem::Expected("a message type"));
+    let start = reader.clone();
     let number = reader.uint("teep-message / type")?;
-    let kind = MessageType::from_number(number, numbering).ok_or(type_error)?;
+    let kind = MessageType::from_number(number, numbering)
+        .ok_or_else(|| start.error("teep-message / type", Problem::Expected("a message type")))?;
     if count != elements(kind) as u64 {
         let problem = Problem::Expected(match kind {
             MessageType::QueryRequest => "an array of 5",

@@ -105,45 +105,57 @@ impl Options {
         numbering: Numbering,
     ) -> Result<(), DecodeError> {
         match label {
-            Label::SupportedTeepCipherSuites => {
-                self.cipher_suites = read_cipher_suites(r)?;
-            }
+            Label::SupportedTeepCipherSuites => self.read_cipher_suites(r)?,
             Label::Challenge => self.challenge = Some(read_challenge(r)?),
-            Label::Versions => {
-                self.versions = read_list(r, "versions", |r| read_uint32(r, "version"))?;
-            }
-            Label::SupportedSuitCoseProfiles => self.profiles = read_profiles(r)?,
+            Label::Versions => read_list(r, "versions", &mut |r| {
+                self.versions.push(read_uint32(r, "version")?);
+                Ok(())
+            })?,
+            Label::SupportedSuitCoseProfiles => self.read_profiles(r)?,
             Label::SelectedVersion => {
                 self.selected_version = Some(read_uint32(r, "selected-version")?);
             }
             Label::TcList => {
                 let limits = Limits::default();
-                let list = read_list_or_none(r, "tc-list", |r| Claims::read(r, &limits))?;
-                self.tc_list = Some(list);
-            }
-            Label::ExtList => {
-                let list = read_list_or_none(r, "ext-list", |r| read_uint32(r, "ext-info"))?;
-                self.ext_list = Some(list);
-            }
-            Label::ManifestList => self.manifest_list = read_byte_strings(r, "manifest-list")?,
-            Label::Msg => self.msg = Some(read_text(r, 128, "1 to 128 bytes", "msg")?),
-            Label::ErrMsg => self.err_msg = Some(read_text(r, 128, "1 to 128 bytes", "err-msg")?),
-            Label::RequestedTcList => {
-                self.requested_tc_list = read_list(r, "requested-tc-list", |r| {
-                    RequestedComponent::read(r, numbering)
+                let list = self.tc_list.get_or_insert_default();
+                read_list_or_none(r, "tc-list", &mut |r| {
+                    list.push(Claims::read(r, &limits)?);
+                    Ok(())
                 })?;
             }
+            Label::ExtList => {
+                let list = self.ext_list.get_or_insert_default();
+                read_list_or_none(r, "ext-list", &mut |r| {
+                    list.push(read_uint32(r, "ext-info")?);
+                    Ok(())
+                })?;
+            }
+            Label::ManifestList => read_byte_strings(r, "manifest-list", &mut self.manifest_list)?,
+            Label::Msg => self.msg = Some(read_text(r, 128, "1 to 128 bytes", "msg")?),
+            Label::ErrMsg => self.err_msg = Some(read_text(r, 128, "1 to 128 bytes", "err-msg")?),
+            Label::RequestedTcList => read_list(r, "requested-tc-list", &mut |r| {
+                let request = RequestedComponent::read(r, numbering)?;
+                self.requested_tc_list.push(request);
+                Ok(())
+            })?,
             // The manifests' own component ids.
             // req: TEEP-MSG-048
             Label::UnneededManifestList => {
                 let rule = "unneeded-manifest-list";
-                self.unneeded_manifest_list = read_list(r, rule, |r| ComponentId::read(r, rule))?;
+                read_list(r, rule, &mut |r| {
+                    self.unneeded_manifest_list
+                        .push(ComponentId::read(r, rule)?);
+                    Ok(())
+                })?;
             }
-            Label::SuitReports => self.suit_reports = read_byte_strings(r, "suit-reports")?,
+            Label::SuitReports => read_byte_strings(r, "suit-reports", &mut self.suit_reports)?,
             Label::Token => self.token = Some(read_token(r)?),
             Label::SupportedFreshnessMechanisms => {
                 let rule = "supported-freshness-mechanisms";
-                self.freshness = read_list(r, rule, |r| r.uint(rule).map(FreshnessMechanism))?;
+                read_list(r, rule, &mut |r| {
+                    self.freshness.push(FreshnessMechanism(r.uint(rule)?));
+                    Ok(())
+                })?;
             }
             Label::ErrLang => {
                 self.err_lang = Some(read_text(r, 35, "1 to 35 bytes", "err-lang")?);
@@ -157,6 +169,20 @@ impl Options {
             | Label::HaveBinary => r.skip("teep-option / value")?,
         }
         Ok(())
+    }
+
+    pub(super) fn read_cipher_suites(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
+        read_list(r, "supported-teep-cipher-suites", &mut |r| {
+            self.cipher_suites.push(CipherSuite::read(r)?);
+            Ok(())
+        })
+    }
+
+    pub(super) fn read_profiles(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
+        read_list(r, "supported-suit-cose-profiles", &mut |r| {
+            self.profiles.push(SuitCoseProfile::read(r)?);
+            Ok(())
+        })
     }
 
     /// err-msg and err-lang.
@@ -296,28 +322,35 @@ impl OptionsWriter {
 
 fn read_token(reader: &mut Reader<'_>) -> Result<Token, DecodeError> {
     let rule = "token";
-    let error = reader.error(rule, Problem::OutOfBounds(Token::BOUNDS));
-    Token::new(reader.bytes(rule)?.to_vec()).ok_or(error)
+    let start = reader.clone();
+    let token = Token::new(reader.bytes(rule)?.to_vec());
+    token.ok_or_else(|| start.error(rule, Problem::OutOfBounds(Token::BOUNDS)))
 }
 
 fn read_challenge(reader: &mut Reader<'_>) -> Result<Challenge, DecodeError> {
     let rule = "challenge";
-    let error = reader.error(rule, Problem::OutOfBounds(Challenge::BOUNDS));
-    Challenge::new(reader.bytes(rule)?.to_vec()).ok_or(error)
+    let start = reader.clone();
+    let challenge = Challenge::new(reader.bytes(rule)?.to_vec());
+    challenge.ok_or_else(|| start.error(rule, Problem::OutOfBounds(Challenge::BOUNDS)))
 }
 
 /// A version or an extension number: `uint .size 4`.
 fn read_uint32(reader: &mut Reader<'_>, rule: &'static str) -> Result<u32, DecodeError> {
-    let error = reader.error(rule, Problem::OutOfBounds("at most 4 bytes"));
-    u32::try_from(reader.uint(rule)?).map_err(|_| error)
+    let start = reader.clone();
+    let wrong = |_| start.error(rule, Problem::OutOfBounds("at most 4 bytes"));
+    u32::try_from(reader.uint(rule)?).map_err(wrong)
 }
 
 // req: TEEP-MSG-007
 fn read_byte_strings(
     reader: &mut Reader<'_>,
     rule: &'static str,
-) -> Result<Vec<Vec<u8>>, DecodeError> {
-    read_list(reader, rule, |r| Ok(r.bytes(rule)?.to_vec()))
+    list: &mut Vec<Vec<u8>>,
+) -> Result<(), DecodeError> {
+    read_list(reader, rule, &mut |r| {
+        list.push(r.bytes(rule)?.to_vec());
+        Ok(())
+    })
 }
 
 /// Text within a number of UTF-8 bytes.
@@ -327,22 +360,13 @@ fn read_text(
     bounds: &'static str,
     rule: &'static str,
 ) -> Result<String, DecodeError> {
-    let error = reader.error(rule, Problem::OutOfBounds(bounds));
+    let start = reader.clone();
     let text = reader.text(rule)?;
     if (1..=max).contains(&text.len()) {
         Ok(text.to_owned())
     } else {
-        Err(error)
+        Err(start.error(rule, Problem::OutOfBounds(bounds)))
     }
-}
-
-pub(super) fn read_cipher_suites(reader: &mut Reader<'_>) -> Result<Vec<CipherSuite>, DecodeError> {
-    read_list(reader, "supported-teep-cipher-suites", CipherSuite::read)
-}
-
-pub(super) fn read_profiles(reader: &mut Reader<'_>) -> Result<Vec<SuitCoseProfile>, DecodeError> {
-    let rule = "supported-suit-cose-profiles";
-    read_list(reader, rule, SuitCoseProfile::read)
 }
 
 /// Any code but 0 is accepted; unknown ones are for the receiver to treat as an unknown error.
@@ -352,9 +376,9 @@ pub(super) fn read_error_code(
     reader: &mut Reader<'_>,
     numbering: Numbering,
 ) -> Result<ErrorCode, DecodeError> {
-    let error = reader.error("err-code", Problem::OutOfBounds("1 or more"));
+    let start = reader.clone();
     match reader.uint("err-code")? {
-        0 => Err(error),
+        0 => Err(start.error("err-code", Problem::OutOfBounds("1 or more"))),
         number => Ok(ErrorCode::from_number(number, numbering)),
     }
 }

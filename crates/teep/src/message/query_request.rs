@@ -5,7 +5,7 @@ use tamarack_cose::cbor::{DecodeError, Reader, Writer};
 
 use super::{
     AttestationPayload, Label,
-    options::{Options, OptionsWriter, read_cipher_suites, read_profiles},
+    options::{Options, OptionsWriter},
 };
 use crate::{Challenge, CipherSuite, DataItems, FreshnessMechanism, SuitCoseProfile, Token};
 
@@ -69,8 +69,8 @@ impl QueryRequest {
         reader: &mut Reader<'_>,
         options: &mut Options,
     ) -> Result<Self, DecodeError> {
-        options.cipher_suites = read_cipher_suites(reader)?;
-        options.profiles = read_profiles(reader)?;
+        options.read_cipher_suites(reader)?;
+        options.read_profiles(reader)?;
         let data_items = DataItems(reader.uint("data-item-requested")?);
         Ok(Self {
             token: options.token.take(),

@@ -127,7 +127,7 @@ impl RequestedComponent {
             }
         }
         let missing = |what| DecodeError::new(start, rule, Problem::Missing(what));
-        let component = component.ok_or(missing("component-id"))?;
+        let component = component.ok_or_else(|| missing("component-id"))?;
         if have_binary == Some(true) && sequence_number.is_none() {
             return Err(missing(
                 "tc-manifest-sequence-number, which have-binary demands,",
