@@ -5,7 +5,7 @@
 
 use tamarack_cose::{
     Aead, CryptoProvider, DigestAlgorithm, DigestContext, DigestValue, Digests, Error,
-    KeyDerivation, PublicKey, SecretKey, SecureRandom, SignatureAlgorithm, Signatures, Signer,
+    KeyDerivation, MacAlgorithm, Macs, PublicKey, SecretKey, SecureRandom, SignatureAlgorithm, Signatures, Signer,
 };
 
 /// The provider.
@@ -15,8 +15,10 @@ pub fn provider() -> CryptoProvider {
         random: &Insecure,
         digests: &Insecure,
         signatures: &Insecure,
+        macs: &Insecure,
         aead: &Insecure,
         kdf: &Insecure,
+        ..tamarack_cose::rustcrypto::provider()
     }
 }
 
@@ -92,6 +94,12 @@ impl Signer for Zeros {
     }
 }
 
+impl Macs for Insecure {
+    fn hmac(&self, algorithm: MacAlgorithm, _: &[u8], _: &[u8]) -> DigestValue {
+        DigestValue::new(&[0; 64][..algorithm.tag_len()])
+    }
+}
+
 impl Aead for Insecure {
     fn seal(&self, _: &[u8; 32], _: &[u8; 12], _: &[u8], data: &mut Vec<u8>) -> Result<(), Error> {
         data.extend([0; 16]);
@@ -108,5 +116,9 @@ impl Aead for Insecure {
 impl KeyDerivation for Insecure {
     fn derive(&self, _: &[u8], _: &[u8], _: &[u8]) -> [u8; 32] {
         [5; 32]
+    }
+
+    fn extract(&self, _: &[u8], _: &[u8]) -> [u8; 32] {
+        [6; 32]
     }
 }

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::PublicKey;
-use tamarack_suit::{Access, AccessControl, ComponentId};
+use tamarack_suit::{Access, AccessControl, Authority, ComponentId};
 
 use crate::{
     domain::{DOMAIN_SEGMENT, Quota},
@@ -73,23 +73,26 @@ impl Rights {
 }
 
 impl AccessControl for Rights {
-    fn permits(&self, signers: &[PublicKey], access: Access, component: &ComponentId) -> bool {
+    fn permits(&self, signers: &[Authority], access: Access, component: &ComponentId) -> bool {
         // What a dependency does is decided by its own signers. To name one is to be able to read it and
         // to keep it from being removed, so it must be the signer's own, or the signer's own domain.
+        let owned_by = |owners: &[PublicKey]| {
+            signers
+                .iter()
+                .filter_map(Authority::public_key)
+                .any(|signer| owners.contains(signer))
+        };
         if access == Access::Dependency && is_reserved(component) {
             let name = component.segments().nth(1).unwrap_or_default();
-            return self.domains.iter().any(|record| {
-                record.name.as_bytes() == name
-                    && signers
-                        .iter()
-                        .any(|signer| record.domain.owners.contains(signer))
-            });
+            return self
+                .domains
+                .iter()
+                .any(|record| record.name.as_bytes() == name && owned_by(&record.domain.owners));
         }
-        let trusted = match self.domain_of(component) {
+        owned_by(match self.domain_of(component) {
             Some(record) => &record.domain.owners,
             None => &self.administrators,
-        };
-        signers.iter().any(|signer| trusted.contains(signer))
+        })
     }
 }
 

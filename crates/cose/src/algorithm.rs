@@ -46,6 +46,63 @@ impl SignatureAlgorithm {
     }
 }
 
+/// A MAC algorithm (RFC 9053 section 3.1), always with its tag at full length.
+///
+/// HMAC 256/64, which cuts the tag to 8 bytes, is none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum MacAlgorithm {
+    /// HMAC with SHA-256; COSE algorithm 5; 32 bytes.
+    Hmac256,
+    /// HMAC with SHA-384; COSE algorithm 6; 48 bytes.
+    Hmac384,
+    /// HMAC with SHA-512; COSE algorithm 7; 64 bytes.
+    Hmac512,
+}
+
+impl MacAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Hmac256, Self::Hmac384, Self::Hmac512];
+
+    /// The COSE algorithm identifier.
+    #[must_use]
+    pub fn cose_id(self) -> i64 {
+        match self {
+            Self::Hmac256 => 5,
+            Self::Hmac384 => 6,
+            Self::Hmac512 => 7,
+        }
+    }
+
+    /// The algorithm with a COSE identifier.
+    #[must_use]
+    pub fn from_cose_id(id: i64) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.cose_id() == id)
+    }
+
+    /// The name in the COSE registry.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hmac256 => "HMAC 256/256",
+            Self::Hmac384 => "HMAC 384/384",
+            Self::Hmac512 => "HMAC 512/512",
+        }
+    }
+
+    /// Length of the tag, and the least length of a key, in bytes.
+    #[must_use]
+    pub fn tag_len(self) -> usize {
+        match self {
+            Self::Hmac256 => 32,
+            Self::Hmac384 => 48,
+            Self::Hmac512 => 64,
+        }
+    }
+}
+
 /// A digest algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

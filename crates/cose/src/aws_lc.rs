@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
-    agreement, digest, hkdf, rand,
+    agreement, digest, hkdf, hmac, rand,
     signature::{
         ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
         Ed25519KeyPair, KeyPair as _, UnparsedPublicKey,
@@ -13,8 +13,10 @@ use aws_lc_rs::{
 
 use crate::{
     Aead, CryptoProvider, DigestAlgorithm, DigestContext, DigestValue, Digests, Error,
-    KeyDerivation, KeyError, PublicKey, SecretKey, SecureRandom, SignatureAlgorithm, Signatures,
-    Signer,
+    KeyDerivation, KeyError, MacAlgorithm, Macs, PublicKey, SecretKey, SecureRandom,
+    SignatureAlgorithm, Signatures, Signer, SymmetricKey,
+    ciphers::SharedCiphers,
+    encrypt::{Curve, DecryptionKey, EncryptionKey, KeyAgreements},
 };
 
 /// The provider.
@@ -25,8 +27,12 @@ pub fn provider() -> CryptoProvider {
         random: &AwsLc,
         digests: &AwsLc,
         signatures: &AwsLc,
+        macs: &AwsLc,
         aead: &AwsLc,
         kdf: &AwsLc,
+        // AWS-LC offers no authenticated cipher over a stream, and no AES-192 key wrap.
+        ciphers: &SharedCiphers,
+        agreements: &AwsLc,
     }
 }
 
@@ -169,6 +175,17 @@ impl Signer for Ed25519Signer {
     }
 }
 
+impl Macs for AwsLc {
+    fn hmac(&self, algorithm: MacAlgorithm, key: &[u8], message: &[u8]) -> DigestValue {
+        let algorithm = match algorithm {
+            MacAlgorithm::Hmac256 => hmac::HMAC_SHA256,
+            MacAlgorithm::Hmac384 => hmac::HMAC_SHA384,
+            MacAlgorithm::Hmac512 => hmac::HMAC_SHA512,
+        };
+        DigestValue::new(hmac::sign(&hmac::Key::new(algorithm, key), message).as_ref())
+    }
+}
+
 fn aead_key(key: &[u8; 32]) -> Result<LessSafeKey, Error> {
     let key = UnboundKey::new(&AES_256_GCM, key);
     Ok(LessSafeKey::new(key.map_err(|_| {
@@ -217,5 +234,42 @@ impl KeyDerivation for AwsLc {
         // The output is one hash long, which HKDF always gives.
         debug_assert!(filled.is_ok(), "32 bytes are within HKDF's bounds");
         out
+    }
+    fn extract(&self, secret: &[u8], salt: &[u8]) -> [u8; 32] {
+        // RFC 5869 section 2.2: extraction is HMAC under the salt.
+        let extracted = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), secret);
+        let mut out = [0; 32];
+        for (to, from) in out.iter_mut().zip(extracted.as_ref()) {
+            *to = *from;
+        }
+        out
+    }
+}
+
+fn agreement_algorithm(curve: Curve) -> &'static agreement::Algorithm {
+    match curve {
+        Curve::P256 => &agreement::ECDH_P256,
+        Curve::X25519 => &agreement::X25519,
+    }
+}
+
+impl KeyAgreements for AwsLc {
+    fn public_key(&self, curve: Curve, secret: &[u8; 32]) -> Result<EncryptionKey, Error> {
+        let key = agreement::PrivateKey::from_private_key(agreement_algorithm(curve), secret)
+            .map_err(|_| KeyError::Invalid)?
+            .compute_public_key()
+            .map_err(|_| KeyError::Invalid)?;
+        Ok(EncryptionKey::from_point(curve, key.as_ref())?)
+    }
+
+    fn agree(&self, key: &DecryptionKey, peer: &EncryptionKey) -> Result<SymmetricKey, Error> {
+        let algorithm = agreement_algorithm(key.public_key().curve());
+        let own = agreement::PrivateKey::from_private_key(algorithm, &**key.secret_bytes())
+            .map_err(|_| KeyError::Invalid)?;
+        let peer =
+            agreement::UnparsedPublicKey::new(agreement_algorithm(peer.curve()), peer.to_point());
+        agreement::agree(&own, peer, Error::Key(KeyError::Invalid), |shared| {
+            Ok(SymmetricKey::new(shared))
+        })
     }
 }

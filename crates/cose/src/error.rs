@@ -24,6 +24,12 @@ pub enum Error {
     /// The signature does not verify.
     #[error("the signature does not verify")]
     BadSignature,
+    /// No recipient of an encrypted object could be opened with the keys at hand.
+    #[error("encrypted to none of the keys at hand, or to one of them wrongly")]
+    NoRecipient,
+    /// A ciphertext or a wrapped key does not belong to the key, or was changed or cut off.
+    #[error("the ciphertext was changed or is encrypted under another key")]
+    BadCiphertext,
     /// A payload is attached where it must be detached, or the other way round.
     #[error("the payload is {0}")]
     Payload(&'static str),
@@ -53,6 +59,17 @@ pub enum KeyError {
     /// A key type or curve that is not implemented.
     #[error("key type or curve is not supported: {0}")]
     Unsupported(String),
+    /// A COSE_Key of a type that is not implemented (label 1).
+    #[error("COSE_Key type {0} is not supported")]
+    KeyType(i64),
+    /// A COSE_Key on a curve that is not implemented (labels 1 and -1).
+    #[error("COSE_Key type {kty}, curve {crv} is not supported")]
+    Curve {
+        /// The key type.
+        kty: i64,
+        /// The curve.
+        crv: i64,
+    },
     /// The coordinates are no point of the curve, or the private and public parts do not match.
     #[error("the key is not valid on its curve")]
     Invalid,

@@ -1,5 +1,5 @@
 use crate::{
-    Error, SignatureAlgorithm,
+    Error, MacAlgorithm, SignatureAlgorithm,
     cbor::{self, DecodeError, Limits, Reader, Type, Writer},
 };
 
@@ -12,7 +12,7 @@ pub(crate) mod label {
 }
 
 /// Header maps are small; a large one is an attack.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     bytes: 16 * 1024,
     depth: 8,
 };
@@ -114,6 +114,17 @@ impl<'a> Headers<'a> {
         SignatureAlgorithm::from_cose_id(id).ok_or(Error::AlgorithmUnsupported(id))
     }
 
+    /// The MAC algorithm, once nothing critical is left that is not understood.
+    ///
+    /// # Errors
+    ///
+    /// As [`algorithm`](Self::algorithm).
+    pub fn mac_algorithm(&self) -> Result<MacAlgorithm, Error> {
+        self.check_critical()?;
+        let id = self.algorithm.ok_or(Error::AlgorithmMissing)?;
+        MacAlgorithm::from_cose_id(id).ok_or(Error::AlgorithmUnsupported(id))
+    }
+
     // req: TEEP-VAL-003
     pub(crate) fn check_critical(&self) -> Result<(), Error> {
         self.unknown_critical
@@ -128,8 +139,8 @@ enum Layer {
 }
 
 /// Encodes a protected header that holds the algorithm alone.
-pub(crate) fn protected(algorithm: SignatureAlgorithm) -> alloc::vec::Vec<u8> {
+pub(crate) fn protected(algorithm: i64) -> alloc::vec::Vec<u8> {
     Writer::build(|w| {
-        w.map(1).int(label::ALG).int(algorithm.cose_id());
+        w.map(1).int(label::ALG).int(algorithm);
     })
 }

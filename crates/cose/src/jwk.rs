@@ -13,16 +13,16 @@ use crate::{CryptoProvider, Error, KeyError, PublicKey, SecretKey};
 
 /// The members of a JWK that matter here; all others are ignored.
 #[derive(Serialize, Deserialize)]
-struct Jwk {
-    kty: String,
-    crv: String,
+pub(crate) struct Jwk {
+    pub(crate) kty: String,
+    pub(crate) crv: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    alg: Option<String>,
-    x: String,
+    pub(crate) alg: Option<String>,
+    pub(crate) x: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    y: Option<String>,
+    pub(crate) y: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    d: Option<String>,
+    pub(crate) d: Option<String>,
 }
 
 impl Drop for Jwk {
@@ -31,7 +31,7 @@ impl Drop for Jwk {
     }
 }
 
-fn format_error(problem: impl ToString) -> KeyError {
+pub(crate) fn format_error(problem: impl ToString) -> KeyError {
     KeyError::Format {
         format: "JWK",
         problem: problem.to_string(),
@@ -39,11 +39,11 @@ fn format_error(problem: impl ToString) -> KeyError {
 }
 
 impl Jwk {
-    fn parse(json: &str) -> Result<Self, KeyError> {
+    pub(crate) fn parse(json: &str) -> Result<Self, KeyError> {
         serde_json::from_str(json).map_err(format_error)
     }
 
-    fn of(key: &PublicKey) -> Self {
+    pub(crate) fn of(key: &PublicKey) -> Self {
         let base64 = |bytes: &[u8; 32]| Base64UrlUnpadded::encode_string(bytes);
         let alg = Some(key.algorithm().name().into());
         match key {
@@ -66,7 +66,7 @@ impl Jwk {
         }
     }
 
-    fn public_key(&self) -> Result<PublicKey, KeyError> {
+    pub(crate) fn public_key(&self) -> Result<PublicKey, KeyError> {
         match (self.kty.as_str(), self.crv.as_str()) {
             ("EC", "P-256") => {
                 let y = self
@@ -87,14 +87,14 @@ impl Jwk {
         }
     }
 
-    fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         // Strings only: serialising them to memory can't fail.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }
 
 /// Decodes 32 bytes of base64url. Deployed tools also write padding and the standard alphabet.
-fn member(name: &str, text: &str) -> Result<[u8; 32], KeyError> {
+pub(crate) fn member(name: &str, text: &str) -> Result<[u8; 32], KeyError> {
     let mut buffer = Zeroizing::new([0; 48]);
     let buffer = &mut *buffer;
     let decoded = Base64UrlUnpadded::decode(text, buffer)

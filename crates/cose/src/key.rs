@@ -1,4 +1,4 @@
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use zeroize::Zeroizing;
@@ -9,14 +9,16 @@ use crate::{
 };
 
 /// Labels of COSE_Key (RFC 9052 section 7, RFC 9053 section 7).
-mod label {
-    pub(super) const KTY: i64 = 1;
-    pub(super) const KID: i64 = 2;
-    pub(super) const ALG: i64 = 3;
-    pub(super) const CRV: i64 = -1;
-    pub(super) const X: i64 = -2;
-    pub(super) const Y: i64 = -3;
-    pub(super) const D: i64 = -4;
+pub(crate) mod label {
+    pub(crate) const KTY: i64 = 1;
+    pub(crate) const KID: i64 = 2;
+    pub(crate) const ALG: i64 = 3;
+    pub(crate) const CRV: i64 = -1;
+    /// Of a symmetric key.
+    pub(crate) const K: i64 = -1;
+    pub(crate) const X: i64 = -2;
+    pub(crate) const Y: i64 = -3;
+    pub(crate) const D: i64 = -4;
 }
 
 /// A public key that verifies signatures. The variant is the curve, so it is the algorithm too.
@@ -198,16 +200,18 @@ impl fmt::Debug for SecretKey {
 }
 
 /// The members of a COSE_Key that matter here.
-struct CoseKey<'a> {
-    kty: i64,
-    crv: Option<i64>,
-    x: Option<&'a [u8]>,
+pub(crate) struct CoseKey<'a> {
+    pub(crate) kty: i64,
+    pub(crate) kid: Option<&'a [u8]>,
+    pub(crate) crv: Option<i64>,
+    pub(crate) k: Option<&'a [u8]>,
+    pub(crate) x: Option<&'a [u8]>,
     y: Option<&'a [u8]>,
-    d: Option<&'a [u8]>,
+    pub(crate) d: Option<&'a [u8]>,
 }
 
 impl<'a> CoseKey<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Self, KeyError> {
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, KeyError> {
         cbor::check(
             bytes,
             &Limits {
@@ -219,7 +223,9 @@ impl<'a> CoseKey<'a> {
         let mut kty = None;
         let mut key = Self {
             kty: 0,
+            kid: None,
             crv: None,
+            k: None,
             x: None,
             y: None,
             d: None,
@@ -232,6 +238,9 @@ impl<'a> CoseKey<'a> {
             }
             match reader.int("COSE_Key / label")? {
                 label::KTY => kty = Some(reader.int("COSE_Key / kty")?),
+                label::K if reader.peek("COSE_Key / k")? == Type::Bytes => {
+                    key.k = Some(reader.bytes("COSE_Key / k")?);
+                }
                 label::CRV => key.crv = Some(reader.int("COSE_Key / crv")?),
                 label::X => key.x = Some(reader.bytes("COSE_Key / x")?),
                 label::Y if reader.peek("COSE_Key / y")? == Type::Bool => {
@@ -239,8 +248,11 @@ impl<'a> CoseKey<'a> {
                 }
                 label::Y => key.y = Some(reader.bytes("COSE_Key / y")?),
                 label::D => key.d = Some(reader.bytes("COSE_Key / d")?),
-                // The algorithm follows from the curve, the key id is ours to compute.
-                label::ALG | label::KID => reader.skip("COSE_Key / value")?,
+                label::KID if reader.peek("COSE_Key / kid")? == Type::Bytes => {
+                    key.kid = Some(reader.bytes("COSE_Key / kid")?);
+                }
+                // The algorithm follows from the curve.
+                label::ALG => reader.skip("COSE_Key / value")?,
                 _ => reader.skip("COSE_Key / value")?,
             }
         }
@@ -252,21 +264,16 @@ impl<'a> CoseKey<'a> {
         match (self.kty, self.crv) {
             (2, Some(1)) => Ok(SignatureAlgorithm::Esp256),
             (1, Some(6)) => Ok(SignatureAlgorithm::Ed25519),
-            (kty, crv) => Err(KeyError::Unsupported(match crv {
-                Some(crv) => format!("COSE_Key type {kty}, curve {crv}"),
-                None => format!("COSE_Key type {kty} without a curve"),
-            })),
+            (kty, Some(crv)) => Err(KeyError::Curve { kty, crv }),
+            (kty, None) => Err(KeyError::KeyType(kty)),
         }
     }
 
-    fn public_key(&self) -> Result<PublicKey, KeyError> {
+    pub(crate) fn public_key(&self) -> Result<PublicKey, KeyError> {
         let member = |name, value: Option<&[u8]>| {
             field(
                 name,
-                value.ok_or(KeyError::Format {
-                    format: "COSE",
-                    problem: format!("{name} is missing"),
-                })?,
+                value.ok_or_else(|| malformed(&[name, " is missing"]))?,
             )
         };
         Ok(match self.algorithm()? {
@@ -283,10 +290,15 @@ impl<'a> CoseKey<'a> {
 
 /// A key member of exactly 32 bytes.
 pub(crate) fn field(name: &str, bytes: &[u8]) -> Result<[u8; 32], KeyError> {
-    bytes.try_into().map_err(|_| KeyError::Format {
+    let wrong = |_| malformed(&[name, " is not 32 bytes long"]);
+    bytes.try_into().map_err(wrong)
+}
+
+fn malformed(problem: &[&str]) -> KeyError {
+    KeyError::Format {
         format: "COSE",
-        problem: format!("{name} is {} bytes long, not 32", bytes.len()),
-    })
+        problem: problem.concat(),
+    }
 }
 
 #[cfg(test)]

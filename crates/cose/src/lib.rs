@@ -43,9 +43,13 @@ extern crate alloc;
 
 mod algorithm;
 pub mod cbor;
+#[cfg(feature = "ciphers")]
+mod ciphers;
+pub mod encrypt;
 mod error;
 mod header;
 mod key;
+mod mac;
 mod provider;
 mod sign;
 mod sign1;
@@ -62,15 +66,16 @@ mod pem;
 #[cfg(feature = "rustcrypto")]
 pub mod rustcrypto;
 
-pub use algorithm::{DigestAlgorithm, SignatureAlgorithm};
+pub use algorithm::{DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};
 pub use error::{Error, KeyError};
 pub use header::Headers;
 pub use key::{PublicKey, SecretKey};
+pub use mac::{Mac0, MacKey, mac0_detached};
 pub use provider::{
-    Aead, CryptoProvider, DigestContext, DigestValue, Digests, KeyDerivation, SecureRandom,
+    Aead, CryptoProvider, DigestContext, DigestValue, Digests, KeyDerivation, Macs, SecureRandom,
     Signatures, Signer,
 };
-pub use sign::{Sign, sign};
+pub use sign::{Sign, sign, sign_detached};
 pub use sign1::{Sign1, sign1, sign1_detached};
 pub use signed::{Signed, tag};
 pub use symmetric::SymmetricKey;

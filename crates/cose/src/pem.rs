@@ -46,7 +46,7 @@ fn ec_secret(der: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
     Ok(Zeroizing::new(field("the private key", key.private_key)?))
 }
 
-fn format_error(problem: impl ToString) -> KeyError {
+pub(crate) fn format_error(problem: impl ToString) -> KeyError {
     KeyError::Format {
         format: "PEM",
         problem: problem.to_string(),

@@ -1,7 +1,10 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use crate::{DigestAlgorithm, Error, PublicKey, SecretKey, SignatureAlgorithm};
+use crate::{
+    DigestAlgorithm, Error, MacAlgorithm, PublicKey, SecretKey, SignatureAlgorithm,
+    encrypt::{Ciphers, KeyAgreements},
+};
 
 /// Every cryptographic primitive, as one value that the caller passes in.
 ///
@@ -18,10 +21,16 @@ pub struct CryptoProvider {
     pub digests: &'static dyn Digests,
     /// Signatures.
     pub signatures: &'static dyn Signatures,
+    /// Message authentication codes.
+    pub macs: &'static dyn Macs,
     /// Authenticated encryption, for sealing what is stored or handed out.
     pub aead: &'static dyn Aead,
     /// Key derivation.
     pub kdf: &'static dyn KeyDerivation,
+    /// Ciphers over streams, and key wrapping.
+    pub ciphers: &'static dyn Ciphers,
+    /// Diffie-Hellman.
+    pub agreements: &'static dyn KeyAgreements,
 }
 
 impl fmt::Debug for CryptoProvider {
@@ -146,6 +155,12 @@ pub trait Signer: Send + Sync {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error>;
 }
 
+/// HMAC (RFC 2104).
+pub trait Macs: Send + Sync {
+    /// The MAC of `message` at its full length. Whoever compares it does so in constant time.
+    fn hmac(&self, algorithm: MacAlgorithm, key: &[u8], message: &[u8]) -> DigestValue;
+}
+
 /// AES-256-GCM with a 12-byte nonce and a 16-byte tag.
 pub trait Aead: Send + Sync {
     /// Encrypts `data` in place and appends the tag. A nonce must never repeat under one key.
@@ -179,4 +194,7 @@ pub trait Aead: Send + Sync {
 pub trait KeyDerivation: Send + Sync {
     /// Derives 32 bytes from `secret` for the use that `info` names. An empty salt is allowed.
     fn derive(&self, secret: &[u8], salt: &[u8], info: &[u8]) -> [u8; 32];
+
+    /// HKDF-Extract alone, with which HPKE also hashes. An empty salt is allowed.
+    fn extract(&self, secret: &[u8], salt: &[u8]) -> [u8; 32];
 }

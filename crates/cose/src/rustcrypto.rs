@@ -4,13 +4,17 @@ use alloc::{boxed::Box, vec::Vec};
 
 use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
 use ed25519_dalek::Signer as _;
-use p256::ecdsa::signature::Verifier as _;
+use p256::{ecdsa::signature::Verifier as _, elliptic_curve::sec1::ToSec1Point as _};
 use sha2::Digest as _;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use crate::{
     Aead, CryptoProvider, DigestAlgorithm, DigestContext, DigestValue, Digests, Error,
-    KeyDerivation, KeyError, PublicKey, SecretKey, SecureRandom, SignatureAlgorithm, Signatures,
-    Signer,
+    KeyDerivation, KeyError, MacAlgorithm, Macs, PublicKey, SecretKey, SecureRandom,
+    SignatureAlgorithm, Signatures, Signer, SymmetricKey,
+    ciphers::SharedCiphers,
+    encrypt::{Curve, DecryptionKey, EncryptionKey, KeyAgreements},
 };
 
 /// The provider with the system's randomness.
@@ -28,8 +32,11 @@ pub fn provider_with(random: &'static dyn SecureRandom) -> CryptoProvider {
         random,
         digests: &RustCrypto,
         signatures: &RustCrypto,
+        macs: &RustCrypto,
         aead: &RustCrypto,
         kdf: &RustCrypto,
+        ciphers: &SharedCiphers,
+        agreements: &RustCrypto,
     }
 }
 
@@ -162,6 +169,24 @@ impl Signer for Ed25519Signer {
     }
 }
 
+impl Macs for RustCrypto {
+    fn hmac(&self, algorithm: MacAlgorithm, key: &[u8], message: &[u8]) -> DigestValue {
+        match algorithm {
+            MacAlgorithm::Hmac256 => hmac::<hmac::Hmac<sha2::Sha256>>(key, message),
+            MacAlgorithm::Hmac384 => hmac::<hmac::Hmac<sha2::Sha384>>(key, message),
+            MacAlgorithm::Hmac512 => hmac::<hmac::Hmac<sha2::Sha512>>(key, message),
+        }
+    }
+}
+
+fn hmac<M: hmac::Mac + KeyInit>(key: &[u8], message: &[u8]) -> DigestValue {
+    // HMAC takes a key of any length, so no key is refused.
+    let Ok(mac) = <M as KeyInit>::new_from_slice(key) else {
+        return DigestValue::new(&[]);
+    };
+    DigestValue::new(&mac.chain_update(message).finalize().into_bytes())
+}
+
 impl Aead for RustCrypto {
     fn seal(
         &self,
@@ -195,5 +220,47 @@ impl KeyDerivation for RustCrypto {
         // HKDF-SHA256 gives up to 8160 bytes, so 32 can't fail.
         debug_assert!(derived.is_ok(), "32 bytes are within HKDF's bounds");
         out
+    }
+    fn extract(&self, secret: &[u8], salt: &[u8]) -> [u8; 32] {
+        hkdf::Hkdf::<sha2::Sha256>::extract(Some(salt), secret)
+            .0
+            .into()
+    }
+}
+
+impl KeyAgreements for RustCrypto {
+    fn public_key(&self, curve: Curve, secret: &[u8; 32]) -> Result<EncryptionKey, Error> {
+        Ok(match curve {
+            Curve::P256 => {
+                let key = p256::SecretKey::from_slice(secret).map_err(|_| KeyError::Invalid)?;
+                let point = key.public_key().to_sec1_point(false);
+                EncryptionKey::from_point(curve, point.as_bytes())?
+            }
+            Curve::X25519 => EncryptionKey::X25519 {
+                x: x25519_dalek::x25519(*secret, x25519_dalek::X25519_BASEPOINT_BYTES),
+            },
+        })
+    }
+
+    fn agree(&self, key: &DecryptionKey, peer: &EncryptionKey) -> Result<SymmetricKey, Error> {
+        match (key.public_key().curve(), peer) {
+            (Curve::P256, EncryptionKey::P256 { .. }) => {
+                let key = p256::SecretKey::from_slice(&**key.secret_bytes())
+                    .map_err(|_| KeyError::Invalid)?;
+                let peer = p256::PublicKey::from_sec1_bytes(&peer.to_point())
+                    .map_err(|_| KeyError::Invalid)?;
+                let shared = p256::ecdh::diffie_hellman(key.to_nonzero_scalar(), peer.as_affine());
+                Ok(SymmetricKey::new(&shared.raw_secret_bytes()[..]))
+            }
+            (Curve::X25519, EncryptionKey::X25519 { x }) => {
+                let shared = Zeroizing::new(x25519_dalek::x25519(**key.secret_bytes(), *x));
+                // RFC 7748 section 6.1: a point of small order makes the secret zero for everybody.
+                if shared.ct_eq(&[0; 32]).into() {
+                    return Err(KeyError::Invalid.into());
+                }
+                Ok(SymmetricKey::new(&shared[..]))
+            }
+            _ => Err(KeyError::Invalid.into()),
+        }
     }
 }

@@ -101,6 +101,24 @@ impl<'a> Sign<'a> {
         }
         Ok((verified.ok_or(Error::UnknownKey)?, payload))
     }
+
+    /// As [`Signed::verify_at`](crate::Signed::verify_at).
+    pub(crate) fn verify_at(
+        &self,
+        crypto: &CryptoProvider,
+        index: usize,
+        key: &PublicKey,
+        detached: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        self.headers.check_critical()?;
+        let (headers, signature) = self.signatures.get(index).ok_or(Error::UnknownKey)?;
+        if headers.algorithm()? != key.algorithm() {
+            return Err(Error::UnknownKey);
+        }
+        let payload = one_payload(self.payload, detached)?;
+        let message = to_be_signed(self.headers.protected, headers.protected, payload);
+        crypto.signatures.verify(key, &message, signature)
+    }
 }
 
 /// The Sig_structure of RFC 9052 section 4.4 for one signature of a COSE_Sign.
@@ -125,20 +143,41 @@ pub fn sign(
     signers: &[&dyn Signer],
     payload: &[u8],
 ) -> Result<Vec<u8>, Error> {
+    encode(crypto, signers, payload, |w| w.bytes(payload))
+}
+
+/// Makes a tagged COSE_Sign over a payload that is not part of it, with one signature by each signer.
+///
+/// # Errors
+///
+/// If a signer fails.
+pub fn sign_detached(
+    crypto: &CryptoProvider,
+    signers: &[&dyn Signer],
+    payload: &[u8],
+) -> Result<Vec<u8>, Error> {
+    encode(crypto, signers, payload, Writer::null)
+}
+
+fn encode(
+    crypto: &CryptoProvider,
+    signers: &[&dyn Signer],
+    payload: &[u8],
+    write_payload: impl FnOnce(&mut Writer) -> &mut Writer,
+) -> Result<Vec<u8>, Error> {
     let mut signatures = Writer::new();
     signatures.array(signers.len());
     for signer in signers {
-        let protected = header::protected(signer.public_key().algorithm());
+        let protected = header::protected(signer.public_key().algorithm().cose_id());
         let signature = signer.sign(&to_be_signed(&[], &protected, payload))?;
         signatures.array(3).bytes(&protected);
-        write_unprotected(
-            &mut signatures,
-            Some(&KeyId::of(signer.public_key(), crypto)),
-        );
+        let key_id = KeyId::of(signer.public_key(), crypto);
+        write_unprotected(&mut signatures, Some(key_id.as_bytes()));
         signatures.bytes(&signature);
     }
     Ok(Writer::build(|w| {
-        w.tag(tag::SIGN).array(4).bytes(&[]).map(0).bytes(payload);
+        w.tag(tag::SIGN).array(4).bytes(&[]).map(0);
+        write_payload(w);
         w.raw(&signatures.into_bytes());
     }))
 }

@@ -136,19 +136,19 @@ fn encode(
     key_id: Option<&KeyId>,
     write_payload: impl FnOnce(&mut Writer) -> &mut Writer,
 ) -> Result<Vec<u8>, Error> {
-    let protected = header::protected(signer.public_key().algorithm());
+    let protected = header::protected(signer.public_key().algorithm().cose_id());
     let signature = signer.sign(&to_be_signed(&protected, payload))?;
     Ok(Writer::build(|w| {
         w.tag(tag::SIGN1).array(4).bytes(&protected);
-        write_unprotected(w, key_id);
+        write_unprotected(w, key_id.map(|id| &id.as_bytes()[..]));
         write_payload(w);
         w.bytes(&signature);
     }))
 }
 
-pub(crate) fn write_unprotected(w: &mut Writer, key_id: Option<&KeyId>) {
+pub(crate) fn write_unprotected(w: &mut Writer, key_id: Option<&[u8]>) {
     match key_id {
-        Some(key_id) => w.map(1).int(label::KID).bytes(key_id.as_bytes()),
+        Some(key_id) => w.map(1).int(label::KID).bytes(key_id),
         None => w.map(0),
     };
 }

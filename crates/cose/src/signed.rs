@@ -7,6 +7,8 @@ use crate::{
 
 /// CBOR tags of the COSE structures (RFC 9052 section 2).
 pub mod tag {
+    /// COSE_Mac0.
+    pub const MAC0: u64 = 17;
     /// COSE_Sign1.
     pub const SIGN1: u64 = 18;
     /// COSE_Sign.
@@ -136,6 +138,27 @@ impl<'a> Signed<'a> {
             }
         }
         outcome
+    }
+
+    /// Verifies the signature at `index` of [`signatures`](Self::signatures) with `key`, whatever its key
+    /// id says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`] if there is no such signature or its algorithm is not the key's;
+    /// [`Error::BadSignature`]; [`Error::Payload`]; or what [`Headers::algorithm`] says.
+    pub fn verify_at(
+        &self,
+        crypto: &CryptoProvider,
+        index: usize,
+        key: &PublicKey,
+        detached: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Sign1(sign1) if index == 0 => sign1.verify(crypto, key, detached).map(drop),
+            Self::Sign1(_) => Err(Error::UnknownKey),
+            Self::Sign(sign) => sign.verify_at(crypto, index, key, detached),
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use base16ct::HexDisplay;
 
 use crate::{CryptoProvider, PublicKey};
 
-/// The key id of TEEP: the SHA-256 COSE Key Thumbprint of a public key (RFC 9679). 32 bytes.
+/// The key id of TEEP: the SHA-256 COSE Key Thumbprint of a public key (RFC 9679). 32 bytes. A secret key
+/// has one too, which is no digest of it: see [`MacKey::key_id`](crate::MacKey::key_id).
 ///
 /// Public information; shown in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +16,12 @@ impl KeyId {
     /// The thumbprint of `key`: SHA-256 over the deterministic encoding of its required members.
     #[must_use]
     pub fn of(key: &PublicKey, crypto: &CryptoProvider) -> Self {
-        Self(crypto.sha256(&key.to_thumbprint_input()))
+        Self::of_cose_key(&key.to_thumbprint_input(), crypto)
+    }
+
+    /// The thumbprint of a key by the deterministic encoding of its required members.
+    pub(crate) fn of_cose_key(members: &[u8], crypto: &CryptoProvider) -> Self {
+        Self(crypto.sha256(members))
     }
 
     /// A key id as received; `None` unless it is 32 bytes.
@@ -42,6 +48,12 @@ impl KeyId {
     #[must_use]
     pub fn to_hex(&self) -> String {
         alloc::format!("{self}")
+    }
+}
+
+impl From<[u8; 32]> for KeyId {
+    fn from(id: [u8; 32]) -> Self {
+        Self(id)
     }
 }
 

@@ -1,6 +1,4 @@
-use tamarack_cose::PublicKey;
-
-use crate::ComponentId;
+use crate::{Authority, Command, ComponentId};
 
 /// What a manifest wants with an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,15 +19,32 @@ pub enum Access {
 /// its behalf. A wrong `true` lets one provider overwrite what belongs to another. An answer that
 /// changes during a procedure does not count.
 ///
-/// A closure `Fn(&[PublicKey], Access, &ComponentId) -> bool` will do.
+/// [`TrustAnchors`](crate::TrustAnchors) is the access control in which each trust anchor carries its own
+/// rights. A closure `Fn(&[Authority], Access, &ComponentId) -> bool` will do too.
 // req: SUIT-ACL-001, SUIT-ACL-003
 pub trait AccessControl {
-    /// Whether a manifest signed by `signers` (each of which has been verified) has this access.
-    fn permits(&self, signers: &[PublicKey], access: Access, component: &ComponentId) -> bool;
+    /// Whether a manifest by `signers` (each of which has been verified) has this access.
+    fn permits(&self, signers: &[Authority], access: Access, component: &ComponentId) -> bool;
+
+    /// Whether a manifest by `signers`, which has this access to a component or dependency, may use
+    /// `command` on it. By default it may use every command.
+    ///
+    /// Asked for every command of the manifest, nested ones included, and each of its identifiers, whichever
+    /// the command will act on: that is decided while the manifest runs, and this is asked before.
+    fn permits_command(
+        &self,
+        signers: &[Authority],
+        access: Access,
+        component: &ComponentId,
+        command: &Command<'_>,
+    ) -> bool {
+        let _ = (signers, access, component, command);
+        true
+    }
 }
 
-impl<F: Fn(&[PublicKey], Access, &ComponentId) -> bool> AccessControl for F {
-    fn permits(&self, signers: &[PublicKey], access: Access, component: &ComponentId) -> bool {
+impl<F: Fn(&[Authority], Access, &ComponentId) -> bool> AccessControl for F {
+    fn permits(&self, signers: &[Authority], access: Access, component: &ComponentId) -> bool {
         self(signers, access, component)
     }
 }
@@ -39,7 +54,7 @@ impl<F: Fn(&[PublicKey], Access, &ComponentId) -> bool> AccessControl for F {
 pub struct SingleAuthority;
 
 impl AccessControl for SingleAuthority {
-    fn permits(&self, _: &[PublicKey], _: Access, _: &ComponentId) -> bool {
+    fn permits(&self, _: &[Authority], _: Access, _: &ComponentId) -> bool {
         true
     }
 }

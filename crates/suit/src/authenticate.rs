@@ -1,17 +1,18 @@
 use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::{
-    CryptoProvider, KeyId, PublicKey, Signed,
+    CryptoProvider, Mac0, Signed,
     cbor::{Reader, Type},
     tag,
 };
 
 use crate::{
-    Error, Limits, SuitDigest,
+    Authority, Error, Limits, SuitDigest, Trusted,
     codec::{Envelope, Manifest, Section, Severable, within},
+    trust::{Candidate, TrustedKey},
 };
 
-/// An envelope whose manifest is authentic: signed by trusted keys, unchanged, and decoded whole.
+/// An envelope whose manifest is authentic: vouched for by whom is trusted, unchanged, and decoded whole.
 ///
 /// Made by [`Envelope::authenticate`] only. Severed elements that are in the envelope have been compared
 /// with their digests and filled in. Integrated payloads are *not* covered by any signature; they are
@@ -19,44 +20,50 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthenticatedEnvelope<'a> {
     pub(crate) digest: SuitDigest,
-    pub(crate) signers: Vec<PublicKey>,
+    pub(crate) signers: Vec<Authority>,
     pub(crate) manifest: Manifest<'a>,
     pub(crate) integrated: Vec<(Cow<'a, str>, Cow<'a, [u8]>)>,
     /// The envelope as a Recipient keeps it.
     pub(crate) kept: Vec<u8>,
 }
 
-/// The tags of COSE_Mac0 and COSE_Mac.
-const MAC_TAGS: [u64; 2] = [17, 97];
-
 impl<'a> Envelope<'a> {
-    /// Verifies that a trusted key signed the manifest, and decodes it.
+    /// Verifies that who is trusted has authenticated the manifest, and decodes it.
     ///
-    /// In this order: the manifest's digest is recomputed over the received bytes; each authentication
-    /// block is verified with those of `trusted` that it can be by; the manifest is decoded whole;
-    /// severed elements in the envelope are compared with their digests and only then decoded.
+    /// In this order: the manifest's digest is recomputed over the received bytes; each signature and MAC
+    /// is verified with those of `trusted` that it can be by; the manifest is decoded whole; severed
+    /// elements in the envelope are compared with their digests and only then decoded.
     ///
-    /// Blocks by unknown keys, with unsupported algorithms, and MACs are passed over, but one block must
-    /// verify, and one that names a trusted key by its key id and does not verify is refused.
+    /// Signatures and MACs by unknown keys and with unsupported algorithms are passed over, but one must
+    /// verify, or as many by different authorities as [`TrustAnchors`](crate::TrustAnchors) ask for; and
+    /// one that names a trusted key by its key id and does not verify is refused.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsigned`], [`Error::ManifestDigest`], [`Error::Unauthorized`],
+    /// [`Error::Unsigned`], [`Error::ManifestDigest`], [`Error::Unauthorized`], [`Error::TooFewSigners`],
     /// [`Error::CoseUnsupported`], [`Error::AlgorithmUnsupported`], [`Error::SeveredDigest`], or
     /// [`Error::Decode`].
     // req: SUIT-ENV-004, SUIT-ENV-005, SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-008, SUIT-ENV-011, SUIT-ENV-017
-    pub fn authenticate(
+    pub fn authenticate<'t>(
         &self,
         crypto: &CryptoProvider,
-        trusted: &[PublicKey],
+        trusted: impl Into<Trusted<'t>>,
+    ) -> Result<AuthenticatedEnvelope<'a>, Error> {
+        self.authenticate_by(crypto, trusted.into())
+    }
+
+    pub(crate) fn authenticate_by(
+        &self,
+        crypto: &CryptoProvider,
+        trusted: Trusted<'_>,
     ) -> Result<AuthenticatedEnvelope<'a>, Error> {
         self.verify_manifest_digest(crypto)?;
-        let signers = self.verify_signatures(crypto, trusted)?;
+        let signers = self.verify_blocks(crypto, trusted)?;
         self.open_verified(crypto, signers)
     }
 
     /// Opens an envelope that was authenticated when it was installed: `recorded` is the digest, and
-    /// `signers` are the keys, that the device's own protected storage holds for it.
+    /// `signers` are who authenticated it, as the device's own protected storage has it.
     ///
     /// # Errors
     ///
@@ -66,7 +73,7 @@ impl<'a> Envelope<'a> {
         &self,
         crypto: &CryptoProvider,
         recorded: &SuitDigest,
-        signers: &[PublicKey],
+        signers: &[Authority],
     ) -> Result<AuthenticatedEnvelope<'a>, Error> {
         if self.claimed_digest() != *recorded {
             return Err(Error::ManifestDigest);
@@ -85,114 +92,85 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// The trusted keys that signed.
-    fn verify_signatures(
+    /// Who of the trusted has authenticated.
+    fn verify_blocks(
         &self,
         crypto: &CryptoProvider,
-        trusted: &[PublicKey],
-    ) -> Result<Vec<PublicKey>, Error> {
-        if self.authentication_blocks().is_empty() {
-            return Err(Error::Unsigned);
-        }
-        let mut signers = Vec::new();
-        // What to say if no block verifies: the first block's trouble.
-        let mut trouble = None;
+        trusted: Trusted<'_>,
+    ) -> Result<Vec<Authority>, Error> {
+        let mut found = Found::default();
         for block in self.authentication_blocks() {
-            match self.verify_block(crypto, trusted, block) {
-                Ok(keys) => {
-                    for key in keys {
-                        if !signers.contains(&key) {
-                            signers.push(key);
-                        }
-                    }
-                }
-                Err(Passed::Over(error)) => {
-                    trouble.get_or_insert(error);
-                }
-                Err(Passed::Not(error)) => return Err(error),
-            }
+            self.verify_block(crypto, trusted, block, &mut found)?;
         }
-        match signers.is_empty() {
-            false => Ok(signers),
-            true => Err(trouble.unwrap_or(Error::Unsigned)),
+        let (needed, count) = (trusted.threshold(), found.authorities.len());
+        match count {
+            // What to say if nothing verifies: the trouble that came first.
+            0 => Err(found.trouble.unwrap_or(Error::Unsigned)),
+            _ if count < needed => Err(Error::TooFewSigners {
+                needed,
+                found: count,
+            }),
+            _ => Ok(found.authorities),
         }
     }
 
+    /// Adds who has authenticated by one block.
     fn verify_block(
         &self,
         crypto: &CryptoProvider,
-        trusted: &[PublicKey],
+        trusted: Trusted<'_>,
         block: &[u8],
-    ) -> Result<Vec<PublicKey>, Passed> {
+        found: &mut Found,
+    ) -> Result<(), Error> {
+        const RULE: &str = "SUIT_Authentication_Block";
         let mut reader = Reader::new(block);
-        if reader
-            .peek("SUIT_Authentication_Block")
-            .map_err(Passed::not)?
-            != Type::Tag
-        {
-            return Err(Passed::Not(Error::CoseUnsupported(
-                "the structure is not tagged",
-            )));
+        if reader.peek(RULE)? != Type::Tag {
+            return Err(Error::CoseUnsupported("the structure is not tagged"));
         }
-        let number = reader
-            .tag("SUIT_Authentication_Block")
-            .map_err(Passed::not)?;
-        if MAC_TAGS.contains(&number) {
-            return Err(Passed::Over(Error::CoseUnsupported("a MAC")));
-        }
-        if ![tag::SIGN1, tag::SIGN].contains(&number) {
-            return Err(Passed::Not(Error::CoseUnsupported(
-                "neither a signature nor a MAC",
-            )));
-        }
-        let signed = Signed::decode(block).map_err(Passed::not)?;
-        if signed.unverified_payload().is_some() {
-            return Err(Passed::Not(Error::CoseUnsupported(
-                "the payload is not detached",
-            )));
-        }
-        let mut signers = Vec::new();
-        let mut trouble = Error::Unauthorized(tamarack_cose::Error::UnknownKey);
-        let headers = signed.signatures();
-        let key_ids: Vec<_> = trusted.iter().map(|key| key.key_id(crypto)).collect();
-        let names = |key_id: &KeyId| {
-            headers
-                .iter()
-                .any(|headers| headers.key_id() == Some(key_id.as_bytes()))
+        let payload = Some(self.digest_bytes());
+        let detached = |attached: Option<&[u8]>| match attached {
+            None => Ok(()),
+            Some(_) => Err(Error::CoseUnsupported("the payload is not detached")),
         };
-        // Where every signature names a trusted key, the others need not be tried.
-        let all_named = headers.iter().all(|headers| {
-            key_ids
-                .iter()
-                .any(|key_id| headers.key_id() == Some(key_id.as_bytes()))
-        });
-        for (key, key_id) in trusted.iter().zip(&key_ids) {
-            let named = names(key_id);
-            if all_named && !named {
-                continue;
-            }
-            let payload = Some(self.digest_bytes());
-            match signed.verify(crypto, core::slice::from_ref(key), payload) {
-                Ok(_) => signers.push(*key),
-                Err(tamarack_cose::Error::UnknownKey) => {}
-                // A signature that names a trusted key and is not by it is a forgery.
-                Err(error @ tamarack_cose::Error::BadSignature) if named => {
-                    return Err(Passed::not(error));
+        match reader.tag(RULE)? {
+            tag::SIGN1 | tag::SIGN => {
+                let signed = Signed::decode(block)?;
+                detached(signed.unverified_payload())?;
+                for (index, headers) in signed.signatures().into_iter().enumerate() {
+                    if let Err(error) = headers.algorithm() {
+                        found.pass_over(error);
+                        continue;
+                    }
+                    let candidates = trusted.candidates(crypto, headers.key_id());
+                    found.attribute(&candidates, &|key| match key {
+                        TrustedKey::Public(key) => signed.verify_at(crypto, index, key, payload),
+                        TrustedKey::Mac(_) => Err(tamarack_cose::Error::UnknownKey),
+                    })?;
                 }
-                Err(error) => trouble = error.into(),
             }
+            tag::MAC0 => {
+                let mac = Mac0::decode(block)?;
+                detached(mac.unverified_payload())?;
+                if let Err(error) = mac.headers().mac_algorithm() {
+                    found.pass_over(error);
+                    return Ok(());
+                }
+                let candidates = trusted.candidates(crypto, mac.headers().key_id());
+                found.attribute(&candidates, &|key| match key {
+                    TrustedKey::Mac(key) => mac.verify(crypto, key, payload).map(drop),
+                    TrustedKey::Public(_) => Err(tamarack_cose::Error::UnknownKey),
+                })?;
+            }
+            _ => return Err(Error::CoseUnsupported("neither a signature nor a MAC")),
         }
-        match signers.is_empty() {
-            false => Ok(signers),
-            true => Err(Passed::Over(trouble)),
-        }
+        Ok(())
     }
 
     /// Decodes what has been verified.
     fn open_verified(
         &self,
         crypto: &CryptoProvider,
-        signers: Vec<PublicKey>,
+        signers: Vec<Authority>,
     ) -> Result<AuthenticatedEnvelope<'a>, Error> {
         let mut manifest = self.unverified_manifest()?;
         fill_in_severed(self, &mut manifest, crypto, &self.limits)?;
@@ -210,17 +188,53 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// What becomes of the envelope when one block does not verify.
-enum Passed {
-    /// Another block may still do.
-    Over(Error),
-    /// The envelope is refused.
-    Not(Error),
+/// What the authentication blocks have come to so far.
+#[derive(Default)]
+struct Found {
+    /// Who has authenticated, each once.
+    authorities: Vec<Authority>,
+    /// Why the first signature or MAC that was passed over was.
+    trouble: Option<Error>,
 }
 
-impl Passed {
-    fn not(error: impl Into<Error>) -> Self {
-        Self::Not(error.into())
+impl Found {
+    /// Finds out who made a signature or MAC, which `verify` checks with one key. It says
+    /// [`UnknownKey`](tamarack_cose::Error::UnknownKey) of a key that is of another kind.
+    fn attribute(
+        &mut self,
+        candidates: &[Candidate<'_>],
+        verify: &dyn Fn(TrustedKey<'_>) -> Result<(), tamarack_cose::Error>,
+    ) -> Result<(), Error> {
+        use tamarack_cose::Error as Cose;
+        let mut trouble = Cose::UnknownKey;
+        for named in [true, false] {
+            let mut forged = None;
+            for candidate in candidates.iter().filter(|c| c.named == named) {
+                match verify(candidate.key) {
+                    Ok(()) => {
+                        if !self.authorities.contains(&candidate.authority) {
+                            self.authorities.push(candidate.authority);
+                        }
+                        return Ok(());
+                    }
+                    Err(Cose::UnknownKey) => {}
+                    Err(error @ Cose::BadSignature) => forged = Some(error),
+                    Err(error) => trouble = error,
+                }
+            }
+            // What names a trusted key and is not by it is a forgery. A key that is not named proves nothing
+            // by not fitting.
+            if let Some(error) = forged.filter(|_| named) {
+                return Err(error.into());
+            }
+        }
+        self.pass_over(trouble);
+        Ok(())
+    }
+
+    // req: SUIT-ENV-011
+    fn pass_over(&mut self, trouble: tamarack_cose::Error) {
+        self.trouble.get_or_insert(trouble.into());
     }
 }
 
@@ -271,9 +285,9 @@ impl<'a> AuthenticatedEnvelope<'a> {
         self.digest
     }
 
-    /// The trusted keys that signed; at least one.
+    /// Who of the trusted has authenticated the manifest, each once; at least one.
     #[must_use]
-    pub fn signers(&self) -> &[PublicKey] {
+    pub fn signers(&self) -> &[Authority] {
         &self.signers
     }
 

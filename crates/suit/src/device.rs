@@ -1,9 +1,10 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use tamarack_cose::PublicKey;
-
-use crate::{ComponentId, Identity, SequenceNumber, SuitDigest};
+use crate::{
+    Authority, ComponentId, ComponentMetadata, Identity, SequenceNumber, SuitDigest, Version,
+    WaitEvent,
+};
 
 /// What a Recipient offers the processor: components, records of manifests, and its identity.
 ///
@@ -107,6 +108,86 @@ pub trait Device {
         None
     }
 
+    /// Prefixes of the identifiers that the device [`supports`](Self::supports), for reports about what it
+    /// is capable of. At least one; the empty one, which is the default, stands for all.
+    fn component_prefixes(&self) -> Vec<ComponentId> {
+        Vec::from([ComponentId::default()])
+    }
+
+    /// How many seconds local time is ahead of UTC now, daylight saving included; `None` where no time
+    /// zone is configured, and local times are therefore unsupported.
+    fn time_zone(&mut self) -> Option<i64> {
+        None
+    }
+
+    /// Which optional parts of the standard this device has. A manifest that needs another one is refused
+    /// before anything is done.
+    fn extensions(&self) -> Extensions {
+        Extensions::default()
+    }
+
+    /// The energy in the battery, in mWh. Called where [`Extensions::battery`] is set.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be measured.
+    fn battery(&mut self) -> Result<u64, DeviceError> {
+        Err(DeviceError::Unsupported)
+    }
+
+    /// Whether the application agrees to an update of this priority; the smaller, the more urgent. Called
+    /// where [`Extensions::authorization`] is set.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be asked.
+    fn authorizes(&mut self, priority: i64) -> Result<bool, DeviceError> {
+        let _ = priority;
+        Err(DeviceError::Unsupported)
+    }
+
+    /// Whether an event that is not about time has happened. May block until it has; on `false`, the
+    /// procedure ends without effect and is to be repeated later. Called where [`Extensions::wait`] is set.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::Unsupported`] if this kind of event never happens here: by default, all but
+    /// authorizations.
+    fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {
+        match event {
+            WaitEvent::Authorization(priority) => self.authorizes(*priority),
+            _ => Err(DeviceError::Unsupported),
+        }
+    }
+
+    /// Takes note of what the component is as a file, before [`begin`](Self::begin). The device decides
+    /// what of it is allowed; it is an untrusted wish. Called where [`Extensions::metadata`] is set.
+    ///
+    /// # Errors
+    ///
+    /// If the device's policy forbids it.
+    // req: SUIT-UPD-027, SUIT-UPD-028
+    fn set_metadata(
+        &mut self,
+        component: &ComponentId,
+        metadata: &ComponentMetadata<'_>,
+    ) -> Result<(), DeviceError> {
+        let _ = (component, metadata);
+        Err(DeviceError::Unsupported)
+    }
+
+    /// The version of what is installed at a component: by default, the version that the manifest set
+    /// which installed it.
+    ///
+    /// # Errors
+    ///
+    /// If storage fails.
+    fn version(&mut self, component: &ComponentId) -> Result<Option<Version>, DeviceError> {
+        let mut records = self.manifests()?.into_iter();
+        let installed = records.find(|record| record.components.contains(component));
+        Ok(installed.and_then(|record| record.version))
+    }
+
     /// The record of the manifest that is installed at an identifier.
     ///
     /// This is what protects from rollback: a record that gets lost lets older manifests in.
@@ -154,14 +235,30 @@ pub struct ManifestRecord {
     pub sequence_number: SequenceNumber,
     /// Its digest.
     pub digest: SuitDigest,
-    /// Who signed it.
-    pub signers: Vec<PublicKey>,
+    /// Who authenticated it.
+    pub signers: Vec<Authority>,
     /// The components that it installed.
     pub components: Vec<ComponentId>,
     /// The manifests that it depends on.
     pub dependencies: Vec<ComponentId>,
     /// Whether it was installed for its own sake, and not only as a dependency.
     pub root: bool,
+    /// The version that it set for what it installed.
+    pub version: Option<Version>,
+}
+
+/// Optional parts of the standard that a device may have (draft-ietf-suit-update-management). Set others
+/// with `Extensions { battery: true, ..Extensions::default() }`; the default is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extensions {
+    /// [`Device::battery`]: condition minimum battery.
+    pub battery: bool,
+    /// [`Device::authorizes`]: condition update authorized.
+    pub authorization: bool,
+    /// [`Device::has_happened`]: directive wait.
+    pub wait: bool,
+    /// [`Device::set_metadata`]: parameter component metadata.
+    pub metadata: bool,
 }
 
 /// Where payloads come from that are not in the envelope.

@@ -22,7 +22,7 @@ pub enum Error {
     #[error("the envelope carries no signature")]
     Unsigned,
     /// An authentication block that is not one of the tagged COSE structures with a detached payload,
-    /// or has a critical header that is not understood; or all blocks are MACs.
+    /// or has a critical header that is not understood.
     #[error("unsupported authentication block: {0}")]
     CoseUnsupported(&'static str),
     /// A COSE algorithm that is not implemented.
@@ -31,6 +31,14 @@ pub enum Error {
     /// No signature by a trusted key, or one that does not verify.
     #[error("{0}")]
     Unauthorized(tamarack_cose::Error),
+    /// Fewer different authorities have authenticated the manifest than must have.
+    #[error("authenticated by {found} of the {needed} authorities that it takes")]
+    TooFewSigners {
+        /// How many it takes.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// The manifest is not the one that was signed.
     #[error("the manifest does not have the digest in its authentication wrapper")]
     ManifestDigest,
@@ -57,6 +65,14 @@ pub enum Error {
     /// A component that the manifest's signer may not touch.
     #[error("the signer has no right to component {0}")]
     ComponentUnauthorized(ComponentId),
+    /// A command, or a parameter that it sets, that the manifest's signer may not use on a component.
+    #[error("the signer has no right to use command {command} on component {component}")]
+    CommandUnauthorized {
+        /// The label of the command.
+        command: i64,
+        /// The component.
+        component: ComponentId,
+    },
     /// A command that is not implemented.
     #[error("command {0} is not supported")]
     CommandUnsupported(i64),
@@ -114,6 +130,9 @@ pub enum Why {
     /// The source component has no content.
     #[error("the source component is empty")]
     SourceMissing,
+    /// A wait event that has not happened yet: the procedure can be repeated later.
+    #[error("wait event {0} has not happened yet")]
+    NotYet(i64),
     /// Another installed manifest needs the component.
     #[error("another manifest needs the component")]
     InUse,
@@ -133,11 +152,14 @@ impl Error {
             Self::AlgorithmUnsupported(_) => Reason::AlgorithmUnsupported,
             Self::Unsigned
             | Self::Unauthorized(_)
+            | Self::TooFewSigners { .. }
             | Self::ManifestDigest
             | Self::SeveredDigest(_) => Reason::Unauthorized,
             Self::CommandUnsupported(_) => Reason::CommandUnsupported,
             Self::ComponentUnsupported(_) | Self::ComponentIndex(_) => Reason::ComponentUnsupported,
-            Self::ComponentUnauthorized(_) => Reason::ComponentUnauthorized,
+            Self::ComponentUnauthorized(_) | Self::CommandUnauthorized { .. } => {
+                Reason::ComponentUnauthorized
+            }
             Self::ParameterUnsupported(_) => Reason::ParameterUnsupported,
             Self::Rollback { .. }
             | Self::ConditionFailed { .. }
@@ -176,6 +198,8 @@ impl Error {
             Self::LimitExceeded(_) => 19,
             Self::Device(_) => 20,
             Self::ComponentIndex(_) => 21,
+            Self::CommandUnauthorized { .. } => 22,
+            Self::TooFewSigners { .. } => 23,
         }
     }
 

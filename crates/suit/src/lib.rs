@@ -32,7 +32,7 @@
 //! ```
 //! use tamarack_cose::{SecretKey, SignatureAlgorithm, rustcrypto};
 //! use tamarack_suit::{
-//!     Access, ComponentId, Identity, MemoryDevice, NoFetch, Processor, SequenceNumber, Uuid,
+//!     Access, Authority, ComponentId, Identity, MemoryDevice, NoFetch, Processor, SequenceNumber, Uuid,
 //!     author::{ComponentBuilder, ManifestBuilder},
 //! };
 //!
@@ -54,7 +54,7 @@
 //!
 //! // The Recipient: it trusts the key, for components below `example`.
 //! let prefix: ComponentId = "example".parse()?;
-//! let access = |_: &[_], _: Access, component: &ComponentId| component.starts_with(&prefix);
+//! let access = |_: &[Authority], _: Access, component: &ComponentId| component.starts_with(&prefix);
 //! let trusted = [*key.public_key()];
 //! let processor = Processor::new(&crypto, &trusted, &access);
 //! let mut device = MemoryDevice::new(Identity {
@@ -77,8 +77,7 @@
 //!
 //! Decoded, and refused as unsupported before anything runs: encryption information (parameter 19), the
 //! conditions minimum battery, update authorized and version, the directive wait, component metadata, and
-//! custom commands and parameters. MACs are passed over where a signature verifies, and refused
-//! otherwise. SHA-256, SHA-384 and SHA-512 digests are verified, SHAKE digests are not. Strict Order
+//! custom commands and parameters. SHA-256, SHA-384 and SHA-512 digests are verified, SHAKE digests are not. Strict Order
 //! may be set to false, and commands run in order all the same. A second manifest processor behind a
 //! dependency prefix, MUD links and capability reports are not made.
 //!
@@ -113,24 +112,28 @@ mod limits;
 mod memory;
 mod processor;
 pub mod report;
+mod trust;
 
 pub use access::{Access, AccessControl, SingleAuthority};
 pub use authenticate::AuthenticatedEnvelope;
 pub use codec::{
-    Action, Command, Common, Comparison, Condition, Dependency, Envelope, IndexArgument,
-    LanguageText, Located, Manifest, Parameter, Parameters, ReportingPolicy, Section, Sequence,
-    Severable, Severed, Text, TextEntries, Version, VersionMatch,
+    Action, ActorId, Command, Common, Comparison, ComponentMetadata, ConciseSwidTag, Condition,
+    Dependency, Entity, Envelope, FileType, IndexArgument, LanguageText, Located, Manifest, Mud,
+    Parameter, Parameters, Permissions, ReportingPolicy, Section, Sequence, Severable, Severed,
+    TagId, Text, TextEntries, Version, VersionError, VersionMatch, WaitEvent, WaitInfo,
 };
 pub use component::{ComponentId, ComponentIdError};
-pub use device::{Device, DeviceError, Fetch, ManifestRecord, NoFetch};
+pub use device::{Device, DeviceError, Extensions, Fetch, ManifestRecord, NoFetch};
 pub use digest::SuitDigest;
 pub use error::{Error, Why};
 pub use identifier::{Identity, SequenceNumber, Uuid, UuidError, VendorId};
 pub use limits::Limits;
 pub use memory::MemoryDevice;
 pub use processor::{
-    DependencyIntegrity, Measurement, Outcome, Processor, Settings, WrittenContent,
+    CapabilityPolicy, DependencyIntegrity, Measurement, Outcome, Processor, Settings,
+    WrittenContent,
 };
 pub use report::Report;
+pub use trust::{AnchorKey, Authority, TrustAnchor, TrustAnchors, Trusted};
 
 use tamarack_cose::DigestAlgorithm;

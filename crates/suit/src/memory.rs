@@ -1,6 +1,9 @@
 use alloc::{collections::BTreeMap, string::ToString, vec::Vec};
 
-use crate::{ComponentId, Device, DeviceError, Identity, ManifestRecord, SequenceNumber};
+use crate::{
+    ComponentId, ComponentMetadata, Device, DeviceError, Extensions, FileType, Identity,
+    ManifestRecord, SequenceNumber, WaitEvent,
+};
 
 /// A device in memory, for tests, documentation and trying manifests out.
 ///
@@ -29,6 +32,11 @@ pub struct MemoryDevice {
     supported: Option<Vec<ComponentId>>,
     slots: BTreeMap<ComponentId, u64>,
     now: Option<u64>,
+    time_zone: Option<i64>,
+    battery: Option<u64>,
+    least_priority: Option<i64>,
+    events: Option<Vec<WaitEvent<'static>>>,
+    metadata: Option<BTreeMap<ComponentId, ComponentMetadata<'static>>>,
 }
 
 impl MemoryDevice {
@@ -49,6 +57,39 @@ impl MemoryDevice {
     /// Sets the clock, in seconds since 1970-01-01 UTC.
     pub fn set_now(&mut self, now: u64) {
         self.now = Some(now);
+    }
+
+    /// Sets the time zone: how many seconds local time is ahead of UTC.
+    pub fn set_time_zone(&mut self, ahead: i64) {
+        self.time_zone = Some(ahead);
+    }
+
+    /// Gives the device a battery, with this energy in mWh.
+    pub fn set_battery(&mut self, energy: u64) {
+        self.battery = Some(energy);
+    }
+
+    /// Makes the application agree to updates of this priority and of more urgent ones, which have
+    /// smaller numbers.
+    pub fn authorize(&mut self, least_priority: i64) {
+        self.least_priority = Some(least_priority);
+    }
+
+    /// Makes the device able to wait, and these events have happened; those about time follow its clock.
+    pub fn set_events(&mut self, happened: impl IntoIterator<Item = WaitEvent<'static>>) {
+        self.events = Some(happened.into_iter().collect());
+    }
+
+    /// Makes the device keep component metadata, and refuse symbolic links, whose targets nobody vouches
+    /// for.
+    pub fn keep_metadata(&mut self) {
+        self.metadata.get_or_insert_default();
+    }
+
+    /// What a component is as a file, where the device keeps that.
+    #[must_use]
+    pub fn metadata(&self, component: &ComponentId) -> Option<&ComponentMetadata<'static>> {
+        self.metadata.as_ref()?.get(component)
     }
 
     /// Puts a component into a slot.
@@ -139,6 +180,54 @@ impl Device for MemoryDevice {
         Ok(read)
     }
 
+    fn component_prefixes(&self) -> Vec<ComponentId> {
+        let all = || Vec::from([ComponentId::default()]);
+        self.supported.clone().unwrap_or_else(all)
+    }
+
+    fn extensions(&self) -> Extensions {
+        Extensions {
+            battery: self.battery.is_some(),
+            authorization: self.least_priority.is_some(),
+            wait: self.events.is_some(),
+            metadata: self.metadata.is_some(),
+        }
+    }
+
+    fn battery(&mut self) -> Result<u64, DeviceError> {
+        self.battery.ok_or(DeviceError::Unsupported)
+    }
+
+    fn authorizes(&mut self, priority: i64) -> Result<bool, DeviceError> {
+        let least = self.least_priority.ok_or(DeviceError::Unsupported)?;
+        Ok(priority <= least)
+    }
+
+    fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {
+        match event {
+            WaitEvent::Authorization(priority) => self.authorizes(*priority),
+            event => Ok(self
+                .events
+                .iter()
+                .flatten()
+                .any(|happened| happened == event)),
+        }
+    }
+
+    // req: SUIT-UPD-028
+    fn set_metadata(
+        &mut self,
+        component: &ComponentId,
+        metadata: &ComponentMetadata<'_>,
+    ) -> Result<(), DeviceError> {
+        let kept = self.metadata.as_mut().ok_or(DeviceError::Unsupported)?;
+        if metadata.kind() == FileType::SymbolicLink {
+            return Err(DeviceError::Unsupported);
+        }
+        kept.insert(component.clone(), metadata.clone().into_owned());
+        Ok(())
+    }
+
     fn begin(&mut self, component: &ComponentId, _: Option<u64>) -> Result<(), DeviceError> {
         self.components.insert(component.clone(), Vec::new());
         Ok(())
@@ -149,12 +238,20 @@ impl Device for MemoryDevice {
         Ok(())
     }
 
-    fn finish(&mut self, _: &ComponentId) -> Result<(), DeviceError> {
-        Ok(())
+    // req: SUIT-UPD-026
+    fn finish(&mut self, component: &ComponentId) -> Result<(), DeviceError> {
+        let kind = self.metadata(component).map(ComponentMetadata::kind);
+        match kind == Some(FileType::Directory) && !self.existing(component)?.is_empty() {
+            true => Err(DeviceError::Failed("a directory has no content".into())),
+            false => Ok(()),
+        }
     }
 
     fn remove(&mut self, component: &ComponentId) -> Result<(), DeviceError> {
         self.components.remove(component);
+        if let Some(metadata) = &mut self.metadata {
+            metadata.remove(component);
+        }
         Ok(())
     }
 
@@ -182,6 +279,10 @@ impl Device for MemoryDevice {
 
     fn now(&mut self) -> Option<u64> {
         self.now
+    }
+
+    fn time_zone(&mut self) -> Option<i64> {
+        self.time_zone
     }
 
     fn manifest(&mut self, id: &ComponentId) -> Result<Option<ManifestRecord>, DeviceError> {

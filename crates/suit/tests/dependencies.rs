@@ -96,6 +96,7 @@ fn a_dependency_is_brought_along() {
         let claimed: Vec<_> = outcome
             .report
             .claims()
+            .filter(|claims| claims.properties.image_digest().is_some())
             .map(|claims| claims.component.clone())
             .collect();
         assert_eq!(claimed.len(), 2);
@@ -203,7 +204,7 @@ fn a_dependency_has_the_rights_of_its_own_signers() {
     let ta = ta(&theirs, 1, b"payload");
     let envelope = configuration(&ours, 1, &ta, &Bring::Integrated);
     // `theirs` owns app, `ours` owns config; ours may depend on anything.
-    let access = |signers: &[tamarack_cose::PublicKey], access: Access, component: &_| match access
+    let access = |signers: &[tamarack_suit::Authority], access: Access, component: &_| match access
     {
         Access::Dependency => true,
         _ => signers.iter().any(|key| {

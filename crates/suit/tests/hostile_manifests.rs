@@ -313,7 +313,6 @@ fn what_is_not_supported_is_refused_before_anything_runs() {
     let unsupported = [
         Command::Condition(Condition::MinimumBattery, Default::default()),
         Command::Condition(Condition::UpdateAuthorized, Default::default()),
-        Command::Condition(Condition::Version, Default::default()),
         action(Action::Wait),
         Command::Other {
             label: -257,
@@ -344,7 +343,7 @@ fn what_is_not_supported_is_refused_before_anything_runs() {
         Parameter::MinimumBattery(1),
         Parameter::UpdatePriority(-1),
         Parameter::EncryptionInfo(vec![0x80].into()),
-        Parameter::WaitInfo(vec![0xa0].into()),
+        Parameter::WaitInfo(vec![0xa1, 0x05, 0x00].into()),
         Parameter::ComponentMetadata(vec![0xa0].into()),
         Parameter::Other {
             label: -300,

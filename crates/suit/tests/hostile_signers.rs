@@ -171,7 +171,7 @@ fn components_of_somebody_else() {
             _ => "theirs",
         }) == *prefix
     };
-    let access = |signers: &[tamarack_cose::PublicKey], _: Access, component: &ComponentId| {
+    let access = |signers: &[tamarack_suit::Authority], _: Access, component: &ComponentId| {
         [id("ours"), id("theirs")].iter().any(|prefix| {
             component.starts_with(prefix) && signers.iter().any(|key| owner(prefix, *key))
         })

@@ -520,7 +520,7 @@ fn uninstall() {
     let author = author(2);
     let crypto = crypto();
     // The keys that signed are no longer trusted, and may touch nothing: removal works all the same.
-    let nobody = |_: &[tamarack_cose::PublicKey], _: tamarack_suit::Access, _: &_| false;
+    let nobody = |_: &[tamarack_suit::Authority], _: tamarack_suit::Access, _: &_| false;
     let processor = Processor::new(&crypto, &[], &nobody);
     for without in [false, true] {
         let mut device = device();

@@ -270,7 +270,7 @@ proptest! {
     fn any_manifest_is_processed_or_refused(manifest in manifest(false), rights in any::<bool>()) {
         let crypto = crypto();
         let trusted = [AUTHOR.key];
-        let allowed = |_: &[tamarack_cose::PublicKey], _: Access, component: &ComponentId| {
+        let allowed = |_: &[tamarack_suit::Authority], _: Access, component: &ComponentId| {
             rights || component.starts_with(&id("mine"))
         };
         let processor = Processor::new(&crypto, &trusted, &allowed);

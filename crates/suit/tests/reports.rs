@@ -41,8 +41,12 @@ fn success() {
     assert_eq!(report.reference.uri, "https://example.com/app.suit");
     let decoded = Envelope::decode(&envelope).unwrap();
     assert_eq!(report.reference.digest, decoded.claimed_digest());
+    // What the conditions with a policy for success measured: vendor, class, content.
     let claims: Vec<_> = report.claims().collect();
-    assert_eq!(claims.len(), 1);
+    assert_eq!(claims.len(), 3);
+    assert_eq!(claims[0].properties.vendor_id(), Some(&vendor().into()));
+    assert_eq!(claims[1].properties.class_id(), Some(class()));
+    let claims = &claims[2..];
     assert_eq!(claims[0].component, id("provider/app/ta"));
     assert_eq!(claims[0].properties.image_size(), Some(7));
     let digest = SuitDigest::sha256(&crypto, b"payload");
@@ -175,7 +179,8 @@ fn reports_of_others() {
         0xa5, 0x03, 0x81, 0x86, 0x81, 0x01, 0x14, 0x05, 0x00, 0xa0, 0xf6, // records
         0x04, 0xa3, 0x05, 0x20, 0x06, 0x85, 0x80, 0x07, 0x00, 0x00, 0xa0, 0x07, 0x18,
         0x2a, // result
-        0x08, 0xa0, // capability report
+        0x08, 0xa4, 0x01, 0x81, 0x81, 0xf5, 0x02, 0x81, 0x03, 0x03, 0x81, 0x03, 0x04, 0x81,
+        0x2f, // capability report
         0x18, 0x32, 0xf5, // something else
         0x18, 0x63, 0x82, 0x60, 0x82, 0x2f, 0x58, 0x20, // reference
     ];
@@ -230,7 +235,7 @@ fn descriptions() {
     let report = update(&mut device(), &author, &envelope).report;
     let text = describe_report(&report).to_string();
     assert!(text.contains("result: success"), "{text}");
-    assert!(text.contains("- provider/app/ta  ("), "{text}");
+    assert!(text.contains("provider/app/ta"), "{text}");
     // What is not plainly visible is escaped.
     let install = vec![set([uri("http://x\u{1b}[2J\u{202e}")])];
     let hostile = sign_sections(&author, &["a"], vec![(Section::Install, install)]);

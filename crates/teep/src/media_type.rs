@@ -1,5 +1,6 @@
 use alloc::{
     borrow::ToOwned,
+    collections::BinaryHeap,
     string::{String, ToString},
     vec::Vec,
 };
@@ -47,7 +48,7 @@ impl MediaType {
         if !is_token(kind) || !is_token(subtype) {
             return None;
         }
-        let mut parameters = Vec::new();
+        let mut parameters = BinaryHeap::new();
         for part in parts {
             let part = part.trim();
             if part.is_empty() {
@@ -59,10 +60,9 @@ impl MediaType {
             }
             parameters.push((name.to_ascii_lowercase(), unquote(value)?));
         }
-        parameters.sort();
         Some(Self {
             essence,
-            parameters,
+            parameters: parameters.into_sorted_vec(),
         })
     }
 

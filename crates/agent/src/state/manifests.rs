@@ -1,10 +1,10 @@
 use alloc::vec::Vec;
 
 use tamarack_cose::{
-    PublicKey,
-    cbor::{DecodeError, Problem, Reader, Writer},
+    KeyId, PublicKey,
+    cbor::{DecodeError, Problem, Reader, Type, Writer},
 };
-use tamarack_suit::{ComponentId, ManifestRecord, SequenceNumber, SuitDigest};
+use tamarack_suit::{Authority, ComponentId, ManifestRecord, SequenceNumber, SuitDigest, Version};
 
 use super::Record;
 use crate::platform::{StorageError, View};
@@ -41,19 +41,28 @@ impl Record for KnownManifest {
     fn encode(&self) -> Vec<u8> {
         let record = &self.record;
         Writer::build(|w| {
-            w.array(8);
+            w.array(9);
             record.id.write(w);
             w.uint(record.sequence_number.0);
             record.digest.write(w);
             w.array(record.signers.len());
             for signer in &record.signers {
-                w.raw(&signer.to_cose_key());
+                match signer {
+                    Authority::Key(key) => w.raw(&key.to_cose_key()),
+                    Authority::Mac(id) => w.bytes(id.as_bytes()),
+                };
             }
             for list in [&record.components, &record.dependencies] {
                 w.array(list.len());
                 list.iter().for_each(|id| id.write(w));
             }
             w.bool(record.root);
+            match &record.version {
+                Some(version) => version.write(w),
+                None => {
+                    w.null();
+                }
+            }
             match &self.envelope {
                 Some(envelope) => w.bytes(envelope),
                 None => w.null(),
@@ -63,18 +72,28 @@ impl Record for KnownManifest {
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let rule = "manifest";
-        reader.array_of(8, "an array of 8", rule)?;
+        reader.array_of(9, "an array of 9", rule)?;
         let id = ComponentId::read(reader, rule)?;
         let sequence_number = SequenceNumber(reader.uint(rule)?);
         let digest = SuitDigest::read(reader)?;
         let mut signers = Vec::new();
         for _ in 0..reader.array(rule)? {
-            let wrong = reader.error(rule, Problem::Expected("a key"));
-            signers.push(PublicKey::from_cose_key(reader.raw(rule)?).map_err(|_| wrong)?);
+            let wrong = reader.error(rule, Problem::Expected("a key, or the id of a secret one"));
+            signers.push(match reader.peek(rule)? {
+                Type::Bytes => Authority::Mac(KeyId::from_bytes(reader.bytes(rule)?).ok_or(wrong)?),
+                _ => {
+                    let key = PublicKey::from_cose_key(reader.raw(rule)?);
+                    Authority::Key(key.map_err(|_| wrong)?)
+                }
+            });
         }
         let components = read_ids(reader, rule)?;
         let dependencies = read_ids(reader, rule)?;
         let root = reader.bool(rule)?;
+        let version = match reader.take_null() {
+            true => None,
+            false => Some(Version::read(reader, rule)?),
+        };
         let envelope = if reader.take_null() {
             None
         } else {
@@ -88,6 +107,7 @@ impl Record for KnownManifest {
             components,
             dependencies,
             root,
+            version,
         };
         Ok(Self { record, envelope })
     }

@@ -1,4 +1,4 @@
-use alloc::vec::Vec;
+use alloc::{collections::BinaryHeap, vec::Vec};
 
 /// Writes deterministic CBOR (RFC 8949 section 4.2: shortest heads, definite lengths).
 ///
@@ -105,6 +105,18 @@ impl Writer {
     /// The head of a map; `entries` pairs follow.
     pub fn map(&mut self, entries: usize) -> &mut Self {
         self.head(5, entries as u64)
+    }
+
+    /// A map of these entries, each the encodings of its key and its value one after the other, by rising
+    /// key (bytewise, RFC 8949 section 4.2.1).
+    pub fn sorted_map(&mut self, entries: Vec<Vec<u8>>) -> &mut Self {
+        self.map(entries.len());
+        // No key's encoding starts another's, so that entries are ordered as their keys are. A heap takes
+        // a fraction of the code of a sort.
+        for entry in BinaryHeap::from(entries).into_sorted_vec() {
+            self.raw(&entry);
+        }
+        self
     }
 
     /// A tag; the tagged item follows.

@@ -1,6 +1,9 @@
 use alloc::{string::String, vec::Vec};
 
-use tamarack_cose::{CryptoProvider, Error, KeyId, Signer, cbor::Writer, sign1_detached};
+use tamarack_cose::{
+    CryptoProvider, Error, KeyId, MacKey, Signer, cbor::Writer, mac0_detached, sign_detached,
+    sign1_detached,
+};
 
 use crate::{
     SuitDigest,
@@ -109,6 +112,36 @@ impl Draft {
         Ok(self.encode(&digest, &blocks))
     }
 
+    /// Signs the manifest with each of `signers` as [`sign`](Self::sign) does, but in one block: a
+    /// COSE_Sign.
+    ///
+    /// # Errors
+    ///
+    /// If a signer fails.
+    // req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-009
+    pub fn sign_together(
+        &self,
+        crypto: &CryptoProvider,
+        signers: &[&dyn Signer],
+    ) -> Result<Vec<u8>, Error> {
+        let digest = self.digest(crypto).encode();
+        let block = sign_detached(crypto, signers, &digest)?;
+        Ok(self.encode(&digest, &[block]))
+    }
+
+    /// Authenticates the manifest with a MAC, for Recipients that share `key`, and encodes the envelope,
+    /// with tag 107.
+    ///
+    /// `key_id` is the name by which the Recipients know the key; without one they try their keys. Further
+    /// authorities are added with [`Envelope::add_signatures`] and [`Envelope::add_mac`].
+    // req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-009, SUIT-MTI-005
+    #[must_use]
+    pub fn mac(&self, crypto: &CryptoProvider, key: &MacKey, key_id: Option<&[u8]>) -> Vec<u8> {
+        let digest = self.digest(crypto).encode();
+        let block = mac0_detached(crypto, key, &digest, key_id);
+        self.encode(&digest, &[block])
+    }
+
     /// Encodes the envelope without a signature, to be signed elsewhere. No Recipient accepts it.
     #[must_use]
     pub fn encode_unsigned(&self, crypto: &CryptoProvider) -> Vec<u8> {
@@ -160,24 +193,58 @@ impl Envelope<'_> {
         crypto: &CryptoProvider,
         signers: &[&dyn Signer],
     ) -> Result<Vec<u8>, crate::Error> {
+        self.add_blocks(crypto, &mut |digest| {
+            signers
+                .iter()
+                .map(|signer| {
+                    let key_id = KeyId::of(signer.public_key(), crypto);
+                    sign1_detached(*signer, digest, Some(&key_id))
+                })
+                .collect()
+        })
+    }
+
+    /// Adds a MAC to an envelope, which stays otherwise as it is; `key_id` as with [`Draft::mac`].
+    ///
+    /// A Recipient may do so for itself, to check a MAC in place of signatures from then on; the key must
+    /// then be its own alone.
+    ///
+    /// # Errors
+    ///
+    /// If the manifest does not have the digest that the MAC would be of.
+    // req: SUIT-ENV-009, SUIT-ENV-012
+    pub fn add_mac(
+        &self,
+        crypto: &CryptoProvider,
+        key: &MacKey,
+        key_id: Option<&[u8]>,
+    ) -> Result<Vec<u8>, crate::Error> {
+        self.add_blocks(crypto, &mut |digest| {
+            Ok(alloc::vec![mac0_detached(crypto, key, digest, key_id)])
+        })
+    }
+
+    fn add_blocks(
+        &self,
+        crypto: &CryptoProvider,
+        make: &mut dyn FnMut(&[u8]) -> Result<Vec<Vec<u8>>, Error>,
+    ) -> Result<Vec<u8>, crate::Error> {
         if !self
             .claimed_digest()
             .matches(crypto, self.manifest_item())?
         {
             return Err(crate::Error::ManifestDigest);
         }
-        let mut blocks: Vec<Vec<u8>> = self
-            .authentication_blocks()
-            .iter()
-            .map(|block| block.to_vec())
-            .collect();
-        for signer in signers {
-            let key_id = KeyId::of(signer.public_key(), crypto);
-            blocks.push(sign1_detached(*signer, self.digest_bytes(), Some(&key_id))?);
-        }
+        let added = make(self.digest_bytes())?;
+        let blocks = self.authentication_blocks();
         let wrapper = Writer::build(|w| {
-            w.array(1 + blocks.len()).bytes(self.digest_bytes());
-            for block in &blocks {
+            w.array(1 + blocks.len() + added.len())
+                .bytes(self.digest_bytes());
+            for block in blocks
+                .iter()
+                .copied()
+                .chain(added.iter().map(|block| &**block))
+            {
                 w.bytes(block);
             }
         });

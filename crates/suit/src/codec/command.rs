@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Parameters, Sequence, label::command as label};
+use super::{Parameters, Sequence, label::command as label, several};
 
 /// A test that a sequence makes. None of them changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +63,9 @@ pub enum Action {
 macro_rules! labels {
     ($type:ident: $($variant:ident = $label:ident, $name:literal;)*) => {
         impl $type {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// The label in the command registry.
             #[must_use]
             pub fn label(self) -> i64 {
@@ -150,6 +153,12 @@ impl ReportingPolicy {
         self.0 & 0b1010 != 0
     }
 
+    /// Whether a record of failure says what was measured (bit 3).
+    #[must_use]
+    pub fn measures_failure(self) -> bool {
+        self.0 & 0b1000 != 0
+    }
+
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const RULE: &str = "SUIT_Rep_Policy";
         let start = reader.clone();
@@ -184,10 +193,7 @@ impl IndexArgument {
                 if count == 0 {
                     return Err(start.error(RULE, Problem::OutOfBounds("one index or more")));
                 }
-                (0..count)
-                    .map(|_| reader.uint(RULE))
-                    .collect::<Result<_, _>>()
-                    .map(Self::List)
+                several(count, || reader.uint(RULE)).map(Self::List)
             }
             _ => Err(start.error(
                 RULE,
@@ -362,7 +368,7 @@ impl<'a> Command<'a> {
                     let start = reader.clone();
                     match reader.array(RULE)? {
                         0 => Err(start.error(RULE, Problem::OutOfBounds("one label or more"))),
-                        count => (0..count).map(|_| reader.int(RULE)).collect(),
+                        count => several(count, || reader.int(RULE)),
                     }
                 })?)
             }
@@ -470,9 +476,7 @@ fn by_index<'a, T>(
     let start = reader.clone();
     match reader.map(rule)? {
         0 => Err(start.error(rule, Problem::OutOfBounds("one entry or more"))),
-        count => (0..count)
-            .map(|_| Ok((reader.uint(rule)?, value(reader)?)))
-            .collect(),
+        count => several(count, || Ok((reader.uint(rule)?, value(reader)?))),
     }
 }
 

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
-use super::{Sequence, label::common as label, open, unknown_label};
+use super::{Sequence, label::common as label, open, several, unknown_label};
 use crate::{ComponentId, Limits};
 
 /// What all sections of a manifest share (label 3).
@@ -67,30 +67,30 @@ impl<'a> Common<'a> {
             .filter(|_| self.is_listed(dependency.index))
     }
 
+    /// Decodes the content of the byte string in place of what is here, which is the default.
     // req: SUIT-COM-001, SUIT-AMB-031
     pub(super) fn decode(
+        &mut self,
         content: &'a [u8],
         limits: &Limits,
         commands_left: &mut usize,
-    ) -> Result<Self, DecodeError> {
+    ) -> Result<(), DecodeError> {
         const RULE: &str = "SUIT_Common";
         let mut reader = open(content, limits, RULE)?;
-        let mut common = Self::default();
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
             match reader.int(RULE)? {
-                label::DEPENDENCIES => common.dependencies = dependencies(&mut reader, limits)?,
-                label::COMPONENTS => common.components = components(&mut reader, limits)?,
+                label::DEPENDENCIES => self.dependencies = dependencies(&mut reader, limits)?,
+                label::COMPONENTS => self.components = components(&mut reader, limits)?,
                 label::SHARED_SEQUENCE => {
                     let rule = "suit-shared-sequence";
                     let shared = Sequence::read(&mut reader, rule, limits, true, commands_left)?;
-                    common.shared_sequence = Some(shared);
+                    self.shared_sequence = Some(shared);
                 }
                 _ => return Err(unknown_label(&start, RULE)),
             }
         }
-        common.check_indices(&reader)?;
-        Ok(common)
+        self.check_indices(&reader)
     }
 
     /// Indices beyond the component list have an identifier, and leave no gap.
@@ -159,9 +159,9 @@ fn components(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<ComponentI
     if count == 0 || count > limits.components as u64 {
         return Err(start.error(RULE, Problem::OutOfBounds("one component to the limit")));
     }
-    (0..count)
-        .map(|_| ComponentId::read(reader, "SUIT_Component_Identifier"))
-        .collect()
+    several(count, || {
+        ComponentId::read(reader, "SUIT_Component_Identifier")
+    })
 }
 
 // req: SUIT-DEP-001
@@ -186,8 +186,8 @@ fn dependencies(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Dependen
                 _ => return Err(unknown_label(&start, METADATA)),
             }
         }
-        dependencies.push(Dependency { index, prefix });
+        let place = dependencies.partition_point(|other: &Dependency| other.index < index);
+        dependencies.insert(place, Dependency { index, prefix });
     }
-    dependencies.sort_by_key(|dependency| dependency.index);
     Ok(dependencies)
 }

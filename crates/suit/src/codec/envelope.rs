@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{self, DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Manifest, Section, label, open, parameter::deterministic, unwrap, within};
+use super::{Manifest, Section, label, open, parameter::deterministic, several, unwrap, within};
 use crate::{Limits, SuitDigest};
 
 /// A received envelope, not authenticated yet.
@@ -213,52 +213,60 @@ impl<'a> Envelope<'a> {
     /// Encodes the envelope deterministically; members keep the bytes that were received.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        self.encode_parts(self.tagged, &self.severed, &self.integrated, &self.unknown)
+        self.encode_whole(self.tagged)
     }
 
     /// Encodes the envelope as [`encode`](Self::encode) does, without the tag: the form that a TEEP
     /// Update carries.
     #[must_use]
     pub fn encode_untagged(&self) -> Vec<u8> {
-        self.encode_parts(false, &self.severed, &self.integrated, &self.unknown)
+        self.encode_whole(false)
     }
 
     /// The envelope without integrated payloads, untagged: what a Recipient keeps of it.
     #[must_use]
     pub(crate) fn encode_kept(&self) -> Vec<u8> {
-        self.encode_parts(false, &self.severed, &[], &[])
+        let members = self.kept_members();
+        Writer::build(|w| {
+            w.map(1 + members.len());
+            self.write_members(&members, w);
+        })
     }
 
-    fn encode_parts(
-        &self,
-        tagged: bool,
-        severed: &[Severed<'_>],
-        integrated: &[(&str, &[u8])],
-        unknown: &[(i64, &[u8])],
-    ) -> Vec<u8> {
-        let mut members: Vec<(i64, &[u8])> = unknown.to_vec();
-        members.push((label::envelope::MANIFEST, self.manifest.item));
-        members.extend(
-            severed
-                .iter()
-                .map(|severed| (severed.label, severed.element.item)),
-        );
-        members.sort_by_key(|(label, _)| deterministic(*label));
-        let mut integrated = integrated.to_vec();
-        integrated.sort_by_key(|(key, _)| (key.len(), *key));
+    fn encode_whole(&self, tagged: bool) -> Vec<u8> {
+        let mut members = self.kept_members();
+        members.extend_from_slice(&self.unknown);
+        members.sort_unstable_by_key(|(label, _)| deterministic(*label));
+        let mut integrated = self.integrated.clone();
+        integrated.sort_unstable_by_key(|(key, _)| (key.len(), *key));
         Writer::build(|w| {
             if tagged {
                 w.tag(Self::TAG);
             }
             w.map(1 + members.len() + integrated.len());
-            w.int(label::envelope::AUTHENTICATION).bytes(self.wrapper);
-            for (label, item) in members {
-                w.int(label).raw(item);
-            }
+            self.write_members(&members, w);
             for (key, payload) in integrated {
                 w.text(key).bytes(payload);
             }
         })
+    }
+
+    /// Label and item of the manifest and what was severed from it, in order.
+    fn kept_members(&self) -> Vec<(i64, &'a [u8])> {
+        let mut members = Vec::from([(label::envelope::MANIFEST, self.manifest.item)]);
+        for severed in &self.severed {
+            let place = members.partition_point(|(label, _)| *label < severed.label);
+            members.insert(place, (severed.label, severed.element.item));
+        }
+        members
+    }
+
+    /// Writes the authentication wrapper, whose label is the lowest, and then these members.
+    fn write_members(&self, members: &[(i64, &[u8])], w: &mut Writer) {
+        w.int(label::envelope::AUTHENTICATION).bytes(self.wrapper);
+        for (label, item) in members {
+            w.int(*label).raw(item);
+        }
     }
 }
 
@@ -291,9 +299,7 @@ impl<'a> Wrapper<'a> {
         let digest = open(digest_bytes, limits, "SUIT_Digest")
             .and_then(|mut reader| SuitDigest::read(&mut reader))
             .map_err(|error| within(digest_start, error))?;
-        let blocks = (1..count)
-            .map(|_| reader.bytes("SUIT_Authentication_Block"))
-            .collect::<Result<_, _>>()?;
+        let blocks = several(count - 1, || reader.bytes("SUIT_Authentication_Block"))?;
         Ok(Self {
             content,
             digest,

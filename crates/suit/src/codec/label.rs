@@ -87,3 +87,26 @@ pub(crate) mod parameter {
     pub(crate) const WAIT_INFO: i64 = 29;
     pub(crate) const COMPONENT_METADATA: i64 = 30;
 }
+
+pub(crate) mod wait_event {
+    pub(crate) const AUTHORIZATION: i64 = 1;
+    pub(crate) const POWER: i64 = 2;
+    pub(crate) const NETWORK: i64 = 3;
+    pub(crate) const OTHER_DEVICE_VERSION: i64 = 4;
+    pub(crate) const TIME: i64 = 5;
+    pub(crate) const TIME_OF_DAY: i64 = 6;
+    pub(crate) const DAY_OF_WEEK: i64 = 7;
+    pub(crate) const TIME_OF_DAY_UTC: i64 = 8;
+    pub(crate) const DAY_OF_WEEK_UTC: i64 = 9;
+}
+
+pub(crate) mod metadata {
+    pub(crate) const DEFAULT_PERMISSIONS: i64 = 1;
+    pub(crate) const USER_PERMISSIONS: i64 = 2;
+    pub(crate) const GROUP_PERMISSIONS: i64 = 3;
+    pub(crate) const ROLE_PERMISSIONS: i64 = 4;
+    pub(crate) const FILE_TYPE: i64 = 5;
+    pub(crate) const MODIFICATION_TIME: i64 = 6;
+    pub(crate) const CREATION_TIME: i64 = 7;
+    pub(crate) const CREATOR: i64 = 8;
+}

@@ -3,7 +3,8 @@ use alloc::{borrow::Cow, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
 use super::{
-    Common, Section, Sequence, Text, Version, label::manifest as label, open, unknown_label, unwrap,
+    Common, Mud, Section, Sequence, Text, Version, label::manifest as label, open, unknown_label,
+    unwrap,
 };
 use crate::{ComponentId, Limits, SequenceNumber, SuitDigest};
 
@@ -22,10 +23,12 @@ pub struct Manifest<'a> {
     pub component_id: Option<ComponentId>,
     /// 6: the version of what the manifest installs.
     pub set_version: Option<Version>,
-    /// 14: what software this is, an encoded CoSWID tag.
+    /// 14: what software this is, an encoded [`ConciseSwidTag`](super::ConciseSwidTag).
     pub coswid: Option<Severable<Cow<'a, [u8]>>>,
     /// 23: text for people, encoded; [`Text::decode`] takes it apart.
     pub text: Option<Severable<Cow<'a, [u8]>>>,
+    /// How what is installed behaves in a network, by reference.
+    pub mud: Option<Mud<'a>>,
     /// 7, 8, 9, 15, 16, 18, 20, 24: the command sequences there are.
     sections: Vec<(Section, Severable<Sequence<'a>>)>,
 }
@@ -112,6 +115,7 @@ impl<'a> Manifest<'a> {
             set_version: None,
             coswid: None,
             text: None,
+            mud: None,
             sections: Vec::new(),
         }
     }
@@ -134,10 +138,11 @@ impl<'a> Manifest<'a> {
 
     /// Sets a section, in place of the one there is.
     pub fn set_section(&mut self, section: Section, sequence: Severable<Sequence<'a>>) {
-        self.sections.retain(|(name, _)| *name != section);
-        self.sections.push((section, sequence));
-        self.sections
-            .sort_by_key(|(name, _)| Section::ALL.iter().position(|section| section == name));
+        let place = self.sections.partition_point(|(name, _)| *name < section);
+        match self.sections.get_mut(place) {
+            Some((name, old)) if *name == section => *old = sequence,
+            _ => self.sections.insert(place, (section, sequence)),
+        }
     }
 
     /// Where the manifest is kept and by what its sequence numbers are counted.
@@ -174,13 +179,19 @@ impl<'a> Manifest<'a> {
     /// common section, that is not known. Offsets count from the first byte of `content`.
     // req: SUIT-MAN-001, SUIT-MAN-007, SUIT-AMB-031
     pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        let mut manifest = Self::new(SequenceNumber(0), Common::default());
+        manifest.read(content, limits)?;
+        Ok(manifest)
+    }
+
+    /// Reads the members. In place: what is not moved about on the way takes less code.
+    fn read(&mut self, content: &'a [u8], limits: &Limits) -> Result<(), DecodeError> {
         const RULE: &str = "SUIT_Manifest";
         let mut reader = open(content, limits, RULE)?;
         let mut left = limits.manifest_commands;
         let mut version = None;
         let mut sequence_number = None;
         let mut common = None;
-        let mut manifest = Self::new(SequenceNumber(0), Common::default());
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
             let label = reader.int(RULE)?;
@@ -192,31 +203,36 @@ impl<'a> Manifest<'a> {
                 }
                 label::COMMON => {
                     common = Some(unwrap(&mut reader, "suit-common", |content| {
-                        Common::decode(content, limits, &mut left)
+                        self.common.decode(content, limits, &mut left)
                     })?);
                 }
                 label::REFERENCE_URI => {
-                    manifest.reference_uri = Some(reader.text("suit-reference-uri")?.into());
+                    self.reference_uri = Some(reader.text("suit-reference-uri")?.into());
                 }
                 label::COMPONENT_ID => {
                     let id = ComponentId::read(&mut reader, "suit-manifest-component-id")?;
-                    manifest.component_id = Some(id);
+                    self.component_id = Some(id);
                 }
                 label::SET_VERSION => {
                     const RULE: &str = "suit-set-version";
-                    manifest.set_version = Some(unwrap(&mut reader, RULE, |content| {
+                    self.set_version = Some(unwrap(&mut reader, RULE, |content| {
                         Version::read(&mut open(content, limits, RULE)?, RULE)
                     })?);
                 }
                 label::COSWID => {
                     const RULE: &str = "suit-coswid";
-                    manifest.coswid = Some(Severable::read(&mut reader, RULE, |content| {
+                    self.coswid = Some(Severable::read(&mut reader, RULE, |content| {
                         open(content, limits, RULE).map(|_| content.into())
                     })?);
                 }
                 label::TEXT => {
-                    manifest.text = Some(Severable::read(&mut reader, "suit-text", |content| {
+                    self.text = Some(Severable::read(&mut reader, "suit-text", |content| {
                         Text::decode(content, limits).map(|_| content.into())
+                    })?);
+                }
+                Mud::LABEL => {
+                    self.mud = Some(unwrap(&mut reader, "suit-manifest-mud", |content| {
+                        Mud::decode(content, limits)
                     })?);
                 }
                 label => {
@@ -229,7 +245,7 @@ impl<'a> Manifest<'a> {
                         let (rule, left) = (section.name(), &mut left);
                         Severable::Inline(Sequence::read(&mut reader, rule, limits, false, left)?)
                     };
-                    manifest.sections.push((section, sequence));
+                    self.set_section(section, sequence);
                 }
             }
         }
@@ -237,13 +253,9 @@ impl<'a> Manifest<'a> {
         if version.ok_or(missing("suit-manifest-version (1)"))? != Self::VERSION {
             return Err(reader.error("suit-manifest-version", Problem::OutOfBounds("1")));
         }
-        manifest.sequence_number =
+        self.sequence_number =
             sequence_number.ok_or(missing("suit-manifest-sequence-number (2)"))?;
-        manifest.common = common.ok_or(missing("suit-common (3)"))?;
-        manifest
-            .sections
-            .sort_by_key(|(name, _)| Section::ALL.iter().position(|section| section == name));
-        Ok(manifest)
+        common.ok_or(missing("suit-common (3)"))
     }
 
     /// Decodes a severed section from the content of its byte string.
@@ -264,10 +276,9 @@ impl<'a> Manifest<'a> {
     // req: SUIT-FMT-001, SUIT-FMT-002
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // Each member with its encoding; labels are below 24, so they sort as they encode.
-        let mut members: Vec<(i64, Vec<u8>)> = Vec::new();
+        let mut members = Vec::new();
         let mut put = |label, write: &dyn Fn(&mut Writer)| {
-            members.push((label, Writer::build(|w| write(w))));
+            members.push(Writer::build(|w| write(w.int(label))));
         };
         put(label::VERSION, &|w| {
             w.uint(Self::VERSION);
@@ -296,15 +307,16 @@ impl<'a> Manifest<'a> {
                 put(label, &|w| element.write(w, |bytes| bytes.to_vec()));
             }
         }
+        if let Some(mud) = &self.mud {
+            put(Mud::LABEL, &|w| {
+                w.bytes(&mud.encode());
+            });
+        }
         for (section, sequence) in &self.sections {
             put(section.label(), &|w| sequence.write(w, Sequence::encode));
         }
-        members.sort_by_key(|(label, _)| *label);
         Writer::build(|w| {
-            w.map(members.len());
-            for (label, value) in &members {
-                w.int(*label).raw(value);
-            }
+            w.sorted_map(members);
         })
     }
 
@@ -320,6 +332,7 @@ impl<'a> Manifest<'a> {
             set_version: self.set_version,
             coswid: self.coswid.map(|element| element.map(owned)),
             text: self.text.map(|element| element.map(owned)),
+            mud: self.mud.map(Mud::into_owned),
             sections: self
                 .sections
                 .into_iter()

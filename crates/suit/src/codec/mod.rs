@@ -2,26 +2,36 @@
 
 mod command;
 mod common;
+mod coswid;
 mod envelope;
 mod label;
 mod manifest;
+mod metadata;
+mod mud;
 mod parameter;
 mod section;
 mod sequence;
 mod text;
 mod version;
+mod wait;
 
 pub use command::{Action, Command, Condition, IndexArgument, Located, ReportingPolicy};
 pub use common::{Common, Dependency};
+pub use coswid::{ConciseSwidTag, Entity, TagId};
 pub use envelope::{Envelope, Severed};
 pub use manifest::{Manifest, Severable};
+pub use metadata::{ActorId, ComponentMetadata, FileType, Permissions};
+pub use mud::Mud;
 pub use parameter::{Parameter, Parameters};
 pub use section::Section;
 pub use sequence::Sequence;
 pub use text::{LanguageText, Text, TextEntries};
-pub use version::{Comparison, Version, VersionMatch};
+pub use version::{Comparison, Version, VersionError, VersionMatch};
+pub use wait::{WaitEvent, WaitInfo};
 
 pub(crate) use label::parameter as parameter_label;
+
+use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{self, DecodeError, Problem, Reader};
 
@@ -50,6 +60,18 @@ pub(crate) fn unwrap<'a, T>(
     let content = reader.bytes(rule)?;
     let start = reader.position() - content.len();
     decode(content).map_err(|error| within(start, error))
+}
+
+/// Reads `count` things. Not reserved up front: the count is the sender's word.
+pub(crate) fn several<T>(
+    count: u64,
+    mut read: impl FnMut() -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let mut list = Vec::new();
+    for _ in 0..count {
+        list.push(read()?);
+    }
+    Ok(list)
 }
 
 /// Moves an error from a wrapped item to the item around it.

@@ -2,7 +2,9 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{VersionMatch, label::parameter as label, open, unwrap};
+use super::{
+    ComponentMetadata, VersionMatch, WaitInfo, label::parameter as label, open, several, unwrap,
+};
 use crate::{Limits, SuitDigest, Uuid, VendorId};
 
 /// One parameter, as commands 19 and 20 set it and as reports carry it.
@@ -45,9 +47,9 @@ pub enum Parameter<'a> {
     UpdatePriority(i64),
     /// 28: the version that condition 28 asks for.
     Version(VersionMatch),
-    /// 29: the events that Wait waits for, an encoded map.
+    /// 29: the events that Wait waits for, an encoded [`WaitInfo`].
     WaitInfo(Cow<'a, [u8]>),
-    /// 30: permissions, times and type of the component as a file, an encoded map.
+    /// 30: permissions, times and type of the component as a file, an encoded [`ComponentMetadata`].
     ComponentMetadata(Cow<'a, [u8]>),
     /// A label that is not registered, with its encoded value. Never supported.
     Other {
@@ -141,7 +143,10 @@ impl<'a> Parameter<'a> {
             label::IMAGE_SIZE => Self::ImageSize(reader.uint("suit-parameter-image-size")?),
             label::CONTENT => Self::Content(reader.bytes("suit-parameter-content")?.into()),
             label::ENCRYPTION_INFO => {
-                Self::EncryptionInfo(wrapped(reader, limits, "suit-parameter-encryption-info")?)
+                const RULE: &str = "suit-parameter-encryption-info";
+                Self::EncryptionInfo(checked(reader, RULE, |content| {
+                    open(content, limits, RULE).map(drop)
+                })?)
             }
             label::URI => Self::Uri(reader.text("suit-parameter-uri")?.into()),
             label::SOURCE_COMPONENT => {
@@ -169,13 +174,16 @@ impl<'a> Parameter<'a> {
                 })?)
             }
             label::WAIT_INFO => {
-                Self::WaitInfo(wrapped(reader, limits, "suit-parameter-wait-info")?)
+                Self::WaitInfo(checked(reader, "suit-parameter-wait-info", |content| {
+                    WaitInfo::decode(content, limits).map(drop)
+                })?)
             }
-            label::COMPONENT_METADATA => Self::ComponentMetadata(wrapped(
-                reader,
-                limits,
-                "suit-parameter-component-metadata",
-            )?),
+            label::COMPONENT_METADATA => {
+                const RULE: &str = "suit-parameter-component-metadata";
+                Self::ComponentMetadata(checked(reader, RULE, |content| {
+                    ComponentMetadata::decode(content, limits).map(drop)
+                })?)
+            }
             label => Self::Other {
                 label,
                 value: reader.raw("SUIT_Parameters / value")?.into(),
@@ -261,14 +269,14 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// The content of a byte string that wraps one item which is kept encoded.
-fn wrapped<'a>(
+/// The content of a byte string that is kept encoded and passes `check`.
+fn checked<'a>(
     reader: &mut Reader<'a>,
-    limits: &Limits,
     rule: &'static str,
+    check: impl FnOnce(&'a [u8]) -> Result<(), DecodeError>,
 ) -> Result<Cow<'a, [u8]>, DecodeError> {
     unwrap(reader, rule, |content| {
-        open(content, limits, rule).map(|_| content.into())
+        check(content).map(|()| content.into())
     })
 }
 
@@ -325,6 +333,11 @@ impl<'a> Parameters<'a> {
         }
     }
 
+    /// Adds parameters whose labels are not among these.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
     /// Reads a map of at least `least` entries.
     pub(crate) fn read(
         reader: &mut Reader<'a>,
@@ -346,15 +359,13 @@ impl<'a> Parameters<'a> {
         limits: &Limits,
         count: u64,
     ) -> Result<Self, DecodeError> {
-        (0..count)
-            .map(|_| {
-                if reader.peek("SUIT_Parameters / label")? == Type::Text {
-                    return Err(super::unknown_label(reader, "SUIT_Parameters / label"));
-                }
-                Parameter::read(reader, limits)
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        several(count, || {
+            if reader.peek("SUIT_Parameters / label")? == Type::Text {
+                return Err(super::unknown_label(reader, "SUIT_Parameters / label"));
+            }
+            Parameter::read(reader, limits)
+        })
+        .map(Self)
     }
 
     /// Writes the map in deterministic order.
@@ -364,8 +375,13 @@ impl<'a> Parameters<'a> {
     }
 
     pub(crate) fn write_entries(&self, w: &mut Writer) {
-        let mut sorted: Vec<_> = self.0.iter().collect();
-        sorted.sort_by_key(|parameter| deterministic(parameter.label()));
+        let order = |parameter: &Parameter<'_>| deterministic(parameter.label());
+        // A handful, as a rule: to sort them takes more code than it saves time.
+        let mut sorted: Vec<&Parameter<'_>> = Vec::new();
+        for parameter in &self.0 {
+            let place = sorted.partition_point(|other| order(other) < order(parameter));
+            sorted.insert(place, parameter);
+        }
         for parameter in sorted {
             parameter.write(w);
         }
@@ -412,12 +428,16 @@ typed! {
     use_before: USE_BEFORE, UseBefore(value) -> u64 = *value;
     /// Parameter 5.
     component_slot: COMPONENT_SLOT, ComponentSlot(value) -> u64 = *value;
+    /// Parameter 12.
+    strict_order: STRICT_ORDER, StrictOrder(value) -> bool = *value;
     /// Parameter 13.
     soft_failure: SOFT_FAILURE, SoftFailure(value) -> bool = *value;
     /// Parameter 14, in bytes.
     image_size: IMAGE_SIZE, ImageSize(value) -> u64 = *value;
     /// Parameter 18.
     content: CONTENT, Content(value) -> &[u8] = value;
+    /// Parameter 19, an encoded `COSE_Encrypt`.
+    encryption_info: ENCRYPTION_INFO, EncryptionInfo(value) -> &[u8] = value;
     /// Parameter 21.
     uri: URI, Uri(value) -> &str = value;
     /// Parameter 22.
@@ -428,4 +448,14 @@ typed! {
     device_id: DEVICE_IDENTIFIER, DeviceId(value) -> Uuid = *value;
     /// Parameter 25.
     fetch_arguments: FETCH_ARGUMENTS, FetchArguments(value) -> &[u8] = value;
+    /// Parameter 26, in mWh.
+    minimum_battery: MINIMUM_BATTERY, MinimumBattery(value) -> u64 = *value;
+    /// Parameter 27; the smaller, the more urgent.
+    update_priority: UPDATE_PRIORITY, UpdatePriority(value) -> i64 = *value;
+    /// Parameter 28.
+    version: VERSION, Version(value) -> &VersionMatch = value;
+    /// Parameter 29, an encoded [`WaitInfo`].
+    wait_info: WAIT_INFO, WaitInfo(value) -> &[u8] = value;
+    /// Parameter 30, an encoded [`ComponentMetadata`].
+    component_metadata: COMPONENT_METADATA, ComponentMetadata(value) -> &[u8] = value;
 }

@@ -1,6 +1,8 @@
 use super::label::manifest as label;
 
 /// A top-level command sequence of a manifest. The number is its label in the manifest.
+///
+/// Ordered as the procedures run them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
     /// 15: fetches dependencies.

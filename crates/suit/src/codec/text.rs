@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{open, parameter::deterministic};
+use super::{metadata::is_invisible, open, several};
 use crate::{ComponentId, Limits};
 
 /// Text for people (manifest label 23), by language.
@@ -60,14 +60,14 @@ impl<'a> Text<'a> {
     /// The encoded map, without a byte string around it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        Writer::build(|w| {
-            w.map(self.languages.len());
-            let mut languages: Vec<_> = self.languages.iter().collect();
-            languages.sort_by_key(|(tag, _)| (tag.len(), tag.clone()));
-            for (tag, text) in languages {
+        let languages = self.languages.iter().map(|(tag, text)| {
+            Writer::build(|w| {
                 w.text(tag);
                 text.write(w);
-            }
+            })
+        });
+        Writer::build(|w| {
+            w.sorted_map(languages.collect());
         })
     }
 }
@@ -88,9 +88,7 @@ impl<'a> LanguageText<'a> {
             if reader.peek(RULE)? == Type::Array {
                 let id = ComponentId::read(reader, "SUIT_Component_Identifier")?;
                 let count = reader.map("SUIT_Text_Component_Keys")?;
-                let entries = (0..count)
-                    .map(|_| entry(reader))
-                    .collect::<Result<_, _>>()?;
+                let entries = several(count, || component_entry(reader))?;
                 text.components.push((id, entries));
             } else {
                 text.manifest.push(entry(reader)?);
@@ -100,18 +98,13 @@ impl<'a> LanguageText<'a> {
     }
 
     fn write(&self, w: &mut Writer) {
-        w.map(self.manifest.len() + self.components.len());
-        write_entries(&self.manifest, w);
-        let mut components: Vec<_> = self
-            .components
-            .iter()
-            .map(|(id, entries)| (Writer::build(|w| id.write(w)), entries))
-            .collect();
-        components.sort();
-        for (id, entries) in components {
-            w.raw(&id).map(entries.len());
-            write_entries(entries, w);
-        }
+        let components = self.components.iter().map(|(id, entries)| {
+            Writer::build(|w| {
+                id.write(w);
+                w.sorted_map(encoded(entries).collect());
+            })
+        });
+        w.sorted_map(encoded(&self.manifest).chain(components).collect());
     }
 }
 
@@ -127,10 +120,27 @@ fn entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), DecodeError
     Ok((label, reader.text("SUIT_Text_Keys / text")?.into()))
 }
 
-fn write_entries(entries: &[(i64, Cow<'_, str>)], w: &mut Writer) {
-    let mut sorted: Vec<_> = entries.iter().collect();
-    sorted.sort_by_key(|(label, _)| deterministic(*label));
-    for (label, text) in sorted {
-        w.int(*label).text(text);
+/// An entry about a component. Versions, which end up before operators, are visible text of one line.
+// req: SUIT-UPD-009, SUIT-UPD-010
+fn component_entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), DecodeError> {
+    const VERSION_REQUIRED: i64 = 7;
+    const CURRENT_VERSION: i64 = 8;
+    const MAX_BYTES: usize = 256;
+    let start = reader.clone();
+    let (label, text) = entry(reader)?;
+    let of_version = matches!(label, VERSION_REQUIRED | CURRENT_VERSION);
+    if of_version && (text.len() > MAX_BYTES || text.chars().any(is_invisible)) {
+        let problem = Problem::OutOfBounds("256 bytes of visible text");
+        return Err(start.error("SUIT_Text_Component_Keys / version", problem));
     }
+    Ok((label, text))
+}
+
+/// Each entry with its label.
+fn encoded(entries: &[(i64, Cow<'_, str>)]) -> impl Iterator<Item = Vec<u8>> {
+    entries.iter().map(|(label, text)| {
+        Writer::build(|w| {
+            w.int(*label).text(text);
+        })
+    })
 }

@@ -1,6 +1,6 @@
 use alloc::{string::String, string::ToString, vec, vec::Vec};
 
-use tamarack_cose::{CryptoProvider, Headers, SignatureAlgorithm, Signed};
+use tamarack_cose::{CryptoProvider, Headers, Mac0, MacAlgorithm, SignatureAlgorithm, Signed};
 
 use super::Tree;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         Command, Envelope, IndexArgument, Manifest, Parameter, Parameters, Section, Sequence,
         Severable, Text,
     },
-    report::{Entry, Record, Report, ReportResult},
+    report::{CapabilityReport, Entry, Record, Report, ReportResult},
 };
 
 fn map<const N: usize>(members: [(&str, Tree); N]) -> Vec<(String, Tree)> {
@@ -112,8 +112,12 @@ fn member_name(label: i64) -> &'static str {
 fn signature(block: &[u8]) -> Tree {
     let headers = |headers: &Headers<'_>| {
         let algorithm = match headers.algorithm_id() {
-            Some(id) => match SignatureAlgorithm::from_cose_id(id) {
-                Some(known) if known.cose_id() == id => Tree::text(known.name()),
+            Some(id) => match (
+                SignatureAlgorithm::from_cose_id(id),
+                MacAlgorithm::from_cose_id(id),
+            ) {
+                (Some(known), _) if known.cose_id() == id => Tree::text(known.name()),
+                (_, Some(known)) => Tree::text(known.name()),
                 _ => Tree::number(id),
             },
             None => Tree::text("no algorithm"),
@@ -129,7 +133,10 @@ fn signature(block: &[u8]) -> Tree {
             [one] => headers(one),
             several => Tree::List(several.iter().map(|one| headers(one)).collect()),
         },
-        Err(_) => Tree::text("a MAC or an unknown structure"),
+        Err(_) => match Mac0::decode(block) {
+            Ok(mac) => headers(mac.headers()),
+            Err(_) => Tree::text("an unknown structure"),
+        },
     }
 }
 
@@ -382,7 +389,24 @@ pub fn describe_report(report: &Report) -> Tree {
         put("records", Tree::List(entries.collect()));
     }
     if let Some(capabilities) = &report.capability_report {
-        put("capability-report", Tree::hex(capabilities));
+        put("capability-report", self::capabilities(capabilities));
+    }
+    Tree::Map(members)
+}
+
+fn capabilities(report: &CapabilityReport) -> Tree {
+    let components = report.components.iter().map(|component| {
+        let below = if component.is_prefix {
+            " and below"
+        } else {
+            ""
+        };
+        Tree::text(alloc::format!("{}{below}", component.id))
+    });
+    let mut members = map([("components", Tree::List(components.collect()))]);
+    for (list, labels) in &report.lists {
+        let labels = labels.iter().map(|label| Tree::number(*label));
+        members.push((list.name().to_string(), Tree::List(labels.collect())));
     }
     Tree::Map(members)
 }

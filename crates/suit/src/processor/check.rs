@@ -4,8 +4,12 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{Failure, Processor};
 use crate::{
-    Access, AuthenticatedEnvelope, ComponentId, Device, Error, Manifest, ManifestRecord, Section,
-    codec::{Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, Sequence},
+    Access, AuthenticatedEnvelope, ComponentId, Device, Error, Limits, Manifest, ManifestRecord,
+    Section,
+    codec::{
+        Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, Sequence,
+        WaitEvent, WaitInfo,
+    },
     report::Record,
 };
 
@@ -13,7 +17,11 @@ use crate::{
 pub(super) const SHARED: i64 = 3;
 
 /// Checks the commands of every sequence, without executing any.
-pub(super) fn commands(manifest: &Manifest<'_>, path: &[u64]) -> Result<(), Failure> {
+pub(super) fn commands(
+    device: &mut dyn Device,
+    manifest: &Manifest<'_>,
+    path: &[u64],
+) -> Result<(), Failure> {
     let sections = manifest
         .sections()
         .filter_map(|(section, sequence)| Some((section.label(), sequence.content()?)));
@@ -25,7 +33,7 @@ pub(super) fn commands(manifest: &Manifest<'_>, path: &[u64]) -> Result<(), Fail
     for (label, sequence) in shared.chain(sections) {
         sequence_start(manifest, sequence).map_err(|error| failure(error, path, label, 0))?;
         for Located { offset, command } in sequence.walk() {
-            supported(command)
+            supported(device, command)
                 .and_then(|()| indices(manifest, command))
                 .map_err(|error| failure(error, path, label, *offset))?;
         }
@@ -33,7 +41,7 @@ pub(super) fn commands(manifest: &Manifest<'_>, path: &[u64]) -> Result<(), Fail
     Ok(())
 }
 
-fn failure(error: Error, path: &[u64], section: i64, offset: u64) -> Failure {
+pub(super) fn failure(error: Error, path: &[u64], section: i64, offset: u64) -> Failure {
     let record = Record {
         manifest_id: path.to_vec(),
         section,
@@ -58,44 +66,65 @@ fn sequence_start(manifest: &Manifest<'_>, sequence: &Sequence<'_>) -> Result<()
     }
 }
 
-/// Whether the processor implements a command and the parameters that it sets.
+/// Whether the processor and the device implement a command and the parameters that it sets.
 // req: SUIT-PROC-004, SUIT-PROC-015, SUIT-PAR-003, SUIT-UPD-001, SUIT-AMB-010
-fn supported(command: &Command<'_>) -> Result<(), Error> {
-    let unsupported = Err(Error::CommandUnsupported(command.label()));
-    match command {
-        Command::Condition(
-            Condition::MinimumBattery | Condition::UpdateAuthorized | Condition::Version,
-            _,
-        )
-        | Command::Action(Action::Wait, _)
-        | Command::Other { .. } => unsupported,
+fn supported(device: &mut dyn Device, command: &Command<'_>) -> Result<(), Error> {
+    let has = device.extensions();
+    let supported = match command {
+        Command::Condition(Condition::MinimumBattery, _) => has.battery,
+        Command::Condition(Condition::UpdateAuthorized, _) => has.authorization,
+        Command::Action(Action::Wait, _) => has.wait,
+        Command::Other { .. } => false,
         Command::Condition(..)
         | Command::Action(..)
         | Command::SetComponentIndex(_)
         | Command::TryEach { .. }
         | Command::RunSequence(_)
-        | Command::CopyParameters(_) => Ok(()),
+        | Command::CopyParameters(_) => true,
         Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => {
-            parameters_supported(parameters)
+            return parameters_supported(device, parameters);
         }
-        Command::OverrideMultiple(list) => list
-            .iter()
-            .try_for_each(|(_, parameters)| parameters_supported(parameters)),
+        Command::OverrideMultiple(list) => {
+            return list
+                .iter()
+                .try_for_each(|(_, parameters)| parameters_supported(device, parameters));
+        }
+    };
+    match supported {
+        true => Ok(()),
+        false => Err(Error::CommandUnsupported(command.label())),
     }
 }
 
-fn parameters_supported(parameters: &Parameters<'_>) -> Result<(), Error> {
-    parameters.iter().try_for_each(|parameter| match parameter {
-        Parameter::EncryptionInfo(_)
-        | Parameter::MinimumBattery(_)
-        | Parameter::UpdatePriority(_)
-        | Parameter::Version(_)
-        | Parameter::WaitInfo(_)
-        | Parameter::ComponentMetadata(_)
-        | Parameter::Other { .. } => Err(Error::ParameterUnsupported(parameter.label())),
-        Parameter::ImageDigest(digest) => digest.algorithm().map(drop),
-        _ => Ok(()),
+fn parameters_supported(device: &mut dyn Device, parameters: &Parameters<'_>) -> Result<(), Error> {
+    let has = device.extensions();
+    parameters.iter().try_for_each(|parameter| {
+        let supported = match parameter {
+            Parameter::ImageDigest(digest) => return digest.algorithm().map(drop),
+            Parameter::MinimumBattery(_) => has.battery,
+            Parameter::UpdatePriority(_) => has.authorization,
+            Parameter::ComponentMetadata(_) => has.metadata,
+            Parameter::WaitInfo(info) => has.wait && events_supported(device, info)?,
+            Parameter::EncryptionInfo(_) | Parameter::Other { .. } => false,
+            _ => true,
+        };
+        match supported {
+            true => Ok(()),
+            false => Err(Error::ParameterUnsupported(parameter.label())),
+        }
     })
+}
+
+/// Whether all events of a wait can happen here, as far as that is known before one is asked about.
+// req: SUIT-UPD-021
+fn events_supported(device: &mut dyn Device, info: &[u8]) -> Result<bool, Error> {
+    let info = WaitInfo::decode(info, &Limits::default())?;
+    let zone = device.time_zone();
+    Ok(info.events().iter().all(|event| match event {
+        WaitEvent::TimeOfDay(_) | WaitEvent::DayOfWeek(_) => zone.is_some(),
+        WaitEvent::Other { .. } => false,
+        _ => true,
+    }))
 }
 
 /// Whether the components that a command names exist.
@@ -225,7 +254,7 @@ pub(super) fn access(
                 failure
             })?;
     }
-    Ok(())
+    super::authority::commands(processor, envelope, identifiers, path)
 }
 
 /// The manifest is newer than the one that is installed at the same place, or it is the same one.

@@ -2,19 +2,88 @@
 
 use subtle::ConstantTimeEq;
 
-use super::state::{Loaded, State};
+use super::state::{Loaded, NO_SLOT, State};
 use crate::{
     Error,
-    codec::{Condition, Parameter, ReportingPolicy},
+    codec::{Comparison, Condition, Parameter, Parameters, ReportingPolicy, VersionMatch},
+    report::{Claims, Entry},
 };
 
 const UNSET: &str = "its parameter is not set";
 const ABSENT: &str = "the component has no content";
 
+fn unset(condition: Condition) -> Error {
+    Error::condition(condition, UNSET)
+}
+
+/// Whether the Recipient asserts the identifier that is wanted, and which one to report.
+fn asserted<'i, T: PartialEq>(asserted: &'i [T], wanted: &T) -> (bool, Option<&'i T>) {
+    let found = asserted.iter().find(|identifier| *identifier == wanted);
+    (found.is_some(), found.or(asserted.first()))
+}
+
+/// What is known about a condition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// It holds.
+    Yes,
+    /// Only the performance will tell: see [`State::rehearsing`](super::state::State).
+    Undecided,
+}
+
 impl State<'_> {
-    /// Tests a condition on one component. Dependency Integrity is the machine's own.
-    // req: SUIT-PROC-016
-    pub(super) fn test(
+    /// Tests a condition, if that is possible yet.
+    pub(super) fn test_now(
+        &mut self,
+        condition: Condition,
+        policy: ReportingPolicy,
+        manifest: &Loaded<'_>,
+        index: usize,
+        slot: usize,
+    ) -> Result<Holds, Error> {
+        let undecided = self.rehearsing
+            && match condition {
+                // Nobody is asked twice.
+                Condition::UpdateAuthorized | Condition::DependencyIntegrity => true,
+                Condition::ImageMatch
+                | Condition::ImageNotMatch
+                | Condition::CheckContent
+                | Condition::ComponentSlot => self.slot(slot)?.expected,
+                _ => false,
+            };
+        if undecided {
+            return Ok(Holds::Undecided);
+        }
+        self.test(condition, policy, manifest, index, slot)?;
+        if policy.reports_success() {
+            self.claim_measured(slot)?;
+        }
+        self.position.properties = Parameters::new();
+        Ok(Holds::Yes)
+    }
+
+    /// Reports what a condition that held has measured, once.
+    // req: SUIT-REP-012, SUIT-AMB-028
+    fn claim_measured(&mut self, slot: usize) -> Result<(), Error> {
+        let properties = core::mem::take(&mut self.position.properties);
+        if properties.is_empty() {
+            return Ok(());
+        }
+        let component = self.slot(slot)?.id.clone();
+        let claims = Entry::Claims(Claims {
+            component,
+            properties,
+        });
+        if !self.entries.contains(&claims) {
+            self.report(claims);
+        }
+        Ok(())
+    }
+
+    /// Tests a condition on one component, and notes what was measured. Dependency Integrity is the
+    /// machine's own.
+    // req: SUIT-PROC-016, SUIT-REP-007
+    fn test(
         &mut self,
         condition: Condition,
         policy: ReportingPolicy,
@@ -22,66 +91,109 @@ impl State<'_> {
         index: usize,
         slot: usize,
     ) -> Result<(), Error> {
-        let fail = |why| Err(Error::condition(condition, why));
-        let target = self.slot(slot)?;
+        let target = self.slots.get(slot).ok_or(NO_SLOT)?;
         let parameters = &target.parameters;
         let identity = self.device.identity(&target.id);
-        match condition {
+        let (holds, measured, why) = match condition {
             // req: SUIT-CMD-002, SUIT-CMD-003
-            Condition::VendorIdentifier => match parameters.vendor_id() {
-                None => fail(UNSET),
-                Some(vendor) if identity.vendors.contains(vendor) => Ok(()),
-                Some(_) => fail("the component takes nothing of this vendor"),
-            },
-            Condition::ClassIdentifier => match parameters.class_id() {
-                None => fail(UNSET),
-                Some(class) if identity.classes.contains(&class) => Ok(()),
-                Some(_) => fail("the component is not of this class"),
-            },
-            Condition::DeviceIdentifier => match parameters.device_id() {
-                None => fail(UNSET),
-                Some(device) if identity.devices.contains(&device) => Ok(()),
-                Some(_) => fail("this is another device"),
-            },
-            Condition::ImageMatch => self.image_match(condition, policy, manifest, index, slot),
-            Condition::ImageNotMatch => {
-                match self.image_match(Condition::ImageMatch, policy, manifest, index, slot) {
-                    _ if self.slot(slot)?.parameters.image_digest().is_none() => fail(UNSET),
-                    Ok(()) => fail("the content has the digest"),
-                    Err(Error::ConditionFailed { .. }) => Ok(()),
-                    Err(error) => Err(error),
-                }
+            Condition::VendorIdentifier => {
+                let wanted = parameters.vendor_id().ok_or(unset(condition))?;
+                let (holds, found) = asserted(&identity.vendors, wanted);
+                let found = found.cloned().map(Parameter::VendorId);
+                (holds, found, "the component takes nothing of this vendor")
             }
-            // req: SUIT-CMD-006
-            Condition::CheckContent => self.check_content(slot),
+            Condition::ClassIdentifier => {
+                let wanted = parameters.class_id().ok_or(unset(condition))?;
+                let (holds, found) = asserted(&identity.classes, &wanted);
+                let found = found.copied().map(Parameter::ClassId);
+                (holds, found, "the component is not of this class")
+            }
+            Condition::DeviceIdentifier => {
+                let wanted = parameters.device_id().ok_or(unset(condition))?;
+                let (holds, found) = asserted(&identity.devices, &wanted);
+                let found = found.copied().map(Parameter::DeviceId);
+                (holds, found, "this is another device")
+            }
             // req: SUIT-UPD-011, SUIT-UPD-012
-            Condition::UseBefore => match (parameters.use_before(), self.device.now()) {
-                (None, _) => fail(UNSET),
-                (_, None) => fail("the device does not know the time"),
-                (Some(bound), Some(now)) if now < bound => Ok(()),
-                _ => fail("the manifest has expired"),
-            },
+            Condition::UseBefore => {
+                let bound = parameters.use_before().ok_or(unset(condition))?;
+                let unknown = Error::condition(condition, "the device does not know the time");
+                let now = self.device.now().ok_or(unknown)?;
+                let found = Some(Parameter::UseBefore(now));
+                (now < bound, found, "the manifest has expired")
+            }
             // req: SUIT-CMD-007
             Condition::ComponentSlot => {
-                let wanted = parameters.component_slot();
-                let id = target.id.clone();
-                match wanted {
-                    None => fail(UNSET),
-                    Some(slot) if self.device.slot(&id) == Some(slot) => Ok(()),
-                    Some(_) => fail("the component is in another slot"),
-                }
+                let wanted = parameters.component_slot().ok_or(unset(condition))?;
+                let found = self.device.slot(&target.id);
+                let holds = found == Some(wanted);
+                let found = found.map(Parameter::ComponentSlot);
+                (holds, found, "the component is in another slot")
+            }
+            // req: SUIT-UPD-014
+            Condition::MinimumBattery => {
+                let least = parameters.minimum_battery().ok_or(unset(condition))?;
+                let found = self.device.battery()?;
+                let measured = Some(Parameter::MinimumBattery(found));
+                (found >= least, measured, "the battery is too low")
+            }
+            // req: SUIT-UPD-015
+            Condition::UpdateAuthorized => {
+                let priority = parameters.update_priority().ok_or(unset(condition))?;
+                let holds = self.device.authorizes(priority)?;
+                (holds, None, "the application does not agree")
+            }
+            // req: SUIT-UPD-017
+            Condition::Version => {
+                let wanted = parameters.version().ok_or(unset(condition))?;
+                let found = self.device.version(&target.id)?;
+                let holds = found.as_ref().is_some_and(|found| wanted.accepts(found));
+                // What is reported is what was found, in the form of what was asked.
+                let found = found.map(|version| {
+                    Parameter::Version(VersionMatch {
+                        comparison: Comparison::Equal,
+                        version,
+                    })
+                });
+                (holds, found, "the component has another version")
             }
             // req: SUIT-DEP-026
-            Condition::IsDependency => match manifest.is_dependency(index) {
-                true => Ok(()),
-                false => fail("the component is not a dependency"),
-            },
+            Condition::IsDependency => (
+                manifest.is_dependency(index),
+                None,
+                "the component is not a dependency",
+            ),
             // req: SUIT-CMD-008
-            Condition::Abort => fail("abort"),
-            Condition::DependencyIntegrity
-            | Condition::MinimumBattery
-            | Condition::UpdateAuthorized
-            | Condition::Version => Err(Error::CommandUnsupported(condition.label())),
+            Condition::Abort => (false, None, "abort"),
+            Condition::ImageMatch => {
+                return self.image_match(condition, policy, manifest, index, slot);
+            }
+            Condition::ImageNotMatch => {
+                parameters.image_digest().ok_or(unset(condition))?;
+                return match self.image_match(
+                    Condition::ImageMatch,
+                    ReportingPolicy::NONE,
+                    manifest,
+                    index,
+                    slot,
+                ) {
+                    Ok(()) => Err(Error::condition(condition, "the content has the digest")),
+                    Err(Error::ConditionFailed { .. }) => Ok(()),
+                    Err(error) => Err(error),
+                };
+            }
+            // req: SUIT-CMD-006
+            Condition::CheckContent => return self.check_content(slot),
+            Condition::DependencyIntegrity => {
+                return Err(Error::CommandUnsupported(condition.label()));
+            }
+        };
+        if let Some(measured) = measured {
+            self.position.properties.set(measured);
+        }
+        match holds {
+            true => Ok(()),
+            false => Err(Error::condition(condition, why)),
         }
     }
 

@@ -174,11 +174,11 @@ impl Machine<'_> {
             Some(record) => {
                 envelope.authenticate_recorded(processor.crypto, &record.digest, &record.signers)?
             }
-            None => envelope.authenticate(processor.crypto, processor.trusted)?,
+            None => envelope.authenticate_by(processor.crypto, processor.trusted)?,
         };
         let envelope = envelope.into_owned();
         let identifiers = check::identifiers(envelope.manifest(), scope.as_ref())?;
-        let checked = check::commands(envelope.manifest(), &path)
+        let checked = check::commands(self.state.device, envelope.manifest(), &path)
             .and_then(|()| match self.procedure {
                 Procedure::Uninstall => Ok(()),
                 Procedure::Update | Procedure::Invoke => check::access(

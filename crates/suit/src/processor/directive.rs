@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ComponentId, DeviceError, DigestAlgorithm, Error, Why, WrittenContent,
-    codec::{Action, Command, Parameters, parameter_label as label},
+    codec::{Action, ComponentMetadata, Parameters, WaitInfo, parameter_label as label},
     digest::SuitDigest,
 };
 
@@ -36,10 +36,54 @@ impl State<'_> {
             Action::Swap => self.swap(manifest, index, slot),
             Action::Invoke => self.invoke(slot),
             Action::Unlink => self.unlink(manifest, slot),
-            Action::ProcessDependency | Action::Wait => {
-                Err(Error::CommandUnsupported(action.label()))
+            Action::Wait => self.wait(slot),
+            Action::ProcessDependency => Err(Error::CommandUnsupported(action.label())),
+        }
+    }
+
+    /// Whether this is only a rehearsal, in which case the content of `slot` is taken to have changed.
+    fn rehearsed(&mut self, slot: usize) -> Result<bool, Error> {
+        let rehearsing = self.rehearsing;
+        self.slot_mut(slot)?.expected |= rehearsing;
+        Ok(rehearsing)
+    }
+
+    /// Goes on if all events have happened.
+    // req: SUIT-UPD-020, SUIT-UPD-023
+    fn wait(&mut self, slot: usize) -> Result<(), Error> {
+        let action = Action::Wait;
+        let info = self.slot(slot)?.parameters.wait_info();
+        let info = info.ok_or(missing(action, label::WAIT_INFO))?.to_vec();
+        if self.rehearsing {
+            return Ok(());
+        }
+        let (now, zone) = (self.device.now(), self.device.time_zone());
+        for event in WaitInfo::decode(&info, &self.processor.settings.limits)?.events() {
+            let about_time = event.has_come(now.unwrap_or_default(), zone);
+            let happened = match (about_time, now) {
+                (Some(come), Some(_)) => come,
+                (Some(_), None) => return Err(failed(action)(DeviceError::Unsupported)),
+                (None, _) => self.device.has_happened(event).map_err(failed(action))?,
+            };
+            if !happened {
+                return Err(Error::action(action, Why::NotYet(event.label())));
             }
         }
+        Ok(())
+    }
+
+    /// Tells the device what kind of file the new content is, before there is any.
+    // req: SUIT-UPD-024, SUIT-UPD-026
+    fn describe(&mut self, action: Action, slot: usize) -> Result<(), Error> {
+        let target = self.slot(slot)?;
+        let Some(encoded) = target.parameters.component_metadata() else {
+            return Ok(());
+        };
+        let (id, encoded) = (target.id.clone(), encoded.to_vec());
+        let metadata = ComponentMetadata::decode(&encoded, &self.processor.settings.limits)?;
+        self.device
+            .set_metadata(&id, &metadata)
+            .map_err(failed(action))
     }
 
     // req: SUIT-CMD-018
@@ -48,6 +92,9 @@ impl State<'_> {
         let content = self.slot(slot)?.parameters.content().map(<[u8]>::to_vec);
         let content = content.ok_or(missing(action, label::CONTENT))?;
         let algorithm = self.refuse_in_use(action, manifest, index, slot)?;
+        if self.rehearsed(slot)? {
+            return Ok(());
+        }
         let bound = self.bound(slot)?;
         self.store(action, slot, algorithm, &bound, |_, sink| sink(&content))?;
         if self.processor.settings.written_content == WrittenContent::CoveredBySignature {
@@ -67,12 +114,16 @@ impl State<'_> {
             return Ok(());
         }
         let algorithm = self.refuse_in_use(action, manifest, index, slot)?;
-        let bound = self.bound(slot)?;
-        if let Some(payload) = manifest.envelope().integrated(&uri) {
-            return self.store(action, slot, algorithm, &bound, |_, sink| sink(payload));
-        }
-        if uri.starts_with('#') {
+        let integrated = manifest.envelope().integrated(&uri);
+        if integrated.is_none() && uri.starts_with('#') {
             return Err(Error::action(action, Why::NotIntegrated(uri)));
+        }
+        if self.rehearsed(slot)? {
+            return Ok(());
+        }
+        let bound = self.bound(slot)?;
+        if let Some(payload) = integrated {
+            return self.store(action, slot, algorithm, &bound, |_, sink| sink(payload));
         }
         self.store(action, slot, algorithm, &bound, |fetch, sink| {
             fetch.fetch(&uri, arguments.as_deref(), sink)
@@ -82,20 +133,21 @@ impl State<'_> {
     // req: SUIT-CMD-017
     fn copy(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Error> {
         let action = Action::Copy;
-        let source = self.source(action, manifest, slot)?;
+        let source = self.existing_source(action, manifest, slot)?;
         let source = self.slot(source)?.id.clone();
-        if self.device.length(&source)?.is_none() {
-            return Err(Error::action(action, Why::SourceMissing));
-        }
         if self.already_matches(manifest, index, slot)? {
             return Ok(());
         }
         let algorithm = self.refuse_in_use(action, manifest, index, slot)?;
-        let bound = self.bound(slot)?;
         let target = self.slot(slot)?.id.clone();
         if source == target {
             return Err(Error::Invalid("copies a component onto itself"));
         }
+        if self.rehearsed(slot)? {
+            return Ok(());
+        }
+        let bound = self.bound(slot)?;
+        self.describe(action, slot)?;
         self.device
             .begin(&target, bound.expected)
             .map_err(failed(action))?;
@@ -119,15 +171,15 @@ impl State<'_> {
     // req: SUIT-CMD-019
     fn swap(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Error> {
         let action = Action::Swap;
-        let source = self.source(action, manifest, slot)?;
+        let source = self.existing_source(action, manifest, slot)?;
         let one = self.slot(slot)?.id.clone();
         let other = self.slot(source)?.id.clone();
-        if self.device.length(&other)?.is_none() {
-            return Err(Error::action(action, Why::SourceMissing));
-        }
         self.refuse_in_use(action, manifest, index, slot)?;
         let source_index = manifest.slots.iter().position(|slot| *slot == source);
         self.refuse_in_use(action, manifest, source_index.unwrap_or(index), source)?;
+        if self.rehearsed(slot)? && self.rehearsed(source)? {
+            return Ok(());
+        }
         self.device.swap(&one, &other).map_err(failed(action))?;
         self.slot_mut(slot)?.changed();
         self.slot_mut(source)?.changed();
@@ -136,6 +188,9 @@ impl State<'_> {
 
     // req: SUIT-CMD-020
     fn invoke(&mut self, slot: usize) -> Result<(), Error> {
+        if self.rehearsing {
+            return Ok(());
+        }
         let target = self.slot(slot)?;
         // What was written and not verified is never started.
         if target.written && !target.verified {
@@ -160,6 +215,9 @@ impl State<'_> {
                 return Ok(());
             }
         }
+        if self.rehearsed(slot)? {
+            return Ok(());
+        }
         self.device.remove(&id).map_err(failed(Action::Unlink))?;
         let target = self.slot_mut(slot)?;
         target.changed();
@@ -167,8 +225,29 @@ impl State<'_> {
         Ok(())
     }
 
+    /// The slot that parameter 22 names, which must have content.
+    fn existing_source(
+        &mut self,
+        action: Action,
+        manifest: &Loaded<'_>,
+        slot: usize,
+    ) -> Result<usize, Error> {
+        let source = self.source(action, manifest, slot)?;
+        let found = self.slot(source)?;
+        let (expected, id) = (found.expected, found.id.clone());
+        match expected || self.device.length(&id)?.is_some() {
+            true => Ok(source),
+            false => Err(Error::action(action, Why::SourceMissing)),
+        }
+    }
+
     /// The slot that parameter 22 names.
-    fn source(&self, action: Action, manifest: &Loaded<'_>, slot: usize) -> Result<usize, Error> {
+    pub(super) fn source(
+        &self,
+        action: Action,
+        manifest: &Loaded<'_>,
+        slot: usize,
+    ) -> Result<usize, Error> {
         let index = self.slot(slot)?.parameters.source_component();
         let index = index.ok_or(missing(action, label::SOURCE_COMPONENT))?;
         let at = usize::try_from(index)
@@ -194,7 +273,11 @@ impl State<'_> {
         slot: usize,
     ) -> Result<bool, Error> {
         let target = self.slot(slot)?;
-        let Some(digest) = target.parameters.image_digest() else {
+        let Some(digest) = target
+            .parameters
+            .image_digest()
+            .filter(|_| !target.expected)
+        else {
             return Ok(false);
         };
         let size = target.parameters.image_size();
@@ -257,6 +340,7 @@ impl State<'_> {
         ) -> Result<(), DeviceError>,
     ) -> Result<(), Error> {
         let id = self.slot(slot)?.id.clone();
+        self.describe(action, slot)?;
         self.device
             .begin(&id, bound.expected)
             .map_err(failed(action))?;
@@ -337,16 +421,6 @@ impl State<'_> {
             self.set_parameters(slot, &copies, true)?;
         }
         Ok(())
-    }
-
-    /// Whether a command sets Soft Failure, and to what.
-    pub(super) fn soft_failure(command: &Command<'_>) -> Option<bool> {
-        match command {
-            Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => {
-                parameters.soft_failure()
-            }
-            _ => None,
-        }
     }
 }
 

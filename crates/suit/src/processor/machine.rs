@@ -10,12 +10,16 @@ use alloc::{boxed::Box, vec, vec::Vec};
 
 use super::{
     Failure, check,
+    condition::Holds,
+    order::{self, Order},
     procedure::Procedure,
-    state::{Loaded, State},
+    state::{Loaded, Slot, State},
 };
 use crate::{
     Error, Section, Why,
-    codec::{Action, Command, Condition, IndexArgument, Located, Parameters, Sequence},
+    codec::{
+        Action, Command, Condition, IndexArgument, Located, Parameters, ReportingPolicy, Sequence,
+    },
     report::{Entry, Record},
 };
 
@@ -27,6 +31,8 @@ pub(super) struct Machine<'r> {
     /// Manifests to be forgotten when the procedure succeeds: their slots.
     pub(super) released: Vec<usize>,
     frames: Vec<Frame>,
+    /// Whether a rehearsal came to where only the performance can tell how it goes on.
+    open_ended: bool,
     /// Commands that may still be executed.
     budget: usize,
 }
@@ -47,6 +53,7 @@ struct Frame {
     /// Whether a failed condition ends this sequence only.
     // req: SUIT-PAR-012, SUIT-PAR-013
     soft_failure: bool,
+    order: Order,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,6 +96,8 @@ enum Flow {
     Integrity,
     /// The dependency's section is to be run.
     Process(Section),
+    /// In a rehearsal: what comes of the command, only the performance will tell.
+    Undecided,
 }
 
 /// A table of the machine's own that does not hold together: a defect, never an effect of input.
@@ -104,8 +113,34 @@ impl<'r> Machine<'r> {
             procedure,
             released: Vec::new(),
             frames: Vec::new(),
+            open_ended: false,
             budget,
         }
+    }
+
+    /// Goes through the sections of the root manifest without any effect, so that everything that can be
+    /// known to fail fails before the first effect: conditions about the device, the time and what is
+    /// there already, and directives that lack what they need.
+    ///
+    /// A rehearsal never refuses what the performance would accept: where an outcome depends on content
+    /// that is not there yet, or on another manifest, it is assumed to be what the procedure needs, or
+    /// the rehearsal ends.
+    // req: SUIT-COM-010
+    pub(super) fn rehearse(&mut self) -> Result<(), Failure> {
+        let budget = self.budget;
+        self.state.rehearsing = true;
+        for section in self.procedure.sections() {
+            if self.open_ended {
+                break;
+            }
+            self.run(0, *section)?;
+        }
+        self.state.rehearsing = false;
+        self.state.slots.iter_mut().for_each(Slot::rewind);
+        self.state.entries.clear();
+        self.state.position = Record::default();
+        self.budget = budget;
+        Ok(())
     }
 
     /// Runs a section of a manifest, after the shared sequence. A section that is not there succeeds.
@@ -145,6 +180,7 @@ impl<'r> Machine<'r> {
                 targets: Targets::One(0),
                 done: 0,
                 soft_failure: false,
+                order: Order::default(),
             });
         }
         Ok(true)
@@ -176,9 +212,28 @@ impl<'r> Machine<'r> {
             .budget
             .checked_sub(1)
             .ok_or(Error::LimitExceeded("executed commands"))?;
-        let soft_failure = State::soft_failure(command);
-        let flow = self.state.execute(command, loaded, frame, target)?;
         let frame = self.frames.last_mut().ok_or(DEFECT)?;
+        frame.order.check_index(command, frame.next)?;
+        match command {
+            Command::Action(action, _) => {
+                let slot = *loaded.slots.get(target).ok_or(DEFECT)?;
+                let source = match action {
+                    Action::Copy | Action::Swap => self.state.source(*action, loaded, slot).ok(),
+                    _ => None,
+                };
+                frame.order.touch(*action, slot, source)?;
+            }
+            Command::RunSequence(sequence) => {
+                let one = matches!(frame.targets, Targets::One(_));
+                frame.order.check_run(sequence, one)?;
+            }
+            _ => {}
+        }
+        let (strict_order, soft_failure) = order::of_processor(command);
+        let flow = self.state.execute(command, loaded, frame, target)?;
+        if let Some(strict_order) = strict_order {
+            frame.order.set_strict(strict_order);
+        }
         if let Some(soft_failure) = soft_failure {
             // req: SUIT-PAR-014
             if frame.kind == Kind::TopLevel {
@@ -205,6 +260,7 @@ impl<'r> Machine<'r> {
                     targets: Targets::One(target),
                     done: 0,
                     soft_failure: matches!(kind, Kind::Alternative(_)),
+                    order: frame.order.nested(),
                 };
                 self.frames.push(nested);
             }
@@ -213,8 +269,20 @@ impl<'r> Machine<'r> {
                 self.done_with_target()?;
             }
             Flow::Process(section) => self.process(manifest, target, section)?,
+            Flow::Undecided => self.assume()?,
         }
         Ok(())
+    }
+
+    /// Goes on with a rehearsal as if the command at hand had succeeded: where that is what the procedure
+    /// needs to succeed. Where the manifest provides for its failure too, the rehearsal knows no more.
+    fn assume(&mut self) -> Result<(), Error> {
+        if self.frames.iter().any(|frame| frame.soft_failure) {
+            self.frames.clear();
+            self.open_ended = true;
+            return Ok(());
+        }
+        self.done_with_target()
     }
 
     /// Goes on to the next command.
@@ -237,7 +305,9 @@ impl<'r> Machine<'r> {
             if frame.shared {
                 return Ok(());
             }
-            self.section_ended(frame.manifest, frame.section)?;
+            if !self.state.rehearsing {
+                self.section_ended(frame.manifest, frame.section)?;
+            }
         }
         match self.frames.last_mut() {
             // The command that ran it is done for this component.
@@ -263,9 +333,13 @@ impl<'r> Machine<'r> {
         if !soft {
             return abort(&mut self.state, error);
         }
-        // req: SUIT-REP-008
-        if self.reports_failure() {
-            let record = self.state.position.clone();
+        // req: SUIT-REP-008, SUIT-SEQ-010
+        let policy = self.policy();
+        if policy.reports_failure() {
+            let mut record = self.state.position.clone();
+            if !policy.measures_failure() {
+                record.properties = Parameters::new();
+            }
             self.state.report(Entry::Record(record));
         }
         let ended = self.frames.pop().ok_or(DEFECT)?;
@@ -290,12 +364,14 @@ impl<'r> Machine<'r> {
                 .targets
                 .get(below.done, loaded.slots.len())
                 .ok_or(DEFECT)?;
+            let order = below.order.nested();
             self.frames.push(Frame {
                 kind: Kind::Alternative(position + 1),
                 next: 0,
                 targets: Targets::One(target),
                 done: 0,
                 soft_failure: true,
+                order,
                 ..ended
             });
             Ok(())
@@ -307,18 +383,14 @@ impl<'r> Machine<'r> {
         }
     }
 
-    /// Whether the command at hand asks for a record of its failure.
-    fn reports_failure(&self) -> bool {
-        self.frames
-            .last()
-            .and_then(|frame| {
-                let loaded = self.manifests.get(frame.manifest)?;
-                let located = sequence_at(loaded, &self.frames)?
-                    .commands()
-                    .get(frame.next)?;
-                located.command.policy()
-            })
-            .is_some_and(crate::codec::ReportingPolicy::reports_failure)
+    /// What the command at hand asks to be reported.
+    fn policy(&self) -> ReportingPolicy {
+        let policy = self.frames.last().and_then(|frame| {
+            let loaded = self.manifests.get(frame.manifest)?;
+            let commands = sequence_at(loaded, &self.frames)?.commands();
+            commands.get(frame.next)?.command.policy()
+        });
+        policy.unwrap_or_default()
     }
 
     /// Runs a dependency's section on top of the command that asks for it.
@@ -346,12 +418,18 @@ impl State<'_> {
             .get(target)
             .ok_or(Error::ComponentIndex(target as u64))?;
         match command {
-            Command::Condition(Condition::DependencyIntegrity, _) => return Ok(Flow::Integrity),
+            Command::Condition(Condition::DependencyIntegrity, _) if !self.rehearsing => {
+                return Ok(Flow::Integrity);
+            }
             Command::Condition(condition, policy) => {
-                self.test(*condition, *policy, loaded, target, slot)?;
+                match self.test_now(*condition, *policy, loaded, target, slot)? {
+                    Holds::Yes => {}
+                    Holds::Undecided => return Ok(Flow::Undecided),
+                }
             }
             Command::Action(Action::ProcessDependency, _) => {
                 return match (loaded.is_dependency(target), &frame.targets) {
+                    (true, _) if self.rehearsing => Ok(Flow::Undecided),
                     (true, _) => Ok(Flow::Process(frame.section)),
                     // req: SUIT-DEP-024
                     (false, Targets::All) => Ok(Flow::Done),
@@ -365,6 +443,7 @@ impl State<'_> {
             // req: SUIT-DEP-035
             Command::Action(Action::Unlink, _) if loaded.is_dependency(target) => {
                 return match frame.section {
+                    Section::Uninstall if self.rehearsing => Ok(Flow::Undecided),
                     Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
                     // Its dependent is here to stay.
                     _ => Err(Error::action(Action::Unlink, Why::InUse)),

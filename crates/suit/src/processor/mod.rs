@@ -1,29 +1,33 @@
 //! The manifest processor: procedures over command sequences.
 //!
-//! Everything that can be checked without executing a command is checked first ([`check`]); then a
-//! machine with an explicit, bounded stack ([`machine`]) runs the sections in the order of the
-//! procedure.
+//! Everything that can be checked without executing a command is checked first ([`check`]). Then a
+//! machine with an explicit, bounded stack ([`machine`]) goes through the sections in the order of the
+//! procedure twice: a rehearsal without any effect, which fails on all that is known to fail by then, and
+//! the performance.
 
+mod authority;
+mod capabilities;
 mod check;
 mod condition;
 mod dependency;
 mod directive;
 mod machine;
+mod order;
 mod outcome;
 mod procedure;
 mod settings;
 mod state;
 
 pub use outcome::Outcome;
-pub use settings::{DependencyIntegrity, Measurement, Settings, WrittenContent};
+pub use settings::{CapabilityPolicy, DependencyIntegrity, Measurement, Settings, WrittenContent};
 
 use alloc::{boxed::Box, string::ToString};
 
-use tamarack_cose::{CryptoProvider, PublicKey};
+use tamarack_cose::CryptoProvider;
 
 use crate::{
-    AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, codec::Envelope,
-    device::DeviceError, report::Record,
+    AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, Trusted,
+    codec::Envelope, device::DeviceError, report::Record,
 };
 
 use procedure::Procedure;
@@ -35,7 +39,7 @@ use procedure::Procedure;
 #[derive(Clone, Copy)]
 pub struct Processor<'p> {
     crypto: &'p CryptoProvider,
-    trusted: &'p [PublicKey],
+    trusted: Trusted<'p>,
     access: &'p dyn AccessControl,
     settings: Settings,
     nonce: Option<&'p [u8]>,
@@ -58,16 +62,16 @@ impl From<Error> for Failure {
 impl<'p> Processor<'p> {
     /// A processor with the default [`Settings`].
     ///
-    /// `trusted` are the keys that may sign manifests, `access` says what each of them may touch.
+    /// `trusted` are the keys, or the [`TrustAnchors`](crate::TrustAnchors), that may authenticate manifests; `access` says what each of them may touch.
     #[must_use]
     pub fn new(
         crypto: &'p CryptoProvider,
-        trusted: &'p [PublicKey],
+        trusted: impl Into<Trusted<'p>>,
         access: &'p dyn AccessControl,
     ) -> Self {
         Self {
             crypto,
-            trusted,
+            trusted: trusted.into(),
             access,
             settings: Settings::default(),
             nonce: None,
@@ -118,12 +122,12 @@ impl<'p> Processor<'p> {
             Ok(decoded) => decoded,
             Err(error) => {
                 let digest = crate::SuitDigest::sha256(self.crypto, envelope);
-                return Outcome::refused(self, digest, error.into());
+                return Outcome::refused(self, device, digest, error.into());
             }
         };
-        match decoded.authenticate(self.crypto, self.trusted) {
+        match decoded.authenticate_by(self.crypto, self.trusted) {
             Ok(authenticated) => self.update(device, fetch, &authenticated),
-            Err(error) => Outcome::refused(self, decoded.claimed_digest(), error),
+            Err(error) => Outcome::refused(self, device, decoded.claimed_digest(), error),
         }
     }
 
@@ -171,9 +175,9 @@ impl<'p> Processor<'p> {
                 let error = DeviceError::Failed(
                     "no manifest is installed at ".to_string() + &id.to_string(),
                 );
-                return Outcome::refused(self, unknown(), error.into());
+                return Outcome::refused(self, device, unknown(), error.into());
             }
-            Err(error) => return Outcome::refused(self, unknown(), error.into()),
+            Err(error) => return Outcome::refused(self, device, unknown(), error.into()),
         };
         let opened =
             state::read_all(device, id, self.settings.limits.envelope_bytes).and_then(|bytes| {
@@ -186,7 +190,7 @@ impl<'p> Processor<'p> {
             Ok(envelope) => {
                 procedure::run(self, device, fetch, &envelope, procedure, Some(&record))
             }
-            Err(error) => Outcome::refused(self, record.digest, error),
+            Err(error) => Outcome::refused(self, device, record.digest, error),
         }
     }
 }

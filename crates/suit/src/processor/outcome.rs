@@ -1,8 +1,8 @@
 use alloc::{string::String, vec::Vec};
 
-use super::{Failure, Processor};
+use super::{CapabilityPolicy, Failure, Processor, capabilities::explains};
 use crate::{
-    AuthenticatedEnvelope, Error, SuitDigest,
+    AuthenticatedEnvelope, Device, Error, SuitDigest,
     report::{Entry, Record, Reference, Report, ReportResult},
 };
 
@@ -18,16 +18,22 @@ pub struct Outcome {
 
 impl Outcome {
     /// The outcome for an envelope that was not even opened.
-    pub(super) fn refused(processor: &Processor<'_>, digest: SuitDigest, error: Error) -> Self {
+    pub(super) fn refused(
+        processor: &Processor<'_>,
+        device: &dyn Device,
+        digest: SuitDigest,
+        error: Error,
+    ) -> Self {
         let reference = Reference {
             uri: String::new(),
             digest,
         };
-        Self::new(processor, reference, Vec::new(), Err(error.into()))
+        Self::new(processor, device, reference, Vec::new(), Err(error.into()))
     }
 
     pub(super) fn of(
         processor: &Processor<'_>,
+        device: &dyn Device,
         envelope: &AuthenticatedEnvelope<'_>,
         entries: Vec<Entry>,
         result: Result<(), Failure>,
@@ -41,16 +47,22 @@ impl Outcome {
             uri: uri.into(),
             digest: envelope.digest(),
         };
-        Self::new(processor, reference, entries, result)
+        Self::new(processor, device, reference, entries, result)
     }
 
     // req: SUIT-REP-002, SUIT-REP-003, SUIT-REP-009, SUIT-AMB-028
     fn new(
         processor: &Processor<'_>,
+        device: &dyn Device,
         reference: Reference,
         records: Vec<Entry>,
         result: Result<(), Failure>,
     ) -> Self {
+        let capable = match (processor.settings.capability_report, &result) {
+            (CapabilityPolicy::Requested, _) => true,
+            (CapabilityPolicy::Unsupported, Err(failure)) => explains(&failure.error),
+            _ => false,
+        };
         let (result, reported) = match result {
             Ok(()) => (Ok(()), ReportResult::Success),
             Err(Failure { error, record }) => {
@@ -65,7 +77,7 @@ impl Outcome {
                 nonce: processor.nonce.map(<[u8]>::to_vec),
                 records,
                 result: reported,
-                capability_report: None,
+                capability_report: capable.then(|| processor.capabilities(device)),
             },
         }
     }

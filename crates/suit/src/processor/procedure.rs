@@ -53,6 +53,7 @@ pub(super) fn run(
         device,
         fetch,
         slots: Vec::new(),
+        rehearsing: false,
         entries: Vec::new(),
         position: Record::default(),
     };
@@ -65,7 +66,13 @@ pub(super) fn run(
     if result.is_ok() {
         machine.state.claim();
     }
-    Outcome::of(processor, envelope, machine.state.entries, result)
+    Outcome::of(
+        processor,
+        machine.state.device,
+        envelope,
+        machine.state.entries,
+        result,
+    )
 }
 
 impl<'r> Machine<'r> {
@@ -73,6 +80,7 @@ impl<'r> Machine<'r> {
         let placement = envelope.manifest().placement();
         let identifiers = check::identifiers(envelope.manifest(), None)?;
         self.prepare(envelope, placement.clone(), identifiers)?;
+        self.rehearse()?;
         self.run_sections()?;
         self.dependencies_present()?;
         self.state.all_verified()?;
@@ -94,6 +102,7 @@ impl<'r> Machine<'r> {
     ) -> Result<(), Failure> {
         let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
         self.prepare(envelope, record.id.clone(), identifiers)?;
+        self.rehearse()?;
         self.run_sections()?;
         self.state.all_verified()?;
         Ok(())
@@ -214,7 +223,7 @@ impl<'r> Machine<'r> {
             let device = &*self.state.device;
             check::access(processor, device, envelope, &placement, &identifiers, &[])?;
         }
-        check::commands(manifest, &[])?;
+        check::commands(self.state.device, manifest, &[])?;
         check::sections_present(manifest, self.procedure.sections())?;
         if self.procedure == Procedure::Update {
             check::rollback(self.state.device, envelope, &placement)?;
@@ -274,6 +283,7 @@ impl<'r> Machine<'r> {
                 components,
                 dependencies,
                 root: is_root || before.is_some_and(|before| before.root),
+                version: envelope.manifest().set_version.clone(),
             };
             self.state
                 .device

@@ -12,6 +12,8 @@ pub struct Settings {
     pub dependency_integrity: DependencyIntegrity,
     /// Whether content from the manifest itself needs a condition.
     pub written_content: WrittenContent,
+    /// When reports say what the Recipient is capable of.
+    pub capability_report: CapabilityPolicy,
 }
 
 /// When content is measured.
@@ -44,4 +46,17 @@ pub enum WrittenContent {
     NeedsCondition,
     /// No: the content stood in the manifest, so the signature covers it.
     CoveredBySignature,
+}
+
+/// When a report says what the Recipient is capable of (SUIT-REP-014).
+// req: SUIT-REP-014
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CapabilityPolicy {
+    /// Not at all.
+    Never,
+    /// Where the manifest needed what is not implemented.
+    #[default]
+    Unsupported,
+    /// Always: for who asked for it.
+    Requested,
 }

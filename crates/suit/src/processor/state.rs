@@ -14,6 +14,8 @@ use crate::{
 pub(super) struct Slot {
     pub(super) id: ComponentId,
     pub(super) parameters: Parameters<'static>,
+    /// In a rehearsal: the performance will have changed the content by now.
+    pub(super) expected: bool,
     /// Content was stored in this procedure.
     pub(super) written: bool,
     /// A condition vouched for the content since.
@@ -34,6 +36,7 @@ impl Slot {
         Self {
             id,
             parameters: Parameters::new(),
+            expected: false,
             written: false,
             verified: false,
             measured: None,
@@ -41,6 +44,15 @@ impl Slot {
             loaded: None,
             intact: false,
         }
+    }
+
+    /// Forgets what a rehearsal led to. What it measured remains true: nothing was changed.
+    // req: SUIT-PROC-001
+    pub(super) fn rewind(&mut self) {
+        self.parameters = Parameters::new();
+        self.expected = false;
+        self.verified = false;
+        self.reported = false;
     }
 
     /// The content changed: what was known about it no longer holds.
@@ -96,6 +108,8 @@ pub(super) struct State<'r> {
     pub(super) device: &'r mut dyn Device,
     pub(super) fetch: &'r mut dyn Fetch,
     pub(super) slots: Vec<Slot>,
+    /// Whether commands are gone through without any effect, to find out beforehand what can be known.
+    pub(super) rehearsing: bool,
     /// Records for the report.
     pub(super) entries: Vec<Entry>,
     /// The command that is being executed, and what it measured.
@@ -103,7 +117,7 @@ pub(super) struct State<'r> {
 }
 
 /// A slot that the machine's own tables name does not exist: a defect of the processor.
-const NO_SLOT: Error = Error::Invalid("names a component that was not prepared");
+pub(super) const NO_SLOT: Error = Error::Invalid("names a component that was not prepared");
 
 impl State<'_> {
     pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Error> {

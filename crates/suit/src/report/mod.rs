@@ -1,16 +1,20 @@
 //! SUIT reports (draft-ietf-suit-report): what became of a manifest.
 
+mod capability;
 mod reason;
 mod record;
+mod replay;
 
+pub use capability::{CapabilityList, CapabilityReport, ComponentCapability};
 pub use reason::Reason;
 pub use record::{Claims, Record};
+pub use replay::{Inconsistency, Measurements};
 
 use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::cbor::{self, DecodeError, Problem, Reader, Type, Writer};
 
-use crate::{Limits, SuitDigest};
+use crate::{Limits, SuitDigest, codec::several};
 
 mod label {
     pub(super) const NONCE: i64 = 2;
@@ -36,8 +40,8 @@ pub struct Report {
     pub records: Vec<Entry>,
     /// 4: how it ended.
     pub result: ReportResult,
-    /// 8: what the Recipient is capable of, encoded.
-    pub capability_report: Option<Vec<u8>>,
+    /// 8: what the Recipient is capable of.
+    pub capability_report: Option<CapabilityReport>,
 }
 
 /// Names a manifest (`SUIT_Reference`).
@@ -170,7 +174,7 @@ impl Report {
                 label::RECORDS => records = Some(entries(&mut reader, &limits)?),
                 label::RESULT => result = Some(ReportResult::read(&mut reader, &limits)?),
                 label::CAPABILITY_REPORT => {
-                    capability_report = Some(reader.raw("SUIT_Capability_Report")?.to_vec());
+                    capability_report = Some(CapabilityReport::read(&mut reader)?);
                 }
                 _ => reader.skip(RULE)?,
             }
@@ -206,7 +210,8 @@ impl Report {
             w.int(label::RESULT);
             self.result.write(w);
             if let Some(capabilities) = &self.capability_report {
-                w.int(label::CAPABILITY_REPORT).raw(capabilities);
+                w.int(label::CAPABILITY_REPORT);
+                capabilities.write(w);
             }
             w.int(label::REFERENCE).array(2).text(&self.reference.uri);
             self.reference.digest.write(w);
@@ -227,12 +232,10 @@ impl Reference {
 
 fn entries(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Entry>, DecodeError> {
     const RULE: &str = "suit-report-records";
-    (0..reader.array(RULE)?)
-        .map(|_| {
-            Ok(match reader.peek(RULE)? {
-                Type::Map => Entry::Claims(Claims::read(reader, limits)?),
-                _ => Entry::Record(Record::read(reader, limits)?),
-            })
+    several(reader.array(RULE)?, || {
+        Ok(match reader.peek(RULE)? {
+            Type::Map => Entry::Claims(Claims::read(reader, limits)?),
+            _ => Entry::Record(Record::read(reader, limits)?),
         })
-        .collect()
+    })
 }

@@ -2,7 +2,10 @@ use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
-use crate::{ComponentId, Limits, codec::Parameters};
+use crate::{
+    ComponentId, Limits,
+    codec::{Parameters, several},
+};
 
 /// What one command found (`SUIT_Record`).
 // req: SUIT-REP-004
@@ -37,9 +40,7 @@ impl Record {
             return Err(start.error("suit-record-manifest-id", Problem::OutOfBounds("64 levels")));
         }
         let record = Self {
-            manifest_id: (0..path)
-                .map(|_| reader.uint("suit-record-manifest-id"))
-                .collect::<Result<_, _>>()?,
+            manifest_id: several(path, || reader.uint("suit-record-manifest-id"))?,
             section: reader.int("suit-record-manifest-section")?,
             offset: reader.uint("suit-record-section-offset")?,
             component_index: reader.uint("suit-record-component-index")?,
@@ -91,11 +92,9 @@ impl Claims {
             if reader.clone().int(RULE)? == Self::COMPONENT {
                 reader.skip(RULE)?;
                 component = Some(ComponentId::read(reader, "system-component-id")?);
-                continue;
+            } else {
+                properties.append(Parameters::read_entries(reader, limits, 1)?.into_owned());
             }
-            let one = Parameters::read_entries(reader, limits, 1)?.into_owned();
-            one.iter()
-                .for_each(|parameter| properties.set(parameter.clone()));
         }
         if properties.is_empty() {
             return Err(start.error(RULE, Problem::Missing("a parameter")));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use tamarack_suit::{
-    AuthenticatedEnvelope, Command, ComponentId, Condition, IndexArgument, Manifest, Parameters,
-    Sequence, VendorId,
+    AuthenticatedEnvelope, Authority, Command, ComponentId, Condition, IndexArgument, Manifest,
+    Parameters, Sequence, VendorId,
 };
 
 use super::PublishError;
@@ -59,7 +59,11 @@ pub(super) fn new_manifest(
             parameters.class_id().map(|class| Some(class.0))
         }),
         // Authentication names one signer at least; without, nothing would have been authentic.
-        signer: *authentic.signers().first().ok_or(PublishError::Empty)?,
+        signer: *authentic
+            .signers()
+            .first()
+            .and_then(Authority::public_key)
+            .ok_or(PublishError::Empty)?,
         envelope: envelope.to_vec(),
     })
 }

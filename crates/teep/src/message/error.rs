@@ -1,17 +1,14 @@
 use alloc::vec::Vec;
+use core::mem::take;
 
-use tamarack_cose::cbor::{DecodeError, Problem, Reader};
+use tamarack_cose::cbor::{DecodeError, Reader};
 
 use super::{
     Explanation, Label,
-    options::{
-        ExplanationParts, OptionsReader, OptionsWriter, Taken, read_byte_strings, read_challenge,
-        read_freshness, read_token, read_versions,
-    },
+    options::{Options, OptionsWriter, read_error_code},
 };
 use crate::{
     Challenge, CipherSuite, ErrorCode, FreshnessMechanism, Numbering, SuitCoseProfile, Token,
-    suites::read_list,
 };
 
 /// An agent could not do what a TAM's message asked (section 4.6, type 6).
@@ -54,38 +51,35 @@ impl Error {
         }
     }
 
+    pub(super) const OPTIONS: &[Label] = &[
+        Label::Token,
+        Label::SupportedTeepCipherSuites,
+        Label::SupportedFreshnessMechanisms,
+        Label::SupportedSuitCoseProfiles,
+        Label::Challenge,
+        Label::Versions,
+        Label::SuitReports,
+        Label::ErrMsg,
+        Label::ErrLang,
+    ];
+
     pub(super) fn read(
         reader: &mut Reader<'_>,
-        options: &mut OptionsReader,
+        numbering: Numbering,
+        options: &mut Options,
     ) -> Result<Self, DecodeError> {
-        let mut message = Self::new(ErrorCode::PERMANENT_ERROR);
-        let mut explanation = ExplanationParts::default();
-        options.read(reader, |label, r| {
-            match label {
-                Label::Token => message.token = Some(read_token(r)?),
-                Label::SupportedTeepCipherSuites => {
-                    message.supported_teep_cipher_suites =
-                        read_list(r, "supported-teep-cipher-suites", CipherSuite::read)?;
-                }
-                Label::SupportedFreshnessMechanisms => {
-                    message.supported_freshness_mechanisms = read_freshness(r)?;
-                }
-                Label::SupportedSuitCoseProfiles => {
-                    message.supported_suit_cose_profiles =
-                        read_list(r, "supported-suit-cose-profiles", SuitCoseProfile::read)?;
-                }
-                Label::Challenge => message.challenge = Some(read_challenge(r)?),
-                Label::Versions => message.versions = read_versions(r)?,
-                Label::SuitReports => {
-                    message.suit_reports = read_byte_strings(r, "suit-reports")?;
-                }
-                label => return explanation.take(label, r),
-            }
-            Ok(Taken::Yes)
-        })?;
-        message.explanation = explanation.finish();
-        message.code = read_error_code(reader, options.numbering)?;
-        Ok(message)
+        let code = read_error_code(reader, numbering)?;
+        Ok(Self {
+            token: options.token.take(),
+            explanation: options.explanation(),
+            supported_teep_cipher_suites: take(&mut options.cipher_suites),
+            supported_freshness_mechanisms: take(&mut options.freshness),
+            supported_suit_cose_profiles: take(&mut options.profiles),
+            challenge: options.challenge.take(),
+            versions: take(&mut options.versions),
+            suit_reports: take(&mut options.suit_reports),
+            code,
+        })
     }
 
     pub(super) fn write_options(&self, options: &mut OptionsWriter) {
@@ -105,19 +99,5 @@ impl Error {
         options.put_challenge(self.challenge.as_ref());
         options.put_versions(&self.versions);
         options.put_byte_strings(Label::SuitReports, &self.suit_reports);
-    }
-}
-
-/// Any code but 0 is accepted; unknown ones are for the receiver to treat as an unknown error.
-// req: TEEP-MSG-062
-// req: TEEP-ERR-002
-pub(super) fn read_error_code(
-    reader: &mut Reader<'_>,
-    numbering: Numbering,
-) -> Result<ErrorCode, DecodeError> {
-    let error = reader.error("err-code", Problem::OutOfBounds("1 or more"));
-    match reader.uint("err-code")? {
-        0 => Err(error),
-        number => Ok(ErrorCode::from_number(number, numbering)),
     }
 }

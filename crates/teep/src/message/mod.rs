@@ -15,7 +15,7 @@ use crate::{
     Encoding, Numbering, Order, Token,
     numbering::{Label, MessageType},
 };
-use options::{OptionsReader, OptionsWriter};
+use options::{Options, OptionsWriter};
 
 pub use error::Error;
 pub use query_request::QueryRequest;
@@ -63,7 +63,7 @@ impl Message {
     #[must_use]
     pub fn encode(&self, encoding: Encoding) -> Vec<u8> {
         let numbering = encoding.numbering;
-        let mut options = OptionsWriter::new(numbering);
+        let mut options = OptionsWriter::new(encoding);
         match self {
             Self::QueryRequest(message) => message.write_options(&mut options),
             Self::QueryResponse(message) => message.write_options(&mut options),
@@ -74,7 +74,7 @@ impl Message {
         let kind = self.kind();
         Writer::build(|w| {
             w.array(elements(kind)).uint(kind.number(numbering));
-            options.finish(encoding.order, w);
+            options.finish(w);
             match self {
                 Self::QueryRequest(message) => message.write_elements(w),
                 Self::Error(message) => {
@@ -181,13 +181,20 @@ fn decode_as(bytes: &[u8], numbering: Numbering) -> Result<Decoded, DecodeError>
         });
         return Err(DecodeError::new(0, "teep-message", problem));
     }
-    let mut options = OptionsReader::new(numbering);
+    let meant = match kind {
+        MessageType::QueryRequest => QueryRequest::OPTIONS,
+        MessageType::QueryResponse => QueryResponse::OPTIONS,
+        MessageType::Update => Update::OPTIONS,
+        MessageType::Success => Success::OPTIONS,
+        MessageType::Error => Error::OPTIONS,
+    };
+    let mut options = Options::read(&mut reader, numbering, meant)?;
     let message = match kind {
         MessageType::QueryRequest => QueryRequest::read(&mut reader, &mut options)?.into(),
-        MessageType::QueryResponse => QueryResponse::read(&mut reader, &mut options)?.into(),
-        MessageType::Update => Update::read(&mut reader, &mut options)?.into(),
-        MessageType::Success => Success::read(&mut reader, &mut options)?.into(),
-        MessageType::Error => Error::read(&mut reader, &mut options)?.into(),
+        MessageType::QueryResponse => QueryResponse::read(&mut options).into(),
+        MessageType::Update => Update::read(&mut options).into(),
+        MessageType::Success => Success::read(&mut options).into(),
+        MessageType::Error => Error::read(&mut reader, numbering, &mut options)?.into(),
     };
     reader.end("teep-message")?;
     let order = if options.sorted {

@@ -1,84 +1,202 @@
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
-use tamarack_suit::ComponentId;
+use tamarack_suit::{ComponentId, Limits, report::Claims};
 
-use super::{AttestationPayload, Explanation};
-use crate::{Challenge, FreshnessMechanism, Numbering, Order, Token, numbering::Label, suites};
+use super::{AttestationPayload, Explanation, RequestedComponent};
+use crate::{
+    Challenge, CipherSuite, Encoding, ErrorCode, FreshnessMechanism, Numbering, Order,
+    SuitCoseProfile, Token,
+    numbering::Label,
+    suites::{read_list, read_list_or_none},
+};
 
-/// Walks an options map and remembers how it was written.
-pub(super) struct OptionsReader {
-    pub(super) numbering: Numbering,
+/// The options of a message as they were read. Empty lists and `None` are absent.
+#[derive(Default)]
+pub(super) struct Options {
+    pub(super) token: Option<Token>,
+    pub(super) challenge: Option<Challenge>,
+    pub(super) versions: Vec<u32>,
+    pub(super) selected_version: Option<u32>,
+    pub(super) freshness: Vec<FreshnessMechanism>,
+    pub(super) cipher_suites: Vec<CipherSuite>,
+    pub(super) profiles: Vec<SuitCoseProfile>,
+    pub(super) suit_reports: Vec<Vec<u8>>,
+    pub(super) tc_list: Option<Vec<Claims>>,
+    pub(super) requested_tc_list: Vec<RequestedComponent>,
+    pub(super) unneeded_manifest_list: Vec<ComponentId>,
+    pub(super) manifest_list: Vec<Vec<u8>>,
+    pub(super) ext_list: Option<Vec<u32>>,
+    pub(super) msg: Option<String>,
+    pub(super) error: Option<ErrorCode>,
+    pub(super) attestation: Option<AttestationPayload>,
+    err_msg: Option<String>,
+    err_lang: Option<String>,
     /// The labels came in ascending order.
     pub(super) sorted: bool,
     /// Options that mean nothing in the message.
     pub(super) unknown: usize,
 }
 
-/// What a message made of an option.
-pub(super) enum Taken {
-    Yes,
-    /// The label has no place in this message.
-    No,
-}
-
-impl OptionsReader {
-    pub(super) fn new(numbering: Numbering) -> Self {
-        Self {
-            numbering,
-            sorted: true,
-            unknown: 0,
-        }
-    }
-
-    /// Reads `{ * (uint => any) }`, handing each known label to `take`.
+impl Options {
+    /// Reads `{ * (uint => any) }`. A label that is not among `meant` has no place in the message.
+    ///
+    /// One reader for all messages: each of its own would be most of the code of this crate.
     // req: TEEP-MSG-002
     // req: TEEP-EXT-001
     // req: TEEP-EXT-002
-    pub(super) fn read<'a>(
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        numbering: Numbering,
+        meant: &[Label],
+    ) -> Result<Self, DecodeError> {
+        let mut options = Self {
+            sorted: true,
+            ..Self::default()
+        };
+        options.read_all(reader, numbering, meant)?;
+        Ok(options)
+    }
+
+    fn read_all(
         &mut self,
-        reader: &mut Reader<'a>,
-        mut take: impl FnMut(Label, &mut Reader<'a>) -> Result<Taken, DecodeError>,
+        reader: &mut Reader<'_>,
+        numbering: Numbering,
+        meant: &[Label],
     ) -> Result<(), DecodeError> {
         let mut last = None;
+        // These two stand apart in the map.
+        let (mut attestation, mut format) = (None, None);
         for _ in 0..reader.map("teep-message / options")? {
             let number = reader.uint("teep-option / label")?;
             self.sorted &= last.is_none_or(|last| last < number);
             last = Some(number);
-            let taken = match Label::from_number(number, self.numbering) {
-                Some(label) => take(label, reader)?,
-                None => Taken::No,
-            };
-            if let Taken::No = taken {
-                self.unknown += 1;
-                reader.skip("teep-option / value")?;
+            match Label::from_number(number, numbering).filter(|label| meant.contains(label)) {
+                Some(Label::AttestationPayload) => {
+                    attestation = Some(reader.bytes("attestation-payload")?);
+                }
+                Some(Label::AttestationPayloadFormat) => {
+                    format = Some(reader.text("attestation-payload-format")?);
+                }
+                Some(label) => self.read_value(label, reader, numbering)?,
+                None => {
+                    self.unknown += 1;
+                    reader.skip("teep-option / value")?;
+                }
             }
+        }
+        // A format without a payload contradicts itself.
+        // req: TEEP-VAL-005
+        if format.is_some() && attestation.is_none() {
+            let problem = Problem::Missing("attestation-payload, whose format is there,");
+            return Err(DecodeError::new(0, "teep-message / options", problem));
+        }
+        self.attestation = attestation.map(|bytes| AttestationPayload {
+            format: format.map(ToOwned::to_owned),
+            bytes: bytes.to_vec(),
+        });
+        Ok(())
+    }
+
+    fn read_value(
+        &mut self,
+        label: Label,
+        r: &mut Reader<'_>,
+        numbering: Numbering,
+    ) -> Result<(), DecodeError> {
+        match label {
+            Label::SupportedTeepCipherSuites => {
+                self.cipher_suites = read_cipher_suites(r)?;
+            }
+            Label::Challenge => self.challenge = Some(read_challenge(r)?),
+            Label::Versions => {
+                self.versions = read_list(r, "versions", |r| read_uint32(r, "version"))?;
+            }
+            Label::SupportedSuitCoseProfiles => self.profiles = read_profiles(r)?,
+            Label::SelectedVersion => {
+                self.selected_version = Some(read_uint32(r, "selected-version")?);
+            }
+            Label::TcList => {
+                let limits = Limits::default();
+                let list = read_list_or_none(r, "tc-list", |r| Claims::read(r, &limits))?;
+                self.tc_list = Some(list);
+            }
+            Label::ExtList => {
+                let list = read_list_or_none(r, "ext-list", |r| read_uint32(r, "ext-info"))?;
+                self.ext_list = Some(list);
+            }
+            Label::ManifestList => self.manifest_list = read_byte_strings(r, "manifest-list")?,
+            Label::Msg => self.msg = Some(read_text(r, 128, "1 to 128 bytes", "msg")?),
+            Label::ErrMsg => self.err_msg = Some(read_text(r, 128, "1 to 128 bytes", "err-msg")?),
+            Label::RequestedTcList => {
+                self.requested_tc_list = read_list(r, "requested-tc-list", |r| {
+                    RequestedComponent::read(r, numbering)
+                })?;
+            }
+            // The manifests' own component ids.
+            // req: TEEP-MSG-048
+            Label::UnneededManifestList => {
+                let rule = "unneeded-manifest-list";
+                self.unneeded_manifest_list = read_list(r, rule, |r| ComponentId::read(r, rule))?;
+            }
+            Label::SuitReports => self.suit_reports = read_byte_strings(r, "suit-reports")?,
+            Label::Token => self.token = Some(read_token(r)?),
+            Label::SupportedFreshnessMechanisms => {
+                let rule = "supported-freshness-mechanisms";
+                self.freshness = read_list(r, rule, |r| r.uint(rule).map(FreshnessMechanism))?;
+            }
+            Label::ErrLang => {
+                self.err_lang = Some(read_text(r, 35, "1 to 35 bytes", "err-lang")?);
+            }
+            Label::ErrCode => self.error = Some(read_error_code(r, numbering)?),
+            // Read above, or inside of requested-tc-info only.
+            Label::AttestationPayload
+            | Label::AttestationPayloadFormat
+            | Label::ComponentId
+            | Label::TcManifestSequenceNumber
+            | Label::HaveBinary => r.skip("teep-option / value")?,
         }
         Ok(())
     }
+
+    /// err-msg and err-lang.
+    pub(super) fn explanation(&mut self) -> Option<Explanation> {
+        Some(Explanation {
+            text: self.err_msg.take()?,
+            language: self.err_lang.take(),
+        })
+    }
 }
 
-/// Collects options in the order of the CDDL.
+/// Collects options, which come in the order of the CDDL.
 pub(super) struct OptionsWriter {
-    numbering: Numbering,
+    encoding: Encoding,
     entries: Vec<(u64, Vec<u8>)>,
 }
 
 impl OptionsWriter {
-    pub(super) fn new(numbering: Numbering) -> Self {
+    pub(super) fn new(encoding: Encoding) -> Self {
         Self {
-            numbering,
+            encoding,
             entries: Vec::new(),
         }
     }
 
     pub(super) fn numbering(&self) -> Numbering {
-        self.numbering
+        self.encoding.numbering
     }
 
     pub(super) fn put(&mut self, label: Label, write: impl FnOnce(&mut Writer)) {
-        self.entries
-            .push((label.number(self.numbering), Writer::build(write)));
+        self.insert(label, Writer::build(write));
+    }
+
+    fn insert(&mut self, label: Label, value: Vec<u8>) {
+        let number = label.number(self.encoding.numbering);
+        let place = match self.encoding.order {
+            Order::Deterministic => self.entries.partition_point(|(other, _)| *other < number),
+            Order::AsDefined => self.entries.len(),
+        };
+        self.entries.insert(place, (number, value));
     }
 
     pub(super) fn put_list<T>(
@@ -168,10 +286,7 @@ impl OptionsWriter {
         }
     }
 
-    pub(super) fn finish(mut self, order: Order, writer: &mut Writer) {
-        if order == Order::Deterministic {
-            self.entries.sort_by_key(|(number, _)| *number);
-        }
+    pub(super) fn finish(self, writer: &mut Writer) {
         writer.map(self.entries.len());
         for (number, value) in &self.entries {
             writer.uint(*number).raw(value);
@@ -179,52 +294,34 @@ impl OptionsWriter {
     }
 }
 
-pub(super) fn read_token(reader: &mut Reader<'_>) -> Result<Token, DecodeError> {
+fn read_token(reader: &mut Reader<'_>) -> Result<Token, DecodeError> {
     let rule = "token";
     let error = reader.error(rule, Problem::OutOfBounds(Token::BOUNDS));
     Token::new(reader.bytes(rule)?.to_vec()).ok_or(error)
 }
 
-pub(super) fn read_challenge(reader: &mut Reader<'_>) -> Result<Challenge, DecodeError> {
+fn read_challenge(reader: &mut Reader<'_>) -> Result<Challenge, DecodeError> {
     let rule = "challenge";
     let error = reader.error(rule, Problem::OutOfBounds(Challenge::BOUNDS));
     Challenge::new(reader.bytes(rule)?.to_vec()).ok_or(error)
 }
 
 /// A version or an extension number: `uint .size 4`.
-pub(super) fn read_uint32(reader: &mut Reader<'_>, rule: &'static str) -> Result<u32, DecodeError> {
+fn read_uint32(reader: &mut Reader<'_>, rule: &'static str) -> Result<u32, DecodeError> {
     let error = reader.error(rule, Problem::OutOfBounds("at most 4 bytes"));
     u32::try_from(reader.uint(rule)?).map_err(|_| error)
 }
 
-pub(super) fn read_versions(reader: &mut Reader<'_>) -> Result<Vec<u32>, DecodeError> {
-    suites::read_list(reader, "versions", |r| read_uint32(r, "version"))
-}
-
-pub(super) fn read_freshness(
-    reader: &mut Reader<'_>,
-) -> Result<Vec<FreshnessMechanism>, DecodeError> {
-    let rule = "supported-freshness-mechanisms";
-    suites::read_list(reader, rule, |r| r.uint(rule).map(FreshnessMechanism))
-}
-
 // req: TEEP-MSG-007
-pub(super) fn read_byte_strings(
+fn read_byte_strings(
     reader: &mut Reader<'_>,
     rule: &'static str,
 ) -> Result<Vec<Vec<u8>>, DecodeError> {
-    suites::read_list(reader, rule, |r| Ok(r.bytes(rule)?.to_vec()))
-}
-
-/// unneeded-manifest-list: the manifests' own component ids.
-// req: TEEP-MSG-048
-pub(super) fn read_component_ids(reader: &mut Reader<'_>) -> Result<Vec<ComponentId>, DecodeError> {
-    let rule = "unneeded-manifest-list";
-    suites::read_list(reader, rule, |r| ComponentId::read(r, rule))
+    read_list(reader, rule, |r| Ok(r.bytes(rule)?.to_vec()))
 }
 
 /// Text within a number of UTF-8 bytes.
-pub(super) fn read_text(
+fn read_text(
     reader: &mut Reader<'_>,
     max: usize,
     bounds: &'static str,
@@ -239,74 +336,25 @@ pub(super) fn read_text(
     }
 }
 
-/// Collects attestation-payload and its format, which stand apart in the map.
-#[derive(Default)]
-pub(super) struct AttestationParts {
-    format: Option<String>,
-    bytes: Option<Vec<u8>>,
+pub(super) fn read_cipher_suites(reader: &mut Reader<'_>) -> Result<Vec<CipherSuite>, DecodeError> {
+    read_list(reader, "supported-teep-cipher-suites", CipherSuite::read)
 }
 
-impl AttestationParts {
-    pub(super) fn take(
-        &mut self,
-        label: Label,
-        reader: &mut Reader<'_>,
-    ) -> Result<Taken, DecodeError> {
-        match label {
-            Label::AttestationPayload => {
-                self.bytes = Some(reader.bytes("attestation-payload")?.to_vec());
-            }
-            Label::AttestationPayloadFormat => {
-                self.format = Some(reader.text("attestation-payload-format")?.to_owned());
-            }
-            _ => return Ok(Taken::No),
-        }
-        Ok(Taken::Yes)
-    }
-
-    /// A format without a payload contradicts itself.
-    // req: TEEP-VAL-005
-    pub(super) fn finish(self) -> Result<Option<AttestationPayload>, DecodeError> {
-        match (self.format, self.bytes) {
-            (format, Some(bytes)) => Ok(Some(AttestationPayload { format, bytes })),
-            (None, None) => Ok(None),
-            (Some(_), None) => {
-                let problem = Problem::Missing("attestation-payload, whose format is there,");
-                Err(DecodeError::new(0, "teep-message / options", problem))
-            }
-        }
-    }
+pub(super) fn read_profiles(reader: &mut Reader<'_>) -> Result<Vec<SuitCoseProfile>, DecodeError> {
+    let rule = "supported-suit-cose-profiles";
+    read_list(reader, rule, SuitCoseProfile::read)
 }
 
-/// Collects err-msg and err-lang.
-#[derive(Default)]
-pub(super) struct ExplanationParts {
-    text: Option<String>,
-    language: Option<String>,
-}
-
-impl ExplanationParts {
-    pub(super) fn take(
-        &mut self,
-        label: Label,
-        reader: &mut Reader<'_>,
-    ) -> Result<Taken, DecodeError> {
-        match label {
-            Label::ErrMsg => {
-                self.text = Some(read_text(reader, 128, "1 to 128 bytes", "err-msg")?);
-            }
-            Label::ErrLang => {
-                self.language = Some(read_text(reader, 35, "1 to 35 bytes", "err-lang")?);
-            }
-            _ => return Ok(Taken::No),
-        }
-        Ok(Taken::Yes)
-    }
-
-    pub(super) fn finish(self) -> Option<Explanation> {
-        Some(Explanation {
-            text: self.text?,
-            language: self.language,
-        })
+/// Any code but 0 is accepted; unknown ones are for the receiver to treat as an unknown error.
+// req: TEEP-MSG-062
+// req: TEEP-ERR-002
+pub(super) fn read_error_code(
+    reader: &mut Reader<'_>,
+    numbering: Numbering,
+) -> Result<ErrorCode, DecodeError> {
+    let error = reader.error("err-code", Problem::OutOfBounds("1 or more"));
+    match reader.uint("err-code")? {
+        0 => Err(error),
+        number => Ok(ErrorCode::from_number(number, numbering)),
     }
 }

@@ -1,18 +1,13 @@
 use alloc::vec::Vec;
+use core::mem::take;
 
 use tamarack_cose::cbor::{DecodeError, Reader, Writer};
 
 use super::{
     AttestationPayload, Label,
-    options::{
-        AttestationParts, OptionsReader, OptionsWriter, Taken, read_byte_strings, read_challenge,
-        read_freshness, read_token, read_versions,
-    },
+    options::{Options, OptionsWriter, read_cipher_suites, read_profiles},
 };
-use crate::{
-    Challenge, CipherSuite, DataItems, FreshnessMechanism, SuitCoseProfile, Token,
-    suites::read_list,
-};
+use crate::{Challenge, CipherSuite, DataItems, FreshnessMechanism, SuitCoseProfile, Token};
 
 /// A TAM asks an agent for its state (section 4.2, type 1).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,37 +55,34 @@ impl QueryRequest {
         }
     }
 
+    pub(super) const OPTIONS: &[Label] = &[
+        Label::Token,
+        Label::SupportedFreshnessMechanisms,
+        Label::Challenge,
+        Label::Versions,
+        Label::AttestationPayload,
+        Label::AttestationPayloadFormat,
+        Label::SuitReports,
+    ];
+
     pub(super) fn read(
         reader: &mut Reader<'_>,
-        options: &mut OptionsReader,
+        options: &mut Options,
     ) -> Result<Self, DecodeError> {
-        let mut message = Self::default();
-        let mut attestation = AttestationParts::default();
-        options.read(reader, |label, r| {
-            match label {
-                Label::Token => message.token = Some(read_token(r)?),
-                Label::SupportedFreshnessMechanisms => {
-                    message.supported_freshness_mechanisms = read_freshness(r)?;
-                }
-                Label::Challenge => message.challenge = Some(read_challenge(r)?),
-                Label::Versions => message.versions = read_versions(r)?,
-                Label::SuitReports => {
-                    message.suit_reports = read_byte_strings(r, "suit-reports")?;
-                }
-                label => return attestation.take(label, r),
-            }
-            Ok(Taken::Yes)
-        })?;
-        message.attestation = attestation.finish()?;
-        message.supported_teep_cipher_suites =
-            read_list(reader, "supported-teep-cipher-suites", CipherSuite::read)?;
-        message.supported_suit_cose_profiles = read_list(
-            reader,
-            "supported-suit-cose-profiles",
-            SuitCoseProfile::read,
-        )?;
-        message.data_items = DataItems(reader.uint("data-item-requested")?);
-        Ok(message)
+        options.cipher_suites = read_cipher_suites(reader)?;
+        options.profiles = read_profiles(reader)?;
+        let data_items = DataItems(reader.uint("data-item-requested")?);
+        Ok(Self {
+            token: options.token.take(),
+            supported_freshness_mechanisms: take(&mut options.freshness),
+            challenge: options.challenge.take(),
+            versions: take(&mut options.versions),
+            attestation: options.attestation.take(),
+            suit_reports: take(&mut options.suit_reports),
+            supported_teep_cipher_suites: take(&mut options.cipher_suites),
+            supported_suit_cose_profiles: take(&mut options.profiles),
+            data_items,
+        })
     }
 
     pub(super) fn write_options(&self, options: &mut OptionsWriter) {

@@ -1,19 +1,14 @@
 use alloc::vec::Vec;
+use core::mem::take;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
-use tamarack_suit::{ComponentId, Limits, report::Claims};
+use tamarack_suit::{ComponentId, report::Claims};
 
 use super::{
     AttestationPayload, Label,
-    options::{
-        AttestationParts, OptionsReader, OptionsWriter, Taken, read_byte_strings,
-        read_component_ids, read_token, read_uint32,
-    },
+    options::{Options, OptionsWriter},
 };
-use crate::{
-    Numbering, Token,
-    suites::{read_list, read_list_or_none},
-};
+use crate::{Numbering, Token};
 
 /// An agent's answer to a QueryRequest (section 4.3, type 2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,45 +43,29 @@ pub struct RequestedComponent {
 }
 
 impl QueryResponse {
-    pub(super) fn read(
-        reader: &mut Reader<'_>,
-        options: &mut OptionsReader,
-    ) -> Result<Self, DecodeError> {
-        let mut message = Self::default();
-        let mut attestation = AttestationParts::default();
-        let numbering = options.numbering;
-        let limits = Limits::default();
-        options.read(reader, |label, r| {
-            match label {
-                Label::Token => message.token = Some(read_token(r)?),
-                Label::SelectedVersion => {
-                    message.selected_version = Some(read_uint32(r, "selected-version")?);
-                }
-                Label::SuitReports => {
-                    message.suit_reports = read_byte_strings(r, "suit-reports")?;
-                }
-                Label::TcList => {
-                    let list = read_list_or_none(r, "tc-list", |r| Claims::read(r, &limits))?;
-                    message.tc_list = Some(list);
-                }
-                Label::RequestedTcList => {
-                    message.requested_tc_list = read_list(r, "requested-tc-list", |r| {
-                        RequestedComponent::read(r, numbering)
-                    })?;
-                }
-                Label::UnneededManifestList => {
-                    message.unneeded_manifest_list = read_component_ids(r)?;
-                }
-                Label::ExtList => {
-                    let list = read_list_or_none(r, "ext-list", |r| read_uint32(r, "ext-info"))?;
-                    message.ext_list = Some(list);
-                }
-                label => return attestation.take(label, r),
-            }
-            Ok(Taken::Yes)
-        })?;
-        message.attestation = attestation.finish()?;
-        Ok(message)
+    pub(super) const OPTIONS: &[Label] = &[
+        Label::Token,
+        Label::SelectedVersion,
+        Label::AttestationPayload,
+        Label::AttestationPayloadFormat,
+        Label::SuitReports,
+        Label::TcList,
+        Label::RequestedTcList,
+        Label::UnneededManifestList,
+        Label::ExtList,
+    ];
+
+    pub(super) fn read(options: &mut Options) -> Self {
+        Self {
+            token: options.token.take(),
+            selected_version: options.selected_version,
+            attestation: options.attestation.take(),
+            suit_reports: take(&mut options.suit_reports),
+            tc_list: options.tc_list.take(),
+            requested_tc_list: take(&mut options.requested_tc_list),
+            unneeded_manifest_list: take(&mut options.unneeded_manifest_list),
+            ext_list: options.ext_list.take(),
+        }
     }
 
     pub(super) fn write_options(&self, options: &mut OptionsWriter) {
@@ -130,7 +109,7 @@ impl RequestedComponent {
     }
 
     // req: TEEP-MSG-047
-    fn read(reader: &mut Reader<'_>, numbering: Numbering) -> Result<Self, DecodeError> {
+    pub(super) fn read(reader: &mut Reader<'_>, numbering: Numbering) -> Result<Self, DecodeError> {
         let rule = "requested-tc-info";
         let start = reader.position();
         let (mut component, mut sequence_number, mut have_binary) = (None, None, None);

@@ -1,10 +1,9 @@
 use alloc::{string::String, vec::Vec};
-
-use tamarack_cose::cbor::{DecodeError, Reader};
+use core::mem::take;
 
 use super::{
     Label,
-    options::{OptionsReader, OptionsWriter, Taken, read_byte_strings, read_text, read_token},
+    options::{Options, OptionsWriter},
 };
 use crate::Token;
 
@@ -20,23 +19,14 @@ pub struct Success {
 }
 
 impl Success {
-    pub(super) fn read(
-        reader: &mut Reader<'_>,
-        options: &mut OptionsReader,
-    ) -> Result<Self, DecodeError> {
-        let mut message = Self::default();
-        options.read(reader, |label, r| {
-            match label {
-                Label::Token => message.token = Some(read_token(r)?),
-                Label::Msg => message.msg = Some(read_text(r, 128, "1 to 128 bytes", "msg")?),
-                Label::SuitReports => {
-                    message.suit_reports = read_byte_strings(r, "suit-reports")?;
-                }
-                _ => return Ok(Taken::No),
-            }
-            Ok(Taken::Yes)
-        })?;
-        Ok(message)
+    pub(super) const OPTIONS: &[Label] = &[Label::Token, Label::Msg, Label::SuitReports];
+
+    pub(super) fn read(options: &mut Options) -> Self {
+        Self {
+            token: options.token.take(),
+            msg: options.msg.take(),
+            suit_reports: take(&mut options.suit_reports),
+        }
     }
 
     pub(super) fn write_options(&self, options: &mut OptionsWriter) {

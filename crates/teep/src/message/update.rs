@@ -1,15 +1,11 @@
 use alloc::vec::Vec;
+use core::mem::take;
 
-use tamarack_cose::cbor::{DecodeError, Reader};
 use tamarack_suit::ComponentId;
 
 use super::{
     AttestationPayload, Explanation, Label,
-    error::read_error_code,
-    options::{
-        AttestationParts, ExplanationParts, OptionsReader, OptionsWriter, Taken, read_byte_strings,
-        read_component_ids, read_token,
-    },
+    options::{Options, OptionsWriter},
 };
 use crate::{ErrorCode, Token};
 
@@ -31,36 +27,26 @@ pub struct Update {
 }
 
 impl Update {
-    pub(super) fn read(
-        reader: &mut Reader<'_>,
-        options: &mut OptionsReader,
-    ) -> Result<Self, DecodeError> {
-        let mut message = Self::default();
-        let mut attestation = AttestationParts::default();
-        let mut explanation = ExplanationParts::default();
-        let numbering = options.numbering;
-        options.read(reader, |label, r| {
-            match label {
-                Label::Token => message.token = Some(read_token(r)?),
-                Label::UnneededManifestList => {
-                    message.unneeded_manifest_list = read_component_ids(r)?;
-                }
-                Label::ManifestList => {
-                    message.manifest_list = read_byte_strings(r, "manifest-list")?;
-                }
-                Label::ErrCode => message.error = Some(read_error_code(r, numbering)?),
-                label => {
-                    return match attestation.take(label, r)? {
-                        Taken::Yes => Ok(Taken::Yes),
-                        Taken::No => explanation.take(label, r),
-                    };
-                }
-            }
-            Ok(Taken::Yes)
-        })?;
-        message.attestation = attestation.finish()?;
-        message.explanation = explanation.finish();
-        Ok(message)
+    pub(super) const OPTIONS: &[Label] = &[
+        Label::Token,
+        Label::UnneededManifestList,
+        Label::ManifestList,
+        Label::AttestationPayload,
+        Label::AttestationPayloadFormat,
+        Label::ErrCode,
+        Label::ErrMsg,
+        Label::ErrLang,
+    ];
+
+    pub(super) fn read(options: &mut Options) -> Self {
+        Self {
+            token: options.token.take(),
+            unneeded_manifest_list: take(&mut options.unneeded_manifest_list),
+            manifest_list: take(&mut options.manifest_list),
+            attestation: options.attestation.take(),
+            error: options.error,
+            explanation: options.explanation(),
+        }
     }
 
     pub(super) fn write_options(&self, options: &mut OptionsWriter) {

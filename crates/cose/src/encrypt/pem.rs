@@ -1,0 +1,104 @@
+//! Keys for encryption as PEM: SubjectPublicKeyInfo and PKCS #8 (RFC 8410 for X25519).
+
+use alloc::string::String;
+
+use pkcs8::{
+    AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfoRef,
+    der::{
+        Decode, Document, Encode, SecretDocument,
+        asn1::{BitStringRef, OctetStringRef},
+        pem::LineEnding,
+    },
+};
+use zeroize::Zeroizing;
+
+use super::{Curve, DecryptionKey, EncryptionKey};
+use crate::{
+    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm, key::field,
+    pem::format_error,
+};
+
+const X25519: AlgorithmIdentifierRef<'static> = AlgorithmIdentifierRef {
+    oid: ObjectIdentifier::new_unwrap("1.3.101.110"),
+    parameters: None,
+};
+
+impl EncryptionKey {
+    /// The key as a PEM block `PUBLIC KEY`.
+    ///
+    /// # Errors
+    ///
+    /// Never for a key that exists; DER encoding reports errors by its signature.
+    pub fn to_pem(&self) -> Result<String, KeyError> {
+        match *self {
+            Self::P256 { x, y } => PublicKey::P256 { x, y }.to_pem(),
+            Self::X25519 { x } => {
+                let info = SubjectPublicKeyInfoRef {
+                    algorithm: X25519,
+                    subject_public_key: BitStringRef::from_bytes(&x).map_err(format_error)?,
+                };
+                Document::encode_msg(&info)
+                    .and_then(|document| document.to_pem("PUBLIC KEY", LineEnding::LF))
+                    .map_err(format_error)
+            }
+        }
+    }
+
+    /// Reads a PEM block `PUBLIC KEY`.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not such a block, or the key's type or curve is another.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let (_, document) = Document::from_pem(pem).map_err(format_error)?;
+        match SubjectPublicKeyInfoRef::from_der(document.as_bytes()) {
+            Ok(info) if info.algorithm.oid == X25519.oid => {
+                let bits = info.subject_public_key.as_bytes();
+                let x = field("x", bits.ok_or(KeyError::Invalid)?)?;
+                Ok(Self::X25519 { x })
+            }
+            _ => Self::of_p256(PublicKey::from_pem(pem)?),
+        }
+    }
+}
+
+impl DecryptionKey {
+    /// The private key as a PEM block `PRIVATE KEY` (PKCS #8).
+    ///
+    /// # Errors
+    ///
+    /// If the key is none under `crypto`.
+    pub fn to_pem(&self, crypto: &CryptoProvider) -> Result<Zeroizing<String>, Error> {
+        if self.public_key().curve() == Curve::P256 {
+            let algorithm = SignatureAlgorithm::Esp256;
+            let key = SecretKey::from_bytes(crypto, algorithm, self.secret_bytes())?;
+            return Ok(key.to_pem()?);
+        }
+        let inner = OctetStringRef::new(&**self.secret_bytes())
+            .and_then(|octets| octets.to_der())
+            .map(Zeroizing::new)
+            .map_err(format_error)?;
+        let octets = OctetStringRef::new(&inner).map_err(format_error)?;
+        SecretDocument::encode_msg(&PrivateKeyInfoRef::new(X25519, octets))
+            .and_then(|document| document.to_pem("PRIVATE KEY", LineEnding::LF))
+            .map_err(|error| format_error(error).into())
+    }
+
+    /// Reads a PEM block `PRIVATE KEY` (PKCS #8) or `EC PRIVATE KEY` (SEC1).
+    ///
+    /// # Errors
+    ///
+    /// If the text is neither, or the key's type or curve is another.
+    pub fn from_pem(crypto: &CryptoProvider, pem: &str) -> Result<Self, Error> {
+        let (_, document) = SecretDocument::from_pem(pem).map_err(format_error)?;
+        match PrivateKeyInfoRef::try_from(document.as_bytes()) {
+            Ok(info) if info.algorithm.oid == X25519.oid => {
+                let inner = info.private_key.as_bytes();
+                let octets = <&OctetStringRef>::from_der(inner).map_err(format_error)?;
+                let secret = Zeroizing::new(field("the private key", octets.as_bytes())?);
+                Self::from_bytes(crypto, Curve::X25519, &secret)
+            }
+            _ => Ok(Self::of_p256(&SecretKey::from_pem(crypto, pem)?)?),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What this processor, on a device, is capable of.
+
+use alloc::vec::Vec;
+
+use super::Processor;
+use crate::{
+    Device, Error,
+    codec::{Action, Condition, parameter_label as parameter},
+    report::{CapabilityList, CapabilityReport, ComponentCapability, Reason},
+};
+
+impl Processor<'_> {
+    /// What authors of manifests for `device` can rely on.
+    ///
+    /// Everything that is supported is listed, what every Recipient has to support included.
+    // req: SUIT-REP-015, SUIT-REP-016, SUIT-UPD-033
+    #[must_use]
+    pub fn capabilities(&self, device: &dyn Device) -> CapabilityReport {
+        let has = device.extensions();
+        let prefixes = device.component_prefixes().into_iter();
+        let mut commands: Vec<i64> = Condition::ALL.iter().map(|c| c.label()).collect();
+        commands.extend(Action::ALL.iter().map(|action| action.label()));
+        // Those that are neither: component index, try-each, parameters, run-sequence, and of update
+        // management override-multiple and copy-params.
+        commands.extend([12, 15, 19, 20, 32, 34, 35]);
+        let mut parameters = Vec::from(PARAMETERS);
+        let optional = [
+            (
+                has.battery,
+                Condition::MinimumBattery.label(),
+                parameter::MINIMUM_BATTERY,
+            ),
+            (
+                has.authorization,
+                Condition::UpdateAuthorized.label(),
+                parameter::UPDATE_PRIORITY,
+            ),
+            (has.wait, Action::Wait.label(), parameter::WAIT_INFO),
+            (has.metadata, 0, parameter::COMPONENT_METADATA),
+        ];
+        for (supported, command, parameter) in optional {
+            match supported {
+                true => parameters.push(parameter),
+                false => commands.retain(|label| *label != command),
+            }
+        }
+        commands.sort_unstable();
+        parameters.sort_unstable();
+        CapabilityReport {
+            components: prefixes
+                .map(|id| ComponentCapability {
+                    id,
+                    is_prefix: true,
+                })
+                .collect(),
+            lists: Vec::from([
+                (CapabilityList::Commands, commands),
+                (CapabilityList::Parameters, parameters),
+                (CapabilityList::Algorithms, Vec::from(ALGORITHMS)),
+                (
+                    CapabilityList::Envelope,
+                    Vec::from([2, 3, 14, 15, 16, 18, 20, 23]),
+                ),
+                (
+                    CapabilityList::Manifest,
+                    Vec::from([1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15, 16, 18, 20, 23, 24]),
+                ),
+                (CapabilityList::Common, Vec::from([1, 2, 4])),
+                (CapabilityList::Dependency, Vec::from([1])),
+            ]),
+            elements: Vec::new(),
+        }
+    }
+}
+
+/// Whether the manifest needed what is not implemented, which a capability report explains.
+// req: SUIT-REP-014, SUIT-MTI-010
+pub(super) fn explains(error: &Error) -> bool {
+    matches!(
+        error.reason(),
+        Reason::CoseUnsupported
+            | Reason::AlgorithmUnsupported
+            | Reason::CommandUnsupported
+            | Reason::ComponentUnsupported
+            | Reason::ParameterUnsupported
+            | Reason::SeveringUnsupported
+    )
+}
+
+/// The parameters that need nothing optional of a device.
+const PARAMETERS: [i64; 16] = [
+    parameter::VENDOR_IDENTIFIER,
+    parameter::CLASS_IDENTIFIER,
+    parameter::IMAGE_DIGEST,
+    parameter::USE_BEFORE,
+    parameter::COMPONENT_SLOT,
+    parameter::STRICT_ORDER,
+    parameter::SOFT_FAILURE,
+    parameter::IMAGE_SIZE,
+    parameter::CONTENT,
+    parameter::ENCRYPTION_INFO,
+    parameter::URI,
+    parameter::SOURCE_COMPONENT,
+    parameter::INVOKE_ARGUMENTS,
+    parameter::DEVICE_IDENTIFIER,
+    parameter::FETCH_ARGUMENTS,
+    parameter::VERSION,
+];
+
+/// COSE algorithms: digests, signatures, MACs, and how payloads are encrypted.
+const ALGORITHMS: [i64; 9] = [-16, -18, -43, -44, -45, -9, -19, 5, 6];

@@ -1,0 +1,119 @@
+//! Strict Order: what a sequence may do while the order of its commands does not matter.
+//!
+//! This processor runs commands in order in any case, which the standard allows; every barrier is thereby
+//! kept. What would be a race for a processor that does not is refused here too, so that a manifest means
+//! the same everywhere.
+
+use alloc::vec::Vec;
+
+use crate::{
+    Error,
+    codec::{Action, Command, Parameters, Sequence},
+};
+
+/// The order of the commands of one sequence.
+#[derive(Default)]
+pub(super) struct Order {
+    /// What commands touched since Strict Order is false; `None` while it is true, the default.
+    // req: SUIT-PAR-016, SUIT-PAR-017
+    relaxed: Option<Touched>,
+    /// Whether the sequence, being run by a command under false Strict Order, may not choose components.
+    isolated: bool,
+}
+
+/// Slots of components.
+#[derive(Default)]
+struct Touched {
+    targets: Vec<usize>,
+    sources: Vec<usize>,
+}
+
+impl Order {
+    /// The order of a sequence that runs within this one.
+    // req: SUIT-PAR-020, SUIT-PAR-021
+    pub(super) fn nested(&self) -> Self {
+        Self {
+            relaxed: None,
+            isolated: self.isolated || self.relaxed.is_some(),
+        }
+    }
+
+    /// Sets Strict Order.
+    // req: SUIT-PAR-018
+    pub(super) fn set_strict(&mut self, strict: bool) {
+        match strict {
+            true => self.relaxed = None,
+            false => drop(self.relaxed.get_or_insert_default()),
+        }
+    }
+
+    /// Refuses a component that is changed by one command and read by another, in whatever order.
+    // req: SUIT-PAR-019
+    pub(super) fn touch(
+        &mut self,
+        action: Action,
+        target: usize,
+        source: Option<usize>,
+    ) -> Result<(), Error> {
+        let changes = matches!(
+            action,
+            Action::Write | Action::Fetch | Action::Copy | Action::Swap | Action::Unlink
+        );
+        let Some(touched) = self.relaxed.as_mut().filter(|_| changes) else {
+            return Ok(());
+        };
+        touched.targets.push(target);
+        touched.sources.extend(source);
+        match touched
+            .targets
+            .iter()
+            .any(|slot| touched.sources.contains(slot))
+        {
+            true => Err(Error::Invalid(
+                "changes a component and reads it while strict-order is false",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the command at `position` may choose components.
+    pub(super) fn check_index(&self, command: &Command<'_>, position: usize) -> Result<(), Error> {
+        let chooses = matches!(
+            command,
+            Command::SetComponentIndex(_) | Command::OverrideMultiple(_)
+        );
+        match self.isolated && chooses && position > 0 {
+            true => Err(Error::Invalid(
+                "sets the component index in a sequence that is run while strict-order is false",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether `sequence` may be run now by Run Sequence for one component that was chosen by its index.
+    pub(super) fn check_run(&self, sequence: &Sequence<'_>, one: bool) -> Result<(), Error> {
+        let first = sequence.commands().first().map(|located| &located.command);
+        match (one, matches!(first, Some(Command::SetComponentIndex(_)))) {
+            _ if self.relaxed.is_none() => Ok(()),
+            (true, true) | (false, false) => Ok(()),
+            (true, false) => Err(Error::Invalid(
+                "runs a sequence while strict-order is false that does not begin with \
+                 set-component-index",
+            )),
+            (false, true) => Err(Error::Invalid(
+                "sets the component index in a sequence that is run for each of several",
+            )),
+        }
+    }
+}
+
+/// The parameters of the processor itself that a command sets: Strict Order and Soft Failure.
+pub(super) fn of_processor(command: &Command<'_>) -> (Option<bool>, Option<bool>) {
+    match command {
+        Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => (
+            Parameters::strict_order(parameters),
+            Parameters::soft_failure(parameters),
+        ),
+        _ => (None, None),
+    }
+}

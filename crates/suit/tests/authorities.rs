@@ -1,0 +1,636 @@
+//! Who is believed, and for what: several authorities, MACs, thresholds, and the rights of trust anchors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
+
+mod common;
+
+use common::*;
+use tamarack_cose::{
+    KeyId, MacAlgorithm, MacKey, PublicKey, Signer, SymmetricKey, cbor::Writer, mac0_detached,
+    sign_detached, sign1_detached,
+};
+use tamarack_suit::{
+    Action, Authority, Command, Condition, Envelope, Error, NoFetch, Processor, Section,
+    SequenceNumber, TrustAnchor, TrustAnchors,
+    author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
+    report::{Reason, ReportResult},
+};
+
+fn mac_key(byte: u8) -> MacKey {
+    MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new([byte; 32])).unwrap()
+}
+
+fn anchors(keys: impl IntoIterator<Item = TrustAnchor>) -> TrustAnchors {
+    TrustAnchors::new(&crypto(), keys)
+}
+
+/// The draft's envelope with authentication blocks of any kind, each made of the digest.
+fn with_blocks(draft: &Draft, make: &dyn Fn(&[u8]) -> Vec<Vec<u8>>) -> Vec<u8> {
+    let unsigned = draft.encode_unsigned(&crypto());
+    let envelope = Envelope::decode(&unsigned).unwrap();
+    let digest = Writer::build(|w| envelope.claimed_digest().write(w));
+    let blocks = make(&digest);
+    let wrapper = Writer::build(|w| {
+        w.array(1 + blocks.len()).bytes(&digest);
+        for block in &blocks {
+            w.bytes(block);
+        }
+    });
+    Writer::build(|w| {
+        w.tag(107).map(2 + envelope.integrated().len());
+        w.int(2)
+            .bytes(&wrapper)
+            .int(3)
+            .raw(envelope.manifest_item());
+        for (key, payload) in envelope.integrated() {
+            w.text(key).bytes(payload);
+        }
+    })
+}
+
+/// A COSE_Sign1 by `author` that names the key with this id.
+fn block(author: &Author, digest: &[u8], key_id: Option<&KeyId>) -> Vec<u8> {
+    sign1_detached(&*author.signer, digest, key_id).unwrap()
+}
+
+fn authenticate(envelope: &[u8], trusted: &TrustAnchors) -> Result<Vec<Authority>, Error> {
+    Envelope::decode(envelope)
+        .unwrap()
+        .authenticate(&crypto(), trusted)
+        .map(|authentic| authentic.signers().to_vec())
+}
+
+const FORGED: Error = Error::Unauthorized(tamarack_cose::Error::BadSignature);
+const UNKNOWN: Error = Error::Unauthorized(tamarack_cose::Error::UnknownKey);
+
+// req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-010, SUIT-ENV-011
+#[test]
+fn a_mac_authenticates() {
+    let crypto = crypto();
+    let (ours, theirs) = (mac_key(1), mac_key(2));
+    let draft = ta_draft(1, b"payload");
+    let trusted = anchors([TrustAnchor::new(ours.clone())]);
+    let authority = Authority::Mac(ours.key_id(&crypto));
+    for key_id in [
+        None,
+        Some(&b"somebody's"[..]),
+        Some(ours.key_id(&crypto).as_bytes()),
+    ] {
+        let envelope = draft.mac(&crypto, &ours, key_id);
+        assert_eq!(authenticate(&envelope, &trusted), Ok(vec![authority]));
+    }
+    // By the key of another: unknown, or a forgery if it has our key's name.
+    let envelope = draft.mac(&crypto, &theirs, None);
+    assert_eq!(authenticate(&envelope, &trusted), Err(UNKNOWN));
+    let named = ours.key_id(&crypto);
+    let envelope = draft.mac(&crypto, &theirs, Some(named.as_bytes()));
+    assert_eq!(authenticate(&envelope, &trusted), Err(FORGED));
+    // The name that the device was configured with counts as much.
+    let trusted = anchors([TrustAnchor::new(ours.clone()).with_key_id(*b"kid-1")]);
+    let envelope = draft.mac(&crypto, &theirs, Some(b"kid-1"));
+    assert_eq!(authenticate(&envelope, &trusted), Err(FORGED));
+    let envelope = draft.mac(&crypto, &ours, Some(b"kid-1"));
+    assert_eq!(authenticate(&envelope, &trusted), Ok(vec![authority]));
+    // Beside a signature, both count.
+    let author = author(2);
+    let envelope = Envelope::decode(&envelope).unwrap();
+    let both = envelope
+        .add_signatures(&crypto, &[&*author.signer])
+        .unwrap();
+    let trusted = anchors([TrustAnchor::new(author.key), TrustAnchor::new(ours.clone())]);
+    let expected = vec![authority, author.key.into()];
+    assert_eq!(authenticate(&both, &trusted), Ok(expected));
+    // A Recipient's own MAC goes on as well, and a changed manifest gets none.
+    let signed = ta(&author, 1, b"payload");
+    let signed = Envelope::decode(&signed).unwrap();
+    let with_mac = signed.add_mac(&crypto, &ours, None).unwrap();
+    let own = anchors([TrustAnchor::new(ours)]);
+    assert_eq!(authenticate(&with_mac, &own), Ok(vec![authority]));
+}
+
+// req: SUIT-ENV-004, SUIT-ENV-006, SUIT-MTI-005
+#[test]
+fn macs_that_are_none() {
+    let crypto = crypto();
+    let key = mac_key(1);
+    let trusted = anchors([TrustAnchor::new(key.clone())]);
+    let draft = ta_draft(1, b"payload");
+    let good = draft.mac(&crypto, &key, None);
+    // Every bit of the tag counts, and its length.
+    let block = Envelope::decode(&good).unwrap().authentication_blocks()[0].to_vec();
+    let at = good.windows(block.len()).position(|w| w == block).unwrap();
+    for bit in 0..256 {
+        let mut bad = good.clone();
+        bad[at + block.len() - 1 - bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(authenticate(&bad, &trusted), Err(UNKNOWN));
+    }
+    let mac0 = |algorithm: i64, tag: &[u8], payload: Option<&[u8]>| {
+        let protected = Writer::build(|w| {
+            w.map(1).int(1).int(algorithm);
+        });
+        with_blocks(&draft, &|_| {
+            vec![Writer::build(|w| {
+                w.tag(17).array(4).bytes(&protected).map(0);
+                match payload {
+                    Some(payload) => w.bytes(payload),
+                    None => w.null(),
+                };
+                w.bytes(tag);
+            })]
+        })
+    };
+    let tag = &block[block.len() - 32..];
+    assert_eq!(
+        authenticate(&mac0(5, tag, None), &trusted).map(drop),
+        Ok(())
+    );
+    assert_eq!(
+        authenticate(&mac0(5, &tag[..8], None), &trusted),
+        Err(UNKNOWN)
+    );
+    assert_eq!(authenticate(&mac0(5, b"", None), &trusted), Err(UNKNOWN));
+    // HMAC 256/64 is not believed, with a tag of any length.
+    for length in [8, 32] {
+        assert_eq!(
+            authenticate(&mac0(4, &tag[..length], None), &trusted),
+            Err(Error::AlgorithmUnsupported(4))
+        );
+    }
+    assert!(matches!(
+        authenticate(&mac0(5, tag, Some(b"attached")), &trusted),
+        Err(Error::CoseUnsupported(_))
+    ));
+    // No algorithm in the protected header.
+    let bare = with_blocks(&draft, &|_| {
+        vec![Writer::build(|w| {
+            w.tag(17)
+                .array(4)
+                .bytes(b"")
+                .map(1)
+                .int(1)
+                .int(5)
+                .null()
+                .bytes(tag);
+        })]
+    });
+    assert!(matches!(
+        authenticate(&bare, &trusted),
+        Err(Error::CoseUnsupported(_))
+    ));
+    // The bytes of a public key are no secret.
+    let author = author(3);
+    let PublicKey::Ed25519 { x } = author.key else {
+        panic!("an Ed25519 key")
+    };
+    let public = MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new(x)).unwrap();
+    let confused = draft.mac(
+        &crypto,
+        &public,
+        Some(author.key.key_id(&crypto).as_bytes()),
+    );
+    let trusted = anchors([TrustAnchor::new(author.key)]);
+    assert_eq!(authenticate(&confused, &trusted), Err(UNKNOWN));
+}
+
+// req: SUIT-ENV-005, SUIT-ENV-011
+#[test]
+fn two_of_three() {
+    let crypto = crypto();
+    let (one, two, three) = (author(2), author(3), author(4));
+    let stranger = author(6);
+    let trusted =
+        anchors([&one, &two, &three].map(|author| TrustAnchor::new(author.key))).with_threshold(2);
+    let signed = |authors: &[&Author]| {
+        let signers: Vec<&dyn Signer> = authors.iter().map(|author| &*author.signer).collect();
+        let draft = ta_draft(1, b"payload");
+        [
+            draft.sign(&crypto, &signers).unwrap(),
+            draft.sign_together(&crypto, &signers).unwrap(),
+        ]
+    };
+    let few = |found| Err(Error::TooFewSigners { needed: 2, found });
+    for pair in [[&one, &two], [&three, &one], [&two, &three]] {
+        for envelope in signed(&pair) {
+            let keys = pair.map(|author| author.key.into()).to_vec();
+            assert_eq!(authenticate(&envelope, &trusted), Ok(keys));
+        }
+    }
+    for envelope in signed(&[&one, &two, &three]) {
+        assert_eq!(authenticate(&envelope, &trusted).unwrap().len(), 3);
+    }
+    // One is one, however often, and a stranger is nobody.
+    for alone in [
+        &[&one][..],
+        &[&one, &one],
+        &[&one, &stranger, &one],
+        &[&two, &two, &two],
+    ] {
+        for envelope in signed(alone) {
+            assert_eq!(authenticate(&envelope, &trusted), few(1));
+        }
+    }
+    for envelope in signed(&[&stranger, &stranger]) {
+        assert_eq!(authenticate(&envelope, &trusted), Err(UNKNOWN));
+    }
+    assert_eq!(few(1).unwrap_err().reason(), Reason::Unauthorized);
+    // A key that was configured twice is one too.
+    let twice = [&one, &one, &two].map(|author| TrustAnchor::new(author.key));
+    let trusted = anchors(twice).with_threshold(2);
+    for envelope in signed(&[&one, &one]) {
+        assert_eq!(authenticate(&envelope, &trusted), few(1));
+    }
+    // Nobody is as few as nobody.
+    let unsigned = ta_draft(1, b"payload").encode_unsigned(&crypto);
+    let none = anchors([TrustAnchor::new(one.key)]).with_threshold(0);
+    assert_eq!(authenticate(&unsigned, &none), Err(Error::Unsigned));
+    assert_eq!(authenticate(&unsigned, &anchors([])), Err(Error::Unsigned));
+    for envelope in signed(&[&one]) {
+        assert_eq!(authenticate(&envelope, &anchors([])), Err(UNKNOWN));
+    }
+}
+
+// req: SUIT-ENV-004, SUIT-ENV-011
+#[test]
+fn signatures_in_the_name_of_another() {
+    let crypto = crypto();
+    let (good, other, stranger) = (author(2), author(4), author(6));
+    let draft = ta_draft(1, b"payload");
+    let trusted = anchors([TrustAnchor::new(good.key), TrustAnchor::new(other.key)]);
+    let id = |author: &Author| author.key.key_id(&crypto);
+    // The right name and the wrong key, alone and beside a good signature, before and after it.
+    let forged = |digest: &[u8]| block(&stranger, digest, Some(&id(&other)));
+    let fine = |digest: &[u8]| block(&good, digest, Some(&id(&good)));
+    let envelopes = [
+        with_blocks(&draft, &|digest| vec![forged(digest)]),
+        with_blocks(&draft, &|digest| vec![forged(digest), fine(digest)]),
+        with_blocks(&draft, &|digest| vec![fine(digest), forged(digest)]),
+        // By a trusted key, in the name of another trusted one.
+        with_blocks(&draft, &|digest| {
+            vec![block(&good, digest, Some(&id(&other)))]
+        }),
+        // Of another digest.
+        with_blocks(&draft, &|_| vec![fine(b"another"), fine(b"another")]),
+    ];
+    for envelope in envelopes {
+        assert_eq!(authenticate(&envelope, &trusted), Err(FORGED));
+        let key = [good.key, other.key];
+        let decoded = Envelope::decode(&envelope).unwrap();
+        assert_eq!(decoded.authenticate(&crypto, &key), Err(FORGED));
+    }
+    // Nobody's name, and the wrong key: as if it were not there.
+    let envelope = with_blocks(&draft, &|digest| {
+        vec![block(&stranger, digest, None), fine(digest)]
+    });
+    assert_eq!(authenticate(&envelope, &trusted), Ok(vec![good.key.into()]));
+    // In one COSE_Sign it is the same.
+    let signers: [&dyn Signer; 2] = [&*good.signer, &*other.signer];
+    let spoil = |position: usize| {
+        with_blocks(&draft, &|digest| {
+            let mut block = sign_detached(&crypto, &signers, digest).unwrap();
+            let end = block.len() - 1 - position * (block.len() - 7) / 2;
+            block[end] ^= 1;
+            vec![block]
+        })
+    };
+    for position in [0, 1] {
+        assert_eq!(authenticate(&spoil(position), &trusted), Err(FORGED));
+    }
+    // Algorithms that nobody knows are passed over, and said if there is nothing else.
+    let strange = |_: &[u8]| {
+        Writer::build(|w| {
+            w.tag(18)
+                .array(4)
+                .bytes(&[0xa1, 0x01, 0x38, 0x63])
+                .map(0)
+                .null();
+            w.bytes(&[0; 64]);
+        })
+    };
+    let envelope = with_blocks(&draft, &|digest| vec![strange(digest), fine(digest)]);
+    assert_eq!(authenticate(&envelope, &trusted), Ok(vec![good.key.into()]));
+    let envelope = with_blocks(&draft, &|digest| vec![strange(digest)]);
+    assert_eq!(
+        authenticate(&envelope, &trusted),
+        Err(Error::AlgorithmUnsupported(-100))
+    );
+    // A MAC in the name of a public key is none.
+    let envelope = with_blocks(&draft, &|digest| {
+        let id = id(&good);
+        vec![mac0_detached(
+            &crypto,
+            &mac_key(1),
+            digest,
+            Some(id.as_bytes()),
+        )]
+    });
+    assert_eq!(authenticate(&envelope, &trusted), Err(UNKNOWN));
+}
+
+/// A manifest at `app/suit` that installs `app/ta` with these commands.
+fn installing(commands: Vec<Command<'static>>) -> Draft {
+    Draft::new(manifest_of(&["app/ta"], vec![(Section::Install, commands)]))
+}
+
+fn manifest_of(
+    components: &[&str],
+    sections: Vec<(Section, Vec<Command<'static>>)>,
+) -> tamarack_suit::Manifest<'static> {
+    let common = tamarack_suit::Common {
+        components: components.iter().map(|text| id(text)).collect(),
+        ..Default::default()
+    };
+    let mut manifest = tamarack_suit::Manifest::new(SequenceNumber(1), common);
+    manifest.component_id = Some(id("app/suit"));
+    for (section, commands) in sections {
+        let sequence = tamarack_suit::Severable::Inline(sequence(commands));
+        manifest.set_section(section, sequence);
+    }
+    manifest
+}
+
+/// Runs an update; what went wrong, and whether anything at all was done.
+fn attempt(trusted: &TrustAnchors, envelope: &[u8]) -> Result<(), Error> {
+    let crypto = crypto();
+    let processor = Processor::new(&crypto, trusted, trusted);
+    let mut device = device();
+    let mut server = Server::with("coap://x", b"payload");
+    let outcome = processor.update_bytes(&mut device, &mut server, envelope);
+    if let Err(error) = &outcome.result {
+        assert_eq!(device.components().count(), 0, "{error}");
+        assert!(server.requests.is_empty(), "{error}");
+        let reason = error.reason();
+        assert!(matches!(
+            outcome.report.result,
+            ReportResult::Failure { reason: reported, .. } if reported == reason
+        ));
+    }
+    outcome.result
+}
+
+// req: SUIT-ACL-001, SUIT-ACL-004, SUIT-ACL-005, SUIT-ACL-006
+#[test]
+fn commands_and_parameters_of_each_anchor() {
+    let crypto = crypto();
+    let author = author(2);
+    let fetching = vec![
+        set([uri("coap://x"), digest_of(b"payload")]),
+        action(Action::Fetch),
+        condition(Condition::ImageMatch),
+    ];
+    let writing = vec![
+        set([content(b"payload"), digest_of(b"payload")]),
+        action(Action::Write),
+        condition(Condition::ImageMatch),
+    ];
+    let signed = |commands: &[Command<'static>]| {
+        installing(commands.to_vec())
+            .sign(&crypto, &[&*author.signer])
+            .unwrap()
+    };
+    let anchor = || TrustAnchor::new(author.key).with_prefixes([id("app")]);
+    let refused = |command: i64| {
+        Err(Error::CommandUnauthorized {
+            command,
+            component: id("app/ta"),
+        })
+    };
+    let everything = anchors([anchor()]);
+    assert_eq!(attempt(&everything, &signed(&fetching)), Ok(()));
+    assert_eq!(attempt(&everything, &signed(&writing)), Ok(()));
+    // Writing, not fetching.
+    let writer = anchors([anchor().with_commands([Action::Write.label()])]);
+    assert_eq!(attempt(&writer, &signed(&writing)), Ok(()));
+    assert_eq!(attempt(&writer, &signed(&fetching)), refused(21));
+    assert_eq!(
+        refused(21).unwrap_err().reason(),
+        Reason::ComponentUnauthorized
+    );
+    // Nested, or after something that is allowed, or where it is never reached: refused before it begins.
+    let nested = [
+        [writing.clone(), vec![run(fetching.clone())]].concat(),
+        [writing.clone(), vec![run([run(fetching.clone())])]].concat(),
+        [
+            writing.clone(),
+            vec![Command::TryEach {
+                alternatives: vec![sequence(writing.clone()), sequence(fetching.clone())],
+                or_nothing: true,
+            }],
+        ]
+        .concat(),
+        [
+            writing.clone(),
+            vec![condition(Condition::Abort)],
+            fetching.clone(),
+        ]
+        .concat(),
+    ];
+    for commands in nested {
+        assert_eq!(attempt(&writer, &signed(&commands)), refused(21));
+    }
+    let elsewhere = manifest_of(
+        &["app/ta"],
+        vec![
+            (Section::Install, writing.clone()),
+            (Section::Uninstall, vec![action(Action::Unlink)]),
+        ],
+    );
+    let elsewhere = Draft::new(elsewhere).sign(&crypto, &[&*author.signer]);
+    assert_eq!(attempt(&writer, &elsewhere.unwrap()), refused(33));
+    // Parameters.
+    let sparse = anchor().with_parameters([3, 18]);
+    assert_eq!(
+        attempt(&anchors([sparse.clone()]), &signed(&writing)),
+        Ok(())
+    );
+    assert_eq!(attempt(&anchors([sparse]), &signed(&fetching)), refused(20));
+    // Whatever it may use, not on what is not its own.
+    let foreign = anchors([TrustAnchor::new(author.key).with_prefixes([id("other")])]);
+    assert_eq!(
+        attempt(&foreign, &signed(&writing)),
+        Err(Error::ComponentUnauthorized(id("app/suit")))
+    );
+}
+
+// req: SUIT-ACL-001, SUIT-ACL-004
+#[test]
+fn rights_do_not_add_up() {
+    let crypto = crypto();
+    let (one, two) = (author(2), author(4));
+    let commands = vec![
+        set([content(b"payload"), digest_of(b"payload")]),
+        action(Action::Write),
+        condition(Condition::ImageMatch),
+    ];
+    let both = installing(commands)
+        .sign(&crypto, &[&*one.signer, &*two.signer])
+        .unwrap();
+    let place = |author: &Author| TrustAnchor::new(author.key).with_prefixes([id("app")]);
+    let refused = Err(Error::CommandUnauthorized {
+        command: 18,
+        component: id("app/ta"),
+    });
+    // The place is the one's, the command the other's: nobody may write there.
+    let split = [
+        place(&one).with_commands([]),
+        TrustAnchor::new(two.key)
+            .with_prefixes([id("other")])
+            .with_commands([18]),
+    ];
+    assert_eq!(attempt(&anchors(split), &both), refused);
+    // Nor if one key was given both, in two parts.
+    let parts = [
+        place(&one).with_commands([]),
+        TrustAnchor::new(one.key).with_prefixes([id("other")]),
+    ];
+    assert_eq!(attempt(&anchors(parts), &both), refused);
+    // One who has it whole is enough, until it takes two.
+    let whole = [
+        place(&one),
+        TrustAnchor::new(two.key).with_prefixes([id("other")]),
+    ];
+    assert_eq!(attempt(&anchors(whole.clone()), &both), Ok(()));
+    assert_eq!(
+        attempt(&anchors(whole).with_threshold(2), &both),
+        Err(Error::ComponentUnauthorized(id("app/suit")))
+    );
+    let one_writes = [place(&one), place(&two).with_commands([])];
+    assert_eq!(
+        attempt(&anchors(one_writes).with_threshold(2), &both),
+        refused
+    );
+    let both_write = [place(&one), place(&two).with_commands([18])];
+    assert_eq!(
+        attempt(&anchors(both_write).with_threshold(2), &both),
+        Ok(())
+    );
+}
+
+// req: SUIT-ACL-002, SUIT-ACL-004, SUIT-ACL-005, SUIT-DEP-007
+#[test]
+fn dependencies_have_the_rights_of_their_own_signers() {
+    let crypto = crypto();
+    let (vendor, operator) = (author(2), author(4));
+    let application = |author: &Author| ta(author, 1, b"payload");
+    let configuration = |ta: &[u8], author: &Author| {
+        let dependency = DependencyBuilder::of(&Envelope::decode(ta).unwrap()).unwrap();
+        ManifestBuilder::new(SequenceNumber(1))
+            .manifest_id(id("provider/config/suit"))
+            .component(
+                ComponentBuilder::new(id("provider/config/json"))
+                    .vendor(common::vendor())
+                    .class(class())
+                    .content(&crypto, *b"{}"),
+            )
+            .dependency(dependency.integrated("#ta.suit", ta))
+            .build()
+            .unwrap()
+            .sign(&crypto, &[&*author.signer])
+            .unwrap()
+    };
+    let run = |trusted: &TrustAnchors, envelope: &[u8]| {
+        let processor = Processor::new(&crypto, trusted, trusted);
+        let mut device = device();
+        let outcome = in_transaction(&mut device, |device| {
+            processor.update_bytes(device, &mut NoFetch, envelope)
+        });
+        assert_eq!(outcome.result.is_err(), device.components().count() == 0);
+        outcome.result
+    };
+    let of_vendor = || TrustAnchor::new(vendor.key).with_prefixes([id("provider/app")]);
+    let of_operator = || TrustAnchor::new(operator.key).with_prefixes([id("provider/config")]);
+    let may_depend = || of_operator().with_dependencies([id("provider/app")]);
+    let envelope = configuration(&application(&vendor), &operator);
+    let each_own = anchors([of_vendor(), may_depend()]);
+    assert_eq!(run(&each_own, &envelope), Ok(()));
+    // Without the right to depend on it.
+    assert_eq!(
+        run(&anchors([of_vendor(), of_operator()]), &envelope),
+        Err(Error::ComponentUnauthorized(id("provider/app/suit")))
+    );
+    // The right to depend on it is none to install it.
+    let stolen = configuration(&application(&operator), &operator);
+    assert_eq!(
+        run(&each_own, &stolen),
+        Err(Error::ComponentUnauthorized(id("provider/app/suit")))
+    );
+    // The dependency's signer lacks a command, which its dependent's signer has.
+    let no_fetching = anchors([of_vendor().with_commands([18]), may_depend()]);
+    assert_eq!(
+        run(&no_fetching, &envelope),
+        Err(Error::CommandUnauthorized {
+            command: 21,
+            component: id("provider/app/ta")
+        })
+    );
+    // And the other way round.
+    let no_writing = anchors([of_vendor(), may_depend().with_commands([21])]);
+    assert!(matches!(
+        run(&no_writing, &envelope),
+        Err(Error::CommandUnauthorized { command: 18, .. })
+    ));
+    // A threshold holds for dependencies as for roots.
+    let co_signed = Envelope::decode(&envelope)
+        .unwrap()
+        .add_signatures(&crypto, &[&*vendor.signer])
+        .unwrap();
+    let both = [&vendor, &operator].map(|author| TrustAnchor::new(author.key));
+    assert_eq!(
+        run(&anchors(both).with_threshold(2), &co_signed),
+        Err(Error::TooFewSigners {
+            needed: 2,
+            found: 1
+        })
+    );
+}
+
+// req: SUIT-ENV-015, SUIT-DEP-034
+#[test]
+fn what_a_mac_installed_is_invoked_and_removed() {
+    let crypto = crypto();
+    let key = mac_key(1);
+    let trusted = anchors([TrustAnchor::new(key.clone()).with_prefixes([id("provider")])]);
+    let processor = Processor::new(&crypto, &trusted, &trusted);
+    let envelope = ta_draft(1, b"payload").mac(&crypto, &key, None);
+    let mut device = device();
+    let outcome = processor.update_bytes(&mut device, &mut NoFetch, &envelope);
+    assert_eq!(outcome.result, Ok(()));
+    let place = id("provider/app/suit");
+    let record = tamarack_suit::Device::manifest(&mut device, &place).unwrap();
+    let authority = Authority::Mac(key.key_id(&crypto));
+    assert_eq!(record.unwrap().signers, [authority]);
+    // Not by a device that trusts somebody else.
+    let others = anchors([TrustAnchor::new(mac_key(2))]);
+    let strange = Processor::new(&crypto, &others, &others);
+    let outcome = strange.invoke(&mut device, &mut NoFetch, &place);
+    assert!(matches!(
+        outcome.result,
+        Err(Error::ComponentUnauthorized(_))
+    ));
+    let outcome = processor.invoke(&mut device, &mut NoFetch, &place);
+    assert_eq!(outcome.result, Ok(()));
+    let outcome = processor.uninstall(&mut device, &mut NoFetch, &place);
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(device.components().count(), 0);
+}
+
+// Key ids say nothing about secret keys, and are each key's own.
+#[test]
+fn authorities_are_told_apart() {
+    let crypto = crypto();
+    let (one, two) = (mac_key(1), mac_key(2));
+    let ids = [one.key_id(&crypto), two.key_id(&crypto)];
+    assert_ne!(ids[0], ids[1]);
+    assert_ne!(*ids[0].as_bytes(), crypto.sha256(&[1; 32]));
+    let author = author(2);
+    let authority = Authority::from(author.key);
+    assert_eq!(authority.key_id(&crypto), author.key.key_id(&crypto));
+    assert_eq!(authority, author.key);
+    assert_eq!(authority.public_key(), Some(&author.key));
+    assert_eq!(Authority::Mac(ids[0]).public_key(), None);
+    let shown = format!("{:?}", TrustAnchor::new(one));
+    assert!(!shown.contains("1, 1, 1"), "{shown}");
+}

@@ -1,0 +1,211 @@
+//! Strict Order, and the rehearsal that comes before the performance.
+
+mod common;
+
+use tamarack_suit::{
+    Action, Command, Condition, Error, IndexArgument, MemoryDevice, Outcome, Parameter, Section,
+};
+
+use common::*;
+
+fn strict(strict: bool) -> Command<'static> {
+    set([Parameter::StrictOrder(strict)])
+}
+
+fn source(index: u64) -> Command<'static> {
+    set([Parameter::SourceComponent(index)])
+}
+
+/// Runs install commands over three components, of which the second and third have content.
+fn install(commands: Vec<Command<'static>>) -> (MemoryDevice, Outcome) {
+    let author = author(2);
+    let mut device = device();
+    device.put(&id("p/b"), b"content of b");
+    device.put(&id("p/c"), b"content of c");
+    let mut all = vec![index(0)];
+    all.extend(commands);
+    let envelope = sign_sections(
+        &author,
+        &["p/a", "p/b", "p/c"],
+        vec![(Section::Install, all)],
+    );
+    let outcome = update(&mut device, &author, &envelope);
+    (device, outcome)
+}
+
+fn checked_copy(from: u64, bytes: &'static [u8]) -> Vec<Command<'static>> {
+    vec![
+        set([Parameter::SourceComponent(from), digest_of(bytes)]),
+        action(Action::Copy),
+        condition(Condition::ImageMatch),
+    ]
+}
+
+fn invalid(outcome: &Outcome) -> &'static str {
+    match outcome.result {
+        Err(Error::Invalid(what)) => what,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+// req: SUIT-PAR-016, SUIT-PAR-017, SUIT-PAR-018
+#[test]
+fn commands_run_in_order_whatever_strict_order_says() {
+    let mut commands = vec![strict(false)];
+    commands.extend(checked_copy(1, b"content of b"));
+    commands.push(strict(true));
+    let (device, outcome) = install(commands);
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(device.content(&id("p/a")), Some(&b"content of b"[..]));
+}
+
+// req: SUIT-PAR-019
+#[test]
+fn a_component_is_not_changed_and_read_out_of_order() {
+    let chain = |order: Vec<Command<'static>>| {
+        let mut commands = order;
+        commands.extend(checked_copy(1, b"content of b"));
+        commands.push(index(2));
+        commands.extend(checked_copy(0, b"content of b"));
+        install(commands)
+    };
+    // In order, a copy of a copy is fine.
+    assert_eq!(chain(vec![]).1.result, Ok(()));
+    // Out of order it is a race.
+    let (device, outcome) = chain(vec![strict(false)]);
+    assert!(invalid(&outcome).contains("strict-order"));
+    assert_eq!(device.content(&id("p/a")), None);
+    assert_eq!(device.content(&id("p/c")), Some(&b"content of c"[..]));
+    // Once order is strict again, it is fine again.
+    let mut commands = vec![strict(false)];
+    commands.extend(checked_copy(1, b"content of b"));
+    commands.push(strict(true));
+    commands.push(index(2));
+    commands.extend(checked_copy(0, b"content of b"));
+    assert_eq!(install(commands).1.result, Ok(()));
+}
+
+// req: SUIT-PAR-020
+#[test]
+fn a_sequence_that_runs_out_of_order_chooses_its_component_first_and_only_once() {
+    let body = || checked_copy(1, b"content of b");
+    let with = |before: Vec<Command<'static>>, after: Vec<Command<'static>>| {
+        let inner = before.into_iter().chain(body()).chain(after);
+        install(vec![strict(false), run(inner), strict(true)]).1
+    };
+    assert_eq!(with(vec![index(0)], vec![]).result, Ok(()));
+    assert!(invalid(&with(vec![], vec![])).contains("does not begin"));
+    assert!(invalid(&with(vec![index(0)], vec![index(2)])).contains("component index"));
+    // Not even deeper inside.
+    let deeper = run([set([Parameter::ImageSize(12)]), index(2)]);
+    assert!(invalid(&with(vec![index(0)], vec![deeper])).contains("component index"));
+    // Within the sequence, order is strict: a copy of what was just copied is no race.
+    let chain = [index(0)]
+        .into_iter()
+        .chain(body())
+        .chain([source(0), condition(Condition::ImageMatch)]);
+    assert_eq!(install(vec![strict(false), run(chain)]).1.result, Ok(()));
+}
+
+// req: SUIT-PAR-021
+#[test]
+fn a_sequence_for_each_of_several_components_has_its_component_set_for_it() {
+    let each = |inner: Vec<Command<'static>>| {
+        install(vec![
+            strict(false),
+            Command::SetComponentIndex(IndexArgument::List(vec![0, 2])),
+            run(inner),
+        ])
+    };
+    let (device, outcome) = each(checked_copy(1, b"content of b"));
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(device.content(&id("p/a")), Some(&b"content of b"[..]));
+    assert_eq!(device.content(&id("p/c")), Some(&b"content of b"[..]));
+    let mut choosing = vec![index(0)];
+    choosing.extend(checked_copy(1, b"content of b"));
+    assert!(invalid(&each(choosing).1).contains("for each of several"));
+}
+
+/// The update fails without a payload having been asked for.
+fn fails_before_fetch(mut commands: Vec<Command<'static>>, device: &mut MemoryDevice) -> Error {
+    let author = author(2);
+    commands.splice(
+        0..0,
+        [
+            set([uri("http://example.com/a"), digest_of(b"payload")]),
+            action(Action::Fetch),
+            condition(Condition::ImageMatch),
+        ],
+    );
+    let envelope = sign_sections(&author, &["p/a"], vec![(Section::Install, commands)]);
+    let mut server = Server::with("http://example.com/a", b"payload");
+    let outcome = update_from(device, &author, &envelope, &mut server);
+    assert_eq!(
+        server.requests,
+        Vec::<String>::new(),
+        "{:?}",
+        outcome.result
+    );
+    outcome.result.unwrap_err()
+}
+
+// req: SUIT-COM-010, SUIT-PROC-005
+#[test]
+fn what_can_be_known_to_fail_fails_before_the_first_effect() {
+    let vendor = Parameter::VendorId(tamarack_suit::Uuid([9; 16]).into());
+    let late: [Vec<Command<'static>>; 7] = [
+        vec![set([vendor]), condition(Condition::VendorIdentifier)],
+        vec![condition(Condition::Abort)],
+        vec![
+            set([Parameter::UseBefore(10)]),
+            condition(Condition::UseBefore),
+        ],
+        vec![condition(Condition::CheckContent)],
+        vec![set([Parameter::SourceComponent(0)]), action(Action::Copy)],
+        vec![set([uri("#missing")]), action(Action::Fetch)],
+        vec![action(Action::Write)],
+    ];
+    for (at, commands) in late.into_iter().enumerate() {
+        let mut device = device();
+        device.set_now(20);
+        // The content of p/a is what the fetch will bring, so of this one nothing is known.
+        if at == 3 {
+            continue;
+        }
+        fails_before_fetch(commands, &mut device);
+        assert_eq!(device.components().count(), 0);
+    }
+}
+
+#[test]
+fn a_rehearsal_refuses_nothing_that_would_succeed() {
+    let author = author(2);
+    // The first alternative fails only on content that is not there before the fetch, after which it would
+    // fail hard: no rehearsal may follow it to there.
+    let alternatives = try_each(
+        [
+            vec![
+                set([digest_of(b"something else")]),
+                condition(Condition::ImageMatch),
+                set([Parameter::SoftFailure(false)]),
+                condition(Condition::Abort),
+            ],
+            vec![
+                set([digest_of(b"payload")]),
+                condition(Condition::ImageMatch),
+            ],
+        ],
+        false,
+    );
+    let commands = vec![
+        set([uri("http://example.com/a")]),
+        action(Action::Fetch),
+        alternatives,
+    ];
+    let envelope = sign_sections(&author, &["p/a"], vec![(Section::Install, commands)]);
+    let mut server = Server::with("http://example.com/a", b"payload");
+    let mut device = device();
+    let outcome = update_from(&mut device, &author, &envelope, &mut server);
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(device.content(&id("p/a")), Some(&b"payload"[..]));
+}

@@ -1,0 +1,364 @@
+//! The update management extensions, on a device that has them and on one that does not.
+
+mod common;
+
+use tamarack_suit::{
+    Action, Command, Comparison, ComponentMetadata, Condition, Error, FileType, MemoryDevice,
+    Outcome, Parameter, Permissions, Section, Version, VersionMatch, WaitEvent, WaitInfo, Why,
+    author::Draft, report::Reason,
+};
+
+use common::*;
+
+/// What one component `a/b` becomes under these install commands.
+fn install(device: &mut MemoryDevice, commands: Vec<Command<'static>>) -> Outcome {
+    let author = author(2);
+    let envelope = sign_sections(&author, &["a/b"], vec![(Section::Install, commands)]);
+    update(device, &author, &envelope)
+}
+
+/// A test and then a write, which shows whether the test held.
+fn guarded(test: Vec<Command<'static>>) -> Vec<Command<'static>> {
+    let mut commands = test;
+    commands.push(set([content(b"new"), digest_of(b"new")]));
+    commands.push(action(Action::Write));
+    commands.push(condition(Condition::ImageMatch));
+    commands
+}
+
+fn failed(outcome: &Outcome) -> Condition {
+    match &outcome.result {
+        Err(Error::ConditionFailed { condition, .. }) => *condition,
+        other => panic!("{other:?}"),
+    }
+}
+
+// req: SUIT-UPD-014
+#[test]
+fn the_battery_must_hold_as_much_as_is_asked() {
+    let commands = |parameters: Vec<Parameter<'static>>| {
+        let mut test = vec![condition(Condition::MinimumBattery)];
+        if !parameters.is_empty() {
+            test.insert(0, set(parameters));
+        }
+        guarded(test)
+    };
+    let mut device = device();
+    device.set_battery(500);
+    let least = |energy| commands(vec![Parameter::MinimumBattery(energy)]);
+    assert_eq!(
+        failed(&install(&mut device, least(501))),
+        Condition::MinimumBattery
+    );
+    assert_eq!(
+        failed(&install(&mut device, commands(vec![]))),
+        Condition::MinimumBattery
+    );
+    assert_eq!(device.content(&id("a/b")), None);
+    assert_eq!(install(&mut device, least(500)).result, Ok(()));
+    assert_eq!(device.content(&id("a/b")), Some(&b"new"[..]));
+}
+
+// req: SUIT-UPD-015
+#[test]
+fn the_application_is_asked_with_the_priority() {
+    let commands = |priority| {
+        guarded(vec![
+            set([Parameter::UpdatePriority(priority)]),
+            condition(Condition::UpdateAuthorized),
+        ])
+    };
+    let mut device = device();
+    // Numerically smaller is more urgent: it agrees to -5 and below.
+    device.authorize(-5);
+    assert_eq!(
+        failed(&install(&mut device, commands(-4))),
+        Condition::UpdateAuthorized
+    );
+    let unset = guarded(vec![condition(Condition::UpdateAuthorized)]);
+    assert_eq!(
+        failed(&install(&mut device, unset)),
+        Condition::UpdateAuthorized
+    );
+    assert_eq!(install(&mut device, commands(-5)).result, Ok(()));
+}
+
+fn version(text: &str) -> Version {
+    text.parse().unwrap()
+}
+
+/// Installs `a/b` with a version.
+fn install_version(device: &mut MemoryDevice, number: u64, text: &str) {
+    let author = author(2);
+    let mut manifest = tamarack_suit::Manifest::new(
+        tamarack_suit::SequenceNumber(number),
+        tamarack_suit::Common {
+            components: vec![id("a/b")],
+            ..Default::default()
+        },
+    );
+    manifest.component_id = Some(id("a/suit"));
+    manifest.set_version = Some(version(text));
+    let commands: Vec<_> = guarded(vec![]);
+    manifest.set_section(
+        Section::Install,
+        tamarack_suit::Severable::Inline(sequence(commands)),
+    );
+    let envelope = Draft::new(manifest)
+        .sign(&crypto(), &[&*author.signer])
+        .unwrap();
+    assert_eq!(update(device, &author, &envelope).result, Ok(()));
+}
+
+// req: SUIT-UPD-003, SUIT-UPD-005, SUIT-UPD-016, SUIT-UPD-017
+#[test]
+fn the_version_that_a_manifest_set_is_what_later_ones_compare_with() {
+    let author = author(2);
+    let compare = |comparison, text: &str| {
+        let wanted = Parameter::Version(VersionMatch {
+            comparison,
+            version: version(text),
+        });
+        let test = vec![set([wanted]), condition(Condition::Version)];
+        sign_sections(&author, &["a/b"], vec![(Section::Validate, test)])
+    };
+    let mut device = device();
+    // Nothing is installed, so there is no version.
+    let outcome = update(&mut device, &author, &compare(Comparison::Equal, "1"));
+    assert_eq!(failed(&outcome), Condition::Version);
+    install_version(&mut device, 1, "1.9.3");
+    for (comparison, text, holds) in [
+        (Comparison::Equal, "1", true),
+        (Comparison::GreaterEqual, "1.0", true),
+        (Comparison::Lesser, "1.10", true),
+        (Comparison::Greater, "1.9.3", false),
+        (Comparison::LesserEqual, "1.9.2", false),
+    ] {
+        let outcome = update(&mut device.clone(), &author, &compare(comparison, text));
+        assert_eq!(outcome.result.is_ok(), holds, "{comparison:?} {text}");
+        if !holds {
+            // The report says what was found.
+            let found = outcome.report.result;
+            let text = format!("{found:?}");
+            assert!(text.contains("Version([1, 9, 3])"), "{text}");
+        }
+    }
+}
+
+fn wait(events: Vec<WaitEvent<'static>>) -> Vec<Command<'static>> {
+    let info = WaitInfo::new(events).unwrap().encode();
+    guarded(vec![
+        set([Parameter::WaitInfo(info.into())]),
+        action(Action::Wait),
+    ])
+}
+
+// req: SUIT-UPD-020, SUIT-UPD-023
+#[test]
+fn an_update_waits_until_all_events_have_happened() {
+    let network = WaitEvent::Network(1);
+    let events = vec![network.clone(), WaitEvent::Time(1000)];
+    let mut device = device();
+    device.set_events([]);
+    device.set_now(999);
+    let not_yet = |outcome: Outcome| match outcome.result {
+        Err(Error::ActionFailed {
+            action: Action::Wait,
+            why: Why::NotYet(event),
+        }) => event,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(not_yet(install(&mut device, wait(events.clone()))), 3);
+    device.set_events([network]);
+    assert_eq!(not_yet(install(&mut device, wait(events.clone()))), 5);
+    assert_eq!(device.components().count(), 0);
+    // The same manifest again, once everything has happened.
+    device.set_now(1000);
+    assert_eq!(install(&mut device, wait(events)).result, Ok(()));
+}
+
+// req: SUIT-UPD-021, SUIT-UPD-022
+#[test]
+fn local_time_is_unsupported_without_a_zone() {
+    let events = vec![WaitEvent::TimeOfDay(3600)];
+    let mut device = device();
+    device.set_events([]);
+    device.set_now(0);
+    let outcome = install(&mut device, wait(events.clone()));
+    assert_eq!(outcome.result, Err(Error::ParameterUnsupported(29)));
+    // The zone counts as it is when the event is looked at.
+    device.set_time_zone(0);
+    assert!(install(&mut device, wait(events.clone())).result.is_err());
+    device.set_time_zone(3600);
+    assert_eq!(install(&mut device, wait(events)).result, Ok(()));
+}
+
+// req: SUIT-UPD-023
+#[test]
+fn another_devices_version_is_unsupported_where_nobody_knows_it() {
+    let mut device = device();
+    device.set_events([]);
+    let event = WaitEvent::OtherDeviceVersion {
+        device: b"pump"[..].into(),
+        versions: vec![VersionMatch {
+            comparison: Comparison::Equal,
+            version: version("2"),
+        }],
+    };
+    let outcome = install(&mut device, wait(vec![event]));
+    assert!(matches!(
+        outcome.result,
+        Err(Error::ActionFailed {
+            action: Action::Wait,
+            ..
+        })
+    ));
+}
+
+// req: SUIT-UPD-024, SUIT-UPD-026
+#[test]
+fn metadata_is_applied_with_the_content() {
+    let metadata = |kind| {
+        let metadata = ComponentMetadata {
+            default_permissions: Some(Permissions::LIST_READ),
+            file_type: kind,
+            ..ComponentMetadata::default()
+        };
+        Parameter::ComponentMetadata(metadata.encode().into())
+    };
+    let write = |kind, bytes: &'static [u8]| {
+        vec![
+            set([metadata(kind), content(bytes), digest_of(bytes)]),
+            action(Action::Write),
+            condition(Condition::ImageMatch),
+        ]
+    };
+    let new_device = || {
+        let mut device = device();
+        device.keep_metadata();
+        device
+    };
+    let mut device = new_device();
+    assert_eq!(install(&mut device, write(None, b"text")).result, Ok(()));
+    let kept = device.metadata(&id("a/b")).unwrap();
+    assert_eq!(kept.kind(), FileType::Regular);
+    assert_eq!(kept.default_permissions, Some(Permissions::LIST_READ));
+    // A directory is an empty write.
+    let mut device = new_device();
+    let full = install(&mut device, write(Some(FileType::Directory), b"text"));
+    assert!(full.result.is_err());
+    assert_eq!(
+        install(&mut device, write(Some(FileType::Directory), b"")).result,
+        Ok(())
+    );
+    assert_eq!(
+        device.metadata(&id("a/b")).unwrap().kind(),
+        FileType::Directory
+    );
+}
+
+// req: SUIT-UPD-027, SUIT-UPD-028
+#[test]
+fn a_link_is_made_by_no_device_that_does_not_allow_it() {
+    let metadata = ComponentMetadata {
+        file_type: Some(FileType::SymbolicLink),
+        ..ComponentMetadata::default()
+    };
+    let commands = vec![
+        set([
+            Parameter::ComponentMetadata(metadata.encode().into()),
+            content(b"/etc/passwd"),
+            digest_of(b"/etc/passwd"),
+        ]),
+        action(Action::Write),
+        condition(Condition::ImageMatch),
+    ];
+    let mut device = device();
+    device.keep_metadata();
+    let outcome = install(&mut device, commands);
+    assert!(matches!(
+        outcome.result,
+        Err(Error::ActionFailed {
+            action: Action::Write,
+            ..
+        })
+    ));
+    assert_eq!(device.content(&id("a/b")), None);
+}
+
+// req: SUIT-UPD-027
+#[test]
+fn malformed_metadata_refuses_the_manifest() {
+    let mut device = device();
+    device.keep_metadata();
+    let bits = Parameter::ComponentMetadata(vec![0xa1, 0x01, 0x19, 0x40, 0x00].into());
+    let outcome = install(&mut device, guarded(vec![set([bits])]));
+    assert_eq!(outcome.result.unwrap_err().reason(), Reason::CborParse);
+}
+
+// req: SUIT-UPD-001, SUIT-PROC-004
+#[test]
+fn a_device_without_an_extension_refuses_the_manifest_that_needs_it() {
+    let info = WaitInfo::new(vec![WaitEvent::Time(0)]).unwrap().encode();
+    let metadata = ComponentMetadata::default().encode();
+    for (command, error) in [
+        (
+            condition(Condition::MinimumBattery),
+            Error::CommandUnsupported(26),
+        ),
+        (
+            condition(Condition::UpdateAuthorized),
+            Error::CommandUnsupported(27),
+        ),
+        (action(Action::Wait), Error::CommandUnsupported(29)),
+        (
+            set([Parameter::MinimumBattery(0)]),
+            Error::ParameterUnsupported(26),
+        ),
+        (
+            set([Parameter::UpdatePriority(0)]),
+            Error::ParameterUnsupported(27),
+        ),
+        (
+            set([Parameter::WaitInfo(info.into())]),
+            Error::ParameterUnsupported(29),
+        ),
+        (
+            set([Parameter::ComponentMetadata(metadata.into())]),
+            Error::ParameterUnsupported(30),
+        ),
+    ] {
+        let mut device = device();
+        // Even where the command would never be reached.
+        let hidden = try_each([vec![set([Parameter::ImageSize(3)])], vec![command]], false);
+        let outcome = install(&mut device, guarded(vec![hidden]));
+        assert_eq!(outcome.result, Err(error));
+        assert_eq!(device.components().count(), 0);
+    }
+}
+
+// req: SUIT-UPD-006, SUIT-UPD-007
+#[test]
+fn software_identification_is_carried_and_not_required() {
+    use tamarack_suit::{ConciseSwidTag, Entity, Severable, TagId};
+    let tag = ConciseSwidTag {
+        tag_id: TagId::Text("com.example.lock".into()),
+        tag_version: 0,
+        software_name: "lock".into(),
+        software_version: None,
+        entities: vec![Entity {
+            name: "Example".into(),
+            roles: vec![1, 2],
+            others: vec![],
+        }],
+        others: vec![],
+    };
+    let author = author(2);
+    let mut manifest = ta_draft(1, b"code").manifest().clone();
+    manifest.coswid = Some(Severable::Inline(tag.encode().into()));
+    let draft = Draft::new(manifest).with_integrated("#ta", b"code");
+    let envelope = draft.sign(&crypto(), &[&*author.signer]).unwrap();
+    let mut device = device();
+    assert_eq!(update(&mut device, &author, &envelope).result, Ok(()));
+    assert_eq!(device.content(&id("provider/app/ta")), Some(&b"code"[..]));
+}
