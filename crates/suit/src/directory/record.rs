@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use tamarack_cose::{
-    PublicKey,
-    cbor::{DecodeError, Problem, Reader, Writer},
+    KeyId, PublicKey,
+    cbor::{DecodeError, Problem, Reader, Type, Writer},
 };
 
 use super::{DirectoryError, name::RECORDS, sealed};
-use crate::{ComponentId, ManifestRecord, SequenceNumber, SuitDigest};
+use crate::{Authority, ComponentId, ManifestRecord, SequenceNumber, SuitDigest, Version};
 
 const RULE: &str = "record of a manifest";
 
@@ -26,7 +26,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<ManifestRecord>, DirectoryError
 }
 
 fn write(record: &ManifestRecord, w: &mut Writer) {
-    w.array(7);
+    w.array(8);
     record.id.write(w);
     w.uint(record.sequence_number.0);
     record.digest.write(w);
@@ -41,11 +41,17 @@ fn write(record: &ManifestRecord, w: &mut Writer) {
         }
     }
     w.bool(record.root);
+    match &record.version {
+        Some(version) => version.write(w),
+        None => {
+            w.null();
+        }
+    }
 }
 
 fn read(reader: &mut Reader<'_>) -> Result<ManifestRecord, DecodeError> {
     let id = |reader: &mut Reader<'_>| ComponentId::read(reader, RULE);
-    reader.array_of(7, "an array of seven", RULE)?;
+    reader.array_of(8, "an array of eight", RULE)?;
     Ok(ManifestRecord {
         id: id(reader)?,
         sequence_number: SequenceNumber(reader.uint(RULE)?),
@@ -54,17 +60,30 @@ fn read(reader: &mut Reader<'_>) -> Result<ManifestRecord, DecodeError> {
         components: list(reader, id)?,
         dependencies: list(reader, id)?,
         root: reader.bool(RULE)?,
+        version: match reader.take_null() {
+            true => None,
+            false => Some(Version::read(reader, RULE)?),
+        },
     })
 }
 
-fn write_signer(signer: &PublicKey, w: &mut Writer) {
-    w.bytes(&signer.to_cose_key());
+/// A public key as a COSE_Key, the id of a secret one as a byte string.
+fn write_signer(signer: &Authority, w: &mut Writer) {
+    match signer {
+        Authority::Key(key) => w.raw(&key.to_cose_key()),
+        Authority::Mac(id) => w.bytes(id.as_bytes()),
+    };
 }
 
-fn read_signer(reader: &mut Reader<'_>) -> Result<PublicKey, DecodeError> {
+fn read_signer(reader: &mut Reader<'_>) -> Result<Authority, DecodeError> {
     let start = reader.clone();
-    PublicKey::from_cose_key(reader.bytes(RULE)?)
-        .map_err(|_| start.error(RULE, Problem::OutOfBounds("a public key")))
+    let signer = match reader.peek(RULE)? {
+        Type::Bytes => KeyId::from_bytes(reader.bytes(RULE)?).map(Authority::Mac),
+        _ => PublicKey::from_cose_key(reader.raw(RULE)?)
+            .ok()
+            .map(Authority::Key),
+    };
+    signer.ok_or_else(|| start.error(RULE, Problem::OutOfBounds("a public key or a key id")))
 }
 
 fn list<T>(
@@ -88,9 +107,8 @@ mod tests {
     fn records_round_trip() {
         let crypto = rustcrypto::provider();
         let key = |algorithm| {
-            *SecretKey::generate(&crypto, algorithm)
-                .unwrap()
-                .public_key()
+            let key = SecretKey::generate(&crypto, algorithm).unwrap();
+            Authority::Key(*key.public_key())
         };
         let id = |text: &str| text.parse::<ComponentId>().unwrap();
         let record = ManifestRecord {
@@ -100,10 +118,12 @@ mod tests {
             signers: vec![
                 key(SignatureAlgorithm::Esp256),
                 key(SignatureAlgorithm::Ed25519),
+                Authority::Mac(KeyId::from_bytes(&[7; 32]).unwrap()),
             ],
             components: vec![id("a/b"), id("a/0x00")],
             dependencies: vec![id("c/suit")],
             root: true,
+            version: Some(Version(vec![1, 2, -1, 4])),
         };
         let other = ManifestRecord {
             id: ComponentId::default(),
@@ -111,6 +131,7 @@ mod tests {
             components: vec![],
             dependencies: vec![],
             root: false,
+            version: None,
             ..record.clone()
         };
         let records = vec![record, other];
