@@ -5,8 +5,8 @@
 //! signatures and perhaps its payloads. This crate takes envelopes apart, authenticates them, carries out
 //! what they say on a device, reports what became of it, and makes new ones.
 //!
-//! What this crate does not do: it opens no file and no socket and has no clock. It works on a
-//! [`Device`], which stores components in a transaction, and a [`Fetch`], which retrieves payloads in
+//! What this crate does not do: it opens no socket, has no clock, and opens no file outside
+//! [`directory`]. It works on a [`Device`], which stores components in a transaction, and a [`Fetch`], which retrieves payloads in
 //! chunks; both are the caller's. It chooses no algorithm: primitives come from a
 //! [`CryptoProvider`](tamarack_cose::CryptoProvider).
 //!

@@ -87,17 +87,14 @@ impl ManifestRecord {
 }
 
 fn read_signer(reader: &mut Reader<'_>) -> Result<Authority, DecodeError> {
-    let wrong = reader.error(RULE, Problem::Expected("a key, or the id of a secret one"));
-    match reader.peek(RULE)? {
-        Type::Bytes => {
-            let id = KeyId::from_bytes(reader.bytes(RULE)?);
-            id.map(Authority::Mac).ok_or(wrong)
-        }
-        _ => {
-            let key = PublicKey::from_cose_key(reader.raw(RULE)?);
-            key.map(Authority::Key).map_err(|_| wrong)
-        }
-    }
+    let start = reader.clone();
+    let signer = match reader.peek(RULE)? {
+        Type::Bytes => KeyId::from_bytes(reader.bytes(RULE)?).map(Authority::Mac),
+        _ => PublicKey::from_cose_key(reader.raw(RULE)?)
+            .ok()
+            .map(Authority::Key),
+    };
+    signer.ok_or_else(|| start.error(RULE, Problem::Expected("a key, or the id of a secret one")))
 }
 
 fn read_ids(reader: &mut Reader<'_>) -> Result<Vec<ComponentId>, DecodeError> {

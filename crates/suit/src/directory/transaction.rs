@@ -255,6 +255,11 @@ impl<F: Files> Device for Transaction<'_, F> {
                 .is_none_or(|prefixes| prefixes.iter().any(|prefix| component.starts_with(prefix)))
     }
 
+    fn component_prefixes(&self) -> Vec<ComponentId> {
+        let prefixes = self.device.supported.clone();
+        prefixes.unwrap_or_else(|| vec![ComponentId::default()])
+    }
+
     fn length(&mut self, component: &ComponentId) -> Result<Option<u64>, DeviceError> {
         Ok(self.current_length(component)?)
     }

@@ -80,20 +80,30 @@ impl<'s, F: Files> Trial<'s, F> {
     }
 
     /// Cuts the power at each operation, with each fate of what was not synced.
-    pub fn every_cut(&self, seeds: u64) -> Result<Tried, String> {
+    pub fn every_cut(&self) -> Result<Tried, String> {
         let mut tried = Tried {
             operations: self.operations,
             ..Tried::default()
         };
         for at in 0..=self.operations {
-            for cut in [Cut::Before(at), Cut::Within(at), Cut::After(at)] {
-                for survival in survivals(at as u64, seeds) {
-                    let storage = self.scenario.before.duplicate();
-                    self.interrupt(&storage, cut, survival)?;
-                    self.finish(&storage)
-                        .map_err(|what| format!("{cut:?}, {survival:?}: {what}"))?;
-                    tried.cuts += 1;
-                }
+            // What is left after one operation is what is left before the next: a random part of it is
+            // chosen anew, the extremes are the same.
+            let seed = Survival::Part(at as u64);
+            let cuts = [
+                (Cut::Before(at), Survival::Nothing),
+                (Cut::Before(at), Survival::Everything),
+                (Cut::Before(at), seed),
+                (Cut::Within(at), Survival::Everything),
+                (Cut::Within(at), seed),
+                (Cut::After(at), Survival::Nothing),
+                (Cut::After(at), Survival::Part(!(at as u64))),
+            ];
+            for (cut, survival) in cuts {
+                let storage = self.scenario.before.duplicate();
+                self.interrupt(&storage, cut, survival)?;
+                self.finish(&storage)
+                    .map_err(|what| format!("{cut:?}, {survival:?}: {what}"))?;
+                tried.cuts += 1;
             }
         }
         Ok(tried)
@@ -219,14 +229,6 @@ impl<'s, F: Files> Trial<'s, F> {
         }
         lines
     }
-}
-
-/// The fates of what was not synced.
-fn survivals(salt: u64, seeds: u64) -> impl Iterator<Item = Survival> {
-    let parts = (0..seeds).map(move |seed| Survival::Part(salt * 1000 + seed));
-    [Survival::Nothing, Survival::Everything]
-        .into_iter()
-        .chain(parts)
 }
 
 fn content<F: Files>(

@@ -19,8 +19,7 @@ mod storage;
 use harness::{Access, Trial, Tried};
 use tamarack_suit::directory::Files;
 
-/// How many random parts of what was not synced are tried at each cut.
-const SEEDS: u64 = 2;
+/// How many random pairs of cuts are tried for each scenario.
 const PAIRS: usize = 300;
 
 /// Runs a scenario with every single cut and with random pairs; what was tried, or what went wrong.
@@ -30,7 +29,7 @@ fn torture<F: Files>(
     pairs: usize,
 ) -> Result<Tried, String> {
     let trial = Trial::new(scenario, access)?;
-    let tried = trial.every_cut(SEEDS)?;
+    let tried = trial.every_cut()?;
     let pairs = trial.random_pairs(pairs, 0x7a)?;
     Ok(Tried {
         pairs: pairs.pairs,

@@ -1,5 +1,8 @@
 //! The manifests whose processing is interrupted.
 
+use std::sync::OnceLock;
+
+use tamarack_cose::PublicKey;
 use tamarack_suit::{
     Action, Command, Common, ComponentId, Condition, Device, DeviceError, Envelope, Fetch,
     Identity, Limits, Manifest, NoFetch, Outcome, Parameter, Processor, Section, SequenceNumber,
@@ -67,8 +70,9 @@ pub fn payload(uri: &str) -> Vec<u8> {
 
 /// Does it, on whatever device.
 pub fn perform(act: &Act, device: &mut dyn Device) -> Outcome {
-    let (crypto, author) = (crypto(), signer());
-    let trusted = [author.key];
+    static KEY: OnceLock<PublicKey> = OnceLock::new();
+    let crypto = crypto();
+    let trusted = [*KEY.get_or_init(|| signer().key)];
     let limits = Limits {
         chunk_bytes: 128,
         ..Limits::default()
