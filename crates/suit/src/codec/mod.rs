@@ -21,7 +21,10 @@ pub use sequence::Sequence;
 pub use text::{LanguageText, Text, TextEntries};
 pub use version::{Comparison, Version, VersionMatch};
 
-pub(crate) use label::parameter as parameter_label;
+pub(crate) use label::{
+    command as command_label, common as common_label, envelope as envelope_label,
+    manifest as manifest_label, parameter as parameter_label,
+};
 
 use tamarack_cose::cbor::{self, DecodeError, Problem, Reader};
 
