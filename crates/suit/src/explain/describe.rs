@@ -394,20 +394,16 @@ fn text(content: &[u8], limits: &Limits) -> Tree {
         Ok(decoded) => decoded,
         Err(error) => return Tree::text(error),
     };
-    let entries = |entries: &[(i64, Cow<'_, str>)], name: fn(i64) -> &'static str| {
-        let named = entries.iter().map(|(label, text)| {
-            let name = match name(*label) {
-                "" => label.to_string(),
-                name => name.to_string(),
-            };
-            (name, Tree::text(text))
-        });
+    let entries = |entries: &[(i64, Cow<'_, str>)], name: fn(i64) -> String| {
+        let named = entries
+            .iter()
+            .map(|(label, text)| (name(*label), Tree::text(text)));
         named.collect::<Vec<_>>()
     };
     let languages = decoded.languages.iter().map(|(tag, language)| {
-        let mut members = entries(&language.manifest, shape::manifest_text);
+        let mut members = entries(&language.manifest, super::manifest_text_name);
         for (id, component) in &language.components {
-            let texts = entries(component, shape::component_text);
+            let texts = entries(component, super::component_text_name);
             members.push((id.to_string(), Tree::Map(texts)));
         }
         (tag.to_string(), Tree::Map(members))
