@@ -151,6 +151,49 @@ fn what_is_broken_is_shown_around_the_break() {
 }
 
 #[test]
+fn what_a_decoder_refuses_is_marked() {
+    let mut envelope = ta(&author(2), 7, b"payload");
+    let at = envelope.windows(8).position(|w| w == b"provider").unwrap();
+    // Text where bytes have to be.
+    envelope[at - 1] ^= 0x40 ^ 0x60;
+    let decoded = Envelope::decode(&envelope).unwrap();
+    let mut error = decoded.unverified_manifest().unwrap_err();
+    assert!(Diagnostic::of(&envelope).fault().is_none());
+    error.offset = at - 1;
+    let text = Diagnostic::of(&envelope).marked(error).to_string();
+    let mark = format!(
+        "[/ byte {}: expected a byte string / \"provider\", 'app', 'ta']",
+        at - 1
+    );
+    assert!(text.contains(&mark), "{text}");
+}
+
+#[test]
+fn of_a_truncated_envelope_everything_before_the_end_is_shown() {
+    let envelope = ta(&author(2), 7, b"payload");
+    let at = envelope
+        .windows(6)
+        .position(|w| w == b"vendor" || w == b"a/b")
+        .unwrap_or(250);
+    let text = Diagnostic::of(&envelope[..at]).to_string();
+    for part in [
+        "/ manifest / 3: / byte ",
+        ": longer than what is left / << {",
+        "/ manifest-sequence-number / 2: 7,",
+        "['provider', 'app', 'ta']",
+        ": the input ends too early /",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    for length in 0..envelope.len() {
+        assert!(
+            Diagnostic::of(&envelope[..length]).fault().is_some(),
+            "{length}"
+        );
+    }
+}
+
+#[test]
 fn nothing_in_the_text_disturbs_a_terminal() {
     let hostile = "\u{1b}[2J\u{202e}/\"\\\u{1f600}";
     let bytes = tamarack_cose::cbor::Writer::build(|w| {

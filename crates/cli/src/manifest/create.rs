@@ -347,9 +347,7 @@ impl Create {
                 let component = applies.to(ComponentBuilder::new(id.clone()));
                 vec![(id, component.integrated(crypto, "#payload", descriptor))]
             }
-            None => self
-                .components
-                .build(applies, self.digest.into(), crypto)?,
+            None => self.components.build(applies, self.digest.into(), crypto)?,
         };
         if let Some(id) = &self.invoke {
             let position = components.iter().position(|(known, _)| known == id);
@@ -441,10 +439,19 @@ mod tests {
     // req: SUIT-UPD-018, SUIT-UPD-019
     #[test]
     fn versions_are_read_as_they_are_shown() {
-        for text in ["1", "1.2.3", "0.0.0", "1.2-rc", "1.2.3-beta.4", "2-alpha.1.2"] {
+        for text in [
+            "1",
+            "1.2.3",
+            "0.0.0",
+            "1.2-rc",
+            "1.2.3-beta.4",
+            "2-alpha.1.2",
+        ] {
             assert_eq!(version(text).unwrap().to_string(), text);
         }
-        for text in ["", "1.", "1.2.3.4", "v1", "1.-2", "1-dev", "1-rc.x", "-rc", "1.2-rc-1"] {
+        for text in [
+            "", "1.", "1.2.3.4", "v1", "1.-2", "1-dev", "1-rc.x", "-rc", "1.2-rc-1",
+        ] {
             assert!(version(text).is_err(), "{text}");
         }
     }

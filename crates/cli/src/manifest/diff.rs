@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::{Value, json};
 use tamarack_cose::{CryptoProvider, aws_lc};
 use tamarack_suit::{
-    Command, Common, Envelope, IndexArgument, Manifest, Parameters, Sequence, Severable, SuitDigest,
+    Command, Common, Envelope, IndexArgument, Manifest, Parameters, Sequence, Severable,
+    SuitDigest,
     explain::{self, Tree},
 };
 
@@ -40,6 +41,9 @@ struct Change {
     after: Option<String>,
 }
 
+/// A change of this name says that a whole component is there or not.
+const COMPONENT: &str = "component";
+
 impl Diff {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         let changes = self.changes().map_err(|failure| failure.code(2))?;
@@ -72,7 +76,11 @@ impl Diff {
             opened(&self.before, &before, &one)?,
             opened(&self.after, &after, &other)?,
         ];
-        Ok(changes([&one, &other], [&manifests[0], &manifests[1]], &crypto))
+        Ok(changes(
+            [&one, &other],
+            [&manifests[0], &manifests[1]],
+            &crypto,
+        ))
     }
 }
 
@@ -88,8 +96,8 @@ fn changes(
         let other = ids[1].iter().find(|(_, known)| known == name);
         match other {
             None => changes.push(Change {
-                about: "components".into(),
-                what: "component".into(),
+                about: name.clone(),
+                what: COMPONENT.into(),
                 before: Some(name.clone()),
                 after: None,
             }),
@@ -102,15 +110,21 @@ fn changes(
             }
         }
     }
-    let added = ids[1].iter().filter(|(_, name)| ids[0].iter().all(|(_, known)| known != name));
+    let added = ids[1]
+        .iter()
+        .filter(|(_, name)| ids[0].iter().all(|(_, known)| known != name));
     for (index, name) in added {
         changes.push(Change {
-            about: "components".into(),
-            what: "component".into(),
+            about: name.clone(),
+            what: COMPONENT.into(),
             before: None,
             after: Some(name.clone()),
         });
-        compare(name, [Vec::new(), parameters(manifests[1], *index)], &mut changes);
+        compare(
+            name,
+            [Vec::new(), parameters(manifests[1], *index)],
+            &mut changes,
+        );
     }
     let names = ["shared-sequence"].into_iter();
     for name in names.chain(tamarack_suit::Section::ALL.map(tamarack_suit::Section::name)) {
@@ -140,9 +154,13 @@ type Facts = Vec<(String, String)>;
 fn compare(about: &str, [before, after]: [Facts; 2], changes: &mut Vec<Change>) {
     let value = |facts: &Facts, name: &str| {
         let mut facts = facts.iter();
-        facts.find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        facts
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.clone())
     };
-    let new = after.iter().filter(|(name, _)| value(&before, name).is_none());
+    let new = after
+        .iter()
+        .filter(|(name, _)| value(&before, name).is_none());
     for (name, _) in before.iter().chain(new) {
         let (before, after) = (value(&before, name), value(&after, name));
         if before != after {
@@ -168,28 +186,47 @@ fn about_manifest(manifest: &Manifest<'_>) -> Facts {
     let mut put = |name: &str, value: Option<String>| {
         facts.extend(value.map(|value| (name.to_owned(), value)));
     };
-    put("version", manifest.set_version.as_ref().map(ToString::to_string));
+    put(
+        "version",
+        manifest.set_version.as_ref().map(ToString::to_string),
+    );
     let id = manifest.component_id.as_ref();
     put("manifest-component-id", id.map(ToString::to_string));
-    put("reference-uri", manifest.reference_uri.as_deref().map(shown));
+    put(
+        "reference-uri",
+        manifest.reference_uri.as_deref().map(shown),
+    );
     let coswid = manifest.coswid.as_ref();
-    put("coswid", coswid.map(|coswid| match coswid.content() {
-        Some(content) => format!("{} bytes: {:x}", content.len(), base16ct::HexDisplay(content)),
-        None => "severed".into(),
-    }));
+    put(
+        "coswid",
+        coswid.map(|coswid| match coswid.content() {
+            Some(content) => format!(
+                "{} bytes: {:x}",
+                content.len(),
+                base16ct::HexDisplay(content)
+            ),
+            None => "severed".into(),
+        }),
+    );
     for (section, sequence) in manifest.sections() {
         let place = match sequence {
             Severable::Inline(_) => "in the manifest",
             Severable::Severed { .. } => "severed",
         };
         // Whether a section is there at all, its commands say.
-        put(section.name(), Some(place.to_owned()).filter(|_| section.is_severable()));
+        put(
+            section.name(),
+            Some(place.to_owned()).filter(|_| section.is_severable()),
+        );
     }
     let text = manifest.text.as_ref();
-    put("text", text.map(|text| match text {
-        Severable::Inline(_) => "in the manifest".to_owned(),
-        Severable::Severed { .. } => "severed".to_owned(),
-    }));
+    put(
+        "text",
+        text.map(|text| match text {
+            Severable::Inline(_) => "in the manifest".to_owned(),
+            Severable::Severed { .. } => "severed".to_owned(),
+        }),
+    );
     facts
 }
 
@@ -212,7 +249,10 @@ fn identifiers(manifest: &Manifest<'_>) -> Vec<(u64, String)> {
 fn parameters(manifest: &Manifest<'_>, index: u64) -> Facts {
     let mut facts: Facts = Vec::new();
     let sets = manifest.parameters_of(index).into_iter();
-    for (name, tree) in sets.flat_map(Parameters::iter).map(explain::describe_parameter) {
+    for (name, tree) in sets
+        .flat_map(Parameters::iter)
+        .map(explain::describe_parameter)
+    {
         let value = match name.as_str() {
             "source-component" => identifier(&manifest.common, &tree),
             _ => tree.to_string().trim_end().to_owned(),
@@ -231,7 +271,9 @@ fn identifier(common: &Common<'_>, index: &Tree) -> String {
     let Tree::Number(number) = index else {
         return String::new();
     };
-    let id = u64::try_from(*number).ok().and_then(|index| common.identifier(index));
+    let id = u64::try_from(*number)
+        .ok()
+        .and_then(|index| common.identifier(index));
     id.map_or_else(|| number.to_string(), ToString::to_string)
 }
 
@@ -239,12 +281,16 @@ fn identifier(common: &Common<'_>, index: &Tree) -> String {
 fn commands(manifest: &Manifest<'_>, name: &str) -> Vec<String> {
     let common = &manifest.common;
     let mut lines = Vec::new();
-    let section = manifest.sections().find(|(section, _)| section.name() == name);
+    let section = manifest
+        .sections()
+        .find(|(section, _)| section.name() == name);
     let sequence = match (&common.shared_sequence, section) {
         (Some(shared), _) if name == "shared-sequence" => Some(shared),
         (_, Some((_, section))) => {
             if let (None, Some(digest)) = (section.content(), section.digest()) {
-                lines.push(format!("commands with digest {digest}, not in the envelope"));
+                lines.push(format!(
+                    "commands with digest {digest}, not in the envelope"
+                ));
             }
             section.content()
         }
@@ -277,7 +323,9 @@ fn describe(sequence: &Sequence<'_>, common: &Common<'_>, depth: usize, lines: &
             Command::SetComponentIndex(IndexArgument::One(index)) => {
                 say(depth, format!("for {}", id(*index)));
             }
-            Command::SetComponentIndex(IndexArgument::All) => say(depth, "for all components".into()),
+            Command::SetComponentIndex(IndexArgument::All) => {
+                say(depth, "for all components".into())
+            }
             Command::SetComponentIndex(IndexArgument::List(list)) => {
                 let list: Vec<String> = list.iter().map(|index| id(*index)).collect();
                 say(depth, format!("for {}", list.join(" and ")));
@@ -287,7 +335,10 @@ fn describe(sequence: &Sequence<'_>, common: &Common<'_>, depth: usize, lines: &
             }
             Command::OverrideMultiple(list) => {
                 for (index, parameters) in list {
-                    say(depth, format!("{name} of {}: {}", id(*index), names(parameters)));
+                    say(
+                        depth,
+                        format!("{name} of {}: {}", id(*index), names(parameters)),
+                    );
                 }
             }
             Command::CopyParameters(list) => {
@@ -327,7 +378,10 @@ fn texts(manifest: &Manifest<'_>) -> Facts {
     let Some(content) = manifest.text.as_ref().and_then(Severable::content) else {
         let digest = manifest.text.as_ref().and_then(Severable::digest);
         let absent = digest.map(|digest| format!("with digest {digest}, not in the envelope"));
-        return absent.map(|text| ("text".to_owned(), text)).into_iter().collect();
+        return absent
+            .map(|text| ("text".to_owned(), text))
+            .into_iter()
+            .collect();
     };
     let mut facts = Vec::new();
     if let Ok(text) = tamarack_suit::Text::decode(content, &tamarack_suit::Limits::default()) {
@@ -372,7 +426,11 @@ fn signers(envelope: &Envelope<'_>) -> Vec<String> {
     let mut signers: Vec<String> = list
         .iter()
         .map(|signature| {
-            let word = |name| signature.get(name).map(|tree| tree.to_string().trim_end().to_owned());
+            let word = |name| {
+                signature
+                    .get(name)
+                    .map(|tree| tree.to_string().trim_end().to_owned())
+            };
             match (word("algorithm"), word("key-id")) {
                 (Some(algorithm), Some(id)) => format!("{algorithm} by key {id}"),
                 (Some(algorithm), None) => format!("{algorithm}, without key id"),
@@ -420,7 +478,12 @@ fn compare_lines(about: &str, before: &[String], after: &[String], changes: &mut
         j += usize::from(added.is_some());
         changes.push(Change {
             about: about.into(),
-            what: if about == "signatures" { "signature" } else { "command" }.into(),
+            what: if about == "signatures" {
+                "signature"
+            } else {
+                "command"
+            }
+            .into(),
             before: removed.cloned(),
             after: added.cloned(),
         });
@@ -444,7 +507,7 @@ impl Change {
 
     /// Whether the value says all, and the name nothing.
     fn is_item(&self) -> bool {
-        matches!(self.what.as_str(), "command" | "component" | "signature")
+        matches!(self.what.as_str(), "command" | "signature")
     }
 }
 
@@ -453,17 +516,26 @@ fn text(changes: &[Change]) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut about = "";
     for change in changes {
-        if change.about != about {
-            about = &change.about;
-            lines.push(format!("{STRONG}{about}{STRONG:#}"));
-        }
         let minus = |text: &str| format!("{BAD}- {text}{BAD:#}");
         let plus = |text: &str| format!("{GOOD}+ {text}{GOOD:#}");
+        if change.about != about {
+            about = &change.about;
+            if change.what == COMPONENT {
+                lines.push(match change.after {
+                    Some(_) => plus(about),
+                    None => minus(about),
+                });
+                continue;
+            }
+            lines.push(format!("{STRONG}{about}{STRONG:#}"));
+        }
         let what = &change.what;
         match (&change.before, &change.after) {
             (Some(before), None) if change.is_item() => lines.push(format!("  {}", minus(before))),
             (None, Some(after)) if change.is_item() => lines.push(format!("  {}", plus(after))),
-            (Some(before), None) => lines.push(format!("  {}", minus(&format!("{what}: {before}")))),
+            (Some(before), None) => {
+                lines.push(format!("  {}", minus(&format!("{what}: {before}"))))
+            }
             (None, Some(after)) => lines.push(format!("  {}", plus(&format!("{what}: {after}")))),
             (Some(before), Some(after)) if before.len() + after.len() <= WIDE => {
                 lines.push(format!("  {what}: {before} {DIM}→{DIM:#} {after}"));
@@ -486,7 +558,12 @@ mod tests {
     fn lists_are_compared_by_what_they_have_in_common() {
         let lines = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let mut changes = Vec::new();
-        compare_lines("install", &lines("a b c d"), &lines("a x c d e"), &mut changes);
+        compare_lines(
+            "install",
+            &lines("a b c d"),
+            &lines("a x c d e"),
+            &mut changes,
+        );
         let marks: Vec<String> = changes
             .iter()
             .map(|change| match (&change.before, &change.after) {

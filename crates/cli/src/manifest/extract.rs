@@ -46,10 +46,12 @@ const TEXT: i64 = 23;
 
 fn section(text: &str) -> Result<Section, String> {
     let mut sections = Section::ALL.into_iter();
-    sections.find(|section| section.name() == text).ok_or_else(|| {
-        let names = Section::ALL.map(Section::name);
-        format!("the sections are {}", names.join(", "))
-    })
+    sections
+        .find(|section| section.name() == text)
+        .ok_or_else(|| {
+            let names = Section::ALL.map(Section::name);
+            format!("the sections are {}", names.join(", "))
+        })
 }
 
 /// A part: what it is, a name for its file, and its bytes.
@@ -198,7 +200,12 @@ fn file_name(key: &str, is_envelope: bool) -> String {
         c if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') => c,
         _ => '_',
     };
-    let name: String = last.unwrap_or_default().chars().map(safe).take(LONGEST).collect();
+    let name: String = last
+        .unwrap_or_default()
+        .chars()
+        .map(safe)
+        .take(LONGEST)
+        .collect();
     let name = name.trim_start_matches(['.', '-']);
     let name = if name.is_empty() { "payload" } else { name };
     match is_envelope && !name.ends_with(".suit") {

@@ -44,7 +44,12 @@ fn members(tree: &Tree, margin: &str, out: &mut String) {
                         let lines: Vec<&str> = text.lines().collect();
                         for text in lines {
                             let text = Tree::Text(text.into()).to_string();
-                            line(out, &below, "  ", &format!("{DIM}{}{DIM:#}", text.trim_end()));
+                            line(
+                                out,
+                                &below,
+                                "  ",
+                                &format!("{DIM}{}{DIM:#}", text.trim_end()),
+                            );
                         }
                     }
                     _ => {

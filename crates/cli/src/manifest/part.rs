@@ -42,8 +42,15 @@ impl FromStr for Part {
         if text == "text" {
             return Ok(Self::Text);
         }
-        let severable = || Section::ALL.into_iter().filter(|section| section.is_severable());
-        match Section::ALL.into_iter().find(|section| section.name() == text) {
+        let severable = || {
+            Section::ALL
+                .into_iter()
+                .filter(|section| section.is_severable())
+        };
+        match Section::ALL
+            .into_iter()
+            .find(|section| section.name() == text)
+        {
             Some(section) if section.is_severable() => Ok(Self::Section(section)),
             known => {
                 let names: Vec<&str> = severable().map(Section::name).collect();
@@ -51,7 +58,10 @@ impl FromStr for Part {
                     Some(_) => "stays in the manifest",
                     None => "is no part of a manifest",
                 };
-                Err(format!("{text} {what}; severable are {} and text", names.join(", ")))
+                Err(format!(
+                    "{text} {what}; severable are {} and text",
+                    names.join(", ")
+                ))
             }
         }
     }

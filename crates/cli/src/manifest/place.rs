@@ -26,7 +26,10 @@ pub(super) fn failure(path: &Path, bytes: &[u8], error: &DecodeError) -> Failure
 pub(super) fn in_file(bytes: &[u8], envelope: &Envelope<'_>, error: DecodeError) -> DecodeError {
     let content = content(envelope.manifest_item());
     // The envelope borrows from the file's bytes.
-    let start = content.as_ptr().addr().saturating_sub(bytes.as_ptr().addr());
+    let start = content
+        .as_ptr()
+        .addr()
+        .saturating_sub(bytes.as_ptr().addr());
     DecodeError {
         offset: start.saturating_add(error.offset),
         ..error

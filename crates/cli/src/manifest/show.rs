@@ -68,6 +68,9 @@ impl Show {
                 .map(|error| place::in_file(&bytes, envelope, error)),
             Err(error) => Some(error.clone()),
         };
+        if let (Some(error), None) = (&error, diagnostic.fault()) {
+            diagnostic = diagnostic.marked(error.clone());
+        }
         if self.format == Format::Diagnostic {
             let text = diagnostic.to_string();
             output.result(&json!({ "diagnostic": text }), || dimmed(&text));

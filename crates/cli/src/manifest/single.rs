@@ -24,12 +24,16 @@ impl Draft {
         self,
         crypto: &CryptoProvider,
     ) -> Result<tamarack_suit::author::Draft, Failure> {
-        let component = self.applies.to(ComponentBuilder::new(self.component.clone()));
+        let component = self
+            .applies
+            .to(ComponentBuilder::new(self.component.clone()));
         let builder = ManifestBuilder::new(SequenceNumber(self.sequence_number))
             .manifest_id(own_identifier(self.component)?)
             .component(component.integrated(crypto, "#payload", self.payload));
         let dependencies = self.dependencies.into_iter();
         let builder = dependencies.fold(builder, ManifestBuilder::dependency);
-        builder.build().map_err(|error| Failure::new(error.to_string()))
+        builder
+            .build()
+            .map_err(|error| Failure::new(error.to_string()))
     }
 }

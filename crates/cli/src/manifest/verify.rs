@@ -78,7 +78,9 @@ impl Verify {
             Ok(_) if signers.len() < needed => {
                 let given = trusted.len();
                 let signed = signers.len();
-                Some(format!("{signed} of {given} keys have signed; {needed} are needed"))
+                Some(format!(
+                    "{signed} of {given} keys have signed; {needed} are needed"
+                ))
             }
             Ok(_) => {
                 let spoiled = carried.iter().find(|check| check.holds == Some(false));
@@ -88,7 +90,10 @@ impl Verify {
         let manifest = envelope.unverified_manifest().ok();
         let identifier = manifest.as_ref().map(|m| m.placement().to_string());
         let number = manifest.as_ref().map(|m| m.sequence_number.0);
-        let ids: Vec<String> = signers.iter().map(|key| key.key_id(&crypto).to_hex()).collect();
+        let ids: Vec<String> = signers
+            .iter()
+            .map(|key| key.key_id(&crypto).to_hex())
+            .collect();
         let checks = || signatures.iter().chain(&carried);
         let value = json!({
             "verified": trouble.is_none(),
@@ -195,7 +200,10 @@ fn signatures(
             (true, Some(named)) => Check {
                 what,
                 holds: Some(false),
-                why: format!("{algorithm}, names {} and is not by it", named.path.display()),
+                why: format!(
+                    "{algorithm}, names {} and is not by it",
+                    named.path.display()
+                ),
             },
             (true, None) => Check {
                 what,
@@ -227,7 +235,11 @@ fn carried(envelope: &Envelope<'_>, crypto: &CryptoProvider) -> Vec<Check> {
     };
     let severed = list("severed").into_iter().map(|item| {
         let what = format!("severed {}", item["element"].as_str().unwrap_or_default());
-        check(what, &item, "the manifest does not refer to it: nobody looks at it")
+        check(
+            what,
+            &item,
+            "the manifest does not refer to it: nobody looks at it",
+        )
     });
     let integrated = list("integrated").into_iter().map(|item| {
         let key = explain::Tree::Text(item["key"].as_str().unwrap_or_default().into());

@@ -50,7 +50,7 @@ pub fn describe(envelope: &Envelope<'_>, crypto: Option<&CryptoProvider>) -> Tre
         "manifest",
         match &manifest {
             Ok(manifest) => self::manifest(manifest, &envelope.limits),
-            Err(error) => Tree::text(error),
+            Err(error) => Tree::text(alloc::format!("{}: {}", error.rule, error.problem)),
         },
     );
     let manifest = manifest.as_ref().ok();
@@ -279,7 +279,11 @@ fn manifest(manifest: &Manifest<'_>, limits: &Limits) -> Tree {
 
 fn sequence(sequence: &Sequence<'_>, common: &Common<'_>) -> Tree {
     let commands = sequence.commands().iter().map(|located| {
-        let mut members = map([("command", Tree::text(located.command.name()))]);
+        let name = match &located.command {
+            Command::Condition(condition, _) => alloc::format!("condition-{}", condition.name()),
+            directive => directive.name().to_string(),
+        };
+        let mut members = map([("command", Tree::Text(name))]);
         let mut put = |name: &str, tree| members.push((name.to_string(), tree));
         match &located.command {
             Command::Condition(_, policy) | Command::Action(_, policy) => {
@@ -304,7 +308,9 @@ fn sequence(sequence: &Sequence<'_>, common: &Common<'_>) -> Tree {
                 alternatives,
                 or_nothing,
             } => {
-                put("or-nothing", Tree::Flag(*or_nothing));
+                if *or_nothing {
+                    put("or-nothing", Tree::Flag(true));
+                }
                 put(
                     "alternatives",
                     Tree::List(

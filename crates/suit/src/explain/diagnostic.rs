@@ -24,10 +24,11 @@ use crate::Uuid;
 /// let text = Diagnostic::of(&[0xd8, 0x6b, 0xa1, 0x63, b'#', b't', b'c', 0x42, 1, 2]).to_string();
 /// assert_eq!(text, "107({\n    \"#tc\": h'0102'\n})");
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Diagnostic<'a> {
     bytes: &'a [u8],
     longest: usize,
+    mark: Option<DecodeError>,
 }
 
 impl<'a> Diagnostic<'a> {
@@ -37,7 +38,15 @@ impl<'a> Diagnostic<'a> {
         Self {
             bytes,
             longest: usize::MAX,
+            mark: None,
         }
+    }
+
+    /// Says at the item that a decoder refused why it did, with an offset that counts from the first byte.
+    #[must_use]
+    pub fn marked(mut self, error: DecodeError) -> Self {
+        self.mark = Some(error);
+        self
     }
 
     /// Shows of longer byte strings their first bytes only, with `...` for the others.
@@ -57,6 +66,7 @@ impl<'a> Diagnostic<'a> {
         let mut walk = Walk {
             out: String::new(),
             longest: self.longest,
+            mark: self.mark.clone(),
             target,
             path: Vec::new(),
             found: None,
@@ -122,6 +132,8 @@ impl<'a> At<'a> {
 struct Walk {
     out: String,
     longest: usize,
+    /// What is still to be said at an item.
+    mark: Option<DecodeError>,
     /// The byte whose path is looked for.
     target: usize,
     path: Vec<String>,
@@ -139,6 +151,9 @@ impl Walk {
     /// Shows the next item.
     fn item(&mut self, at: &mut At<'_>, shape: Shape) {
         let start = at.offset();
+        if let Some(error) = self.mark.take_if(|error| error.offset == start) {
+            let _ = write!(self.out, "/ byte {start}: {} / ", error.problem);
+        }
         self.depth += 1;
         let shown = match self.depth > DEPTH {
             true => Err(at.reader.error("cbor", Problem::TooDeep)),
@@ -254,32 +269,58 @@ impl Walk {
     }
 
     fn byte_string(&mut self, at: &mut At<'_>, shape: Shape) -> Read {
-        let content = at.reader.bytes("cbor")?;
+        let content = match at.reader.bytes("cbor") {
+            Ok(content) => content,
+            Err(error) if error.problem == Problem::Truncated => {
+                return self.truncated(at, shape, error);
+            }
+            Err(error) => return Err(error),
+        };
         let base = at.offset() - content.len();
-        let inner = match shape {
-            Shape::Wrapped(inner) if !content.is_empty() => inner(),
-            Shape::Payload if is_envelope(content) => shape::envelope(),
-            Shape::Name if is_name(content) => {
+        match inner(shape, content) {
+            Some(inner) => {
+                self.wrapped(content, base, inner);
+                // The byte string has a length: what is wrong within it does not spread.
+                self.broken = false;
+            }
+            None if matches!(shape, Shape::Name) && is_name(content) => {
                 let text = core::str::from_utf8(content).unwrap_or_default();
                 let _ = write!(self.out, "'{text}'");
-                return Ok(());
             }
-            shape => {
+            None => {
                 self.bytes(content);
                 if let (Shape::Uuid, Ok(bytes)) = (shape, content.try_into()) {
                     let _ = write!(self.out, " / {} /", Uuid(bytes));
                 }
-                return Ok(());
             }
+        }
+        Ok(())
+    }
+
+    /// A byte string that is longer than what there is: the start of what it wraps may be readable.
+    fn truncated(&mut self, at: &mut At<'_>, shape: Shape, error: DecodeError) -> Read {
+        let base = at.offset();
+        let rest = at.bytes.get(at.reader.position()..).unwrap_or_default();
+        let Some(inner) = inner(shape, rest) else {
+            return Err(error);
         };
+        self.fault.get_or_insert(DecodeError {
+            offset: at.base + error.offset,
+            ..error
+        });
+        let _ = write!(self.out, "/ byte {base}: longer than what is left / ");
+        at.take_rest();
+        self.wrapped(rest, base, inner);
+        self.broken = true;
+        Ok(())
+    }
+
+    fn wrapped(&mut self, content: &[u8], base: usize, inner: Shape) {
         self.out.push_str("<< ");
         let mut part = At::new(content, base);
         self.item(&mut part, inner);
         self.nothing_follows(&mut part);
         self.out.push_str(" >>");
-        // The byte string has a length: what is wrong within it does not spread.
-        self.broken = false;
-        Ok(())
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
@@ -506,6 +547,15 @@ impl Walk {
             walk.key(at, Shape::Plain);
             walk.value(at, Shape::Plain);
         });
+    }
+}
+
+/// What the content of a byte string is known to be, if it is CBOR.
+fn inner(shape: Shape, content: &[u8]) -> Option<Shape> {
+    match shape {
+        Shape::Wrapped(inner) if !content.is_empty() => Some(inner()),
+        Shape::Payload if is_envelope(content) => Some(shape::envelope()),
+        _ => None,
     }
 }
 
