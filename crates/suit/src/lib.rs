@@ -85,7 +85,7 @@
 //! # Features
 //!
 //! - `author` (default): [`author`] and name-based identifiers.
-//! - `json` (default): descriptions as JSON.
+//! - `json` (default): descriptions as JSON and, with `author`, manifests from JSON (`author::json`).
 //! - `std` (default): nothing of its own; passed on to dependencies.
 //!
 //! Without default features the crate is `no_std` with `alloc`.

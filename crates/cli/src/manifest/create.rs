@@ -273,8 +273,8 @@ impl Create {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         let crypto = aws_lc::provider();
         let draft = match &self.from {
-            Some(path) => self.from_json(path, &crypto)?,
-            None => self.from_options(&crypto)?,
+            Some(path) => self.read_json(path, &crypto)?,
+            None => self.read_options(&crypto)?,
         };
         let mut draft = draft.with_digest_algorithm(self.digest.into());
         for part in &self.sever {
@@ -321,7 +321,7 @@ impl Create {
         Ok(())
     }
 
-    fn from_json(&self, path: &Path, crypto: &CryptoProvider) -> Result<Draft, Failure> {
+    fn read_json(&self, path: &Path, crypto: &CryptoProvider) -> Result<Draft, Failure> {
         let fault = |error: &dyn std::fmt::Display| Failure::file(path, error);
         let input = Input::parse(&files::read_text(path)?).map_err(|error| {
             fault(&error).hint("the fields are those of the examples in draft-ietf-suit-manifest; docs/manifests.md lists them")
@@ -339,7 +339,7 @@ impl Create {
             .map_err(|error| fault(&error))
     }
 
-    fn from_options(&self, crypto: &CryptoProvider) -> Result<Draft, Failure> {
+    fn read_options(&self, crypto: &CryptoProvider) -> Result<Draft, Failure> {
         let applies = Applies::parse(self.vendor.as_deref(), self.class.as_deref());
         let mut components = match &self.domain {
             Some(name) => {

@@ -324,7 +324,7 @@ fn describe(sequence: &Sequence<'_>, common: &Common<'_>, depth: usize, lines: &
                 say(depth, format!("for {}", id(*index)));
             }
             Command::SetComponentIndex(IndexArgument::All) => {
-                say(depth, "for all components".into())
+                say(depth, "for all components".into());
             }
             Command::SetComponentIndex(IndexArgument::List(list)) => {
                 let list: Vec<String> = list.iter().map(|index| id(*index)).collect();
@@ -420,24 +420,13 @@ fn carried(envelope: &Envelope<'_>, crypto: &CryptoProvider) -> Facts {
 
 fn signers(envelope: &Envelope<'_>) -> Vec<String> {
     let described = explain::describe(envelope, None);
-    let Some(Tree::List(list)) = described.get("signatures") else {
-        return Vec::new();
+    let signatures = described.get("signatures").map_or(&[][..], Tree::items);
+    let signer = |signature: &Tree| match (signature.word("algorithm"), signature.word("key-id")) {
+        (Some(algorithm), Some(id)) => format!("{algorithm} by key {id}"),
+        (Some(algorithm), None) => format!("{algorithm}, without key id"),
+        _ => signature.to_string().trim_end().replace('\n', ", "),
     };
-    let mut signers: Vec<String> = list
-        .iter()
-        .map(|signature| {
-            let word = |name| {
-                signature
-                    .get(name)
-                    .map(|tree| tree.to_string().trim_end().to_owned())
-            };
-            match (word("algorithm"), word("key-id")) {
-                (Some(algorithm), Some(id)) => format!("{algorithm} by key {id}"),
-                (Some(algorithm), None) => format!("{algorithm}, without key id"),
-                _ => signature.to_string().trim_end().replace('\n', ", "),
-            }
-        })
-        .collect();
+    let mut signers: Vec<String> = signatures.iter().map(signer).collect();
     signers.sort();
     signers
 }
@@ -534,7 +523,7 @@ fn text(changes: &[Change]) -> String {
             (Some(before), None) if change.is_item() => lines.push(format!("  {}", minus(before))),
             (None, Some(after)) if change.is_item() => lines.push(format!("  {}", plus(after))),
             (Some(before), None) => {
-                lines.push(format!("  {}", minus(&format!("{what}: {before}"))))
+                lines.push(format!("  {}", minus(&format!("{what}: {before}"))));
             }
             (None, Some(after)) => lines.push(format!("  {}", plus(&format!("{what}: {after}")))),
             (Some(before), Some(after)) if before.len() + after.len() <= WIDE => {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use serde_json::json;
 use tamarack_cose::cbor::Reader;
-use tamarack_suit::{Envelope, Section};
+use tamarack_suit::{Envelope, Section, Severed};
 
 use super::{decode, place};
 use crate::{failure::Failure, files, output::Output};
@@ -167,7 +167,7 @@ fn element<'a>(envelope: &Envelope<'a>, label: i64) -> Option<&'a [u8]> {
         inline if Reader::new(inline).bytes("element").is_ok() => Some(place::content(inline)),
         _ => severed
             .find(|severed| severed.label == label)
-            .map(|severed| severed.content()),
+            .map(Severed::content),
     }
 }
 

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::json;
 use tamarack_cose::aws_lc;
-use tamarack_suit::{Section, author::Draft};
+use tamarack_suit::{Section, Severed, author::Draft};
 
 use super::{
     decode,
@@ -20,19 +20,18 @@ use crate::{failure::Failure, files, output::Output};
 /// elsewhere. The signature stays valid:
 ///   tamarack manifest sever lamp.suit --drop text --drop '#payload' --out small.suit
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, group = ArgGroup::new("what").required(true).multiple(true))]
 pub(crate) struct Sever {
     /// The envelope, `-` for standard input.
     file: PathBuf,
     /// A section to move: dependency-resolution, payload-fetch, candidate-verification or install.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = section,
-          required_unless_present_any = ["text", "drop"])]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = section, group = "what")]
     section: Vec<Section>,
     /// Move the text.
-    #[arg(long)]
+    #[arg(long, group = "what")]
     text: bool,
     /// Drop a severed section, `text`, or the payload with this key. May be given several times.
-    #[arg(long, value_name = "PART", conflicts_with_all = ["section", "text"])]
+    #[arg(long, value_name = "PART", group = "what", conflicts_with_all = ["section", "text"])]
     drop: Vec<String>,
     /// Where the envelope goes; in place of the old one by default.
     #[arg(long, short, value_name = "FILE")]
@@ -109,8 +108,9 @@ impl Sever {
             }
             let part = name.parse::<Part>().ok();
             let Some(label) = part.and_then(|part| part.label(&envelope)) else {
-                let severed = envelope.severed().iter().map(|severed| severed.name());
-                let there: Vec<&str> = severed.chain(keys.map(|(key, _)| *key)).collect();
+                let severed = envelope.severed().iter().map(Severed::name);
+                let mut there: Vec<&str> = severed.collect();
+                there.extend(keys.map(|(key, _)| *key));
                 let failure = Failure::file(&self.file, format!("the envelope has no {name}"));
                 return Err(match there.is_empty() {
                     true => failure.hint("nothing in it can be dropped"),

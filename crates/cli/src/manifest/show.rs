@@ -108,17 +108,22 @@ impl Show {
         bytes: &[u8],
         diagnostic: &Diagnostic<'_>,
     ) -> Value {
-        let mut value = tree.map_or_else(|| json!({}), Tree::to_json);
+        let described = tree.map(Tree::to_json);
+        let mut members = match described {
+            Some(Value::Object(members)) => members,
+            _ => serde_json::Map::new(),
+        };
         if let Some(error) = error {
-            value["error"] = json!({
+            let fault = json!({
                 "offset": error.offset,
                 "path": explain::locate(bytes, error.offset),
                 "rule": error.rule,
                 "problem": error.problem.to_string(),
             });
-            value["diagnostic"] = json!(diagnostic.to_string());
+            members.insert("error".into(), fault);
+            members.insert("diagnostic".into(), json!(diagnostic.to_string()));
         }
-        value
+        Value::Object(members)
     }
 }
 

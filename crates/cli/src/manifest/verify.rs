@@ -3,7 +3,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use tamarack_cose::{CryptoProvider, PublicKey, Signed, aws_lc};
-use tamarack_suit::{Envelope, explain};
+use tamarack_suit::{
+    Envelope,
+    explain::{self, Tree},
+};
 
 use super::decode;
 use crate::{
@@ -157,17 +160,15 @@ fn signatures(
             Err(error) => error.to_string(),
         },
     }];
-    let described = explain::describe(envelope, None).to_json();
-    for (position, block) in envelope.authentication_blocks().iter().enumerate() {
-        let names = described["signatures"][position].clone();
-        let algorithm = match &names["algorithm"] {
-            Value::String(name) => name.clone(),
-            Value::Null => "several algorithms".into(),
-            other => other.to_string(),
-        };
+    let described = explain::describe(envelope, None);
+    let described = described.get("signatures").map_or(&[][..], Tree::items);
+    let blocks = envelope.authentication_blocks().iter().zip(described);
+    for (position, (block, names)) in blocks.enumerate() {
+        let algorithm = names.word("algorithm");
+        let algorithm = algorithm.unwrap_or_else(|| "several algorithms".into());
         let what = format!("signature {}", position + 1);
         let Ok(signed) = Signed::decode(block) else {
-            let why = match names["structure"].as_str() {
+            let why = match names.word("structure") {
                 Some(name) => format!("{algorithm}, a {name}: not a signature, and not looked at"),
                 None => "not a signature".into(),
             };
@@ -208,7 +209,7 @@ fn signatures(
             (true, None) => Check {
                 what,
                 holds: None,
-                why: match names["key-id"].as_str() {
+                why: match names.word("key-id") {
                     Some(id) => format!("{algorithm}, by none of the keys; names key {id}"),
                     None => format!("{algorithm}, by none of the keys"),
                 },
@@ -221,30 +222,28 @@ fn signatures(
 /// What the envelope carries besides the manifest, against the digests in the manifest.
 // req: SUIT-SEV-006, SUIT-SEV-007, SUIT-SEV-016
 fn carried(envelope: &Envelope<'_>, crypto: &CryptoProvider) -> Vec<Check> {
-    let described = explain::describe(envelope, Some(crypto)).to_json();
-    let list = |name: &str| described[name].as_array().cloned().unwrap_or_default();
-    let check = |what: String, item: &Value, unused: &str| {
-        let holds = item["digest-matches"].as_bool();
-        let bytes = item["bytes"].as_u64().unwrap_or_default();
+    let described = explain::describe(envelope, Some(crypto));
+    let list = |name| described.get(name).map_or(&[][..], Tree::items).iter();
+    let check = |what: String, item: &Tree, unused: &str| {
+        let holds = item.flag("digest-matches");
         let why = match holds {
-            Some(true) => format!("has its digest ({bytes} bytes)"),
+            Some(true) => {
+                let bytes = item.word("bytes").unwrap_or_default();
+                format!("has its digest ({bytes} bytes)")
+            }
             Some(false) => "does not have the digest that the manifest promises".into(),
             None => unused.into(),
         };
         Check { what, holds, why }
     };
-    let severed = list("severed").into_iter().map(|item| {
-        let what = format!("severed {}", item["element"].as_str().unwrap_or_default());
-        check(
-            what,
-            &item,
-            "the manifest does not refer to it: nobody looks at it",
-        )
+    let severed = list("severed").map(|item| {
+        let what = format!("severed {}", item.word("element").unwrap_or_default());
+        let unused = "the manifest does not refer to it: nobody looks at it";
+        check(what, item, unused)
     });
-    let integrated = list("integrated").into_iter().map(|item| {
-        let key = explain::Tree::Text(item["key"].as_str().unwrap_or_default().into());
-        let what = format!("payload {}", key.to_string().trim_end());
-        check(what, &item, "the manifest sets no digest for it")
+    let integrated = list("integrated").map(|item| {
+        let what = format!("payload {}", item.word("key").unwrap_or_default());
+        check(what, item, "the manifest sets no digest for it")
     });
     severed.chain(integrated).collect()
 }
