@@ -174,9 +174,9 @@ fn options_that_do_not_fit_are_named() {
     folder.write("a", "a");
     for (line, code, words) in [
         (
-            "-n 1 --component a --out @x",
+            "-n 1 --component a --payload @a --component b --out @x",
             1,
-            &["--component a", "--payload"][..],
+            &["--component b", "--payload"][..],
         ),
         (
             "-n 1 --component a --payload @a --component a --payload @a --out @x",
@@ -213,7 +213,8 @@ fn options_that_do_not_fit_are_named() {
             1,
             &["gone", "no such file"],
         ),
-        ("-n 1 --out @x", 2, &["--component"]),
+        ("-n 1 --out @x", 2, &["--component", "--payload"]),
+        ("-n 1 --component a --out @x", 2, &["--payload"]),
         (
             "--component a --payload @a --out @x",
             2,

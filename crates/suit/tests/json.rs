@@ -182,7 +182,8 @@ fn what_is_wrong_is_named_with_its_place() {
     let component = |field: &'static str, value: Value| {
         move |json: &mut Value| json["components"][0][field] = value.clone()
     };
-    let cases: [(&dyn Fn(&mut Value), &str); 15] = [
+    type Change<'c> = &'c dyn Fn(&mut Value);
+    let cases: [(Change<'_>, &str); 15] = [
         (
             &|json| json["manifest-version"] = json!(2),
             "manifest-version: is not 1",

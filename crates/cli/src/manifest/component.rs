@@ -125,6 +125,7 @@ impl Args for Components {
             .arg(
                 of_component(PAYLOAD, "FILE")
                     .value_parser(value_parser!(PathBuf))
+                    .required_unless_present_any(["domain", "from"])
                     .help("The file with the component's content, which the envelope carries"),
             )
             .arg(of_component(URI, "URI").help(
