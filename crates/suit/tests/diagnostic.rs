@@ -1,7 +1,8 @@
 //! Diagnostic notation, against what the drafts print for the same bytes.
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test that meets the unexpected fails"
 )]
 

@@ -1,6 +1,6 @@
 //! Manifests from JSON, against what the drafts publish for the same JSON.
 #![cfg(all(feature = "json", feature = "author"))]
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
