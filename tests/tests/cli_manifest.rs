@@ -6,7 +6,7 @@ use serde_json::Value;
 use tamarack_cose::{CryptoProvider, SecretKey, rustcrypto};
 use tamarack_suit::{
     Envelope, Identity, Manifest, MemoryDevice, NoFetch, Processor, Section, SequenceNumber,
-    SingleAuthority, Uuid,
+    Severed, SingleAuthority, Uuid,
     author::{ComponentBuilder, ManifestBuilder},
 };
 use tamarack_tests::system::{Finished, Keys, run};
@@ -310,11 +310,7 @@ fn parts_are_severed_before_signing_and_dropped_after() {
         .ok();
     let bytes = folder.read("a.suit");
     let envelope = Envelope::decode(&bytes).unwrap();
-    let names: Vec<_> = envelope
-        .severed()
-        .iter()
-        .map(|severed| severed.name())
-        .collect();
+    let names: Vec<_> = envelope.severed().iter().map(Severed::name).collect();
     assert_eq!(names, ["install", "text"]);
     folder
         .manifest("sever @a.suit --section payload-fetch")
