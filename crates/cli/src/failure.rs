@@ -7,6 +7,7 @@ use std::{fmt, path::Path};
 pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
+    code: u8,
 }
 
 impl Failure {
@@ -15,7 +16,23 @@ impl Failure {
         Self {
             message: message.into(),
             hint: None,
+            code: 1,
         }
+    }
+
+    /// The result has been printed, and its exit code is 1: nothing is left to say.
+    pub(crate) fn told() -> Self {
+        Self::new("")
+    }
+
+    /// Another exit code than 1.
+    pub(crate) fn code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.code
     }
 
     /// A failure about a file.

@@ -44,6 +44,40 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     fs::write(path, bytes).map_err(|error| write_fault(path, &error))
 }
 
+/// Writes a file that is not there yet, or to standard output for `-`.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return write(path, bytes);
+    }
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path);
+    let mut file = file.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => in_the_way(path),
+        _ => write_fault(path, &error),
+    })?;
+    file.write_all(bytes)
+        .map_err(|error| Failure::file(path, explain(&error)))
+}
+
+/// Fails if there is anything at a path, even a link that leads nowhere.
+pub(crate) fn refuse_existing(path: &Path) -> Result<(), Failure> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(in_the_way(path)),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Makes a folder and those around it, if they are not there.
+pub(crate) fn make_folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|error| Failure::file(path, explain(&error)))
+}
+
+fn in_the_way(path: &Path) -> Failure {
+    Failure::file(path, "the file exists").hint("it is not overwritten; choose another place")
+}
+
 /// A failure to write, in which a missing folder is called that.
 fn write_fault(path: &Path, error: &io::Error) -> Failure {
     match error.kind() {

@@ -2,7 +2,7 @@
 //!
 //! Each subcommand is a module with its arguments and a `run`. Results go to standard output, for people or
 //! with `--json` for programs; everything else goes to standard error. Exit codes: 0 done, 1 failed,
-//! 2 wrong usage.
+//! 2 wrong usage; `manifest diff` says with 1 that there is a difference, and with 2 that it failed.
 
 mod admin;
 mod app;
@@ -67,7 +67,7 @@ enum Command {
     /// Make keys and show them.
     #[command(subcommand)]
     Key(key::Command),
-    /// Make, sign, read and verify SUIT manifests.
+    /// Make, sign, read, verify, compare and take apart SUIT manifests.
     #[command(subcommand)]
     Manifest(manifest::Command),
     /// Read TEEP messages.
@@ -97,8 +97,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output.failure(&failure);
-            ExitCode::FAILURE
+            if !failure.message().is_empty() {
+                output.failure(&failure);
+            }
+            ExitCode::from(failure.exit_code())
         }
     }
 }

@@ -48,7 +48,9 @@ impl SuitDigest {
         Self::copied(DigestAlgorithm::Sha256.cose_id(), &crypto.sha256(data))
     }
 
-    pub(crate) fn of(crypto: &CryptoProvider, algorithm: DigestAlgorithm, data: &[u8]) -> Self {
+    /// The digest of `data` by an algorithm.
+    #[must_use]
+    pub fn of(crypto: &CryptoProvider, algorithm: DigestAlgorithm, data: &[u8]) -> Self {
         let mut context = crypto.digests.start(algorithm);
         context.update(data);
         Self::finished(algorithm, context.finish())

@@ -26,8 +26,9 @@ impl Manifest<'_> {
             .collect()
     }
 
-    /// The parameters that any command sets for a component, in the order of the sequences.
-    fn parameters_of(&self, index: u64) -> Vec<&Parameters<'_>> {
+    /// The parameters that any command sets for the component at `index`, in the order of the sequences.
+    #[must_use]
+    pub fn parameters_of(&self, index: u64) -> Vec<&Parameters<'_>> {
         let mut found = Vec::new();
         for sequence in self.sequences() {
             // Every sequence starts at the first component.

@@ -84,7 +84,7 @@
 //! # Features
 //!
 //! - `author` (default): [`author`] and name-based identifiers.
-//! - `json` (default): descriptions as JSON.
+//! - `json` (default): descriptions as JSON and, with `author`, manifests from JSON (`author::json`).
 //! - `directory` (default): [`directory`] on the files of the operating system.
 //! - `std` (default): nothing of its own; passed on to dependencies.
 //!

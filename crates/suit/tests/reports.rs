@@ -221,7 +221,7 @@ fn descriptions() {
         "- provider/app/ta",
         "uri: #ta",
         "- fetch  (policy 15, offset",
-        "- #ta  (bytes 7)",
+        "- #ta  (bytes 7, for provider/app/ta, digest-matches yes)",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }

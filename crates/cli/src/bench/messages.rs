@@ -18,7 +18,7 @@ use tamarack_teep::{
 
 use crate::{
     failure::Failure,
-    manifest::{Applies, Content, Draft},
+    manifest::{Applies, Draft},
     output::{Output, table},
 };
 
@@ -114,9 +114,8 @@ fn measure(crypto: &CryptoProvider, budget: Duration) -> Result<Vec<Figure>, Fai
     let component: ComponentId = "bench/data".parse().map_err(failure)?;
     let draft = Draft {
         component,
-        content: Content::Integrated(payload.clone()),
+        payload: payload.clone(),
         sequence_number: 1,
-        manifest_id: None,
         applies: Applies::default(),
         dependencies: Vec::new(),
     };

@@ -19,7 +19,7 @@ use crate::{
     block_on,
     failure::Failure,
     files, http,
-    manifest::{Applies, Content, Draft},
+    manifest::{Applies, Draft},
     output::Output,
     processes::Process,
 };
@@ -221,9 +221,8 @@ async fn deploy(
         .map_err(|error| Failure::new(format!("bench/data: {error}")))?;
     let draft = Draft {
         component: component.clone(),
-        content: Content::Integrated(payload.clone()),
+        payload: payload.clone(),
         sequence_number: 1,
-        manifest_id: None,
         applies: Applies::default(),
         dependencies: Vec::new(),
     };

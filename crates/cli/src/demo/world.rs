@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     files,
     key_file::{self, KeyFormat},
-    manifest::{Applies, Content, Draft},
+    manifest::{Applies, Draft},
     processes::{self, Process, path_text},
 };
 
@@ -184,9 +184,8 @@ impl World {
             .map_err(|error| Failure::new(format!("{component}: {error}")))?;
         let draft = Draft {
             component,
-            content: Content::Integrated(payload.to_vec()),
+            payload: payload.to_vec(),
             sequence_number: number,
-            manifest_id: None,
             applies: Applies::parse(Some(VENDOR), Some(CLASS)),
             dependencies,
         };

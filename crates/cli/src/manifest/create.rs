@@ -1,15 +1,19 @@
 use std::path::{Path, PathBuf};
 
-use clap::{Args, value_parser};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 use tamarack_agent::{Quota, SecurityDomain};
-use tamarack_cose::{CryptoProvider, aws_lc};
+use tamarack_cose::{CryptoProvider, DigestAlgorithm, aws_lc};
 use tamarack_suit::{
-    ComponentId, SequenceNumber, SuitDigest, Uuid,
-    author::{ComponentBuilder, DependencyBuilder, ManifestBuilder},
+    ComponentId, LanguageText, SequenceNumber, Text, Uuid, Version,
+    author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, json::Input},
 };
 
-use super::decode;
+use super::{
+    component::Components,
+    decode,
+    part::{Part, sever},
+};
 use crate::{
     failure::Failure,
     files,
@@ -17,80 +21,152 @@ use crate::{
     output::Output,
 };
 
-/// Make a manifest for a trusted application, for data, or for a security domain.
+/// Make a manifest for a trusted application, for firmware, for data, or for a security domain.
 ///
-/// A trusted application or data:
+/// A trusted application or data, carried in the envelope:
 ///   tamarack manifest create --component acme/hello --payload hello.wasm --sequence-number 1
 ///     --vendor tamarack.example --class software-tee --key acme.pem --out hello.suit
+///
+/// Two components, one of them fetched by the devices:
+///   tamarack manifest create -n 3 --vendor acme.example --class lamp
+///     --component acme/app --payload app.bin --uri https://acme.example/app.bin
+///     --component acme/config --payload config.json
+///     --version 1.4.0 --description 'Brighter.' --sever install,text --key acme.pem -o lamp.suit
+///
+/// From JSON, as in the examples of draft-ietf-suit-manifest:
+///   tamarack manifest create --from example.json --payload-dir images --key acme.pem -o lamp.suit
 ///
 /// A security domain, which gives a provider a part of the TEE:
 ///   tamarack manifest create --domain acme --prefix acme --owner acme-public.pem
 ///     --sequence-number 1 --key administrator.pem --out acme-domain.suit
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, disable_version_flag = true)]
 pub(crate) struct Create {
-    /// The identifier of the component to install: segments joined by `/`, such as acme/hello.
+    #[command(flatten)]
+    components: Components,
+
+    /// Read what to install from this JSON instead of from options, `-` for standard input.
+    #[arg(long, value_name = "FILE", help_heading = "From JSON")]
+    from: Option<PathBuf>,
+    /// Where the files are that the JSON names; the folder of the JSON by default.
     #[arg(
         long,
-        value_name = "ID",
-        required_unless_present = "domain",
-        conflicts_with = "domain"
+        value_name = "DIR",
+        requires = "from",
+        help_heading = "From JSON"
     )]
-    component: Option<ComponentId>,
-    /// The file with the component's content.
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "domain",
-        conflicts_with = "domain"
-    )]
-    payload: Option<PathBuf>,
-    /// Have devices fetch the content from here instead of carrying it in the envelope.
-    #[arg(long, value_name = "URI", conflicts_with = "domain")]
-    uri: Option<String>,
+    payload_dir: Option<PathBuf>,
 
     /// The name of the security domain to create.
-    #[arg(long, value_name = "NAME")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "from",
+        help_heading = "Security domain"
+    )]
     domain: Option<String>,
     /// The prefix of the component identifiers that the domain owns.
     #[arg(
         long,
         value_name = "ID",
         requires = "domain",
-        required_if_eq("domain", "")
+        required_if_eq("domain", ""),
+        help_heading = "Security domain"
     )]
     prefix: Option<ComponentId>,
     /// A public key whose holder may sign for the domain. May be given several times.
-    #[arg(long, value_name = "FILE", requires = "domain")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "domain",
+        help_heading = "Security domain"
+    )]
     owner: Vec<PathBuf>,
     /// Bytes that the domain's components and their data may take.
-    #[arg(long, value_name = "BYTES", requires = "domain")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        requires = "domain",
+        help_heading = "Security domain"
+    )]
     quota_bytes: Option<u64>,
     /// Trusted applications that the domain may hold.
-    #[arg(long, value_name = "COUNT", requires = "domain")]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        requires = "domain",
+        help_heading = "Security domain"
+    )]
     quota_applications: Option<u64>,
     /// Bytes of memory that a session may use.
-    #[arg(long, value_name = "BYTES", requires = "domain")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        requires = "domain",
+        help_heading = "Security domain"
+    )]
     quota_memory: Option<u64>,
     /// Fuel that a command may use, about one unit for each instruction.
-    #[arg(long, value_name = "FUEL", requires = "domain")]
+    #[arg(
+        long,
+        value_name = "FUEL",
+        requires = "domain",
+        help_heading = "Security domain"
+    )]
     quota_fuel: Option<u64>,
 
     /// The manifest's number; it must rise from release to release.
-    #[arg(long, short = 'n', value_name = "NUMBER", value_parser = value_parser!(u64))]
-    sequence_number: u64,
-    /// The manifest's own identifier; the component's with `suit` after it by default.
-    #[arg(long, value_name = "ID")]
+    #[arg(
+        long,
+        short = 'n',
+        value_name = "NUMBER",
+        required_unless_present = "from",
+        conflicts_with = "from"
+    )]
+    sequence_number: Option<u64>,
+    /// The manifest's own identifier; the first component's with `suit` after it by default.
+    #[arg(long, value_name = "ID", conflicts_with = "from")]
     manifest_id: Option<ComponentId>,
     /// Only for devices of this vendor: a domain name, or a UUID.
-    #[arg(long, value_name = "VENDOR")]
+    #[arg(long, value_name = "VENDOR", conflicts_with = "from")]
     vendor: Option<String>,
     /// Only for devices of this class: a name within the vendor's, or a UUID.
     #[arg(long, value_name = "CLASS", requires = "vendor")]
     class: Option<String>,
+    /// Have the component with this identifier started by the invocation procedure.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["from", "domain"])]
+    invoke: Option<ComponentId>,
     /// A manifest that must be installed for this one to make sense. May be given several times.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
     depends_on: Vec<PathBuf>,
+    /// The version of what is installed, such as 1.2.3 or 1.3-beta.1.
+    #[arg(
+        long = "version",
+        value_name = "VERSION",
+        value_parser = version,
+        conflicts_with = "from"
+    )]
+    set_version: Option<Version>,
+    /// Where the manifest can be had.
+    #[arg(long, value_name = "URI", conflicts_with = "from")]
+    reference_uri: Option<String>,
+    /// What the manifest is for, in words.
+    #[arg(long, value_name = "TEXT", conflicts_with = "from")]
+    description: Option<String>,
+    /// The language of the description, as a language tag.
+    #[arg(
+        long,
+        value_name = "TAG",
+        requires = "description",
+        default_value = "en"
+    )]
+    language: String,
+    /// Move these sections, or `text`, out of the manifest into the envelope, where they can be dropped later.
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    sever: Vec<Part>,
+    /// How digests are made: of payloads, and of the manifest.
+    #[arg(long, value_enum, default_value = "sha256", value_name = "ALGORITHM")]
+    digest: Digest,
     /// Sign with this private key at once. Without it the envelope is for `tamarack manifest sign`.
     #[arg(long, short, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -99,12 +175,22 @@ pub(crate) struct Create {
     out: PathBuf,
 }
 
-/// What a manifest installs.
-pub(crate) enum Content {
-    /// Carried in the envelope.
-    Integrated(Vec<u8>),
-    /// Fetched from a URI.
-    Fetched { uri: String, payload: Vec<u8> },
+/// A digest algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Digest {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl From<Digest> for DigestAlgorithm {
+    fn from(digest: Digest) -> Self {
+        match digest {
+            Digest::Sha256 => Self::Sha256,
+            Digest::Sha384 => Self::Sha384,
+            Digest::Sha512 => Self::Sha512,
+        }
+    }
 }
 
 /// Which devices a manifest is for.
@@ -112,55 +198,6 @@ pub(crate) enum Content {
 pub(crate) struct Applies {
     pub(crate) vendor: Option<Uuid>,
     pub(crate) class: Option<Uuid>,
-}
-
-/// A manifest of one component, to be signed.
-pub(crate) struct Draft {
-    pub(crate) component: ComponentId,
-    pub(crate) content: Content,
-    pub(crate) sequence_number: u64,
-    pub(crate) manifest_id: Option<ComponentId>,
-    pub(crate) applies: Applies,
-    pub(crate) dependencies: Vec<DependencyBuilder>,
-}
-
-impl Draft {
-    /// Builds the manifest.
-    pub(crate) fn build(
-        self,
-        crypto: &CryptoProvider,
-    ) -> Result<tamarack_suit::author::Draft, Failure> {
-        let fault = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
-        let manifest_id = match self.manifest_id {
-            Some(id) => id,
-            None => self
-                .component
-                .clone()
-                .joined(b"suit")
-                .map_err(|e| fault(&e))?,
-        };
-        let mut component = ComponentBuilder::new(self.component);
-        if let Some(vendor) = self.applies.vendor {
-            component = component.vendor(vendor);
-        }
-        if let Some(class) = self.applies.class {
-            component = component.class(class);
-        }
-        component = match self.content {
-            Content::Integrated(payload) => component.integrated(crypto, "#payload", payload),
-            Content::Fetched { uri, payload } => {
-                let digest = SuitDigest::sha256(crypto, &payload);
-                component.uri(uri, digest, payload.len() as u64)
-            }
-        };
-        let mut builder = ManifestBuilder::new(SequenceNumber(self.sequence_number))
-            .manifest_id(manifest_id)
-            .component(component);
-        for dependency in self.dependencies {
-            builder = builder.dependency(dependency);
-        }
-        builder.build().map_err(|error| fault(&error))
-    }
 }
 
 impl Applies {
@@ -173,29 +210,76 @@ impl Applies {
             .map(|(vendor, text)| uuid(text).unwrap_or_else(|| vendor.class(text)));
         Self { vendor, class }
     }
+
+    /// Makes a component for these devices.
+    pub(super) fn to(self, mut component: ComponentBuilder) -> ComponentBuilder {
+        if let Some(vendor) = self.vendor {
+            component = component.vendor(vendor);
+        }
+        if let Some(class) = self.class {
+            component = component.class(class);
+        }
+        component
+    }
+}
+
+/// The identifier that a manifest gets from its first component.
+pub(super) fn own_identifier(first: ComponentId) -> Result<ComponentId, Failure> {
+    first
+        .joined(b"suit")
+        .map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Reads a version: numbers with dots, and perhaps `-alpha`, `-beta` or `-rc` with more numbers.
+// req: SUIT-UPD-018, SUIT-UPD-019
+fn version(text: &str) -> Result<Version, String> {
+    const FORM: &str = "a version is 1 to 3 numbers, and perhaps -alpha, -beta or -rc with more numbers, as in 1.2.3 or 1.3-rc.1";
+    let numbers = |text: &str| {
+        text.split('.')
+            .map(|part| part.parse::<u32>().map(i64::from))
+            .collect::<Result<Vec<i64>, _>>()
+            .map_err(|_| FORM)
+    };
+    let (release, rest) = match text.split_once('-') {
+        Some((release, rest)) => (release, Some(rest)),
+        None => (text, None),
+    };
+    let mut version = numbers(release)?;
+    if version.len() > 3 {
+        return Err(FORM.into());
+    }
+    if let Some(rest) = rest {
+        let (class, more) = match rest.split_once('.') {
+            Some((class, more)) => (class, Some(more)),
+            None => (rest, None),
+        };
+        version.push(match class {
+            "rc" => -1,
+            "beta" => -2,
+            "alpha" => -3,
+            _ => return Err(FORM.into()),
+        });
+        if let Some(more) = more {
+            version.extend(numbers(more)?);
+        }
+    }
+    if version.len() > 16 {
+        return Err(FORM.into());
+    }
+    Ok(Version(version))
 }
 
 impl Create {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         let crypto = aws_lc::provider();
-        let (component, content) = match &self.domain {
-            Some(name) => self.domain_content(name, &crypto)?,
-            None => self.component_content()?,
+        let draft = match &self.from {
+            Some(path) => self.read_json(path, &crypto)?,
+            None => self.read_options(&crypto)?,
         };
-        let dependency = |path: &PathBuf| dependency(path);
-        let draft = Draft {
-            component: component.clone(),
-            content,
-            sequence_number: self.sequence_number,
-            manifest_id: self.manifest_id,
-            applies: Applies::parse(self.vendor.as_deref(), self.class.as_deref()),
-            dependencies: self
-                .depends_on
-                .iter()
-                .map(dependency)
-                .collect::<Result<_, _>>()?,
+        let mut draft = draft.with_digest_algorithm(self.digest.into());
+        for part in &self.sever {
+            draft = sever(draft, *part, &crypto)?;
         }
-        .build(&crypto)?;
         let (envelope, signed_by) = match &self.key {
             Some(path) => {
                 let key = read_secret(path, &crypto)?;
@@ -206,22 +290,29 @@ impl Create {
             None => (draft.encode_unsigned(&crypto), None),
         };
         files::write(&self.out, &envelope)?;
-        let manifest = draft.manifest().placement().to_string();
+        let made = draft.manifest();
+        let manifest = made.placement().to_string();
+        let components = made.common.components.iter().map(ToString::to_string);
+        let components: Vec<String> = components.collect();
         let value = json!({
             "file": self.out,
             "manifest": manifest,
-            "component": component.to_string(),
-            "sequence_number": self.sequence_number,
+            "component": components.first(),
+            "components": components,
+            "sequence_number": made.sequence_number.0,
             "digest": draft.digest(&crypto).to_string(),
             "signed_by": signed_by,
             "bytes": envelope.len(),
         });
+        if self.out == Path::new("-") {
+            return Ok(());
+        }
         output.result(&value, || {
             let signed = match &signed_by {
                 Some(id) => format!("signed by {id}"),
                 None => "not signed yet".into(),
             };
-            let number = self.sequence_number;
+            let number = made.sequence_number;
             format!(
                 "{}: manifest {manifest}, number {number}, {signed}",
                 self.out.display()
@@ -230,29 +321,83 @@ impl Create {
         Ok(())
     }
 
-    fn component_content(&self) -> Result<(ComponentId, Content), Failure> {
-        // clap lets nothing through without both.
-        let (Some(component), Some(path)) = (&self.component, &self.payload) else {
-            return Err(Failure::new(
-                "--component and --payload, or --domain, are needed",
-            ));
+    fn read_json(&self, path: &Path, crypto: &CryptoProvider) -> Result<Draft, Failure> {
+        let fault = |error: &dyn std::fmt::Display| Failure::file(path, error);
+        let input = Input::parse(&files::read_text(path)?).map_err(|error| {
+            fault(&error).hint("the fields are those of the examples in draft-ietf-suit-manifest; docs/manifests.md lists them")
+        })?;
+        let folder = match &self.payload_dir {
+            Some(folder) => folder.as_path(),
+            None => path.parent().unwrap_or(Path::new(".")),
         };
-        let payload = files::read(path)?;
-        let content = match &self.uri {
-            Some(uri) => Content::Fetched {
-                uri: uri.clone(),
-                payload,
-            },
-            None => Content::Integrated(payload),
+        let mut payload = |name: &str| {
+            let read = files::read(&folder.join(name));
+            read.map_err(|failure| failure.message().to_owned())
         };
-        Ok((component.clone(), content))
+        input
+            .draft(crypto, &mut payload)
+            .map_err(|error| fault(&error))
     }
 
-    fn domain_content(
+    fn read_options(&self, crypto: &CryptoProvider) -> Result<Draft, Failure> {
+        let applies = Applies::parse(self.vendor.as_deref(), self.class.as_deref());
+        let mut components = match &self.domain {
+            Some(name) => {
+                let (id, descriptor) = self.security_domain(name, crypto)?;
+                let component = applies.to(ComponentBuilder::new(id.clone()));
+                vec![(id, component.integrated(crypto, "#payload", descriptor))]
+            }
+            None => self.components.build(applies, self.digest.into(), crypto)?,
+        };
+        if let Some(id) = &self.invoke {
+            let position = components.iter().position(|(known, _)| known == id);
+            let position = position.ok_or_else(|| {
+                Failure::new(format!("--invoke {id}: no --component has this identifier"))
+            })?;
+            let (id, component) = components.swap_remove(position);
+            components.insert(position, (id, component.invoke(None)));
+        }
+        let manifest_id = match (&self.manifest_id, components.first()) {
+            (Some(id), _) => id.clone(),
+            (None, Some((first, _))) => own_identifier(first.clone())?,
+            // clap lets nothing through without a component.
+            (None, None) => return Err(Failure::new("--component is needed")),
+        };
+        let number = SequenceNumber(self.sequence_number.unwrap_or_default());
+        let mut builder = ManifestBuilder::new(number).manifest_id(manifest_id);
+        if let Some(version) = &self.set_version {
+            builder = builder.version(version.0.clone());
+        }
+        if let Some(uri) = &self.reference_uri {
+            builder = builder.reference_uri(uri.clone());
+        }
+        if let Some(description) = &self.description {
+            const MANIFEST_DESCRIPTION: i64 = 1;
+            let text = LanguageText {
+                manifest: vec![(MANIFEST_DESCRIPTION, description.clone().into())],
+                components: Vec::new(),
+            };
+            builder = builder.text(Text {
+                languages: vec![(self.language.clone().into(), text)],
+            });
+        }
+        for (_, component) in components {
+            builder = builder.component(component);
+        }
+        for path in &self.depends_on {
+            builder = builder.dependency(dependency(path)?);
+        }
+        builder
+            .build()
+            .map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// The component that describes a security domain, and its content.
+    fn security_domain(
         &self,
         name: &str,
         crypto: &CryptoProvider,
-    ) -> Result<(ComponentId, Content), Failure> {
+    ) -> Result<(ComponentId, Vec<u8>), Failure> {
         let component = SecurityDomain::component_id(name)
             .ok_or_else(|| Failure::new(format!("--domain {name:?}: a name has 1 to 64 bytes")))?;
         let prefix = self.prefix.clone().ok_or_else(|| {
@@ -278,11 +423,36 @@ impl Create {
         let descriptor = domain.encode();
         // The device would refuse it; better to hear so here.
         SecurityDomain::decode(&descriptor).map_err(|error| Failure::new(error.to_string()))?;
-        Ok((component, Content::Integrated(descriptor)))
+        Ok((component, descriptor))
     }
 }
 
 fn dependency(path: &Path) -> Result<DependencyBuilder, Failure> {
     let bytes = files::read(path)?;
     DependencyBuilder::of(&decode(path, &bytes)?).map_err(|error| Failure::file(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // req: SUIT-UPD-018, SUIT-UPD-019
+    #[test]
+    fn versions_are_read_as_they_are_shown() {
+        for text in [
+            "1",
+            "1.2.3",
+            "0.0.0",
+            "1.2-rc",
+            "1.2.3-beta.4",
+            "2-alpha.1.2",
+        ] {
+            assert_eq!(version(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "", "1.", "1.2.3.4", "v1", "1.-2", "1-dev", "1-rc.x", "-rc", "1.2-rc-1",
+        ] {
+            assert!(version(text).is_err(), "{text}");
+        }
+    }
 }

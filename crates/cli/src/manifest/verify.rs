@@ -1,61 +1,264 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
-use tamarack_cose::aws_lc;
+use serde_json::{Value, json};
+use tamarack_cose::{CryptoProvider, PublicKey, Signed, aws_lc};
+use tamarack_suit::{
+    Envelope,
+    explain::{self, Tree},
+};
 
 use super::decode;
 use crate::{
     failure::Failure,
     files,
-    key_file::read_public,
-    output::{GOOD, Output},
+    key_file::read_publics,
+    output::{BAD, DIM, GOOD, Output},
 };
 
-/// Check who signed a manifest.
+/// Check who signed a manifest, and that what the envelope carries is what the manifest promises.
+///
+///   tamarack manifest verify hello.suit --key acme.pub.pem
+///   tamarack manifest verify hello.suit --key acme.pub.pem --key auditor.pub.pem --all
+///
+/// Says of each signature by whose key it is, and compares the digests of the manifest, of severed parts
+/// and of payloads. Exit code 0 if all of that holds and enough of the keys have signed, 1 if not.
 #[derive(Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Verify {
     /// The envelope, `-` for standard input.
     file: PathBuf,
-    /// A public key that is trusted to sign. May be given several times; one must have signed.
+    /// A file with public keys that are trusted to sign. May be given several times; one key must have signed.
     #[arg(long, short, value_name = "FILE", required = true)]
     key: Vec<PathBuf>,
+    /// How many of the keys must have signed.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    at_least: u32,
+    /// All of the keys must have signed.
+    #[arg(long, conflicts_with = "at_least")]
+    all: bool,
+}
+
+/// A key and the file it is from.
+struct Trusted<'p> {
+    path: &'p Path,
+    key: PublicKey,
+}
+
+/// Something that was looked at, and whether it holds; `None` where nothing can be said.
+struct Check {
+    what: String,
+    holds: Option<bool>,
+    why: String,
 }
 
 impl Verify {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         let crypto = aws_lc::provider();
-        let keys = self.key.iter().map(|path| read_public(path, &crypto));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        let bytes = files::read(&self.file)?;
-        let envelope = decode(&self.file, &bytes)?
-            .authenticate(&crypto, &keys)
-            .map_err(|error| Failure::file(&self.file, error))?;
-        if let Some(component) = envelope.spoiled_payload(&crypto) {
-            let text = format!("the payload for {component} is not what the manifest promises");
-            return Err(Failure::file(&self.file, text));
+        let trusted = self.trusted(&crypto)?;
+        let needed = match self.all {
+            true => trusted.len(),
+            false => usize::try_from(self.at_least).unwrap_or(usize::MAX),
+        };
+        if needed > trusted.len() {
+            let given = trusted.len();
+            let text = format!("--at-least {needed}: only {given} different keys are given");
+            return Err(Failure::new(text));
         }
-        let manifest = envelope.manifest();
-        let signers: Vec<String> = envelope
-            .signers()
+        let bytes = files::read(&self.file)?;
+        let envelope = decode(&self.file, &bytes)?;
+        let keys: Vec<PublicKey> = trusted.iter().map(|trusted| trusted.key).collect();
+        let authenticated = envelope.authenticate(&crypto, &keys);
+        let signatures = signatures(&envelope, &trusted, &crypto);
+        let carried = carried(&envelope, &crypto);
+
+        let signers = match &authenticated {
+            Ok(authenticated) => authenticated.signers(),
+            Err(_) => &[],
+        };
+        let trouble = match &authenticated {
+            Err(error) => Some(error.to_string()),
+            Ok(_) if signers.len() < needed => {
+                let given = trusted.len();
+                let signed = signers.len();
+                Some(format!(
+                    "{signed} of {given} keys have signed; {needed} are needed"
+                ))
+            }
+            Ok(_) => {
+                let spoiled = carried.iter().find(|check| check.holds == Some(false));
+                spoiled.map(|check| format!("{}: {}", check.what, check.why))
+            }
+        };
+        let manifest = envelope.unverified_manifest().ok();
+        let identifier = manifest.as_ref().map(|m| m.placement().to_string());
+        let number = manifest.as_ref().map(|m| m.sequence_number.0);
+        let ids: Vec<String> = signers
             .iter()
             .map(|key| key.key_id(&crypto).to_hex())
             .collect();
+        let checks = || signatures.iter().chain(&carried);
         let value = json!({
-            "verified": true,
-            "manifest": manifest.placement().to_string(),
-            "sequence_number": manifest.sequence_number.0,
-            "digest": envelope.digest().to_string(),
-            "signers": signers,
+            "verified": trouble.is_none(),
+            "manifest": identifier,
+            "sequence_number": number,
+            "digest": envelope.claimed_digest().to_string(),
+            "signers": ids,
+            "needed": needed,
+            "signatures": signatures.iter().map(Check::to_json).collect::<Vec<_>>(),
+            "carried": carried.iter().map(Check::to_json).collect::<Vec<_>>(),
         });
         output.result(&value, || {
-            let number = manifest.sequence_number;
-            format!(
-                "{GOOD}verified{GOOD:#}: manifest {}, number {number}, signed by {}",
-                manifest.placement(),
-                signers.join(", ")
-            )
+            let width = checks().map(|check| check.what.chars().count()).max();
+            let width = width.unwrap_or(0);
+            let mut lines: Vec<String> = checks().map(|check| check.line(width)).collect();
+            if trouble.is_none() {
+                lines.push(format!(
+                    "{GOOD}verified{GOOD:#}: manifest {}, number {}, signed by {}",
+                    identifier.unwrap_or_default(),
+                    number.unwrap_or_default(),
+                    ids.join(", ")
+                ));
+            }
+            lines.join("\n")
         });
-        Ok(())
+        match trouble {
+            None => Ok(()),
+            Some(trouble) => Err(Failure::file(&self.file, trouble)),
+        }
+    }
+
+    fn trusted(&self, crypto: &CryptoProvider) -> Result<Vec<Trusted<'_>>, Failure> {
+        let mut trusted: Vec<Trusted<'_>> = Vec::new();
+        for path in &self.key {
+            for key in read_publics(path, crypto)? {
+                if trusted.iter().all(|known| known.key != key) {
+                    trusted.push(Trusted { path, key });
+                }
+            }
+        }
+        Ok(trusted)
+    }
+}
+
+/// What each authentication block is worth with the keys that are trusted.
+fn signatures(
+    envelope: &Envelope<'_>,
+    trusted: &[Trusted<'_>],
+    crypto: &CryptoProvider,
+) -> Vec<Check> {
+    let payload = envelope.digest_bytes();
+    let digest_matches = envelope
+        .claimed_digest()
+        .matches(crypto, envelope.manifest_item());
+    let mut checks = vec![Check {
+        what: "manifest".into(),
+        holds: Some(digest_matches == Ok(true)),
+        why: match digest_matches {
+            Ok(true) => format!("has its digest {}", envelope.claimed_digest()),
+            Ok(false) => "is not the one that the signatures are about".into(),
+            Err(error) => error.to_string(),
+        },
+    }];
+    let described = explain::describe(envelope, None);
+    let described = described.get("signatures").map_or(&[][..], Tree::items);
+    let blocks = envelope.authentication_blocks().iter().zip(described);
+    for (position, (block, names)) in blocks.enumerate() {
+        let algorithm = names.word("algorithm");
+        let algorithm = algorithm.unwrap_or_else(|| "several algorithms".into());
+        let what = format!("signature {}", position + 1);
+        let Ok(signed) = Signed::decode(block) else {
+            let why = match names.word("structure") {
+                Some(name) => format!("{algorithm}, a {name}: not a signature, and not looked at"),
+                None => "not a signature".into(),
+            };
+            checks.push(Check {
+                what,
+                holds: None,
+                why,
+            });
+            continue;
+        };
+        let by: Vec<&Trusted<'_>> = trusted
+            .iter()
+            .filter(|trusted| {
+                let keys = std::slice::from_ref(&trusted.key);
+                signed.verify(crypto, keys, Some(payload)).is_ok()
+            })
+            .collect();
+        let named = trusted.iter().find(|trusted| {
+            let id = trusted.key.key_id(crypto);
+            let mut headers = signed.signatures().into_iter();
+            headers.any(|headers| headers.key_id() == Some(id.as_bytes()))
+        });
+        let paths: Vec<String> = by.iter().map(|t| t.path.display().to_string()).collect();
+        checks.push(match (by.is_empty(), named) {
+            (false, _) => Check {
+                what,
+                holds: Some(true),
+                why: format!("{algorithm}, by {}", paths.join(" and ")),
+            },
+            (true, Some(named)) => Check {
+                what,
+                holds: Some(false),
+                why: format!(
+                    "{algorithm}, names {} and is not by it",
+                    named.path.display()
+                ),
+            },
+            (true, None) => Check {
+                what,
+                holds: None,
+                why: match names.word("key-id") {
+                    Some(id) => format!("{algorithm}, by none of the keys; names key {id}"),
+                    None => format!("{algorithm}, by none of the keys"),
+                },
+            },
+        });
+    }
+    checks
+}
+
+/// What the envelope carries besides the manifest, against the digests in the manifest.
+// req: SUIT-SEV-006, SUIT-SEV-007, SUIT-SEV-016
+fn carried(envelope: &Envelope<'_>, crypto: &CryptoProvider) -> Vec<Check> {
+    let described = explain::describe(envelope, Some(crypto));
+    let list = |name| described.get(name).map_or(&[][..], Tree::items).iter();
+    let check = |what: String, item: &Tree, unused: &str| {
+        let holds = item.flag("digest-matches");
+        let why = match holds {
+            Some(true) => {
+                let bytes = item.word("bytes").unwrap_or_default();
+                format!("has its digest ({bytes} bytes)")
+            }
+            Some(false) => "does not have the digest that the manifest promises".into(),
+            None => unused.into(),
+        };
+        Check { what, holds, why }
+    };
+    let severed = list("severed").map(|item| {
+        let what = format!("severed {}", item.word("element").unwrap_or_default());
+        let unused = "the manifest does not refer to it: nobody looks at it";
+        check(what, item, unused)
+    });
+    let integrated = list("integrated").map(|item| {
+        let what = format!("payload {}", item.word("key").unwrap_or_default());
+        check(what, item, "the manifest sets no digest for it")
+    });
+    severed.chain(integrated).collect()
+}
+
+impl Check {
+    fn to_json(&self) -> Value {
+        json!({ "what": self.what, "holds": self.holds, "why": self.why })
+    }
+
+    fn line(&self, width: usize) -> String {
+        let mark = match self.holds {
+            Some(true) => format!("{GOOD}✓{GOOD:#}"),
+            Some(false) => format!("{BAD}✗{BAD:#}"),
+            None => format!("{DIM}?{DIM:#}"),
+        };
+        format!("{mark} {:width$}  {DIM}{}{DIM:#}", self.what, self.why)
     }
 }

@@ -2,7 +2,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::{BuildError, ComponentBuilder, DependencyBuilder, Draft};
 use crate::{
-    ComponentId, Limits, SequenceNumber,
+    ComponentId, SequenceNumber,
     codec::{
         Command, Common, Dependency, IndexArgument, Manifest, Section, Sequence, Severable, Text,
         Version,
@@ -126,7 +126,7 @@ impl ManifestBuilder {
                 manifest.set_section(section, Severable::Inline(sequence));
             }
         }
-        let components = self.components.iter().filter_map(ComponentBuilder::payload);
+        let components = self.components.iter().flat_map(ComponentBuilder::payloads);
         let dependencies = self
             .dependencies
             .iter()
@@ -140,14 +140,10 @@ impl ManifestBuilder {
             keys.push(key);
             integrated.push((key, payload));
         }
-        // What is signed is what a Recipient will read; that also fixes the offsets of nested commands.
-        let encoded = manifest.encode();
-        let manifest = Manifest::decode(&encoded, &Limits::default())?.into_owned();
-        Ok(integrated
-            .into_iter()
-            .fold(Draft::new(manifest), |draft, (key, payload)| {
-                draft.with_integrated(key.clone(), payload.clone())
-            }))
+        let draft = Draft::checked(&manifest)?;
+        Ok(integrated.into_iter().fold(draft, |draft, (key, payload)| {
+            draft.with_integrated(key.clone(), payload.clone())
+        }))
     }
 
     fn refuse_duplicate_identifiers(&self) -> Result<(), BuildError> {

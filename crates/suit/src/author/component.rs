@@ -15,6 +15,9 @@ pub struct ComponentBuilder {
     class: Option<Uuid>,
     image: Option<(SuitDigest, u64)>,
     source: Option<Source>,
+    slot: Option<u64>,
+    /// Images for other slots.
+    others: Vec<ComponentBuilder>,
     invoke: Option<Option<Vec<u8>>>,
 }
 
@@ -38,6 +41,8 @@ impl ComponentBuilder {
             class: None,
             image: None,
             source: None,
+            slot: None,
+            others: Vec::new(),
             invoke: None,
         }
     }
@@ -95,6 +100,21 @@ impl ComponentBuilder {
         self
     }
 
+    /// The slot that the image is for: the manifest applies to devices whose component has it.
+    #[must_use]
+    pub fn slot(mut self, slot: u64) -> Self {
+        self.slot = Some(slot);
+        self
+    }
+
+    /// Another image of the same component, for another slot. Of `other`, the slot, the image and the
+    /// source count; the identifier and the devices are this one's.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.others.push(other);
+        self
+    }
+
     /// The component is started by the invocation procedure, perhaps with arguments.
     #[must_use]
     pub fn invoke(mut self, arguments: Option<Vec<u8>>) -> Self {
@@ -102,12 +122,46 @@ impl ComponentBuilder {
         self
     }
 
-    /// The integrated payload, if there is one.
-    pub(super) fn payload(&self) -> Option<(&String, &Vec<u8>)> {
-        match &self.source {
+    /// The integrated payloads.
+    pub(super) fn payloads(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+        self.images().filter_map(|image| match &image.source {
             Some(Source::Integrated { key, payload }) => Some((key, payload)),
             _ => None,
+        })
+    }
+
+    /// This image and those for other slots.
+    fn images(&self) -> impl Iterator<Item = &Self> {
+        core::iter::once(self).chain(&self.others)
+    }
+
+    /// Sets parameters that depend on the slot, if there are any.
+    fn by_slot(
+        &self,
+        parameters: impl Fn(&Self) -> Vec<Parameter<'static>>,
+    ) -> Vec<Command<'static>> {
+        let mut alternatives = self.images().map(|image| {
+            let set = |list| Command::OverrideParameters(Parameters::from_list(list));
+            let parameters = parameters(image);
+            let slot = image.slot.iter().flat_map(|slot| {
+                [
+                    set(Vec::from([Parameter::ComponentSlot(*slot)])),
+                    checked(Condition::ComponentSlot),
+                ]
+            });
+            let own = (!parameters.is_empty()).then(|| set(parameters));
+            slot.chain(own).collect::<Vec<_>>()
+        });
+        if self.others.is_empty() {
+            return alternatives.next().unwrap_or_default();
         }
+        let alternatives = alternatives
+            .map(|commands| commands.into_iter().collect())
+            .collect();
+        Vec::from([Command::TryEach {
+            alternatives,
+            or_nothing: false,
+        }])
     }
 
     // req: SUIT-COM-006, SUIT-COM-011, SUIT-COM-019
@@ -122,13 +176,28 @@ impl ComponentBuilder {
             parameters.set(Parameter::ClassId(class));
             conditions.push(checked(Condition::ClassIdentifier));
         }
-        if let Some((digest, length)) = self.image {
-            parameters.set(Parameter::ImageDigest(digest));
-            parameters.set(Parameter::ImageSize(length));
-        }
+        let image = |component: &Self| {
+            let image = component.image.iter();
+            let parameters = image.flat_map(|(digest, length)| {
+                [
+                    Parameter::ImageDigest(*digest),
+                    Parameter::ImageSize(*length),
+                ]
+            });
+            parameters.collect::<Vec<_>>()
+        };
         let mut commands = Vec::new();
+        let by_slot = self.slot.is_some() || !self.others.is_empty();
+        if !by_slot {
+            for parameter in image(self) {
+                parameters.set(parameter);
+            }
+        }
         if !parameters.is_empty() {
             commands.push(Command::OverrideParameters(parameters));
+        }
+        if by_slot {
+            commands.extend(self.by_slot(image));
         }
         commands.extend(conditions);
         commands
@@ -136,20 +205,29 @@ impl ComponentBuilder {
 
     // req: SUIT-SEQ-006, SUIT-SEQ-008
     pub(super) fn install(&self) -> Vec<Command<'static>> {
-        let (parameter, action) = match &self.source {
+        let action = match &self.source {
             None => return Vec::new(),
-            Some(Source::Integrated { key: uri, .. } | Source::Uri(uri)) => {
-                (Parameter::Uri(Cow::Owned(uri.clone())), Action::Fetch)
-            }
-            Some(Source::Content(content)) => (
-                Parameter::Content(Cow::Owned(content.clone())),
-                Action::Write,
-            ),
+            Some(Source::Integrated { .. } | Source::Uri(_)) => Action::Fetch,
+            Some(Source::Content(_)) => Action::Write,
         };
-        let mut commands = Vec::from([
-            Command::OverrideParameters(Parameters::from_list([parameter])),
-            Command::Action(action, ReportingPolicy::ALL),
-        ]);
+        let source = |component: &Self| {
+            let source = component.source.iter();
+            let parameters = source.map(|source| match source {
+                Source::Integrated { key: uri, .. } | Source::Uri(uri) => {
+                    Parameter::Uri(Cow::Owned(uri.clone()))
+                }
+                Source::Content(content) => Parameter::Content(Cow::Owned(content.clone())),
+            });
+            parameters.collect::<Vec<_>>()
+        };
+        let mut commands = match self.others.is_empty() {
+            // The shared sequence has looked at the slot.
+            true => Vec::from([Command::OverrideParameters(Parameters::from_list(source(
+                self,
+            )))]),
+            false => self.by_slot(source),
+        };
+        commands.push(Command::Action(action, ReportingPolicy::ALL));
         commands.extend(self.validate());
         commands
     }

@@ -1,12 +1,14 @@
 use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::{
-    CryptoProvider, Error, KeyId, MacAlgorithm, MacKey, MacWrappingKey, Signer, cbor::Writer,
+    CryptoProvider, DigestAlgorithm, Error, KeyId, MacAlgorithm, MacKey, MacWrappingKey, Signer,
+    cbor::{DecodeError, Writer},
     mac_detached, mac0_detached, sign_detached, sign1_detached,
 };
 
+use super::BuildError;
 use crate::{
-    SuitDigest,
+    Limits, SuitDigest,
     codec::{Envelope, Manifest, Section, Sequence, Severable, TEXT},
 };
 
@@ -17,6 +19,8 @@ pub struct Draft {
     integrated: Vec<(String, Vec<u8>)>,
     /// Severed elements: label and content.
     severed: Vec<(i64, Vec<u8>)>,
+    /// How the digests of the manifest and of what is severed are made.
+    digest_algorithm: DigestAlgorithm,
 }
 
 impl Draft {
@@ -27,7 +31,45 @@ impl Draft {
             manifest,
             integrated: Vec::new(),
             severed: Vec::new(),
+            digest_algorithm: DigestAlgorithm::Sha256,
         }
+    }
+
+    /// A draft of what a Recipient will read of a manifest; that also fixes the offsets of nested commands.
+    pub(super) fn checked(manifest: &Manifest<'_>) -> Result<Self, BuildError> {
+        let encoded = manifest.encode();
+        let manifest = Manifest::decode(&encoded, &Limits::default())?;
+        Ok(Self::new(manifest.into_owned()))
+    }
+
+    /// A draft of what is in an envelope, to change it. Signatures are left behind: they are about the
+    /// manifest as it was.
+    ///
+    /// # Errors
+    ///
+    /// If the manifest does not decode.
+    pub fn of(envelope: &Envelope<'_>) -> Result<Self, DecodeError> {
+        let severed = envelope.severed().iter();
+        let integrated = envelope.integrated().iter();
+        let digest_algorithm = envelope.claimed_digest().algorithm();
+        Ok(Self {
+            manifest: envelope.unverified_manifest()?.into_owned(),
+            integrated: integrated
+                .map(|(key, payload)| (String::from(*key), payload.to_vec()))
+                .collect(),
+            severed: severed
+                .map(|severed| (severed.label, severed.content().to_vec()))
+                .collect(),
+            digest_algorithm: digest_algorithm.unwrap_or(DigestAlgorithm::Sha256),
+        })
+    }
+
+    /// Makes the digests of the manifest and of what is severed from here on with another algorithm than
+    /// SHA-256, which every Recipient has.
+    #[must_use]
+    pub fn with_digest_algorithm(mut self, algorithm: DigestAlgorithm) -> Self {
+        self.digest_algorithm = algorithm;
+        self
     }
 
     /// Adds an integrated payload or dependency, in place of one with the same key.
@@ -49,7 +91,7 @@ impl Draft {
     // req: SUIT-ENV-003
     #[must_use]
     pub fn digest(&self, crypto: &CryptoProvider) -> SuitDigest {
-        SuitDigest::sha256(crypto, &self.manifest_item())
+        SuitDigest::of(crypto, self.digest_algorithm, &self.manifest_item())
     }
 
     fn manifest_item(&self) -> Vec<u8> {
@@ -66,7 +108,7 @@ impl Draft {
             _ => return self,
         };
         let severed: Severable<Sequence<'static>> = Severable::Severed {
-            digest: SuitDigest::sha256(crypto, &wrapped(&content)),
+            digest: SuitDigest::of(crypto, self.digest_algorithm, &wrapped(&content)),
             content: None,
         };
         self.manifest.set_section(section, severed);
@@ -80,7 +122,7 @@ impl Draft {
     pub fn sever_text(mut self, crypto: &CryptoProvider) -> Self {
         if let Some(Severable::Inline(text)) = &self.manifest.text {
             let content = text.to_vec();
-            let digest = SuitDigest::sha256(crypto, &wrapped(&content));
+            let digest = SuitDigest::of(crypto, self.digest_algorithm, &wrapped(&content));
             let content_left = None;
             self.severed.push((TEXT, content));
             self.manifest.text = Some(Severable::Severed {
@@ -89,6 +131,28 @@ impl Draft {
             });
         }
         self
+    }
+
+    /// Moves into the envelope what gets the manifest smaller: sections and text that are longer than the
+    /// digest that stays behind.
+    // req: SUIT-SEV-001, SUIT-SEV-009
+    #[must_use]
+    pub fn sever_large(self, crypto: &CryptoProvider) -> Self {
+        let least = self.digest_algorithm.digest_len() + 4;
+        let mut draft = self;
+        for section in Section::ALL {
+            let inline = match draft.manifest.section(section) {
+                Some(Severable::Inline(sequence)) => sequence.encode().len(),
+                _ => 0,
+            };
+            if inline >= least {
+                draft = draft.sever(crypto, section);
+            }
+        }
+        match &draft.manifest.text {
+            Some(Severable::Inline(text)) if text.len() >= least => draft.sever_text(crypto),
+            _ => draft,
+        }
     }
 
     /// Signs the manifest with each of `signers` and encodes the envelope, with tag 107.

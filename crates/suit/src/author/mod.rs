@@ -39,6 +39,8 @@ mod builder;
 mod component;
 mod dependency;
 mod draft;
+#[cfg(feature = "json")]
+pub mod json;
 
 pub use builder::ManifestBuilder;
 pub use component::ComponentBuilder;

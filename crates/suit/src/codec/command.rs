@@ -78,7 +78,7 @@ macro_rules! labels {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            fn from_label(number: i64) -> Option<Self> {
+            pub(crate) fn from_label(number: i64) -> Option<Self> {
                 match number {
                     $(label::$label => Some(Self::$variant),)*
                     _ => None,

@@ -57,6 +57,22 @@ impl<'a> Severed<'a> {
     pub fn content(&self) -> &'a [u8] {
         self.element.content
     }
+
+    /// The section, if the element is one; else it is text or a CoSWID.
+    #[must_use]
+    pub fn section(&self) -> Option<Section> {
+        Section::from_label(self.label)
+    }
+
+    /// The name of the element in the standard.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.section() {
+            Some(section) => section.name(),
+            None if self.label == label::manifest::TEXT => "text",
+            None => "coswid",
+        }
+    }
 }
 
 impl<'a> Element<'a> {
@@ -152,8 +168,9 @@ impl<'a> Envelope<'a> {
         self.digest
     }
 
-    /// The encoded digest: the payload of every signature.
-    pub(crate) fn digest_bytes(&self) -> &'a [u8] {
+    /// The encoded digest as received: the payload of every signature.
+    #[must_use]
+    pub fn digest_bytes(&self) -> &'a [u8] {
         self.digest_bytes
     }
 
@@ -197,6 +214,23 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub fn integrated(&self) -> &[(&'a str, &'a [u8])] {
         &self.integrated
+    }
+
+    /// The envelope without a severed element, as one may pass it on to whoever does not need that.
+    /// Signatures stay valid.
+    // req: SUIT-SEV-012
+    #[must_use]
+    pub fn without_severed(mut self, label: i64) -> Self {
+        self.severed.retain(|severed| severed.label != label);
+        self
+    }
+
+    /// The envelope without an integrated payload, which Recipients then have to get from elsewhere.
+    /// Signatures stay valid.
+    #[must_use]
+    pub fn without_integrated(mut self, key: &str) -> Self {
+        self.integrated.retain(|(name, _)| *name != key);
+        self
     }
 
     /// The manifest, which nothing vouches for: to look at, never to act on.

@@ -29,7 +29,10 @@ pub use text::{LanguageText, Text, TextEntries};
 pub use version::{Comparison, Version, VersionError, VersionMatch};
 pub use wait::{WaitEvent, WaitInfo};
 
-pub(crate) use label::parameter as parameter_label;
+pub(crate) use label::{
+    command as command_label, common as common_label, envelope as envelope_label,
+    manifest as manifest_label, parameter as parameter_label,
+};
 
 use alloc::vec::Vec;
 

@@ -1,13 +1,16 @@
-use alloc::{string::String, string::ToString, vec, vec::Vec};
+use alloc::{borrow::Cow, string::String, string::ToString, vec, vec::Vec};
 
-use tamarack_cose::{CryptoProvider, Headers, Mac, Mac0, MacAlgorithm, SignatureAlgorithm, Signed};
+use tamarack_cose::{
+    CryptoProvider, Headers, Mac, Mac0, Signed,
+    cbor::{DecodeError, Reader},
+};
 
-use super::Tree;
+use super::{Tree, shape};
 use crate::{
-    Limits,
+    ComponentId, Limits, SuitDigest,
     codec::{
-        Command, Envelope, IndexArgument, Manifest, Parameter, Parameters, Section, Sequence,
-        Severable, Text,
+        Command, Common, Envelope, IndexArgument, Manifest, Parameter, Parameters, Section,
+        Sequence, Severable, Text,
     },
     report::{CapabilityReport, Entry, Record, Report, ReportResult},
 };
@@ -21,7 +24,8 @@ fn map<const N: usize>(members: [(&str, Tree); N]) -> Vec<(String, Tree)> {
 
 /// Describes an envelope. Nothing in it is taken to be authentic.
 ///
-/// With `crypto`, digests are compared with what they are about.
+/// With `crypto`, digests are compared with what they are about: of the manifest, of severed elements, and
+/// of integrated payloads.
 #[must_use]
 pub fn describe(envelope: &Envelope<'_>, crypto: Option<&CryptoProvider>) -> Tree {
     let digest = envelope.claimed_digest();
@@ -30,52 +34,40 @@ pub fn describe(envelope: &Envelope<'_>, crypto: Option<&CryptoProvider>) -> Tre
         ("manifest-digest", Tree::text(digest)),
     ]);
     let mut put = |name: &str, tree| members.push((name.to_string(), tree));
-    if let Some(crypto) = crypto {
-        let matches = digest
-            .matches(crypto, envelope.manifest_item())
-            .unwrap_or_default();
-        put("manifest-digest-matches", Tree::Flag(matches));
+    let matches = |digest: &SuitDigest, data: &[u8]| {
+        crypto.map(|crypto| Tree::Flag(digest.matches(crypto, data).unwrap_or_default()))
+    };
+    if let Some(matches) = matches(&digest, envelope.manifest_item()) {
+        put("manifest-digest-matches", matches);
     }
     let blocks = envelope.authentication_blocks().iter();
     put(
         "signatures",
         Tree::List(blocks.map(|block| signature(block)).collect()),
     );
-    let manifest = envelope.unverified_manifest();
+    let manifest = unverified(envelope, crypto);
     put(
         "manifest",
         match &manifest {
             Ok(manifest) => self::manifest(manifest, &envelope.limits),
-            Err(error) => Tree::text(error),
+            Err(error) => Tree::text(alloc::format!("{}: {}", error.rule, error.problem)),
         },
     );
+    let manifest = manifest.as_ref().ok();
     if !envelope.severed().is_empty() {
         let severed = envelope.severed().iter().map(|severed| {
-            let name = member_name(severed.label);
             let mut members = map([
-                ("element", Tree::text(name)),
+                ("element", Tree::text(severed.name())),
                 ("bytes", Tree::number(severed.content().len() as u64)),
             ]);
-            let digest = manifest
-                .as_ref()
-                .ok()
-                .and_then(|m| severed_digest(m, severed.label));
-            let matches = crypto
-                .zip(digest)
-                .map(|(crypto, digest)| digest.matches(crypto, severed.item()).unwrap_or_default());
-            if let Some(matches) = matches {
-                members.push(("digest-matches".to_string(), Tree::Flag(matches)));
-            }
-            if let (Ok(manifest), Some(_)) = (&manifest, Section::from_label(severed.label))
-                && let Ok(decoded) = manifest.decode_severed(severed.content(), &envelope.limits)
-            {
-                members.push(("commands".to_string(), sequence(&decoded)));
-            }
-            if severed.label == crate::codec::TEXT {
-                members.push((
-                    "text".to_string(),
-                    text(severed.content(), &envelope.limits),
-                ));
+            let digest = manifest.and_then(|manifest| severed_digest(manifest, severed.label));
+            match digest {
+                Some(digest) => {
+                    let matches = matches(&digest, severed.item());
+                    members.extend(matches.map(|tree| ("digest-matches".to_string(), tree)));
+                }
+                // No Recipient looks at it.
+                None => members.push(("in-manifest".to_string(), Tree::Flag(false))),
             }
             Tree::Map(members)
         });
@@ -83,17 +75,87 @@ pub fn describe(envelope: &Envelope<'_>, crypto: Option<&CryptoProvider>) -> Tre
     }
     if !envelope.integrated().is_empty() {
         let payloads = envelope.integrated().iter().map(|(key, payload)| {
-            Tree::Map(map([
+            let mut members = map([
                 ("key", Tree::text(key)),
                 ("bytes", Tree::number(payload.len() as u64)),
-            ]))
+            ]);
+            let users = manifest
+                .map(|manifest| users(manifest, key))
+                .unwrap_or_default();
+            for (id, digests) in users {
+                members.push(("for".to_string(), Tree::text(id)));
+                if let Some(crypto) = crypto.filter(|_| !digests.is_empty()) {
+                    let mut digests = digests.iter();
+                    let matches = digests.any(|digest| is_about(digest, crypto, payload));
+                    members.push(("digest-matches".to_string(), Tree::Flag(matches)));
+                }
+            }
+            Tree::Map(members)
         });
         put("integrated", Tree::List(payloads.collect()));
     }
     Tree::Map(members)
 }
 
-fn severed_digest(manifest: &Manifest<'_>, label: i64) -> Option<crate::SuitDigest> {
+/// The components and dependencies that fetch the payload with a key, with the digests set for each.
+fn users<'m>(manifest: &'m Manifest<'_>, key: &str) -> Vec<(&'m ComponentId, Vec<SuitDigest>)> {
+    let common = &manifest.common;
+    let indices = 0..common.index_count() as u64;
+    let fetches = indices.filter(|index| manifest.uris(*index).contains(&key));
+    let user = |index| {
+        let parameters = manifest.parameters_of(index).into_iter();
+        let digests = parameters.filter_map(Parameters::image_digest).collect();
+        Some((common.identifier(index)?, digests))
+    };
+    fetches.filter_map(user).collect()
+}
+
+/// Whether a digest is that of a payload or, of an integrated dependency, that of its manifest.
+fn is_about(digest: &SuitDigest, crypto: &CryptoProvider, payload: &[u8]) -> bool {
+    digest.matches(crypto, payload) == Ok(true)
+        || Envelope::decode(payload)
+            .is_ok_and(|dependency| digest.matches(crypto, dependency.manifest_item()) == Ok(true))
+}
+
+/// The manifest in an envelope with those severed elements filled in that the envelope has and that decode,
+/// if, with `crypto`, their digests are right. Nobody vouches for it: it is to look at.
+///
+/// # Errors
+///
+/// As [`Manifest::decode`].
+pub fn unverified<'a>(
+    envelope: &Envelope<'a>,
+    crypto: Option<&CryptoProvider>,
+) -> Result<Manifest<'a>, DecodeError> {
+    let mut manifest = envelope.unverified_manifest()?;
+    for severed in envelope.severed() {
+        let Some(digest) = severed_digest(&manifest, severed.label) else {
+            continue;
+        };
+        if crypto.is_some_and(|crypto| digest.matches(crypto, severed.item()) != Ok(true)) {
+            continue;
+        }
+        match severed.section() {
+            Some(section) => {
+                let content = manifest
+                    .decode_severed(severed.content(), &envelope.limits)
+                    .ok();
+                manifest.set_section(section, Severable::Severed { digest, content });
+            }
+            None => {
+                let element = match severed.label == crate::codec::TEXT {
+                    true => &mut manifest.text,
+                    false => &mut manifest.coswid,
+                };
+                let content = Some(severed.content().into());
+                *element = Some(Severable::Severed { digest, content });
+            }
+        }
+    }
+    Ok(manifest)
+}
+
+fn severed_digest(manifest: &Manifest<'_>, label: i64) -> Option<SuitDigest> {
     match Section::from_label(label) {
         Some(section) => manifest.section(section)?.digest(),
         None if label == crate::codec::TEXT => manifest.text.as_ref()?.digest(),
@@ -101,28 +163,21 @@ fn severed_digest(manifest: &Manifest<'_>, label: i64) -> Option<crate::SuitDige
     }
 }
 
-fn member_name(label: i64) -> &'static str {
-    match Section::from_label(label) {
-        Some(section) => section.name(),
-        None if label == crate::codec::TEXT => "text",
-        None => "coswid",
+fn algorithm(id: Option<i64>) -> Tree {
+    match id {
+        Some(id) => shape::algorithm(id).map_or_else(|| Tree::number(id), Tree::text),
+        None => Tree::text("no algorithm"),
     }
 }
 
 fn signature(block: &[u8]) -> Tree {
+    let structure = Reader::new(block).tag("SUIT_Authentication_Block").ok();
+    let structure = structure.and_then(shape::cose_name);
     let headers = |headers: &Headers<'_>| {
-        let algorithm = match headers.algorithm_id() {
-            Some(id) => match (
-                SignatureAlgorithm::from_cose_id(id),
-                MacAlgorithm::from_cose_id(id),
-            ) {
-                (Some(known), _) if known.cose_id() == id => Tree::text(known.name()),
-                (_, Some(known)) => Tree::text(known.name()),
-                _ => Tree::number(id),
-            },
-            None => Tree::text("no algorithm"),
-        };
-        let mut members = map([("algorithm", algorithm)]);
+        let mut members = map([("algorithm", algorithm(headers.algorithm_id()))]);
+        if let Some(structure) = structure {
+            members.push(("structure".to_string(), Tree::text(structure)));
+        }
         if let Some(key_id) = headers.key_id() {
             members.push(("key-id".to_string(), Tree::hex(key_id)));
         }
@@ -133,11 +188,26 @@ fn signature(block: &[u8]) -> Tree {
             [one] => headers(one),
             several => Tree::List(several.iter().map(|one| headers(one)).collect()),
         },
-        Err(_) => match (Mac0::decode(block), Mac::decode(block)) {
+        Err(error) => match (Mac0::decode(block), Mac::decode(block)) {
             (Ok(mac), _) => headers(mac.headers()),
             (_, Ok(mac)) => headers(mac.headers()),
-            _ => Tree::text("an unknown structure"),
+            _ => Tree::text(error),
         },
+    }
+}
+
+/// An element, wherever it stands.
+fn severable<T>(element: &Severable<T>, show: impl FnOnce(&T) -> Tree, name: &str) -> Tree {
+    match element {
+        Severable::Inline(content) => show(content),
+        Severable::Severed { digest, content } => {
+            let mut members = map([("severed", Tree::text(digest))]);
+            match content {
+                Some(content) => members.push((name.to_string(), show(content))),
+                None => members.push(("in-envelope".to_string(), Tree::Flag(false))),
+            }
+            Tree::Map(members)
+        }
     }
 }
 
@@ -172,68 +242,73 @@ fn manifest(manifest: &Manifest<'_>, limits: &Limits) -> Tree {
         put("dependencies", Tree::List(dependencies.collect()));
     }
     if let Some(shared) = &common.shared_sequence {
-        put("shared-sequence", sequence(shared));
+        put("shared-sequence", sequence(shared, common));
     }
     for (section, commands) in manifest.sections() {
+        let show = |commands: &Sequence<'_>| sequence(commands, common);
+        put(section.name(), severable(commands, show, "commands"));
+    }
+    if let Some(element) = &manifest.text {
         put(
-            section.name(),
-            match commands {
-                Severable::Inline(commands) => sequence(commands),
-                Severable::Severed { digest, .. } => {
-                    Tree::text(alloc::format!("severed, {digest}"))
-                }
-            },
+            "text",
+            severable(element, |content| text(content, limits), "languages"),
         );
     }
-    match &manifest.text {
-        Some(Severable::Inline(content)) => put("text", text(content, limits)),
-        Some(Severable::Severed { digest, .. }) => {
-            put("text", Tree::text(alloc::format!("severed, {digest}")));
-        }
-        None => {}
-    }
-    match &manifest.coswid {
-        Some(Severable::Inline(content)) => put("coswid", Tree::hex(content)),
-        Some(Severable::Severed { digest, .. }) => {
-            put("coswid", Tree::text(alloc::format!("severed, {digest}")));
-        }
-        None => {}
+    if let Some(element) = &manifest.coswid {
+        let show = |content: &Cow<'_, [u8]>| Tree::hex(content);
+        put("coswid", severable(element, show, "content"));
     }
     Tree::Map(members)
 }
 
-fn sequence(sequence: &Sequence<'_>) -> Tree {
+fn sequence(sequence: &Sequence<'_>, common: &Common<'_>) -> Tree {
     let commands = sequence.commands().iter().map(|located| {
-        let mut members = map([("command", Tree::text(located.command.name()))]);
+        let name = match &located.command {
+            Command::Condition(condition, _) => alloc::format!("condition-{}", condition.name()),
+            directive => directive.name().to_string(),
+        };
+        let mut members = map([("command", Tree::Text(name))]);
         let mut put = |name: &str, tree| members.push((name.to_string(), tree));
         match &located.command {
             Command::Condition(_, policy) | Command::Action(_, policy) => {
                 put("policy", Tree::number(policy.bits()));
             }
-            Command::SetComponentIndex(index) => put(
-                "index",
-                match index {
-                    IndexArgument::One(index) => Tree::number(*index),
+            Command::SetComponentIndex(index) => {
+                let index = match index {
+                    IndexArgument::One(index) => {
+                        if let Some(id) = common.identifier(*index) {
+                            put("component", Tree::text(id));
+                        }
+                        Tree::number(*index)
+                    }
                     IndexArgument::All => Tree::text("all"),
                     IndexArgument::List(list) => {
                         Tree::List(list.iter().map(|index| Tree::number(*index)).collect())
                     }
-                },
-            ),
+                };
+                put("index", index);
+            }
             Command::TryEach {
                 alternatives,
                 or_nothing,
             } => {
-                put("or-nothing", Tree::Flag(*or_nothing));
+                if *or_nothing {
+                    put("or-nothing", Tree::Flag(true));
+                }
                 put(
                     "alternatives",
-                    Tree::List(alternatives.iter().map(self::sequence).collect()),
+                    Tree::List(
+                        alternatives
+                            .iter()
+                            .map(|inner| self::sequence(inner, common))
+                            .collect(),
+                    ),
                 );
             }
             Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => {
                 put("parameters", self::parameters(parameters));
             }
-            Command::RunSequence(inner) => put("sequence", self::sequence(inner)),
+            Command::RunSequence(inner) => put("sequence", self::sequence(inner, common)),
             Command::OverrideMultiple(list) => put(
                 "components",
                 Tree::Map(
@@ -267,18 +342,17 @@ fn sequence(sequence: &Sequence<'_>) -> Tree {
 }
 
 fn parameters(parameters: &Parameters<'_>) -> Tree {
-    Tree::Map(
-        parameters
-            .iter()
-            .map(|parameter| {
-                let name = match parameter {
-                    Parameter::Other { label, .. } => alloc::format!("parameter {label}"),
-                    known => known.name().to_string(),
-                };
-                (name, self::parameter(parameter))
-            })
-            .collect(),
-    )
+    Tree::Map(parameters.iter().map(describe_parameter).collect())
+}
+
+/// Describes a parameter: its name, and its value.
+#[must_use]
+pub fn describe_parameter(parameter: &Parameter<'_>) -> (String, Tree) {
+    let name = match parameter {
+        Parameter::Other { label, .. } => alloc::format!("parameter {label}"),
+        known => known.name().to_string(),
+    };
+    (name, self::parameter(parameter))
 }
 
 fn parameter(parameter: &Parameter<'_>) -> Tree {
@@ -310,40 +384,17 @@ fn text(content: &[u8], limits: &Limits) -> Tree {
         Ok(decoded) => decoded,
         Err(error) => return Tree::text(error),
     };
-    let entries = |entries: &[(i64, alloc::borrow::Cow<'_, str>)], names: &[&str]| {
-        entries
+    let entries = |entries: &[(i64, Cow<'_, str>)], name: fn(i64) -> String| {
+        let named = entries
             .iter()
-            .map(|(label, text)| {
-                let name = usize::try_from(*label)
-                    .ok()
-                    .and_then(|label| names.get(label - 1));
-                let name = name.map_or_else(|| label.to_string(), ToString::to_string);
-                (name, Tree::text(text))
-            })
-            .collect::<Vec<_>>()
+            .map(|(label, text)| (name(*label), Tree::text(text)));
+        named.collect::<Vec<_>>()
     };
     let languages = decoded.languages.iter().map(|(tag, language)| {
-        let mut members = entries(
-            &language.manifest,
-            &[
-                "manifest-description",
-                "update-description",
-                "json-source",
-                "yaml-source",
-            ],
-        );
+        let mut members = entries(&language.manifest, super::manifest_text_name);
         for (id, component) in &language.components {
-            let names = [
-                "vendor-name",
-                "model-name",
-                "vendor-domain",
-                "model-info",
-                "component-description",
-                "component-version",
-                "version-required",
-                "current-version",
-            ];
-            members.push((id.to_string(), Tree::Map(entries(component, &names))));
+            let texts = entries(component, super::component_text_name);
+            members.push((id.to_string(), Tree::Map(texts)));
         }
         (tag.to_string(), Tree::Map(members))
     });

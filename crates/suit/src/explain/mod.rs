@@ -1,7 +1,31 @@
-//! Envelopes and reports for people: a tree that prints, and becomes JSON.
+//! Envelopes and reports for people: a tree that prints and becomes JSON, and diagnostic notation.
 
 mod describe;
+mod diagnostic;
+mod shape;
 mod tree;
 
-pub use describe::{describe, describe_report};
+pub use describe::{describe, describe_parameter, describe_report, unverified};
+pub use diagnostic::{Diagnostic, locate};
 pub use tree::Tree;
+
+use alloc::string::{String, ToString};
+
+/// The name of a text about the manifest, by its label; the label itself where none is registered.
+#[must_use]
+pub fn manifest_text_name(label: i64) -> String {
+    named(label, shape::manifest_text(label))
+}
+
+/// The name of a text about a component, by its label; the label itself where none is registered.
+#[must_use]
+pub fn component_text_name(label: i64) -> String {
+    named(label, shape::component_text(label))
+}
+
+fn named(label: i64, name: &str) -> String {
+    match name {
+        "" => label.to_string(),
+        name => name.to_string(),
+    }
+}

@@ -57,6 +57,35 @@ impl Tree {
         }
     }
 
+    /// The items of a list; none of anything else.
+    #[must_use]
+    pub fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The member of a map with a name, if it is a flag.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.get(name) {
+            Some(Self::Flag(flag)) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    /// The member of a map with a name, if it is text or a number, as it is printed.
+    #[must_use]
+    pub fn word(&self, name: &str) -> Option<String> {
+        match self.get(name) {
+            Some(word @ (Self::Text(_) | Self::Number(_))) => {
+                Some(String::from(alloc::format!("{word}").trim_end()))
+            }
+            _ => None,
+        }
+    }
+
     fn print(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
         let margin = |f: &mut fmt::Formatter<'_>, indent: usize| write!(f, "{:indent$}", "");
         match self {

@@ -1,0 +1,160 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use tamarack_cose::{aws_lc, cbor::DecodeError};
+use tamarack_suit::{
+    Envelope,
+    explain::{self, Diagnostic, Tree},
+};
+
+use super::{outline::outline, place};
+use crate::{
+    failure::Failure,
+    files,
+    output::{BAD, DIM, Output, STRONG},
+};
+
+/// Show what a manifest says. Nothing is verified but digests.
+///
+///   tamarack manifest show hello.suit
+///   tamarack manifest show hello.suit --format diagnostic
+///   tamarack manifest show hello.suit --format json | jq .manifest.install
+///
+/// Of a manifest that is broken, what can be read is shown, with the place of the break; the exit code is 1.
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Show {
+    /// The envelope, `-` for standard input.
+    file: PathBuf,
+    /// How: as a tree, in CBOR's diagnostic notation, or as JSON.
+    #[arg(long, value_enum, default_value = "tree")]
+    format: Format,
+    /// Show long byte strings whole in diagnostic notation.
+    #[arg(long)]
+    full: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The elements by name, with digests compared.
+    Tree,
+    /// RFC 8949, with names on labels and wrapped items opened.
+    Diagnostic,
+    /// The tree as JSON.
+    Json,
+}
+
+/// Bytes of a string that diagnostic notation shows unless asked for all; the longest of an unhurt
+/// manifest, signatures, are that long.
+const ABRIDGED: usize = 64;
+
+impl Show {
+    pub(super) fn run(self, output: Output) -> Result<(), Failure> {
+        let bytes = files::read(&self.file)?;
+        let output = match self.format {
+            Format::Json => Output::new(true),
+            _ => output,
+        };
+        let mut diagnostic = Diagnostic::of(&bytes);
+        if !self.full {
+            diagnostic = diagnostic.abridged(ABRIDGED);
+        }
+        let decoded = Envelope::decode(&bytes);
+        let error = match &decoded {
+            Ok(envelope) => envelope
+                .unverified_manifest()
+                .err()
+                .map(|error| place::in_file(&bytes, envelope, error)),
+            Err(error) => Some(error.clone()),
+        };
+        if let (Some(error), None) = (&error, diagnostic.fault()) {
+            diagnostic = diagnostic.marked(error.clone());
+        }
+        if self.format == Format::Diagnostic {
+            let text = diagnostic.to_string();
+            output.result(&json!({ "diagnostic": text }), || dimmed(&text));
+        } else {
+            let tree = decoded
+                .as_ref()
+                .ok()
+                .map(|envelope| explain::describe(envelope, Some(&aws_lc::provider())));
+            let value = self.json(tree.as_ref(), error.as_ref(), &bytes, &diagnostic);
+            output.result(&value, || {
+                let mut text = format!(
+                    "{STRONG}{}{STRONG:#}  {DIM}{} bytes{DIM:#}",
+                    self.file.display(),
+                    bytes.len()
+                );
+                if let Some(tree) = &tree {
+                    text = text + "\n" + &outline(tree);
+                }
+                if error.is_some() {
+                    let notation = dimmed(&diagnostic.to_string());
+                    text += &format!("\n{BAD}broken{BAD:#}; what can be read:\n{notation}");
+                }
+                text
+            });
+        }
+        error.map_or(Ok(()), |error| {
+            Err(place::failure(&self.file, &bytes, &error))
+        })
+    }
+
+    fn json(
+        &self,
+        tree: Option<&Tree>,
+        error: Option<&DecodeError>,
+        bytes: &[u8],
+        diagnostic: &Diagnostic<'_>,
+    ) -> Value {
+        let described = tree.map(Tree::to_json);
+        let mut members = match described {
+            Some(Value::Object(members)) => members,
+            _ => serde_json::Map::new(),
+        };
+        if let Some(error) = error {
+            let fault = json!({
+                "offset": error.offset,
+                "path": explain::locate(bytes, error.offset),
+                "rule": error.rule,
+                "problem": error.problem.to_string(),
+            });
+            members.insert("error".into(), fault);
+            members.insert("diagnostic".into(), json!(diagnostic.to_string()));
+        }
+        Value::Object(members)
+    }
+}
+
+/// Diagnostic notation with its comments dimmed.
+fn dimmed(notation: &str) -> String {
+    let mut out = String::with_capacity(notation.len());
+    let mut comment = false;
+    let mut chars = notation.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '/' if comment => {
+                out += &format!("/{DIM:#}");
+                comment = false;
+            }
+            '/' => {
+                out += &format!("{DIM}/");
+                comment = true;
+            }
+            '"' | '\'' if !comment => {
+                out.push(c);
+                let mut escaped = false;
+                for inner in chars.by_ref() {
+                    out.push(inner);
+                    if inner == c && !escaped {
+                        break;
+                    }
+                    escaped = inner == '\\' && !escaped;
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
