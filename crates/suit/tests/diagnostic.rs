@@ -158,9 +158,9 @@ fn what_a_decoder_refuses_is_marked() {
     // Text where bytes have to be.
     envelope[at - 1] ^= 0x40 ^ 0x60;
     let decoded = Envelope::decode(&envelope).unwrap();
-    let mut error = decoded.unverified_manifest().unwrap_err();
+    let error = decoded.unverified_manifest().unwrap_err();
     assert!(Diagnostic::of(&envelope).fault().is_none());
-    error.offset = at - 1;
+    let error = error.clone().shifted(at - 1 - error.offset);
     let text = Diagnostic::of(&envelope).marked(error).to_string();
     let mark = format!(
         "[/ byte {}: expected a byte string / \"provider\", 'app', 'ta']",
