@@ -3,7 +3,8 @@
 use tamarack_cose::{PublicKey, SignatureAlgorithm};
 use tamarack_rats::{AppraisalError, Claims, Confirmation, EAT_CWT, Evidence, appraise};
 use tamarack_teep::{
-    AttestationPayload, CipherSuite, MediaType, Protected, QueryResponse, TEEP_EAT_PROFILE, Verified,
+    AttestationPayload, CipherSuite, MediaType, Protected, QueryResponse, TEEP_EAT_PROFILE,
+    Verified,
 };
 
 use super::{EngineError, Tam, ticket::TicketError, verdict::Dropped};
