@@ -6,16 +6,18 @@
 pub mod cbor;
 pub mod cose;
 pub mod eat;
+pub mod encrypt;
 pub mod insecure;
 pub mod seeds;
 pub mod suit;
 pub mod teep;
 
 /// What each target does, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, fn(&[u8])); 6] = [
     ("cbor", cbor::run),
     ("cose", cose::run),
     ("eat", eat::run),
+    ("encrypt", encrypt::run),
     ("suit", suit::run),
     ("teep", teep::run),
 ];

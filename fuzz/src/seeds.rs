@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 mod cbor;
 mod cose;
 mod eat;
+mod encrypt;
 mod suit;
 mod teep;
 
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Seed> {
     of("cbor", cbor::seeds())
         .chain(of("cose", cose::seeds()))
         .chain(of("eat", eat::seeds()))
+        .chain(of("encrypt", encrypt::seeds()))
         .chain(of("suit", suit::seeds()))
         .chain(of("teep", teep::seeds()))
         .collect()

@@ -1,4 +1,10 @@
 //! Encryption against the examples of draft-ietf-suit-firmware-encryption and draft-ietf-cose-hpke.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected fails"
+)]
 
 use std::{fs, path::PathBuf};
 
@@ -6,7 +12,7 @@ use tamarack_cose::{
     CryptoProvider, SymmetricKey, aws_lc,
     encrypt::{
         ContentAlgorithm, Curve, DecryptionKey, Encrypted, EncryptionKey, KeyWrap,
-        RecipientAlgorithm, RecipientKey, kdf_context,
+        RecipientAlgorithm, RecipientInfo, RecipientKey, kdf_context,
     },
     rustcrypto,
 };
@@ -84,7 +90,7 @@ fn the_examples_of_the_draft_decrypt() {
                 _ => RecipientAlgorithm::EcdhEs(KeyWrap::A128Kw),
             };
             let algorithms: Vec<_> = (encrypted.recipients().unwrap().iter())
-                .map(|recipient| recipient.algorithm())
+                .map(RecipientInfo::algorithm)
                 .collect();
             assert_eq!(algorithms, [Some(expected)]);
             let key = encrypted

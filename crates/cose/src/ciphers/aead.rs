@@ -43,7 +43,7 @@ impl Aead {
             *to = *from;
         }
         let core = CtrCore::inner_iv_init(aes, &counter.into());
-        let mut stream = KeyStream::Counter(StreamCipherCoreWrapper::from_core(core));
+        let mut stream = KeyStream::Counter(Box::new(StreamCipherCoreWrapper::from_core(core)));
         let mut mask = Zeroizing::new([0; BLOCK]);
         stream.apply(&mut *mask)?;
         Ok(Self::start(stream, hash, mask, associated))
@@ -179,7 +179,7 @@ impl Decryptor for Opening {
 }
 
 enum KeyStream {
-    Counter(StreamCipherCoreWrapper<CtrCore<Aes, flavors::Ctr32BE>>),
+    Counter(Box<StreamCipherCoreWrapper<CtrCore<Aes, flavors::Ctr32BE>>>),
     ChaCha(Box<ChaCha20>),
 }
 

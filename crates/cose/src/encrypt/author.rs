@@ -228,9 +228,9 @@ impl<'p> Encryption<'p> {
         crypto: &CryptoProvider,
         recipients: &[Recipient<'_>],
     ) -> Result<(Vec<u8>, Box<dyn Encryptor>), Error> {
-        let (mut start, recipients, encryptor) = self.begin(crypto, recipients)?;
-        start.null().raw(&recipients);
-        Ok((start.into_bytes(), encryptor))
+        let mut begun = self.begin(crypto, recipients)?;
+        begun.message.null().raw(&begun.recipients);
+        Ok((begun.message.into_bytes(), begun.encryptor))
     }
 
     /// Encrypts `plaintext` to `recipients`. Returns the tagged COSE_Encrypt with the ciphertext in it.
@@ -244,18 +244,13 @@ impl<'p> Encryption<'p> {
         recipients: &[Recipient<'_>],
         plaintext: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        let (mut start, recipients, encryptor) = self.begin(crypto, recipients)?;
-        let ciphertext = whole(encryptor, plaintext)?;
-        start.bytes(&ciphertext).raw(&recipients);
-        Ok(start.into_bytes())
+        let mut begun = self.begin(crypto, recipients)?;
+        let ciphertext = whole(begun.encryptor, plaintext)?;
+        begun.message.bytes(&ciphertext).raw(&begun.recipients);
+        Ok(begun.message.into_bytes())
     }
 
-    /// The COSE_Encrypt up to its headers, its recipients, and the encryptor.
-    fn begin(
-        &self,
-        crypto: &CryptoProvider,
-        recipients: &[Recipient<'_>],
-    ) -> Result<(Writer, Vec<u8>, Box<dyn Encryptor>), Error> {
+    fn begin(&self, crypto: &CryptoProvider, recipients: &[Recipient<'_>]) -> Result<Begun, Error> {
         if !(1..=super::MAX_RECIPIENTS).contains(&(recipients.len() as u64)) {
             return Err(Error::Crypto("there must be 1 to 32 recipients"));
         }
@@ -277,11 +272,15 @@ impl<'p> Encryption<'p> {
         for recipient in recipients {
             encoded.raw(&recipient.encode(crypto, self, &content_key)?);
         }
-        let mut start = Writer::new();
-        start.tag(tag::ENCRYPT).array(4);
+        let mut message = Writer::new();
+        message.tag(tag::ENCRYPT).array(4);
         let context = Context::Encrypt;
-        let encryptor = self.body(crypto, context, &content_key, None, &mut start)?;
-        Ok((start, encoded.into_bytes(), encryptor))
+        let encryptor = self.body(crypto, context, &content_key, None, &mut message)?;
+        Ok(Begun {
+            message,
+            recipients: encoded.into_bytes(),
+            encryptor,
+        })
     }
 
     /// Writes the headers of the content, with a fresh IV, and starts encrypting it.
@@ -315,6 +314,15 @@ impl<'p> Encryption<'p> {
         let associated = additional_data(self.algorithm, context, &protected, self.external_aad)?;
         (crypto.ciphers).encryptor(self.algorithm, content_key, &iv, &associated)
     }
+}
+
+/// A COSE_Encrypt that lacks its ciphertext.
+struct Begun {
+    /// What goes before the ciphertext.
+    message: Writer,
+    /// What goes behind it.
+    recipients: Vec<u8>,
+    encryptor: Box<dyn Encryptor>,
 }
 
 /// Makes a tagged COSE_Encrypt0 of `plaintext`, under a content key that both sides hold, with the

@@ -4,7 +4,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::{
-    CryptoProvider, Error, KeyError, KeyId, PublicKey, SecretKey,
+    CryptoProvider, Error, KeyError, KeyId, PublicKey,
     cbor::Writer,
     key::{CoseKey, field, label},
 };
@@ -231,14 +231,6 @@ impl DecryptionKey {
             self.public.write_members(w, 1);
             w.int(label::D).bytes(&*self.secret);
         }))
-    }
-
-    /// P-256 scalars are read by what reads signature keys, which have the same formats.
-    pub(super) fn of_p256(key: &SecretKey) -> Result<Self, KeyError> {
-        Ok(Self {
-            public: EncryptionKey::of_p256(*key.public_key())?,
-            secret: key.secret_bytes().clone(),
-        })
     }
 
     /// The public half.

@@ -98,7 +98,12 @@ impl DecryptionKey {
                 let secret = Zeroizing::new(field("the private key", octets.as_bytes())?);
                 Self::from_bytes(crypto, Curve::X25519, &secret)
             }
-            _ => Ok(Self::of_p256(&SecretKey::from_pem(crypto, pem)?)?),
+            // P-256 keys are read by what reads signature keys, which have the same formats.
+            _ => {
+                let key = SecretKey::from_pem(crypto, pem)?;
+                let curve = EncryptionKey::of_p256(*key.public_key())?.curve();
+                Self::from_bytes(crypto, curve, key.secret_bytes())
+            }
         }
     }
 }
