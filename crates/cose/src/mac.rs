@@ -254,7 +254,9 @@ mod tests {
             assert_eq!(verify(&wrong), Err(Error::UnknownKey));
         }
         assert!(Mac::decode(&message(&[])).is_err());
-        let many = [(&b""[..], -6, &b""[..]); 1 + MAX_RECIPIENTS as usize];
+        let many: Vec<_> = (0..=MAX_RECIPIENTS)
+            .map(|_| (&b""[..], -6, &b""[..]))
+            .collect();
         assert!(Mac::decode(&message(&many)).is_err());
         // The structure is part of what is MACed: a COSE_Mac0 can't be made one.
         let plain = crate::mac0_detached(&crypto, &key, b"payload", None);

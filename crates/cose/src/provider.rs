@@ -98,13 +98,11 @@ impl DigestValue {
     #[must_use]
     pub fn new(digest: &[u8]) -> Self {
         let mut bytes = [0; 64];
-        for (to, from) in bytes.iter_mut().zip(digest) {
-            *to = *from;
+        let len = digest.len().min(bytes.len());
+        if let (Some(to), Some(from)) = (bytes.get_mut(..len), digest.get(..len)) {
+            to.copy_from_slice(from);
         }
-        Self {
-            bytes,
-            len: digest.len().min(64),
-        }
+        Self { bytes, len }
     }
 }
 

@@ -174,7 +174,9 @@ fn every_hash_and_width_signs() {
         HssHash::Shake256,
         HssHash::Shake256_192,
     ] {
-        for width in [1, 2, 4, 8] {
+        // The widest digits, whose chains are long, with one hash only: it is slow without optimisation.
+        let widths = if hash == HssHash::Sha256 { 4 } else { 3 };
+        for width in [1, 2, 4, 8].into_iter().take(widths) {
             let level = HssLevel {
                 hash,
                 height: 5,

@@ -82,7 +82,7 @@ impl<'a> Envelope<'a> {
         self.open_verified(crypto, signers.to_vec())
     }
 
-    fn verify_manifest_digest(&self, crypto: &CryptoProvider) -> Result<(), Error> {
+    pub(crate) fn verify_manifest_digest(&self, crypto: &CryptoProvider) -> Result<(), Error> {
         match self
             .claimed_digest()
             .matches(crypto, self.manifest_item())?

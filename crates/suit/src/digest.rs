@@ -70,7 +70,7 @@ impl SuitDigest {
     ///
     /// # Errors
     ///
-    /// [`Error::AlgorithmUnsupported`] if it is not implemented (the SHAKE functions are not).
+    /// [`Error::AlgorithmUnsupported`] if it is not implemented.
     // req: SUIT-FMT-011, SUIT-FMT-012
     pub fn algorithm(&self) -> Result<DigestAlgorithm, Error> {
         DigestAlgorithm::from_cose_id(self.algorithm)
@@ -135,6 +135,7 @@ impl fmt::Display for SuitDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.algorithm {
             -16 => f.write_str("sha256:")?,
+            -17 => f.write_str("sha512/256:")?,
             -18 => f.write_str("shake128:")?,
             -43 => f.write_str("sha384:")?,
             -44 => f.write_str("sha512:")?,

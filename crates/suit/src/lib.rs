@@ -77,7 +77,8 @@
 //!
 //! Decoded, and refused as unsupported before anything runs: encryption information (parameter 19), the
 //! conditions minimum battery, update authorized and version, the directive wait, component metadata, and
-//! custom commands and parameters. SHA-256, SHA-384 and SHA-512 digests are verified, SHAKE digests are not. Strict Order
+//! custom commands and parameters. All digests that COSE registers at full length are verified: SHA-256,
+//! SHA-512/256, SHA-384, SHA-512, SHAKE128 and SHAKE256. Strict Order
 //! may be set to false, and commands run in order all the same. A second manifest processor behind a
 //! dependency prefix, MUD links and capability reports are not made.
 //!
@@ -111,6 +112,7 @@ mod integrated;
 mod limits;
 mod memory;
 mod processor;
+mod profile;
 mod record;
 pub mod report;
 mod trust;
@@ -134,6 +136,7 @@ pub use processor::{
     CapabilityPolicy, DependencyIntegrity, Measurement, Outcome, Processor, Settings,
     WrittenContent,
 };
+pub use profile::Profile;
 pub use record::ManifestRecord;
 pub use report::Report;
 pub use trust::{AnchorKey, Authority, TrustAnchor, TrustAnchors, Trusted};

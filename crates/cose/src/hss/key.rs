@@ -106,11 +106,11 @@ impl TreeKey {
     }
 }
 
-/// A hash from its bytes, 32 at most.
+/// A hash from its bytes, 32 at most; more are none.
 pub(super) fn node(bytes: &[u8]) -> Node {
     let mut node = [0; 32];
-    for (to, from) in node.iter_mut().zip(bytes) {
-        *to = *from;
+    if let Some(to) = node.get_mut(..bytes.len()) {
+        to.copy_from_slice(bytes);
     }
     node
 }

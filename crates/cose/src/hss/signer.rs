@@ -287,10 +287,9 @@ impl Signer for HssSigner {
         if number >= self.key.capacity() {
             return Err(Error::Crypto("the key has made all its signatures"));
         }
-        let mut signature = (self.key.levels.len() as u32)
-            .saturating_sub(1)
-            .to_be_bytes()
-            .to_vec();
+        // At most 7 levels lie below the top.
+        let below = u32::try_from(self.key.levels.len().saturating_sub(1)).unwrap_or_default();
+        let mut signature = below.to_be_bytes().to_vec();
         for (level, (lms, ots)) in self.key.levels.iter().enumerate() {
             let place = number >> self.key.bits_below(level);
             if inner

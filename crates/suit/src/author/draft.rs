@@ -275,15 +275,15 @@ impl Envelope<'_> {
         crypto: &CryptoProvider,
         signers: &[&dyn Signer],
     ) -> Result<Vec<u8>, crate::Error> {
-        self.add_blocks(crypto, &mut |digest| {
-            signers
-                .iter()
-                .map(|signer| {
-                    let key_id = KeyId::of(signer.public_key(), crypto);
-                    sign1_detached(*signer, digest, Some(&key_id))
-                })
-                .collect()
-        })
+        self.verify_manifest_digest(crypto)?;
+        let added = signers
+            .iter()
+            .map(|signer| {
+                let key_id = KeyId::of(signer.public_key(), crypto);
+                sign1_detached(*signer, self.digest_bytes(), Some(&key_id))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.with_blocks(&added))
     }
 
     /// Adds a MAC to an envelope, which stays otherwise as it is; `key_id` as with [`Draft::mac`].
@@ -301,35 +301,24 @@ impl Envelope<'_> {
         key: &MacKey,
         key_id: Option<&[u8]>,
     ) -> Result<Vec<u8>, crate::Error> {
-        self.add_blocks(crypto, &mut |digest| {
-            Ok(alloc::vec![mac0_detached(crypto, key, digest, key_id)])
-        })
+        self.verify_manifest_digest(crypto)?;
+        let block = mac0_detached(crypto, key, self.digest_bytes(), key_id);
+        Ok(self.with_blocks(&[block]))
     }
 
-    fn add_blocks(
-        &self,
-        crypto: &CryptoProvider,
-        make: &mut dyn FnMut(&[u8]) -> Result<Vec<Vec<u8>>, Error>,
-    ) -> Result<Vec<u8>, crate::Error> {
-        if !self
-            .claimed_digest()
-            .matches(crypto, self.manifest_item())?
-        {
-            return Err(crate::Error::ManifestDigest);
-        }
-        let added = make(self.digest_bytes())?;
+    /// Encodes the envelope with further authentication blocks.
+    fn with_blocks(&self, added: &[Vec<u8>]) -> Vec<u8> {
         let blocks = self.authentication_blocks();
         let wrapper = Writer::build(|w| {
             w.array(1 + blocks.len() + added.len())
                 .bytes(self.digest_bytes());
-            for block in blocks
-                .iter()
-                .copied()
-                .chain(added.iter().map(|block| &**block))
-            {
+            for block in blocks {
+                w.bytes(block);
+            }
+            for block in added {
                 w.bytes(block);
             }
         });
-        Ok(self.with_wrapper(&wrapper).encode())
+        self.with_wrapper(&wrapper).encode()
     }
 }
