@@ -133,6 +133,12 @@ pub enum Why {
     /// A wait event that has not happened yet: the procedure can be repeated later.
     #[error("wait event {0} has not happened yet")]
     NotYet(i64),
+    /// The content is encrypted, and for none of the keys that this Recipient has.
+    #[error("the content is encrypted for another recipient")]
+    NoRecipient,
+    /// The content is encrypted, and is not what was encrypted for this Recipient.
+    #[error("the encrypted content does not decrypt")]
+    BadCiphertext,
     /// Another installed manifest needs the component.
     #[error("another manifest needs the component")]
     InUse,

@@ -2,6 +2,11 @@
 
 use alloc::vec::Vec;
 
+use tamarack_cose::{
+    DigestAlgorithm, MacAlgorithm, SignatureAlgorithm,
+    encrypt::{ContentAlgorithm, HpkeSuite, KeyWrap},
+};
+
 use super::Processor;
 use crate::{
     Device, Error,
@@ -17,6 +22,7 @@ impl Processor<'_> {
     #[must_use]
     pub fn capabilities(&self, device: &dyn Device) -> CapabilityReport {
         let has = device.extensions();
+        let decrypts = !self.recipient_keys.is_empty();
         let prefixes = device.component_prefixes().into_iter();
         let mut commands: Vec<i64> = Condition::ALL.iter().map(|c| c.label()).collect();
         commands.extend(Action::ALL.iter().map(|action| action.label()));
@@ -37,6 +43,7 @@ impl Processor<'_> {
             ),
             (has.wait, Action::Wait.label(), parameter::WAIT_INFO),
             (has.metadata, 0, parameter::COMPONENT_METADATA),
+            (decrypts, 0, parameter::ENCRYPTION_INFO),
         ];
         for (supported, command, parameter) in optional {
             match supported {
@@ -56,7 +63,7 @@ impl Processor<'_> {
             lists: Vec::from([
                 (CapabilityList::Commands, commands),
                 (CapabilityList::Parameters, parameters),
-                (CapabilityList::Algorithms, Vec::from(ALGORITHMS)),
+                (CapabilityList::Algorithms, algorithms(decrypts)),
                 (
                     CapabilityList::Envelope,
                     Vec::from([2, 3, 14, 15, 16, 18, 20, 23]),
@@ -88,7 +95,7 @@ pub(super) fn explains(error: &Error) -> bool {
 }
 
 /// The parameters that need nothing optional of a device.
-const PARAMETERS: [i64; 16] = [
+const PARAMETERS: [i64; 15] = [
     parameter::VENDOR_IDENTIFIER,
     parameter::CLASS_IDENTIFIER,
     parameter::IMAGE_DIGEST,
@@ -98,7 +105,6 @@ const PARAMETERS: [i64; 16] = [
     parameter::SOFT_FAILURE,
     parameter::IMAGE_SIZE,
     parameter::CONTENT,
-    parameter::ENCRYPTION_INFO,
     parameter::URI,
     parameter::SOURCE_COMPONENT,
     parameter::INVOKE_ARGUMENTS,
@@ -107,5 +113,16 @@ const PARAMETERS: [i64; 16] = [
     parameter::VERSION,
 ];
 
-/// COSE algorithms: digests, signatures, MACs, and how payloads are encrypted.
-const ALGORITHMS: [i64; 9] = [-16, -18, -43, -44, -45, -9, -19, 5, 6];
+/// The COSE algorithms of digests, signatures and MACs and, with keys for it, of encryption.
+fn algorithms(decrypts: bool) -> Vec<i64> {
+    let mut list: Vec<i64> = DigestAlgorithm::ALL.iter().map(|a| a.cose_id()).collect();
+    list.extend(SignatureAlgorithm::ALL.iter().map(|a| a.cose_id()));
+    list.extend(MacAlgorithm::ALL.iter().map(|a| a.cose_id()));
+    if decrypts {
+        list.extend(KeyWrap::ALL.iter().map(|a| a.cose_id()));
+        list.extend(KeyWrap::ALL.iter().map(|a| a.ecdh_es_cose_id()));
+        list.extend(HpkeSuite::ALL.iter().map(|a| a.cose_id()));
+        list.extend(ContentAlgorithm::ALL.iter().map(|a| a.cose_id()));
+    }
+    list
+}

@@ -2,6 +2,8 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
+use tamarack_cose::encrypt::Encrypted;
+
 use super::{Failure, Processor};
 use crate::{
     Access, AuthenticatedEnvelope, ComponentId, Device, Error, Limits, Manifest, ManifestRecord,
@@ -18,6 +20,7 @@ pub(super) const SHARED: i64 = 3;
 
 /// Checks the commands of every sequence, without executing any.
 pub(super) fn commands(
+    processor: &Processor<'_>,
     device: &mut dyn Device,
     manifest: &Manifest<'_>,
     path: &[u64],
@@ -33,7 +36,7 @@ pub(super) fn commands(
     for (label, sequence) in shared.chain(sections) {
         sequence_start(manifest, sequence).map_err(|error| failure(error, path, label, 0))?;
         for Located { offset, command } in sequence.walk() {
-            supported(device, command)
+            supported(processor, device, command)
                 .and_then(|()| indices(manifest, command))
                 .map_err(|error| failure(error, path, label, *offset))?;
         }
@@ -68,7 +71,11 @@ fn sequence_start(manifest: &Manifest<'_>, sequence: &Sequence<'_>) -> Result<()
 
 /// Whether the processor and the device implement a command and the parameters that it sets.
 // req: SUIT-PROC-004, SUIT-PROC-015, SUIT-PAR-003, SUIT-UPD-001, SUIT-AMB-010
-fn supported(device: &mut dyn Device, command: &Command<'_>) -> Result<(), Error> {
+fn supported(
+    processor: &Processor<'_>,
+    device: &mut dyn Device,
+    command: &Command<'_>,
+) -> Result<(), Error> {
     let has = device.extensions();
     let supported = match command {
         Command::Condition(Condition::MinimumBattery, _) => has.battery,
@@ -82,12 +89,11 @@ fn supported(device: &mut dyn Device, command: &Command<'_>) -> Result<(), Error
         | Command::RunSequence(_)
         | Command::CopyParameters(_) => true,
         Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => {
-            return parameters_supported(device, parameters);
+            return parameters_supported(processor, device, parameters);
         }
         Command::OverrideMultiple(list) => {
-            return list
-                .iter()
-                .try_for_each(|(_, parameters)| parameters_supported(device, parameters));
+            let mut lists = list.iter().map(|(_, parameters)| parameters);
+            return lists.try_for_each(|list| parameters_supported(processor, device, list));
         }
     };
     match supported {
@@ -96,7 +102,11 @@ fn supported(device: &mut dyn Device, command: &Command<'_>) -> Result<(), Error
     }
 }
 
-fn parameters_supported(device: &mut dyn Device, parameters: &Parameters<'_>) -> Result<(), Error> {
+fn parameters_supported(
+    processor: &Processor<'_>,
+    device: &mut dyn Device,
+    parameters: &Parameters<'_>,
+) -> Result<(), Error> {
     let has = device.extensions();
     parameters.iter().try_for_each(|parameter| {
         let supported = match parameter {
@@ -105,7 +115,13 @@ fn parameters_supported(device: &mut dyn Device, parameters: &Parameters<'_>) ->
             Parameter::UpdatePriority(_) => has.authorization,
             Parameter::ComponentMetadata(_) => has.metadata,
             Parameter::WaitInfo(info) => has.wait && events_supported(device, info)?,
-            Parameter::EncryptionInfo(_) | Parameter::Other { .. } => false,
+            Parameter::EncryptionInfo(_) if processor.recipient_keys.is_empty() => false,
+            Parameter::EncryptionInfo(info) => {
+                return Encrypted::decode_encrypt(info)
+                    .map(drop)
+                    .map_err(Error::from);
+            }
+            Parameter::Other { .. } => false,
             _ => true,
         };
         match supported {

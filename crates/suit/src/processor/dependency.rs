@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    DependencyIntegrity, check,
+    DependencyIntegrity, DependencySections, check,
     machine::{DEFECT, Machine, path_to},
     procedure::Procedure,
     state::{Held, Loaded, read_all},
@@ -62,6 +62,9 @@ impl Machine<'_> {
     /// The dependent has every section of the procedure that the dependency has.
     // req: SUIT-DEP-010
     fn check_sections(&self, dependent: usize, dependency: usize) -> Result<(), Error> {
+        if self.state.processor.settings.dependency_sections == DependencySections::Optional {
+            return Ok(());
+        }
         let has = |manifest: usize, section: Section| {
             self.manifests
                 .get(manifest)
@@ -185,7 +188,7 @@ impl Machine<'_> {
             let why = "it names a manifest that depends on it";
             return Err(Error::Dependency { id, why });
         }
-        let checked = check::commands(self.state.device, envelope.manifest(), &path)
+        let checked = check::commands(processor, self.state.device, envelope.manifest(), &path)
             .and_then(|()| match self.procedure {
                 Procedure::Uninstall => Ok(()),
                 Procedure::Update | Procedure::Invoke => check::access(
@@ -234,6 +237,9 @@ impl Machine<'_> {
             }
             let dependency = self.load(manifest, index)?;
             self.check_sections(manifest, dependency)?;
+            if self.state.processor.settings.dependency_sections == DependencySections::Optional {
+                continue;
+            }
             let dependency = self.manifests.get(dependency).ok_or(DEFECT)?;
             if dependency.envelope().manifest().section(section).is_some() {
                 return Err(Error::Dependency {

@@ -3,22 +3,14 @@
 use alloc::string::ToString;
 
 use super::{
-    Measurement,
+    DecryptedContent,
+    intake::{Stored, failed},
     state::{Loaded, State},
 };
 use crate::{
-    ComponentId, DeviceError, DigestAlgorithm, Error, Why, WrittenContent,
+    ComponentId, DeviceError, Error, Why, WrittenContent,
     codec::{Action, ComponentMetadata, Parameters, WaitInfo, parameter_label as label},
-    digest::SuitDigest,
 };
-
-/// What bounds new content.
-struct Bound {
-    /// The image size, if it is set.
-    expected: Option<u64>,
-    /// The most bytes that are taken.
-    most: u64,
-}
 
 impl State<'_> {
     /// Carries out a directive on one component. Those about dependencies are the machine's own.
@@ -62,8 +54,11 @@ impl State<'_> {
             let about_time = event.has_come(now.unwrap_or_default(), zone);
             let happened = match (about_time, now) {
                 (Some(come), Some(_)) => come,
-                (Some(_), None) => return Err(failed(action)(DeviceError::Unsupported)),
-                (None, _) => self.device.has_happened(event).map_err(failed(action))?,
+                (Some(_), None) => return Err(failed(action, DeviceError::Unsupported)),
+                (None, _) => self
+                    .device
+                    .has_happened(event)
+                    .map_err(|error| failed(action, error))?,
             };
             if !happened {
                 return Err(Error::action(action, Why::NotYet(event.label())));
@@ -74,7 +69,7 @@ impl State<'_> {
 
     /// Tells the device what kind of file the new content is, before there is any.
     // req: SUIT-UPD-024, SUIT-UPD-026
-    fn describe(&mut self, action: Action, slot: usize) -> Result<(), Error> {
+    pub(super) fn describe(&mut self, action: Action, slot: usize) -> Result<(), Error> {
         let target = self.slot(slot)?;
         let Some(encoded) = target.parameters.component_metadata() else {
             return Ok(());
@@ -83,7 +78,7 @@ impl State<'_> {
         let metadata = ComponentMetadata::decode(&encoded, &self.processor.settings.limits)?;
         self.device
             .set_metadata(&id, &metadata)
-            .map_err(failed(action))
+            .map_err(|error| failed(action, error))
     }
 
     // req: SUIT-CMD-018
@@ -91,12 +86,11 @@ impl State<'_> {
         let action = Action::Write;
         let content = self.slot(slot)?.parameters.content().map(<[u8]>::to_vec);
         let content = content.ok_or(missing(action, label::CONTENT))?;
-        let algorithm = self.refuse_in_use(action, manifest, index, slot)?;
+        self.refuse_in_use(action, manifest, index, slot)?;
         if self.rehearsed(slot)? {
             return Ok(());
         }
-        let bound = self.bound(slot)?;
-        self.store(action, slot, algorithm, &bound, |_, sink| sink(&content))?;
+        self.store(action, slot, &content)?;
         if self.processor.settings.written_content == WrittenContent::CoveredBySignature {
             self.slot_mut(slot)?.verified = true;
         }
@@ -113,7 +107,7 @@ impl State<'_> {
         if self.already_matches(manifest, index, slot)? {
             return Ok(());
         }
-        let algorithm = self.refuse_in_use(action, manifest, index, slot)?;
+        self.refuse_in_use(action, manifest, index, slot)?;
         let integrated = manifest.envelope().integrated(&uri);
         if integrated.is_none() && uri.starts_with('#') {
             // The envelope of an installed manifest is kept without its payloads: what they became is
@@ -126,51 +120,61 @@ impl State<'_> {
         if self.rehearsed(slot)? {
             return Ok(());
         }
-        let bound = self.bound(slot)?;
         if let Some(payload) = integrated {
-            return self.store(action, slot, algorithm, &bound, |_, sink| sink(payload));
+            return self.store(action, slot, payload);
         }
-        self.store(action, slot, algorithm, &bound, |fetch, sink| {
-            fetch.fetch(&uri, arguments.as_deref(), sink)
-        })
+        let mut intake = self.take_in(action, slot)?;
+        // A producer that carries on after the sink refused does not get away with it.
+        let mut refused = None;
+        let device = &mut *self.device;
+        let mut sink = |chunk: &[u8]| match &refused {
+            Some(error) => Err(told(error)),
+            None => intake.take(device, chunk).map_err(|error| {
+                let told = told(&error);
+                refused = Some(error);
+                told
+            }),
+        };
+        let produced = self.fetch.fetch(&uri, arguments.as_deref(), &mut sink);
+        match refused {
+            Some(error) => return Err(error),
+            None => produced.map_err(|error| failed(action, error))?,
+        }
+        let stored = intake.finish(self.device)?;
+        self.stored(slot, &stored)
+    }
+
+    /// Stores bytes that are at hand.
+    fn store(&mut self, action: Action, slot: usize, bytes: &[u8]) -> Result<(), Error> {
+        let mut intake = self.take_in(action, slot)?;
+        intake.take(self.device, bytes)?;
+        let stored = intake.finish(self.device)?;
+        self.stored(slot, &stored)
     }
 
     // req: SUIT-CMD-017
     fn copy(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Error> {
         let action = Action::Copy;
-        let source = self.existing_source(action, manifest, slot)?;
-        let source = self.slot(source)?.id.clone();
+        let from = self.existing_source(action, manifest, slot)?;
+        let source = self.slot(from)?.id.clone();
         if self.already_matches(manifest, index, slot)? {
             return Ok(());
         }
-        let algorithm = self.refuse_in_use(action, manifest, index, slot)?;
-        let target = self.slot(slot)?.id.clone();
-        if source == target {
+        self.refuse_in_use(action, manifest, index, slot)?;
+        if source == self.slot(slot)?.id {
             return Err(Error::Invalid("copies a component onto itself"));
         }
         if self.rehearsed(slot)? {
             return Ok(());
         }
-        let bound = self.bound(slot)?;
-        self.describe(action, slot)?;
-        self.device
-            .begin(&target, bound.expected)
-            .map_err(failed(action))?;
-        let mut measuring = algorithm.map(|a| (a, self.processor.crypto.digests.start(a)));
-        let mut length = 0_u64;
-        self.read(&source, |device, chunk| {
-            length += chunk.len() as u64;
-            if length > bound.most {
-                return Err(Error::action(action, Why::TooLong(bound.most)));
-            }
-            if let Some((_, context)) = &mut measuring {
-                context.update(chunk);
-            }
-            device.append(&target, chunk).map_err(failed(action))
-        })?;
-        self.device.finish(&target).map_err(failed(action))?;
-        let measured = measuring.map(|(a, context)| SuitDigest::finished(a, context.finish()));
-        self.stored(slot, measured.map(|digest| (digest, length)))
+        let mut intake = self.take_in(action, slot)?;
+        self.read(&source, |device, chunk| intake.take(device, chunk))?;
+        let stored = intake.finish(self.device)?;
+        self.stored(slot, &stored)?;
+        // What vouches for the plaintext vouches for the ciphertext too.
+        let covered = self.slot(slot)?.verified;
+        self.slot_mut(from)?.verified |= covered;
+        Ok(())
     }
 
     // req: SUIT-CMD-019
@@ -188,7 +192,9 @@ impl State<'_> {
         if self.rehearsed(slot)? && self.rehearsed(source)? {
             return Ok(());
         }
-        self.device.swap(&one, &other).map_err(failed(action))?;
+        self.device
+            .swap(&one, &other)
+            .map_err(|error| failed(action, error))?;
         self.slot_mut(slot)?.changed();
         self.slot_mut(source)?.changed();
         Ok(())
@@ -208,7 +214,7 @@ impl State<'_> {
         let arguments = target.parameters.invoke_arguments().map(<[u8]>::to_vec);
         self.device
             .invoke(&id, arguments.as_deref())
-            .map_err(failed(Action::Invoke))
+            .map_err(|error| failed(Action::Invoke, error))
     }
 
     /// Removes a component unless another manifest has it too.
@@ -226,7 +232,9 @@ impl State<'_> {
         if self.rehearsed(slot)? {
             return Ok(());
         }
-        self.device.remove(&id).map_err(failed(Action::Unlink))?;
+        self.device
+            .remove(&id)
+            .map_err(|error| failed(Action::Unlink, error))?;
         let target = self.slot_mut(slot)?;
         target.changed();
         target.written = false;
@@ -262,15 +270,6 @@ impl State<'_> {
             .ok()
             .and_then(|index| manifest.slots.get(index));
         at.copied().ok_or(Error::ComponentIndex(index))
-    }
-
-    fn bound(&self, slot: usize) -> Result<Bound, Error> {
-        let expected = self.slot(slot)?.parameters.image_size();
-        let limit = self.processor.settings.limits.payload_bytes;
-        Ok(Bound {
-            expected,
-            most: expected.map_or(limit, |size| size.min(limit)),
-        })
     }
 
     /// Whether the component has the wanted content already, so that storing it again is needless.
@@ -310,7 +309,7 @@ impl State<'_> {
         Ok(measured.is_some_and(|(found, _)| found == digest))
     }
 
-    /// Refuses to change what another installed manifest has; returns the algorithm to measure with.
+    /// Refuses to change what another installed manifest has.
     // req: SUIT-DEP-032
     fn refuse_in_use(
         &mut self,
@@ -318,14 +317,8 @@ impl State<'_> {
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
-    ) -> Result<Option<DigestAlgorithm>, Error> {
-        let target = self.slot(slot)?;
-        let id = target.id.clone();
-        let measuring = self.processor.settings.measurement == Measurement::WhileWriting;
-        let algorithm = match target.parameters.image_digest() {
-            Some(digest) if measuring => Some(digest.algorithm()?),
-            _ => None,
-        };
+    ) -> Result<(), Error> {
+        let id = self.slot(slot)?.id.clone();
         let ours = |other: &ComponentId| *other == manifest.placement;
         for record in self.device.manifests()? {
             let in_use = if record.id == id {
@@ -339,62 +332,15 @@ impl State<'_> {
                 return Err(Error::action(action, Why::InUse));
             }
         }
-        Ok(algorithm)
+        Ok(())
     }
 
-    /// Stores what `produce` hands to its sink, bounded and measured on the way.
-    // req: SUIT-AMB-013, SUIT-CMD-016
-    fn store(
-        &mut self,
-        action: Action,
-        slot: usize,
-        algorithm: Option<DigestAlgorithm>,
-        bound: &Bound,
-        produce: impl FnOnce(
-            &mut dyn crate::Fetch,
-            &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
-        ) -> Result<(), DeviceError>,
-    ) -> Result<(), Error> {
-        let id = self.slot(slot)?.id.clone();
-        self.describe(action, slot)?;
-        self.device
-            .begin(&id, bound.expected)
-            .map_err(failed(action))?;
-        let mut measuring = algorithm.map(|a| (a, self.processor.crypto.digests.start(a)));
-        let mut length = 0_u64;
-        let device = &mut *self.device;
-        // A producer that carries on after the sink refused does not get away with it.
-        let mut refused = None;
-        let mut sink = |chunk: &[u8]| {
-            length = length.saturating_add(chunk.len() as u64);
-            if length > bound.most || refused.is_some() {
-                refused.get_or_insert(DeviceError::TooLong(bound.most));
-                return Err(DeviceError::TooLong(bound.most));
-            }
-            if let Some((_, context)) = &mut measuring {
-                context.update(chunk);
-            }
-            device
-                .append(&id, chunk)
-                .inspect_err(|error| refused = Some(error.clone()))
-        };
-        let produced = produce(&mut *self.fetch, &mut sink);
-        match refused.map_or(produced, Err) {
-            Ok(()) => {}
-            Err(DeviceError::TooLong(bound)) => {
-                return Err(Error::action(action, Why::TooLong(bound)));
-            }
-            Err(error) => return Err(failed(action)(error)),
-        }
-        self.device.finish(&id).map_err(failed(action))?;
-        let measured = measuring.map(|(a, context)| SuitDigest::finished(a, context.finish()));
-        self.stored(slot, measured.map(|digest| (digest, length)))
-    }
-
-    fn stored(&mut self, slot: usize, measured: Option<(SuitDigest, u64)>) -> Result<(), Error> {
+    fn stored(&mut self, slot: usize, stored: &Stored) -> Result<(), Error> {
+        let covered = self.processor.settings.decrypted_content == DecryptedContent::CoveredByTag;
         let target = self.slot_mut(slot)?;
         target.changed();
-        target.measured = measured;
+        target.measured = stored.measured;
+        target.verified = stored.authenticated && covered;
         Ok(())
     }
 
@@ -444,6 +390,17 @@ fn missing(action: Action, label: i64) -> Error {
     Error::action(action, Why::ParameterMissing(label))
 }
 
-fn failed(action: Action) -> impl FnOnce(DeviceError) -> Error {
-    move |error| Error::action(action, Why::Device(error))
+/// What whoever hands over a payload is told of why no more of it is taken.
+fn told(error: &Error) -> DeviceError {
+    match error {
+        Error::ActionFailed {
+            why: Why::Device(error),
+            ..
+        } => error.clone(),
+        Error::ActionFailed {
+            why: Why::TooLong(bound),
+            ..
+        } => DeviceError::TooLong(*bound),
+        _ => DeviceError::Unsupported,
+    }
 }

@@ -11,6 +11,7 @@ mod check;
 mod condition;
 mod dependency;
 mod directive;
+mod intake;
 mod machine;
 mod order;
 mod outcome;
@@ -19,11 +20,14 @@ mod settings;
 mod state;
 
 pub use outcome::Outcome;
-pub use settings::{CapabilityPolicy, DependencyIntegrity, Measurement, Settings, WrittenContent};
+pub use settings::{
+    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, Measurement,
+    Settings, WrittenContent,
+};
 
 use alloc::{boxed::Box, string::ToString};
 
-use tamarack_cose::CryptoProvider;
+use tamarack_cose::{CryptoProvider, encrypt::RecipientKey};
 
 use crate::{
     AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, Trusted,
@@ -43,6 +47,7 @@ pub struct Processor<'p> {
     access: &'p dyn AccessControl,
     settings: Settings,
     nonce: Option<&'p [u8]>,
+    recipient_keys: &'p [RecipientKey],
 }
 
 /// An error and the place in a manifest that it belongs to.
@@ -75,6 +80,7 @@ impl<'p> Processor<'p> {
             access,
             settings: Settings::default(),
             nonce: None,
+            recipient_keys: &[],
         }
     }
 
@@ -89,6 +95,15 @@ impl<'p> Processor<'p> {
     pub fn with_nonce(self, nonce: &'p [u8]) -> Self {
         let nonce = Some(nonce);
         Self { nonce, ..self }
+    }
+
+    /// The same processor with keys for encrypted payloads. Without any, encryption is not supported.
+    #[must_use]
+    pub fn with_recipient_keys(self, recipient_keys: &'p [RecipientKey]) -> Self {
+        Self {
+            recipient_keys,
+            ..self
+        }
     }
 
     /// Installs or updates what the manifest describes: dependency resolution, payload fetch, candidate

@@ -223,7 +223,7 @@ impl<'r> Machine<'r> {
             let device = &*self.state.device;
             check::access(processor, device, envelope, &placement, &identifiers, &[])?;
         }
-        check::commands(self.state.device, manifest, &[])?;
+        check::commands(self.state.processor, self.state.device, manifest, &[])?;
         check::sections_present(manifest, self.procedure.sections())?;
         if self.procedure == Procedure::Update {
             check::rollback(self.state.device, envelope, &placement)?;

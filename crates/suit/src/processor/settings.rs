@@ -12,8 +12,29 @@ pub struct Settings {
     pub dependency_integrity: DependencyIntegrity,
     /// Whether content from the manifest itself needs a condition.
     pub written_content: WrittenContent,
+    /// Whether content that was decrypted with authentication needs a condition.
+    pub decrypted_content: DecryptedContent,
+    /// Whether a dependent has to have every section that its dependencies have.
+    pub dependency_sections: DependencySections,
     /// When reports say what the Recipient is capable of.
     pub capability_report: CapabilityPolicy,
+}
+
+impl Settings {
+    /// The settings under which the published examples of the drafts run, some of which are looser than
+    /// the text: no condition after what the manifest's signature or an authenticated cipher vouches for,
+    /// no integrity condition before a dependency is processed, sections of dependencies that nobody
+    /// processes. Signatures and digests are verified all the same.
+    #[must_use]
+    pub fn compatible() -> Self {
+        Self {
+            dependency_integrity: DependencyIntegrity::Implied,
+            written_content: WrittenContent::CoveredBySignature,
+            decrypted_content: DecryptedContent::CoveredByTag,
+            dependency_sections: DependencySections::Optional,
+            ..Self::default()
+        }
+    }
 }
 
 /// When content is measured.
@@ -59,4 +80,27 @@ pub enum CapabilityPolicy {
     Unsupported,
     /// Always: for who asked for it.
     Requested,
+}
+
+/// Whether what Copy or Write decrypted with an authenticated cipher has to pass a condition (SUIT-CMD-016,
+/// SUIT-ENC-007).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DecryptedContent {
+    /// Yes, like everything that was written.
+    #[default]
+    NeedsCondition,
+    /// No: the signature covers the encryption information, and whoever lacks the content key can't make
+    /// another ciphertext. Every other recipient of the same content has that key, though.
+    CoveredByTag,
+}
+
+/// Whether a dependent has to have, and to process, every section that its dependencies have (SUIT-DEP-010,
+/// SUIT-DEP-011).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DependencySections {
+    /// Yes.
+    #[default]
+    Required,
+    /// No: what the dependent leaves out is not run. A dependency's own validation may be among it.
+    Optional,
 }

@@ -1,0 +1,179 @@
+//! New content on its way into a component: bounded, decrypted and measured in passing.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use tamarack_cose::{
+    DigestContext,
+    encrypt::{Decryptor, Encrypted},
+};
+
+use super::{Measurement, state::State};
+use crate::{
+    ComponentId, Device, DeviceError, DigestAlgorithm, Error, SuitDigest, Why, codec::Action,
+};
+
+/// What a key derivation is for (SUIT firmware encryption, `SuppPubInfo.other`).
+// req: SUIT-ENC-016
+pub(super) const PURPOSE: &[u8] = b"SUIT Payload Encryption";
+
+/// Content that is being stored.
+///
+/// Memory does not grow with the content: each piece is decrypted, measured and appended as it comes.
+/// What is stored is staged by the device, and none of it counts before it was verified.
+pub(super) struct Intake {
+    action: Action,
+    target: ComponentId,
+    /// The most bytes that are stored.
+    most: u64,
+    length: u64,
+    measuring: Option<(DigestAlgorithm, Box<dyn DigestContext>)>,
+    decryptor: Option<Box<dyn Decryptor>>,
+    /// Whether the end of the content shows that it was not changed.
+    authenticated: bool,
+    /// The plaintext of one piece.
+    plaintext: Vec<u8>,
+}
+
+/// Content that was stored.
+pub(super) struct Stored {
+    /// Its digest and length, if it was measured.
+    pub(super) measured: Option<(SuitDigest, u64)>,
+    /// Whether an authenticated cipher vouches for it.
+    pub(super) authenticated: bool,
+}
+
+/// How many bytes of ciphertext are decrypted at a time.
+const PIECE: usize = 4096;
+
+impl State<'_> {
+    /// Starts new content for a component.
+    // req: SUIT-AMB-013, SUIT-ENC-004
+    pub(super) fn take_in(&mut self, action: Action, slot: usize) -> Result<Intake, Error> {
+        let target = self.slot(slot)?;
+        let id = target.id.clone();
+        let size = target.parameters.image_size();
+        let limit = self.processor.settings.limits.payload_bytes;
+        let measuring = match target.parameters.image_digest() {
+            Some(digest) if self.processor.settings.measurement == Measurement::WhileWriting => {
+                let algorithm = digest.algorithm()?;
+                Some((algorithm, self.processor.crypto.digests.start(algorithm)))
+            }
+            _ => None,
+        };
+        let (decryptor, authenticated) = match action {
+            // Fetch stores what it gets: decryption is a matter of Copy and Write.
+            Action::Copy | Action::Write => self.decryptor(action, slot)?.unzip(),
+            _ => (None, None),
+        };
+        self.describe(action, slot)?;
+        self.device
+            .begin(&id, size)
+            .map_err(|error| failed(action, error))?;
+        Ok(Intake {
+            action,
+            target: id,
+            most: size.map_or(limit, |size| size.min(limit)),
+            length: 0,
+            measuring,
+            decryptor,
+            authenticated: authenticated.unwrap_or_default(),
+            plaintext: Vec::new(),
+        })
+    }
+
+    /// What decrypts the content that is copied or written to a component, and whether it authenticates.
+    // req: SUIT-ENC-001, SUIT-ENC-003, SUIT-ENC-006
+    fn decryptor(
+        &self,
+        action: Action,
+        slot: usize,
+    ) -> Result<Option<(Box<dyn Decryptor>, bool)>, Error> {
+        let Some(info) = self.slot(slot)?.parameters.encryption_info() else {
+            return Ok(None);
+        };
+        let crypto = self.processor.crypto;
+        let encrypted = Encrypted::decode_encrypt(info)?;
+        let opened = encrypted
+            .content_key(crypto, self.processor.recipient_keys, PURPOSE)
+            .and_then(|key| encrypted.decryptor(crypto, &key, &[]));
+        let authenticated = encrypted.algorithm().is_authenticated();
+        opened
+            .map(|decryptor| Some((decryptor, authenticated)))
+            .map_err(|error| undecryptable(action, &error))
+    }
+}
+
+impl Intake {
+    /// Takes the next piece of the content, or of its ciphertext.
+    pub(super) fn take(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Error> {
+        let Some(mut decryptor) = self.decryptor.take() else {
+            return self.store(device, chunk);
+        };
+        // The network decides how large its chunks are, not how much memory they take when decrypted.
+        for piece in chunk.chunks(PIECE) {
+            self.plaintext.clear();
+            decryptor
+                .update(piece, &mut self.plaintext)
+                .map_err(|error| undecryptable(self.action, &error))?;
+            self.store_plaintext(device)?;
+        }
+        self.decryptor = Some(decryptor);
+        Ok(())
+    }
+
+    /// Ends the content.
+    pub(super) fn finish(mut self, device: &mut dyn Device) -> Result<Stored, Error> {
+        if let Some(decryptor) = self.decryptor.take() {
+            self.plaintext.clear();
+            decryptor
+                .finish(&mut self.plaintext)
+                .map_err(|error| undecryptable(self.action, &error))?;
+            self.store_plaintext(device)?;
+        }
+        device
+            .finish(&self.target)
+            .map_err(|error| failed(self.action, error))?;
+        let digest = self
+            .measuring
+            .map(|(algorithm, context)| SuitDigest::finished(algorithm, context.finish()));
+        Ok(Stored {
+            measured: digest.map(|digest| (digest, self.length)),
+            authenticated: self.authenticated,
+        })
+    }
+
+    fn store_plaintext(&mut self, device: &mut dyn Device) -> Result<(), Error> {
+        let plaintext = core::mem::take(&mut self.plaintext);
+        let stored = self.store(device, &plaintext);
+        self.plaintext = plaintext;
+        stored
+    }
+
+    fn store(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Error> {
+        self.length = self.length.saturating_add(chunk.len() as u64);
+        if self.length > self.most {
+            return Err(Error::action(self.action, Why::TooLong(self.most)));
+        }
+        if let Some((_, context)) = &mut self.measuring {
+            context.update(chunk);
+        }
+        device
+            .append(&self.target, chunk)
+            .map_err(|error| failed(self.action, error))
+    }
+}
+
+pub(super) fn failed(action: Action, error: DeviceError) -> Error {
+    Error::action(action, Why::Device(error))
+}
+
+/// Why content could not be decrypted. What exactly is wrong with a ciphertext is nobody's business: it
+/// would tell an attacker how near a guess was.
+// req: SUIT-ENC-023
+fn undecryptable(action: Action, error: &tamarack_cose::Error) -> Error {
+    let why = match error {
+        tamarack_cose::Error::NoRecipient => Why::NoRecipient,
+        _ => Why::BadCiphertext,
+    };
+    Error::action(action, why)
+}
