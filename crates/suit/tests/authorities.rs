@@ -217,6 +217,16 @@ fn a_mac_for_several_recipients() {
     }
     let trusted = anchors([TrustAnchor::new(stranger.clone())]);
     assert_eq!(authenticate(&envelope, &trusted), Err(UNKNOWN));
+    // Whoever has one of the keys knows the key of the MAC: it does not count for both.
+    let both = [&ours, &theirs].map(|key| TrustAnchor::new(key.clone()));
+    let few = Error::TooFewSigners {
+        needed: 2,
+        found: 1,
+    };
+    assert_eq!(
+        authenticate(&envelope, &anchors(both).with_threshold(2)),
+        Err(few)
+    );
     // In the name of our key, under the key of another of the same length.
     let other = MacWrappingKey::new(SymmetricKey::new([9; 16])).unwrap();
     let envelope = to(&[(&other, Some(b"kid-1"))]);
