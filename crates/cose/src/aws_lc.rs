@@ -17,9 +17,7 @@ use crate::{
     SignatureAlgorithm, Signatures, Signer, SymmetricKey,
     ciphers::SharedCiphers,
     encrypt::{Curve, DecryptionKey, EncryptionKey, KeyAgreements},
-    hss,
-    key::has_state,
-    shake,
+    hss, shake,
 };
 
 /// The provider.
@@ -123,7 +121,7 @@ impl Signatures for AwsLc {
                     .map_err(|_| KeyError::Invalid)?;
                 Ok(PublicKey::Ed25519 { x })
             }
-            SignatureAlgorithm::HssLms => Err(has_state().into()),
+            SignatureAlgorithm::HssLms => Err(KeyError::has_state().into()),
         }
     }
 
@@ -145,7 +143,7 @@ impl Signatures for AwsLc {
                     .map_err(|_| KeyError::Invalid)?;
                 Box::new(Ed25519Signer { pair, public })
             }
-            PublicKey::HssLms(_) => return Err(has_state().into()),
+            PublicKey::HssLms(_) => return Err(KeyError::has_state().into()),
         })
     }
 }

@@ -77,3 +77,11 @@ pub enum KeyError {
     #[error("this is a public key; a private key is needed")]
     NotPrivate,
 }
+
+impl KeyError {
+    /// Why there is no [`SecretKey`](crate::SecretKey) of HSS/LMS: what a provider says that is asked for one.
+    #[must_use]
+    pub fn has_state() -> Self {
+        Self::Unsupported("an HSS/LMS private key without its state".into())
+    }
+}

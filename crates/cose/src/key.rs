@@ -307,11 +307,6 @@ impl<'a> CoseKey<'a> {
     }
 }
 
-/// Why there is no [`SecretKey`] of HSS/LMS.
-pub(crate) fn has_state() -> KeyError {
-    KeyError::Unsupported("an HSS/LMS private key without its state".into())
-}
-
 /// A key member of exactly 32 bytes.
 pub(crate) fn field(name: &str, bytes: &[u8]) -> Result<[u8; 32], KeyError> {
     let wrong = |_| malformed(&[name, " is not 32 bytes long"]);

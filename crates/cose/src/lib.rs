@@ -1,8 +1,8 @@
 //! The ground floor of Tamarack: bytes, signatures and keys.
 //!
 //! Everything that arrives from outside enters through the strict CBOR door in [`cbor`]; everything
-//! that is signed passes through [`Sign1`], [`Sign`] or [`Signed`], and everything that is encrypted
-//! through [`mod@encrypt`]; and every cryptographic primitive is reached through one [`CryptoProvider`]
+//! that is signed passes through [`Sign1`], [`Sign`] or [`Signed`], everything that is MACed through
+//! [`Mac0`] or [`Mac`], and everything that is encrypted through [`mod@encrypt`]; and every cryptographic primitive is reached through one [`CryptoProvider`]
 //! value that the caller passes in. No algorithm is chosen anywhere else in the workspace.
 //!
 //! What this crate does not do: it opens no file and no socket, holds no global state, reads no clock,

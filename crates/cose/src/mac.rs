@@ -146,6 +146,9 @@ impl<'a> Mac<'a> {
 /// Makes a tagged COSE_Mac over a payload that is not part of it, with a fresh key that is wrapped to each
 /// of `recipients`: a wrapping key, and the name by which the recipient knows it.
 ///
+/// Each recipient learns the key of the MAC, and with it can MAC other payloads for the others. Make a MAC
+/// for each where they don't trust one another.
+///
 /// # Errors
 ///
 /// [`Error::Crypto`] if the source of randomness fails.

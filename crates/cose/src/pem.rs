@@ -16,9 +16,8 @@ use pkcs8::{
 use zeroize::Zeroizing;
 
 use crate::{
-    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm,
-    hss::HssPublicKey,
-    key::{field, has_state},
+    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm, hss::HssPublicKey,
+    key::field,
 };
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -154,7 +153,7 @@ impl SecretKey {
     pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         let algorithm = self.public_key().algorithm();
         let inner = match algorithm {
-            SignatureAlgorithm::HssLms => return Err(has_state()),
+            SignatureAlgorithm::HssLms => return Err(KeyError::has_state()),
             SignatureAlgorithm::Esp256 => ec_private_key(self),
             SignatureAlgorithm::Ed25519 => {
                 OctetStringRef::new(&**self.secret_bytes()).and_then(|octets| octets.to_der())
@@ -183,7 +182,7 @@ impl SecretKey {
                 (
                     algorithm,
                     match algorithm {
-                        SignatureAlgorithm::HssLms => return Err(has_state().into()),
+                        SignatureAlgorithm::HssLms => return Err(KeyError::has_state().into()),
                         SignatureAlgorithm::Esp256 => ec_secret(inner)?,
                         SignatureAlgorithm::Ed25519 => {
                             let octets =

@@ -15,9 +15,7 @@ use crate::{
     SignatureAlgorithm, Signatures, Signer, SymmetricKey,
     ciphers::SharedCiphers,
     encrypt::{Curve, DecryptionKey, EncryptionKey, KeyAgreements},
-    hss,
-    key::has_state,
-    shake,
+    hss, shake,
 };
 
 /// The provider with the system's randomness.
@@ -126,7 +124,7 @@ impl Signatures for RustCrypto {
                     x: key.verifying_key().to_bytes(),
                 }
             }
-            SignatureAlgorithm::HssLms => return Err(has_state().into()),
+            SignatureAlgorithm::HssLms => return Err(KeyError::has_state().into()),
         })
     }
 
@@ -142,7 +140,7 @@ impl Signatures for RustCrypto {
                 let key = ed25519_dalek::SigningKey::from_bytes(key.secret_bytes());
                 Box::new(Ed25519Signer { key, public })
             }
-            SignatureAlgorithm::HssLms => return Err(has_state().into()),
+            SignatureAlgorithm::HssLms => return Err(KeyError::has_state().into()),
         })
     }
 }

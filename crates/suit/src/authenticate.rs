@@ -170,13 +170,17 @@ impl<'a> Envelope<'a> {
                 }
                 for (index, recipient) in mac.recipients().iter().enumerate() {
                     let candidates = trusted.candidates(crypto, recipient.key_id());
-                    found.attribute(&candidates, &|key| match key {
+                    let known = found.attribute(&candidates, &|key| match key {
                         TrustedKey::Mac(key) => mac.verify_direct(crypto, index, key, payload),
                         TrustedKey::Wrapping(key) => {
                             mac.verify_wrapped(crypto, index, key, payload)
                         }
                         TrustedKey::Public(_) => Err(tamarack_cose::Error::UnknownKey),
                     })?;
+                    // All recipients learn the key of the MAC, so that it speaks for one authority only.
+                    if known {
+                        break;
+                    }
                 }
             }
             _ => return Err(Error::CoseUnsupported("neither a signature nor a MAC")),
@@ -217,12 +221,13 @@ struct Found {
 
 impl Found {
     /// Finds out who made a signature or MAC, which `verify` checks with one key. It says
-    /// [`UnknownKey`](tamarack_cose::Error::UnknownKey) of a key that is of another kind.
+    /// [`UnknownKey`](tamarack_cose::Error::UnknownKey) of a key that is of another kind. `false` if it is by
+    /// nobody who is trusted.
     fn attribute(
         &mut self,
         candidates: &[Candidate<'_>],
         verify: &dyn Fn(TrustedKey<'_>) -> Result<(), tamarack_cose::Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         use tamarack_cose::Error as Cose;
         let mut trouble = Cose::UnknownKey;
         for named in [true, false] {
@@ -233,7 +238,7 @@ impl Found {
                         if !self.authorities.contains(&candidate.authority) {
                             self.authorities.push(candidate.authority);
                         }
-                        return Ok(());
+                        return Ok(true);
                     }
                     Err(Cose::UnknownKey) => {}
                     Err(error @ Cose::BadSignature) => forged = Some(error),
@@ -247,7 +252,7 @@ impl Found {
             }
         }
         self.pass_over(trouble);
-        Ok(())
+        Ok(false)
     }
 
     // req: SUIT-ENV-011

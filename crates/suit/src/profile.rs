@@ -96,6 +96,15 @@ impl Profile {
         found.map(|(name, _)| *name)
     }
 
+    /// The first profile that an author likes and the Recipients have, as their capabilities are known from
+    /// configuration, device management or a capability report.
+    // req: SUIT-MTI-007
+    #[must_use]
+    pub fn choose(liked: &[Self], supported: &[Self]) -> Option<Self> {
+        let found = liked.iter().find(|profile| supported.contains(profile));
+        found.copied()
+    }
+
     /// The digest algorithm, if it is one that this crate computes.
     #[must_use]
     pub fn digest_algorithm(&self) -> Option<DigestAlgorithm> {

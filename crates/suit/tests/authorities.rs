@@ -217,6 +217,16 @@ fn a_mac_for_several_recipients() {
     }
     let trusted = anchors([TrustAnchor::new(stranger.clone())]);
     assert_eq!(authenticate(&envelope, &trusted), Err(UNKNOWN));
+    // Whoever has one of the keys knows the key of the MAC: it does not count for both.
+    let both = [&ours, &theirs].map(|key| TrustAnchor::new(key.clone()));
+    let few = Error::TooFewSigners {
+        needed: 2,
+        found: 1,
+    };
+    assert_eq!(
+        authenticate(&envelope, &anchors(both).with_threshold(2)),
+        Err(few)
+    );
     // In the name of our key, under the key of another of the same length.
     let other = MacWrappingKey::new(SymmetricKey::new([9; 16])).unwrap();
     let envelope = to(&[(&other, Some(b"kid-1"))]);
@@ -653,6 +663,79 @@ fn what_a_mac_installed_is_invoked_and_removed() {
     let outcome = processor.uninstall(&mut device, &mut NoFetch, &place);
     assert_eq!(outcome.result, Ok(()));
     assert_eq!(device.components().count(), 0);
+}
+
+// req: SUIT-ACL-007
+#[test]
+fn a_distributor_does_not_write_what_the_author_decrypts() {
+    let crypto = crypto();
+    let (vendor, distributor) = (author(2), author(4));
+    let trusted = anchors([
+        TrustAnchor::new(vendor.key).with_prefixes([id("provider/app")]),
+        TrustAnchor::new(distributor.key).with_prefixes([id("provider/encrypted")]),
+    ]);
+    // The target is the author's, whoever brings what it is decrypted from.
+    let bring = |component: &'static str, suit: &str, author: &Author| {
+        ManifestBuilder::new(SequenceNumber(1))
+            .manifest_id(id(suit))
+            .component(ComponentBuilder::new(id(component)).integrated(&crypto, "#x", b"x"))
+            .build()
+            .unwrap()
+            .sign(&crypto, &[&*author.signer])
+            .unwrap()
+    };
+    let ours = bring(
+        "provider/encrypted/ta",
+        "provider/encrypted/suit",
+        &distributor,
+    );
+    assert_eq!(attempt(&trusted, &ours), Ok(()));
+    let target = bring("provider/app/ta", "provider/encrypted/suit", &distributor);
+    assert_eq!(
+        attempt(&trusted, &target),
+        Err(Error::ComponentUnauthorized(id("provider/app/ta")))
+    );
+    let target = bring("provider/app/ta", "provider/app/suit", &vendor);
+    assert_eq!(attempt(&trusted, &target), Ok(()));
+}
+
+// req: SUIT-ENV-016
+#[test]
+fn a_manifest_that_was_changed_after_it_was_verified() {
+    let crypto = crypto();
+    let author = author(2);
+    let trusted = [author.key];
+    let processor = Processor::new(&crypto, &trusted, &tamarack_suit::SingleAuthority);
+    let envelope = ta(&author, 1, b"payload");
+    let decoded = Envelope::decode(&envelope).unwrap();
+    let authentic = decoded.authenticate(&crypto, &trusted).unwrap();
+    // What was verified has its bytes itself: it outlives those that came in, and no one can change it.
+    let owned = authentic.clone().into_owned();
+    assert_eq!(owned, authentic);
+    drop(authentic);
+    drop(envelope);
+    let mut device = device();
+    let outcome = processor.update(&mut device, &mut NoFetch, &owned);
+    assert_eq!(outcome.result, Ok(()));
+    // The stored manifest, with any byte of it changed, is not run and not even uninstalled by.
+    let place = id("provider/app/suit");
+    let kept = device.content(&place).unwrap().to_vec();
+    let manifest = Envelope::decode(&kept).unwrap().manifest_item().to_vec();
+    let start = kept
+        .windows(manifest.len())
+        .position(|w| w == manifest)
+        .unwrap();
+    for at in start..start + manifest.len() {
+        let mut changed = kept.clone();
+        changed[at] ^= 1;
+        let mut device = device.clone();
+        device.put(&place, &changed);
+        let outcome = processor.invoke(&mut device, &mut NoFetch, &place);
+        assert!(outcome.result.is_err(), "byte {at}");
+        let outcome = processor.uninstall(&mut device, &mut NoFetch, &place);
+        assert!(outcome.result.is_err(), "byte {at}");
+        assert!(device.content(&id("provider/app/ta")).is_some());
+    }
 }
 
 // Key ids say nothing about secret keys, and are each key's own.

@@ -19,8 +19,9 @@ use tamarack_cose::{
     rustcrypto,
 };
 use tamarack_suit::{
-    Action, AnchorKey, Condition, Envelope, Error, NoFetch, Parameter, Processor, Profile, Section,
-    SuitDigest, TrustAnchor, TrustAnchors,
+    Action, AnchorKey, Condition, Envelope, Error, NoFetch, Parameter, Processor, Profile, Report,
+    Section, SuitDigest, TrustAnchor, TrustAnchors,
+    report::{Reason, ReportResult},
 };
 
 fn providers() -> [CryptoProvider; 2] {
@@ -139,6 +140,45 @@ fn profiles_have_names_and_descriptors() {
     assert_eq!((unnamed.name(), Profile::named("suit")), (None, None));
     assert_eq!(unnamed.to_string(), "[-44, -9, -29, 3]");
     assert!(Profile::read(&mut Reader::new(&[0x83, 0, 0, 0])).is_err());
+}
+
+// req: SUIT-MTI-002, SUIT-MTI-007
+#[test]
+fn an_author_chooses_what_the_recipients_have() {
+    let liked = Profile::REGISTERED.map(|(_, profile)| profile);
+    let own = Profile::of([-44, -9, -29, 3]);
+    let supported = [
+        own,
+        Profile::ED25519_ECDH_CHACHA_POLY,
+        Profile::HSSLMS_A256KW_A256CTR,
+    ];
+    let chosen = Profile::choose(&liked, &supported);
+    assert_eq!(chosen, Some(Profile::ED25519_ECDH_CHACHA_POLY));
+    assert_eq!(Profile::choose(&[own], &supported), Some(own));
+    assert_eq!(Profile::choose(&liked, &[own]), None);
+}
+
+// req: SUIT-MTI-006, SUIT-MTI-010
+#[test]
+fn an_algorithm_that_is_not_supported_is_reported() {
+    let author = author(2);
+    let envelope = ta(&author, 1, b"payload");
+    // {1: -9} becomes {1: -24}, which nobody has.
+    let at = envelope
+        .windows(4)
+        .position(|w| w == [0x43, 0xa1, 0x01, 0x28]);
+    let mut strange = envelope.clone();
+    strange[at.unwrap() + 3] = 0x37;
+    let outcome = update(&mut device(), &author, &strange);
+    assert_eq!(outcome.result, Err(Error::AlgorithmUnsupported(-24)));
+    let report = Report::decode(&outcome.report.encode()).unwrap();
+    assert!(matches!(
+        report.result,
+        ReportResult::Failure {
+            reason: Reason::AlgorithmUnsupported,
+            ..
+        }
+    ));
 }
 
 // req: SUIT-MTI-008

@@ -7,10 +7,15 @@ use super::{
 };
 use crate::{Digests, Error};
 
-/// Verifies a signature.
+/// Verifies a signature with nothing but hashes: for a provider's
+/// [`Signatures::verify`](crate::Signatures::verify).
 ///
 /// Costs at most 8 levels of 265 chains, or of 34 that are 255 steps long: some 70 000 short hashes.
-pub(crate) fn verify(
+///
+/// # Errors
+///
+/// [`Error::BadSignature`], whatever is wrong with it.
+pub fn verify(
     digests: &dyn Digests,
     key: &HssPublicKey,
     message: &[u8],

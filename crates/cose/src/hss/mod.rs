@@ -19,8 +19,7 @@ mod parameters;
 mod signer;
 
 pub use key::HssPublicKey;
+pub use lms::verify;
 pub use parameters::HssHash;
 #[cfg(feature = "hss-signing")]
 pub use signer::{HssLevel, HssSecretKey, HssSigner, HssState};
-
-pub(crate) use lms::verify;

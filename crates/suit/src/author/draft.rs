@@ -207,7 +207,8 @@ impl Draft {
     }
 
     /// Authenticates the manifest with a MAC under a fresh key that is wrapped to each of `recipients`, in one
-    /// block, a COSE_Mac; each with the name by which it knows its key.
+    /// block, a COSE_Mac; each with the name by which it knows its key. Recipients of one block can MAC other
+    /// manifests for one another.
     ///
     /// # Errors
     ///
