@@ -62,6 +62,10 @@ pub enum Error {
     /// A component index beyond the manifest's components and dependencies.
     #[error("there is no component with index {0}")]
     ComponentIndex(u64),
+    /// An identifier that the manifest wants and that belongs to another manifest: one is kept there, or
+    /// has it as a component.
+    #[error("{0} belongs to another manifest")]
+    InUse(ComponentId),
     /// A component that the manifest's signer may not touch.
     #[error("the signer has no right to component {0}")]
     ComponentUnauthorized(ComponentId),
@@ -174,6 +178,7 @@ impl Error {
             Self::SeveredMissing(_)
             | Self::ActionFailed { .. }
             | Self::LimitExceeded(_)
+            | Self::InUse(_)
             | Self::Device(_) => Reason::OperationFailed,
         }
     }
@@ -206,6 +211,7 @@ impl Error {
             Self::ComponentIndex(_) => 21,
             Self::CommandUnauthorized { .. } => 22,
             Self::TooFewSigners { .. } => 23,
+            Self::InUse(_) => 24,
         }
     }
 
