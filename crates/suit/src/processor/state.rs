@@ -158,7 +158,7 @@ impl State<'_> {
         while offset < length {
             let read = self.device.read_at(id, offset, &mut buffer)?;
             let chunk = buffer.get(..read).filter(|chunk| !chunk.is_empty());
-            let chunk = chunk.ok_or_else(|| short(id))?;
+            let chunk = chunk.ok_or_else(|| Error::Truncated(id.clone()))?;
             take(self.device, chunk)?;
             offset += read as u64;
         }
@@ -209,10 +209,6 @@ impl State<'_> {
     }
 }
 
-fn short(id: &ComponentId) -> Error {
-    crate::DeviceError::Failed(alloc::format!("{id} ended before its length")).into()
-}
-
 /// Reads a component whole, which is done with envelopes only.
 pub(super) fn read_all(
     device: &mut dyn Device,
@@ -228,7 +224,7 @@ pub(super) fn read_all(
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match device.read_at(id, filled as u64, rest)? {
-            0 => return Err(short(id)),
+            0 => return Err(Error::Truncated(id.clone())),
             read => filled += read,
         }
     }
