@@ -68,6 +68,10 @@ pub enum Error {
     /// A component index beyond the manifest's components and dependencies.
     #[error("there is no component with index {0}")]
     ComponentIndex(u64),
+    /// An identifier that the manifest wants and that belongs to another manifest: one is kept there, or
+    /// has it as a component.
+    #[error("{0} belongs to another manifest")]
+    InUse(ComponentId),
     /// A component that the manifest's signer may not touch.
     #[error("the signer has no right to component {0}")]
     ComponentUnauthorized(ComponentId),
@@ -189,6 +193,7 @@ impl Error {
             | Self::LimitExceeded(_)
             | Self::NotInstalled(_)
             | Self::Truncated(_)
+            | Self::InUse(_)
             | Self::Device(_) => Reason::OperationFailed,
         }
     }
@@ -224,6 +229,7 @@ impl Error {
             Self::NotInstalled(_) => 24,
             Self::Truncated(_) => 25,
             Self::Unauthenticated => 26,
+            Self::InUse(_) => 27,
         }
     }
 
