@@ -39,6 +39,12 @@ pub enum Error {
         /// How many there are.
         found: usize,
     },
+    /// Something that is encrypted by a cipher which notices no change, without a signature or MAC around
+    /// it.
+    #[error(
+        "the ciphertext is not authenticated: its cipher notices no change, and nothing is around it"
+    )]
+    Unauthenticated,
     /// The manifest is not the one that was signed.
     #[error("the manifest does not have the digest in its authentication wrapper")]
     ManifestDigest,
@@ -158,6 +164,7 @@ impl Error {
             Self::AlgorithmUnsupported(_) => Reason::AlgorithmUnsupported,
             Self::Unsigned
             | Self::Unauthorized(_)
+            | Self::Unauthenticated
             | Self::TooFewSigners { .. }
             | Self::ManifestDigest
             | Self::SeveredDigest(_) => Reason::Unauthorized,
@@ -206,6 +213,7 @@ impl Error {
             Self::ComponentIndex(_) => 21,
             Self::CommandUnauthorized { .. } => 22,
             Self::TooFewSigners { .. } => 23,
+            Self::Unauthenticated => 24,
         }
     }
 

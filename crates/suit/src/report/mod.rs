@@ -1,11 +1,13 @@
 //! SUIT reports (draft-ietf-suit-report): what became of a manifest.
 
 mod capability;
+mod protected;
 mod reason;
 mod record;
 mod replay;
 
 pub use capability::{CapabilityList, CapabilityReport, ComponentCapability};
+pub use protected::{OpenedReport, REPORT_PURPOSE, ReportPayload};
 pub use reason::Reason;
 pub use record::{Claims, Record};
 pub use replay::{Inconsistency, Measurements};
