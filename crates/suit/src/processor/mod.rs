@@ -24,8 +24,8 @@ mod state;
 
 pub use outcome::Outcome;
 pub use settings::{
-    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, Measurement,
-    Settings, WrittenContent,
+    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, IdentityChecks,
+    Measurement, Settings, WrittenContent,
 };
 
 use alloc::boxed::Box;

@@ -236,9 +236,7 @@ impl State<'_> {
 
 /// Takes from what a procedure may still use.
 pub(super) fn spend(left: &mut u64, bytes: u64, what: &'static str) -> Result<(), Error> {
-    *left = left
-        .checked_sub(bytes)
-        .ok_or(Error::LimitExceeded(what))?;
+    *left = left.checked_sub(bytes).ok_or(Error::LimitExceeded(what))?;
     Ok(())
 }
 
