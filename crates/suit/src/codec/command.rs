@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Parameters, Sequence, bounded, label::command as label, several};
+use super::{Parameter, Parameters, Sequence, bounded, label::command as label, several};
 use crate::Limits;
 
 /// A test that a sequence makes. None of them changes anything.
@@ -64,9 +64,6 @@ pub enum Action {
 macro_rules! labels {
     ($type:ident: $($variant:ident = $label:ident, $name:literal;)*) => {
         impl $type {
-            /// All of them.
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
-
             /// The label in the command registry.
             #[must_use]
             pub fn label(self) -> i64 {
@@ -293,6 +290,17 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// The parameters that the command sets.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter<'a>> {
+        let (one, several) = match self {
+            Self::SetParameters(list) | Self::OverrideParameters(list) => (Some(list), None),
+            Self::OverrideMultiple(lists) => (None, Some(lists)),
+            _ => (None, None),
+        };
+        let several = several.into_iter().flatten().map(|(_, list)| list);
+        one.into_iter().chain(several).flat_map(Parameters::iter)
+    }
+
     /// The reporting policy, of commands that have one.
     #[must_use]
     pub fn policy(&self) -> Option<ReportingPolicy> {
@@ -332,7 +340,7 @@ impl<'a> Command<'a> {
             0 => return Err(start.error(RULE, Problem::OutOfBounds("labels other than 0"))),
             label::SET_COMPONENT_INDEX => {
                 Self::SetComponentIndex(IndexArgument::read(reader, limits)?)
-            },
+            }
             label::TRY_EACH => {
                 const RULE: &str = "SUIT_Directive_Try_Each_Argument";
                 let start = reader.clone();
@@ -361,14 +369,12 @@ impl<'a> Command<'a> {
             label::RUN_SEQUENCE => {
                 Self::RunSequence(context.nested(reader, "suit-directive-run-sequence")?)
             }
-            label::OVERRIDE_MULTIPLE => {
-                Self::OverrideMultiple(by_index(
-                    reader,
-                    limits,
-                    "SUIT_Override_Mult_Arg",
-                    |reader| Parameters::read(reader, limits, 1),
-                )?)
-            }
+            label::OVERRIDE_MULTIPLE => Self::OverrideMultiple(by_index(
+                reader,
+                limits,
+                "SUIT_Override_Mult_Arg",
+                |reader| Parameters::read(reader, limits, 1),
+            )?),
             label::COPY_PARAMS => {
                 const RULE: &str = "SUIT_Directive_Copy_Params";
                 Self::CopyParameters(by_index(reader, limits, RULE, |reader| {

@@ -24,17 +24,17 @@ mod state;
 
 pub use outcome::Outcome;
 pub use settings::{
-    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, Measurement,
-    Settings, WrittenContent,
+    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, IdentityChecks,
+    Measurement, Settings, WrittenContent,
 };
 
-use alloc::{boxed::Box, string::ToString};
+use alloc::boxed::Box;
 
 use tamarack_cose::{CryptoProvider, encrypt::RecipientKey};
 
 use crate::{
     AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, Trusted,
-    codec::Envelope, device::DeviceError, report::Record,
+    codec::Envelope, report::Record,
 };
 
 use procedure::Procedure;
@@ -191,10 +191,8 @@ impl<'p> Processor<'p> {
         let record = match device.manifest(id) {
             Ok(Some(record)) => record,
             Ok(None) => {
-                let error = DeviceError::Failed(
-                    "no manifest is installed at ".to_string() + &id.to_string(),
-                );
-                return Outcome::refused(self, device, unknown(), error.into());
+                let error = Error::NotInstalled(id.clone());
+                return Outcome::refused(self, device, unknown(), error);
             }
             Err(error) => return Outcome::refused(self, device, unknown(), error.into()),
         };

@@ -181,7 +181,7 @@ impl State<'_> {
         while offset < length {
             let read = self.device.read_at(id, offset, &mut buffer)?;
             let chunk = buffer.get(..read).filter(|chunk| !chunk.is_empty());
-            let chunk = chunk.ok_or_else(|| short(id))?;
+            let chunk = chunk.ok_or_else(|| Error::Truncated(id.clone()))?;
             spend(&mut self.read_left, read as u64, "the content that is read")?;
             take(self.device, chunk)?;
             offset += read as u64;
@@ -236,14 +236,8 @@ impl State<'_> {
 
 /// Takes from what a procedure may still use.
 pub(super) fn spend(left: &mut u64, bytes: u64, what: &'static str) -> Result<(), Error> {
-    *left = left
-        .checked_sub(bytes)
-        .ok_or(Error::LimitExceeded(what))?;
+    *left = left.checked_sub(bytes).ok_or(Error::LimitExceeded(what))?;
     Ok(())
-}
-
-fn short(id: &ComponentId) -> Error {
-    crate::DeviceError::Failed(alloc::format!("{id} ended before its length")).into()
 }
 
 /// Reads a component whole, which is done with envelopes only.
@@ -261,7 +255,7 @@ pub(super) fn read_all(
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match device.read_at(id, filled as u64, rest)? {
-            0 => return Err(short(id)),
+            0 => return Err(Error::Truncated(id.clone())),
             read => filled += read,
         }
     }
