@@ -200,7 +200,7 @@ impl Generate {
         });
         output.result(&value, || {
             let shown = |path: &Path| path.display().to_string();
-            let mut text = format!("{algorithm} key {id}\nprivate key: {}", shown(&self.out));
+            let mut text = format!("{algorithm} key {id}\nsecret key:  {}", shown(&self.out));
             if let Some(path) = &self.public {
                 text += &format!("\npublic key:  {}", shown(path));
             }

@@ -13,11 +13,13 @@ use super::{
     component::Components,
     decode,
     part::{Part, sever},
+    sign::seal,
+    trust::Voucher,
 };
 use crate::{
     failure::Failure,
     files,
-    key_file::{read_public, read_secret},
+    key_file::read_public,
     output::Output,
 };
 
@@ -167,7 +169,7 @@ pub(crate) struct Create {
     /// How digests are made: of payloads, and of the manifest.
     #[arg(long, value_enum, default_value = "sha256", value_name = "ALGORITHM")]
     digest: Digest,
-    /// Sign with this private key at once. Without it the envelope is for `tamarack manifest sign`.
+    /// Sign with this private key at once, or MAC with this shared one. Without it the envelope is for `tamarack manifest sign`.
     #[arg(long, short, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Where the envelope goes.
@@ -282,10 +284,9 @@ impl Create {
         }
         let (envelope, signed_by) = match &self.key {
             Some(path) => {
-                let key = read_secret(path, &crypto)?;
-                let signer = crypto.signatures.signer(&key)?;
-                let id = key.public_key().key_id(&crypto).to_hex();
-                (draft.sign(&crypto, &[&*signer])?, Some(id))
+                let voucher = Voucher::read(path, &crypto)?;
+                let envelope = seal(&draft, &voucher, &crypto)?;
+                (envelope, Some(voucher.id(&crypto)))
             }
             None => (draft.encode_unsigned(&crypto), None),
         };
