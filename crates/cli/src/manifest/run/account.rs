@@ -6,6 +6,7 @@ use tamarack_cose::CryptoProvider;
 use tamarack_suit::{
     ComponentId, Manifest, ManifestRecord, Outcome,
     directory::{DirectoryDevice, OsFiles},
+    explain,
     report::{Record, ReportResult},
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Account {
     digest: String,
     /// The commands that the report tells of, each once.
     steps: Vec<Place>,
+    /// What was found true: of a component, a property and its value.
+    claims: Vec<(String, String, String)>,
     /// Where it failed.
     pub(super) failed_at: Option<Place>,
     deeds: Vec<Deed>,
@@ -68,6 +71,7 @@ impl Account {
             procedure: task.name(),
             digest: outcome.report.reference.digest.to_string(),
             steps,
+            claims: claims(outcome),
             failed_at,
             deeds: std::mem::take(&mut witness.deeds),
             fetched: Vec::new(),
@@ -155,6 +159,9 @@ impl Account {
             "previous_sequence_number": self.before,
             "signers": if done { json!(self.signers) } else { Value::Null },
             "steps": self.steps.iter().map(place).collect::<Vec<_>>(),
+            "found": self.claims.iter().map(|(component, name, value)| {
+                json!({ "component": component, "property": name, "value": value })
+            }).collect::<Vec<_>>(),
             "fetched": fetched.map(|(uri, from)| json!({ "uri": uri, "from": from })).collect::<Vec<_>>(),
             "changes": changes,
             "failed_at": self.failed_at.as_ref().map(place),
@@ -203,8 +210,11 @@ impl Account {
         if let (Some(id), Some(number)) = (&self.manifest, self.number) {
             head += &format!("  {DIM}manifest{DIM:#} {}", printable(&id.to_string()));
             head += &match (self.procedure, self.before) {
-                ("update", Some(before)) if before != number => {
+                ("update", Some(before)) if before != number && done => {
                     format!("  {DIM}number{DIM:#} {before} → {number}")
+                }
+                ("update", Some(before)) if before != number => {
+                    format!("  {DIM}number{DIM:#} {number}  {DIM}installed is{DIM:#} {before}")
                 }
                 _ => format!("  {DIM}number{DIM:#} {number}"),
             };
@@ -213,6 +223,7 @@ impl Account {
             head += &format!("  {DIM}by{DIM:#} {}", printable(&self.signers.join(", ")));
         }
         lines.push(head);
+        self.claims_in_lines(&mut lines);
         self.steps_in_lines(&mut lines);
         for (uri, from) in &self.fetched {
             lines.push(format!(
@@ -233,6 +244,25 @@ impl Account {
             lines.push(format!("{DIM}The folder is as it was.{DIM:#}"));
         }
         lines.join("\n")
+    }
+
+    /// One line for each component: what it was found to be.
+    fn claims_in_lines(&self, lines: &mut Vec<String>) {
+        let mut components: Vec<&String> = Vec::new();
+        for (component, ..) in &self.claims {
+            if !components.contains(&component) {
+                components.push(component);
+            }
+        }
+        for component in components {
+            let of_it = self.claims.iter().filter(|(id, ..)| id == component);
+            let found = of_it.map(|(_, name, value)| {
+                format!("{DIM}{name}{DIM:#} {}", printable(value))
+            });
+            let found: Vec<String> = found.collect();
+            let id = printable(component);
+            lines.push(format!("{GOOD}✓{GOOD:#} {id}  {}", found.join("  ")));
+        }
     }
 
     fn steps_in_lines(&self, lines: &mut Vec<String>) {
@@ -302,6 +332,23 @@ impl Account {
             });
         }
     }
+}
+
+/// What the report claims of components, each once.
+fn claims(outcome: &Outcome) -> Vec<(String, String, String)> {
+    let mut all = Vec::new();
+    for claims in outcome.report.claims() {
+        let component = claims.component.to_string();
+        for parameter in claims.properties.iter() {
+            let (name, value) = explain::describe_parameter(parameter);
+            let value = value.to_string().trim_end().to_owned();
+            let claim = (component.clone(), name, value);
+            if !all.contains(&claim) {
+                all.push(claim);
+            }
+        }
+    }
+    all
 }
 
 /// Text of the manifest, which must not disturb a terminal.

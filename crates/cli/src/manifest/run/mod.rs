@@ -14,7 +14,7 @@ use std::{
 use clap::Args;
 use tamarack_cose::{CryptoProvider, aws_lc, encrypt::RecipientKey};
 use tamarack_suit::{
-    CapabilityPolicy, ComponentId, Device, Envelope, Identity, Manifest, Outcome, Processor,
+    CapabilityPolicy, ComponentId, Device, Envelope, Error, Identity, Manifest, Outcome, Processor,
     Settings, Uuid,
     directory::{DirectoryDevice, DirectoryError, OsFiles},
     explain,
@@ -204,6 +204,9 @@ impl Run {
         account.tell(&subject, outcome.result.is_ok(), output);
         match &outcome.result {
             Ok(()) => Ok(()),
+            Err(Error::Decode(error)) if root.is_none() && self.file.is_some() => {
+                Err(super::place::failure(Path::new(&subject), &bytes, error))
+            }
             Err(error) => Err(advice::failure(&subject, error, &account, root.as_ref())),
         }
     }

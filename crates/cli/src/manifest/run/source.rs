@@ -43,15 +43,17 @@ impl Fetch for Source {
             (None, None) => None,
         };
         if let Some(path) = path {
+            read(&path, sink)?;
             self.fetched.push((uri.into(), path.display().to_string()));
-            return read(&path, sink);
+            return Ok(());
         }
         let is_http = uri.starts_with("http://") || uri.starts_with("https://");
         if !is_http || !self.online {
             return Err(DeviceError::Unavailable(uri.into()));
         }
+        download(uri, sink)?;
         self.fetched.push((uri.into(), "the network".into()));
-        download(uri, sink)
+        Ok(())
     }
 }
 
