@@ -1,10 +1,14 @@
 use core::hint::black_box;
 
+use alloc::vec::Vec;
+
 use tamarack_cose::{
-    CryptoProvider, KeyId, PublicKey, SecretKey, Sign1, Signed, Signer, sign, sign1, sign1_detached,
+    CryptoProvider, KeyId, PublicKey, SecretKey, Sign1, Signed, Signer, encrypt::RecipientKey, hss,
+    sign, sign1, sign1_detached,
 };
 use tamarack_suit::{
-    AccessControl, ComponentId, Device, Envelope, Fetch, Outcome, Processor, Settings,
+    AccessControl, AnchorKey, ComponentId, Device, Envelope, Fetch, Outcome, Processor, Settings,
+    TrustAnchor, TrustAnchors,
 };
 use tamarack_teep::{Encoding, Message, Protected, protect, protect_for_unknown_agent};
 
@@ -12,6 +16,8 @@ use tamarack_teep::{Encoding, Message, Protected, protect, protect_for_unknown_a
 pub struct Platform<'p> {
     pub crypto: CryptoProvider,
     pub trusted: &'p [PublicKey],
+    pub anchors: TrustAnchors,
+    pub recipient_keys: &'p [RecipientKey],
     pub access: &'p dyn AccessControl,
     pub settings: Settings,
     pub device: &'p mut dyn Device,
@@ -23,8 +29,11 @@ pub struct Platform<'p> {
 pub enum Job<'a> {
     UpdateBytes(&'a [u8]),
     Update(&'a [u8]),
+    UpdateByAnchors(&'a [u8]),
+    Trust(Vec<Trust>, usize),
     Invoke(&'a ComponentId),
     Uninstall(&'a ComponentId),
+    Capabilities,
     NameComponent(&'a [&'a [u8]]),
     Receive(&'a [u8]),
     Answer(&'a Message, Encoding),
@@ -32,11 +41,34 @@ pub enum Job<'a> {
     Sign(&'a [u8]),
     Verify(&'a [u8]),
     VerifySign1(&'a [u8]),
+    VerifyHss(&'a [u8], &'a [u8]),
+    RecipientKey(&'a [u8]),
     PublicKey(&'a [u8]),
     SecretKey(&'a [u8]),
     NewKey(tamarack_cose::SignatureAlgorithm),
     #[cfg(feature = "author")]
     Author(crate::author::Job<'a>),
+}
+
+/// A trust anchor and its rights.
+pub struct Trust {
+    pub key: AnchorKey,
+    pub key_id: Vec<u8>,
+    pub prefixes: Vec<ComponentId>,
+    pub dependencies: Vec<ComponentId>,
+    pub commands: Vec<i64>,
+    pub parameters: Vec<i64>,
+}
+
+impl Trust {
+    fn anchor(self) -> TrustAnchor {
+        TrustAnchor::new(self.key)
+            .with_key_id(self.key_id)
+            .with_prefixes(self.prefixes)
+            .with_dependencies(self.dependencies)
+            .with_commands(self.commands)
+            .with_parameters(self.parameters)
+    }
 }
 
 impl Platform<'_> {
@@ -48,6 +80,7 @@ impl Platform<'_> {
         black_box(&self.crypto);
         let processor = Processor::new(&self.crypto, self.trusted, self.access)
             .with_settings(self.settings)
+            .with_recipient_keys(self.recipient_keys)
             .with_nonce(&[0; 8]);
         match job {
             Job::UpdateBytes(bytes) => {
@@ -63,6 +96,17 @@ impl Platform<'_> {
                 }
                 black_box(&envelope);
             }
+            Job::UpdateByAnchors(bytes) => {
+                let processor = Processor::new(&self.crypto, &self.anchors, &self.anchors)
+                    .with_settings(self.settings)
+                    .with_recipient_keys(self.recipient_keys);
+                report(processor.update_bytes(self.device, self.fetch, bytes));
+            }
+            Job::Trust(anchors, threshold) => {
+                let anchors = anchors.into_iter().map(Trust::anchor);
+                self.anchors = TrustAnchors::new(&self.crypto, anchors).with_threshold(threshold);
+            }
+            Job::Capabilities => observe(processor.capabilities(self.device)),
             Job::Invoke(id) => report(processor.invoke(self.device, self.fetch, id)),
             Job::Uninstall(id) => report(processor.uninstall(self.device, self.fetch, id)),
             Job::NameComponent(segments) => observe(ComponentId::new(segments)),
@@ -86,6 +130,14 @@ impl Platform<'_> {
                     observe(Sign1::decode(bytes).and_then(|s| s.verify(&self.crypto, key, None)));
                 }
             }
+            Job::VerifyHss(message, signature) => {
+                for key in self.trusted {
+                    if let PublicKey::HssLms(key) = key {
+                        observe(hss::verify(self.crypto.digests, key, message, signature));
+                    }
+                }
+            }
+            Job::RecipientKey(bytes) => observe(RecipientKey::from_cose_key(&self.crypto, bytes)),
             Job::PublicKey(bytes) => {
                 let key = PublicKey::from_cose_key(bytes);
                 observe(key.as_ref().map(PublicKey::to_cose_key));

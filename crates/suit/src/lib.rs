@@ -133,8 +133,8 @@ pub use identifier::{Identity, SequenceNumber, Uuid, UuidError, VendorId};
 pub use limits::Limits;
 pub use memory::MemoryDevice;
 pub use processor::{
-    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, Measurement,
-    Outcome, Processor, Settings, WrittenContent,
+    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, IdentityChecks,
+    Measurement, Outcome, Processor, Settings, WrittenContent,
 };
 pub use profile::Profile;
 pub use record::ManifestRecord;

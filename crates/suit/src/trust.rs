@@ -1,6 +1,6 @@
 //! Who is believed, and for what.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::vec::Vec;
 
 use tamarack_cose::{CryptoProvider, KeyId, MacKey, MacWrappingKey, PublicKey};
 
@@ -90,8 +90,8 @@ pub struct TrustAnchor {
     key_id: Option<Vec<u8>>,
     prefixes: Option<Vec<ComponentId>>,
     dependencies: Vec<ComponentId>,
-    commands: Option<BTreeSet<i64>>,
-    parameters: Option<BTreeSet<i64>>,
+    commands: Option<Vec<i64>>,
+    parameters: Option<Vec<i64>>,
 }
 
 impl TrustAnchor {
@@ -160,7 +160,7 @@ impl TrustAnchor {
     }
 
     fn may_use(&self, command: &Command<'_>) -> bool {
-        let listed = |list: &Option<BTreeSet<i64>>, label: i64| {
+        let listed = |list: &Option<Vec<i64>>, label: i64| {
             list.as_ref().is_none_or(|list| list.contains(&label))
         };
         let may_set = |parameters: &Parameters<'_>| {

@@ -1,7 +1,8 @@
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use tamarack_cose::{
-    CryptoProvider, DigestAlgorithm, Error, KeyId, MacAlgorithm, MacKey, MacWrappingKey, Signer,
+    CryptoProvider, DigestAlgorithm, Error, KeyId, Mac0, MacAlgorithm, MacKey, MacWrappingKey,
+    PublicKey, Signed, Signer,
     cbor::{DecodeError, Writer},
     mac_detached, mac0_detached, sign_detached, sign1_detached,
 };
@@ -9,7 +10,7 @@ use tamarack_cose::{
 use super::BuildError;
 use crate::{
     Limits, SuitDigest,
-    codec::{Envelope, Manifest, Section, Sequence, Severable, TEXT},
+    codec::{COSWID, Envelope, Manifest, Section, Sequence, Severable, TEXT},
 };
 
 /// A manifest with all that goes into its envelope, to be signed.
@@ -133,8 +134,25 @@ impl Draft {
         self
     }
 
-    /// Moves into the envelope what gets the manifest smaller: sections and text that are longer than the
-    /// digest that stays behind.
+    /// Moves the software identification tag out of the manifest into the envelope, where it can be left out
+    /// for whoever is not to know it.
+    // req: SUIT-UPD-006
+    #[must_use]
+    pub fn sever_coswid(mut self, crypto: &CryptoProvider) -> Self {
+        if let Some(Severable::Inline(tag)) = &self.manifest.coswid {
+            let tag = tag.to_vec();
+            let digest = SuitDigest::of(crypto, self.digest_algorithm, &wrapped(&tag));
+            self.severed.push((COSWID, tag));
+            self.manifest.coswid = Some(Severable::Severed {
+                digest,
+                content: None,
+            });
+        }
+        self
+    }
+
+    /// Moves into the envelope what gets the manifest smaller: sections, text and software tags that are
+    /// longer than the digest that stays behind.
     // req: SUIT-SEV-001, SUIT-SEV-009
     #[must_use]
     pub fn sever_large(self, crypto: &CryptoProvider) -> Self {
@@ -149,9 +167,13 @@ impl Draft {
                 draft = draft.sever(crypto, section);
             }
         }
-        match &draft.manifest.text {
-            Some(Severable::Inline(text)) if text.len() >= least => draft.sever_text(crypto),
-            _ => draft,
+        let large = |element: &Option<Severable<Cow<'_, [u8]>>>| matches!(element, Some(Severable::Inline(content)) if content.len() >= least);
+        if large(&draft.manifest.coswid) {
+            draft = draft.sever_coswid(crypto);
+        }
+        match large(&draft.manifest.text) {
+            true => draft.sever_text(crypto),
+            false => draft,
         }
     }
 
@@ -162,9 +184,10 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// If a signer fails.
+    /// [`Error::DuplicateSigner`]; or if a signer fails.
     // req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-009, SUIT-ENV-010, SUIT-MTI-005, SUIT-MTI-008
     pub fn sign(&self, crypto: &CryptoProvider, signers: &[&dyn Signer]) -> Result<Vec<u8>, Error> {
+        refuse_duplicates(signers)?;
         let digest = self.digest(crypto).encode();
         let blocks = signers
             .iter()
@@ -181,13 +204,14 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// If a signer fails.
+    /// [`Error::DuplicateSigner`]; or if a signer fails.
     // req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-009
     pub fn sign_together(
         &self,
         crypto: &CryptoProvider,
         signers: &[&dyn Signer],
     ) -> Result<Vec<u8>, Error> {
+        refuse_duplicates(signers)?;
         let digest = self.digest(crypto).encode();
         let block = sign_detached(crypto, signers, &digest)?;
         Ok(self.encode(&digest, &[block]))
@@ -257,6 +281,20 @@ impl Draft {
     }
 }
 
+/// Two signatures by one key would make one authority look like two.
+// req: SUIT-ENV-010
+fn refuse_duplicates(signers: &[&dyn Signer]) -> Result<(), Error> {
+    let mut before = Vec::new();
+    for signer in signers {
+        let key = signer.public_key();
+        if before.contains(&key) {
+            return Err(Error::DuplicateSigner);
+        }
+        before.push(key);
+    }
+    Ok(())
+}
+
 /// A byte string with this content, head included.
 fn wrapped(content: &[u8]) -> Vec<u8> {
     Writer::build(|w| {
@@ -269,14 +307,22 @@ impl Envelope<'_> {
     ///
     /// # Errors
     ///
-    /// If a signer fails, or the manifest does not have the digest that would be signed.
-    // req: SUIT-ENV-009, SUIT-ENV-012
+    /// [`Error::DuplicateSigner`] if one of them signs twice, or has signed already; or if a signer fails, or
+    /// the manifest does not have the digest that would be signed.
+    // req: SUIT-ENV-009, SUIT-ENV-010, SUIT-ENV-012
     pub fn add_signatures(
         &self,
         crypto: &CryptoProvider,
         signers: &[&dyn Signer],
     ) -> Result<Vec<u8>, crate::Error> {
         self.verify_manifest_digest(crypto)?;
+        refuse_duplicates(signers)?;
+        if signers
+            .iter()
+            .any(|signer| self.is_signed_by(crypto, signer.public_key()))
+        {
+            return Err(Error::DuplicateSigner.into());
+        }
         let added = signers
             .iter()
             .map(|signer| {
@@ -294,8 +340,9 @@ impl Envelope<'_> {
     ///
     /// # Errors
     ///
-    /// If the manifest does not have the digest that the MAC would be of.
-    // req: SUIT-ENV-009, SUIT-ENV-012
+    /// [`Error::DuplicateSigner`] if there is a MAC with this key already, or if the manifest does not have the
+    /// digest that the MAC would be of.
+    // req: SUIT-ENV-009, SUIT-ENV-010, SUIT-ENV-012
     pub fn add_mac(
         &self,
         crypto: &CryptoProvider,
@@ -303,8 +350,25 @@ impl Envelope<'_> {
         key_id: Option<&[u8]>,
     ) -> Result<Vec<u8>, crate::Error> {
         self.verify_manifest_digest(crypto)?;
+        let payload = Some(self.digest_bytes());
+        let has_mac = |block: &&[u8]| {
+            Mac0::decode(block).is_ok_and(|mac| mac.verify(crypto, key, payload).is_ok())
+        };
+        if self.authentication_blocks().iter().any(has_mac) {
+            return Err(Error::DuplicateSigner.into());
+        }
         let block = mac0_detached(crypto, key, self.digest_bytes(), key_id);
         Ok(self.with_blocks(&[block]))
+    }
+
+    fn is_signed_by(&self, crypto: &CryptoProvider, key: &PublicKey) -> bool {
+        let payload = Some(self.digest_bytes());
+        self.authentication_blocks().iter().any(|block| {
+            Signed::decode(block).is_ok_and(|signed| {
+                let mut signatures = 0..signed.signatures().len();
+                signatures.any(|at| signed.verify_at(crypto, at, key, payload).is_ok())
+            })
+        })
     }
 
     /// Encodes the envelope with further authentication blocks.

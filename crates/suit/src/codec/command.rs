@@ -2,7 +2,8 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Parameters, Sequence, label::command as label, several};
+use super::{Parameter, Parameters, Sequence, bounded, label::command as label, several};
+use crate::Limits;
 
 /// A test that a sequence makes. None of them changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,9 +64,6 @@ pub enum Action {
 macro_rules! labels {
     ($type:ident: $($variant:ident = $label:ident, $name:literal;)*) => {
         impl $type {
-            /// All of them.
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
-
             /// The label in the command registry.
             #[must_use]
             pub fn label(self) -> i64 {
@@ -182,7 +180,7 @@ pub enum IndexArgument {
 
 impl IndexArgument {
     // req: SUIT-COM-015
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'_>, limits: &Limits) -> Result<Self, DecodeError> {
         const RULE: &str = "IndexArg";
         let start = reader.clone();
         match reader.peek(RULE)? {
@@ -193,6 +191,7 @@ impl IndexArgument {
                 if count == 0 {
                     return Err(start.error(RULE, Problem::OutOfBounds("one index or more")));
                 }
+                let count = bounded(count, limits, reader, RULE)?;
                 several(count, || reader.uint(RULE)).map(Self::List)
             }
             _ => Err(start.error(
@@ -291,6 +290,17 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// The parameters that the command sets.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter<'a>> {
+        let (one, several) = match self {
+            Self::SetParameters(list) | Self::OverrideParameters(list) => (Some(list), None),
+            Self::OverrideMultiple(lists) => (None, Some(lists)),
+            _ => (None, None),
+        };
+        let several = several.into_iter().flatten().map(|(_, list)| list);
+        one.into_iter().chain(several).flat_map(Parameters::iter)
+    }
+
     /// The reporting policy, of commands that have one.
     #[must_use]
     pub fn policy(&self) -> Option<ReportingPolicy> {
@@ -328,7 +338,9 @@ impl<'a> Command<'a> {
         let limits = context.limits;
         Ok(match number {
             0 => return Err(start.error(RULE, Problem::OutOfBounds("labels other than 0"))),
-            label::SET_COMPONENT_INDEX => Self::SetComponentIndex(IndexArgument::read(reader)?),
+            label::SET_COMPONENT_INDEX => {
+                Self::SetComponentIndex(IndexArgument::read(reader, limits)?)
+            }
             label::TRY_EACH => {
                 const RULE: &str = "SUIT_Directive_Try_Each_Argument";
                 let start = reader.clone();
@@ -357,18 +369,22 @@ impl<'a> Command<'a> {
             label::RUN_SEQUENCE => {
                 Self::RunSequence(context.nested(reader, "suit-directive-run-sequence")?)
             }
-            label::OVERRIDE_MULTIPLE => {
-                Self::OverrideMultiple(by_index(reader, "SUIT_Override_Mult_Arg", |reader| {
-                    Parameters::read(reader, limits, 1)
-                })?)
-            }
+            label::OVERRIDE_MULTIPLE => Self::OverrideMultiple(by_index(
+                reader,
+                limits,
+                "SUIT_Override_Mult_Arg",
+                |reader| Parameters::read(reader, limits, 1),
+            )?),
             label::COPY_PARAMS => {
                 const RULE: &str = "SUIT_Directive_Copy_Params";
-                Self::CopyParameters(by_index(reader, RULE, |reader| {
+                Self::CopyParameters(by_index(reader, limits, RULE, |reader| {
                     let start = reader.clone();
                     match reader.array(RULE)? {
                         0 => Err(start.error(RULE, Problem::OutOfBounds("one label or more"))),
-                        count => several(count, || reader.int(RULE)),
+                        count => {
+                            let count = bounded(count, limits, reader, RULE)?;
+                            several(count, || reader.int(RULE))
+                        }
                     }
                 })?)
             }
@@ -470,13 +486,17 @@ impl<'a> Command<'a> {
 /// Reads a non-empty map with component indices as keys.
 fn by_index<'a, T>(
     reader: &mut Reader<'a>,
+    limits: &Limits,
     rule: &'static str,
     mut value: impl FnMut(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<Vec<(u64, T)>, DecodeError> {
     let start = reader.clone();
     match reader.map(rule)? {
         0 => Err(start.error(rule, Problem::OutOfBounds("one entry or more"))),
-        count => several(count, || Ok((reader.uint(rule)?, value(reader)?))),
+        count => {
+            let count = bounded(count, limits, reader, rule)?;
+            several(count, || Ok((reader.uint(rule)?, value(reader)?)))
+        }
     }
 }
 

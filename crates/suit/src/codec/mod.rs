@@ -77,6 +77,19 @@ pub(crate) fn several<T>(
     Ok(list)
 }
 
+/// Lets through how many entries a list or map has, if that is within the limit.
+pub(crate) fn bounded(
+    count: u64,
+    limits: &Limits,
+    reader: &Reader<'_>,
+    rule: &'static str,
+) -> Result<u64, DecodeError> {
+    match count <= limits.entries as u64 {
+        true => Ok(count),
+        false => Err(reader.error(rule, Problem::OutOfBounds("the limit on entries"))),
+    }
+}
+
 /// Moves an error from a wrapped item to the item around it.
 pub(crate) fn within(start: usize, error: DecodeError) -> DecodeError {
     error.shifted(start)
@@ -87,5 +100,8 @@ pub(crate) fn unknown_label(reader: &Reader<'_>, rule: &'static str) -> DecodeEr
     reader.error(rule, Problem::Expected("a label that this map defines"))
 }
 
+/// The label of the software identification tag.
+#[cfg(feature = "author")]
+pub(crate) const COSWID: i64 = label::manifest::COSWID;
 /// The label of the text element.
 pub(crate) const TEXT: i64 = label::manifest::TEXT;

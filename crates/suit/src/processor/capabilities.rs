@@ -24,12 +24,6 @@ impl Processor<'_> {
         let has = device.extensions();
         let decrypts = !self.recipient_keys.is_empty();
         let prefixes = device.component_prefixes().into_iter();
-        let mut commands: Vec<i64> = Condition::ALL.iter().map(|c| c.label()).collect();
-        commands.extend(Action::ALL.iter().map(|action| action.label()));
-        // Those that are neither: component index, try-each, parameters, run-sequence, and of update
-        // management override-multiple and copy-params.
-        commands.extend([12, 15, 19, 20, 32, 34, 35]);
-        let mut parameters = Vec::from(PARAMETERS);
         let optional = [
             (
                 has.battery,
@@ -45,14 +39,10 @@ impl Processor<'_> {
             (has.metadata, 0, parameter::COMPONENT_METADATA),
             (decrypts, 0, parameter::ENCRYPTION_INFO),
         ];
-        for (supported, command, parameter) in optional {
-            match supported {
-                true => parameters.push(parameter),
-                false => commands.retain(|label| *label != command),
-            }
-        }
-        commands.sort_unstable();
-        parameters.sort_unstable();
+        let lacks_command = |label| optional.iter().any(|(has, c, _)| !has && *c == label);
+        let lacks_parameter = |label| optional.iter().any(|(has, _, p)| !has && *p == label);
+        let commands = LABELS.filter(|label| is_command(*label) && !lacks_command(*label));
+        let parameters = LABELS.filter(|label| is_parameter(*label) && !lacks_parameter(*label));
         CapabilityReport {
             components: prefixes
                 .map(|id| ComponentCapability {
@@ -61,8 +51,8 @@ impl Processor<'_> {
                 })
                 .collect(),
             lists: Vec::from([
-                (CapabilityList::Commands, commands),
-                (CapabilityList::Parameters, parameters),
+                (CapabilityList::Commands, commands.collect()),
+                (CapabilityList::Parameters, parameters.collect()),
                 (CapabilityList::Algorithms, algorithms(decrypts)),
                 (
                     CapabilityList::Envelope,
@@ -94,24 +84,50 @@ pub(super) fn explains(error: &Error) -> bool {
     )
 }
 
-/// The parameters that need nothing optional of a device.
-const PARAMETERS: [i64; 15] = [
-    parameter::VENDOR_IDENTIFIER,
-    parameter::CLASS_IDENTIFIER,
-    parameter::IMAGE_DIGEST,
-    parameter::USE_BEFORE,
-    parameter::COMPONENT_SLOT,
-    parameter::STRICT_ORDER,
-    parameter::SOFT_FAILURE,
-    parameter::IMAGE_SIZE,
-    parameter::CONTENT,
-    parameter::URI,
-    parameter::SOURCE_COMPONENT,
-    parameter::INVOKE_ARGUMENTS,
-    parameter::DEVICE_IDENTIFIER,
-    parameter::FETCH_ARGUMENTS,
-    parameter::VERSION,
-];
+/// Where the labels of commands and of parameters are.
+const LABELS: core::ops::RangeInclusive<i64> = 1..=35;
+
+fn is_command(label: i64) -> bool {
+    use crate::codec::command_label as command;
+    Condition::from_label(label).is_some()
+        || Action::from_label(label).is_some()
+        || matches!(
+            label,
+            command::SET_COMPONENT_INDEX
+                | command::TRY_EACH
+                | command::SET_PARAMETERS
+                | command::OVERRIDE_PARAMETERS
+                | command::RUN_SEQUENCE
+                | command::OVERRIDE_MULTIPLE
+                | command::COPY_PARAMS
+        )
+}
+
+fn is_parameter(label: i64) -> bool {
+    matches!(
+        label,
+        parameter::VENDOR_IDENTIFIER
+            | parameter::CLASS_IDENTIFIER
+            | parameter::IMAGE_DIGEST
+            | parameter::USE_BEFORE
+            | parameter::COMPONENT_SLOT
+            | parameter::STRICT_ORDER
+            | parameter::SOFT_FAILURE
+            | parameter::IMAGE_SIZE
+            | parameter::CONTENT
+            | parameter::ENCRYPTION_INFO
+            | parameter::URI
+            | parameter::SOURCE_COMPONENT
+            | parameter::INVOKE_ARGUMENTS
+            | parameter::DEVICE_IDENTIFIER
+            | parameter::FETCH_ARGUMENTS
+            | parameter::MINIMUM_BATTERY
+            | parameter::UPDATE_PRIORITY
+            | parameter::VERSION
+            | parameter::WAIT_INFO
+            | parameter::COMPONENT_METADATA
+    )
+}
 
 /// The COSE algorithms of digests, signatures and MACs and, with keys for it, of encryption.
 fn algorithms(decrypts: bool) -> Vec<i64> {

@@ -140,6 +140,9 @@ impl<'r> Machine<'r> {
         self.state.entries.clear();
         self.state.position = Record::default();
         self.budget = budget;
+        let limits = &self.state.processor.settings.limits;
+        self.state.read_left = limits.read_bytes;
+        self.state.parameters_left = limits.parameter_bytes;
         Ok(())
     }
 

@@ -6,12 +6,15 @@
 //! the performance.
 
 mod authority;
+mod belonging;
 mod capabilities;
 mod check;
 mod condition;
 mod dependency;
 mod directive;
 mod intake;
+mod kept;
+mod latest;
 mod machine;
 mod order;
 mod outcome;
@@ -21,17 +24,17 @@ mod state;
 
 pub use outcome::Outcome;
 pub use settings::{
-    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, Measurement,
-    Settings, WrittenContent,
+    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, IdentityChecks,
+    Measurement, Settings, WrittenContent,
 };
 
-use alloc::{boxed::Box, string::ToString};
+use alloc::boxed::Box;
 
 use tamarack_cose::{CryptoProvider, encrypt::RecipientKey};
 
 use crate::{
     AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, Trusted,
-    codec::Envelope, device::DeviceError, report::Record,
+    codec::Envelope, report::Record,
 };
 
 use procedure::Procedure;
@@ -165,7 +168,8 @@ impl<'p> Processor<'p> {
     /// by removing its components.
     ///
     /// A manifest that others depend on stays until the last of them is gone; dependencies that nothing
-    /// else needs go with it.
+    /// else needs go with it. If the envelope that is kept is not the one that was recorded, none of its
+    /// commands runs: the components that its record names are removed.
     // req: SUIT-DEP-034, SUIT-DEP-035, SUIT-AMB-018
     pub fn uninstall(
         &self,
@@ -187,23 +191,17 @@ impl<'p> Processor<'p> {
         let record = match device.manifest(id) {
             Ok(Some(record)) => record,
             Ok(None) => {
-                let error = DeviceError::Failed(
-                    "no manifest is installed at ".to_string() + &id.to_string(),
-                );
-                return Outcome::refused(self, device, unknown(), error.into());
+                let error = Error::NotInstalled(id.clone());
+                return Outcome::refused(self, device, unknown(), error);
             }
             Err(error) => return Outcome::refused(self, device, unknown(), error.into()),
         };
-        let opened =
-            state::read_all(device, id, self.settings.limits.envelope_bytes).and_then(|bytes| {
-                let envelope = Envelope::decode_within(&bytes, &self.settings.limits)?;
-                let authenticated =
-                    envelope.authenticate_recorded(self.crypto, &record.digest, &record.signers)?;
-                Ok(authenticated.into_owned())
-            });
-        match opened {
+        match kept::open(self, device, &record) {
             Ok(envelope) => {
                 procedure::run(self, device, fetch, &envelope, procedure, Some(&record))
+            }
+            Err(error) if procedure == Procedure::Uninstall && kept::shows_change(&error) => {
+                kept::uninstall(self, device, fetch, &record)
             }
             Err(error) => Outcome::refused(self, device, record.digest, error),
         }

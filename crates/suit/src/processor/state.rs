@@ -110,6 +110,9 @@ pub(super) struct State<'r> {
     pub(super) slots: Vec<Slot>,
     /// Whether commands are gone through without any effect, to find out beforehand what can be known.
     pub(super) rehearsing: bool,
+    /// Bytes of content that may still be read, and of parameters that may still be set.
+    pub(super) read_left: u64,
+    pub(super) parameters_left: u64,
     /// Records for the report.
     pub(super) entries: Vec<Entry>,
     /// The command that is being executed, and what it measured.
@@ -118,6 +121,26 @@ pub(super) struct State<'r> {
 
 /// A slot that the machine's own tables name does not exist: a defect of the processor.
 pub(super) const NO_SLOT: Error = Error::Invalid("names a component that was not prepared");
+
+impl<'r> State<'r> {
+    pub(super) fn new(
+        processor: &'r Processor<'r>,
+        device: &'r mut dyn Device,
+        fetch: &'r mut dyn Fetch,
+    ) -> Self {
+        Self {
+            processor,
+            device,
+            fetch,
+            slots: Vec::new(),
+            rehearsing: false,
+            read_left: processor.settings.limits.read_bytes,
+            parameters_left: processor.settings.limits.parameter_bytes,
+            entries: Vec::new(),
+            position: Record::default(),
+        }
+    }
+}
 
 impl State<'_> {
     pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Error> {
@@ -158,7 +181,8 @@ impl State<'_> {
         while offset < length {
             let read = self.device.read_at(id, offset, &mut buffer)?;
             let chunk = buffer.get(..read).filter(|chunk| !chunk.is_empty());
-            let chunk = chunk.ok_or_else(|| short(id))?;
+            let chunk = chunk.ok_or_else(|| Error::Truncated(id.clone()))?;
+            spend(&mut self.read_left, read as u64, "the content that is read")?;
             take(self.device, chunk)?;
             offset += read as u64;
         }
@@ -197,9 +221,10 @@ impl State<'_> {
         algorithm: DigestAlgorithm,
     ) -> Result<Option<SuitDigest>, Error> {
         let id = self.slot(slot)?.id.clone();
-        if self.device.length(&id)?.is_none() {
+        let Some(length) = self.device.length(&id)? else {
             return Ok(None);
-        }
+        };
+        spend(&mut self.read_left, length, "the content that is read")?;
         let limits = self.processor.settings.limits;
         let bytes = read_all(self.device, &id, limits.envelope_bytes)?;
         let crypto = self.processor.crypto;
@@ -209,8 +234,10 @@ impl State<'_> {
     }
 }
 
-fn short(id: &ComponentId) -> Error {
-    crate::DeviceError::Failed(alloc::format!("{id} ended before its length")).into()
+/// Takes from what a procedure may still use.
+pub(super) fn spend(left: &mut u64, bytes: u64, what: &'static str) -> Result<(), Error> {
+    *left = left.checked_sub(bytes).ok_or(Error::LimitExceeded(what))?;
+    Ok(())
 }
 
 /// Reads a component whole, which is done with envelopes only.
@@ -228,7 +255,7 @@ pub(super) fn read_all(
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match device.read_at(id, filled as u64, rest)? {
-            0 => return Err(short(id)),
+            0 => return Err(Error::Truncated(id.clone())),
             read => filled += read,
         }
     }
