@@ -6,15 +6,16 @@ use tamarack_agent::{Quota, SecurityDomain};
 use tamarack_cose::{CryptoProvider, DigestAlgorithm, aws_lc};
 use tamarack_suit::{
     ComponentId, LanguageText, SequenceNumber, Text, Uuid, Version,
-    author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, json::Input},
+    author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, PayloadEncryption, json::Input},
 };
 
 use super::{
-    component::Components,
+    component::{Components, Encrypted},
     decode,
+    encryption::{Content, Exchange, Recipients},
     part::{Part, sever},
     sign::seal,
-    trust::Voucher,
+    trust::{FileWith, Voucher},
 };
 use crate::{
     failure::Failure,
@@ -166,6 +167,35 @@ pub(crate) struct Create {
     /// Move these sections, or `text`, out of the manifest into the envelope, where they can be dropped later.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     sever: Vec<Part>,
+    /// Encrypt the payloads to this key: the public key of a device, P-256 or X25519, or a key of AES key wrap
+    /// that it shares; perhaps with the id by which it knows the key, as text or in hexadecimal after 0x. May be
+    /// given several times.
+    #[arg(
+        long,
+        value_name = "KEY[=KID]",
+        conflicts_with_all = ["from", "domain"],
+        help_heading = "Encryption"
+    )]
+    encrypt_to: Vec<FileWith>,
+    /// How payloads are encrypted.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "a128gcm",
+        value_name = "ALGORITHM",
+        requires = "encrypt_to",
+        help_heading = "Encryption"
+    )]
+    encrypt_with: Content,
+    /// How content keys get to devices with public keys.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "ecdh-es",
+        requires = "encrypt_to",
+        help_heading = "Encryption"
+    )]
+    exchange: Exchange,
     /// How digests are made: of payloads, and of the manifest.
     #[arg(long, value_enum, default_value = "sha256", value_name = "ALGORITHM")]
     digest: Digest,
@@ -348,7 +378,12 @@ impl Create {
                 let component = applies.to(ComponentBuilder::new(id.clone()));
                 vec![(id, component.integrated(crypto, "#payload", descriptor))]
             }
-            None => self.components.build(applies, self.digest.into(), crypto)?,
+            None => {
+                let encrypted = self.encrypted(crypto)?;
+                let digest = self.digest.into();
+                self.components
+                    .build(applies, digest, encrypted.as_ref(), crypto)?
+            }
         };
         if let Some(id) = &self.invoke {
             let position = components.iter().position(|(known, _)| known == id);
@@ -391,6 +426,18 @@ impl Create {
         builder
             .build()
             .map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// To whom payloads are encrypted, if they are.
+    fn encrypted(&self, crypto: &CryptoProvider) -> Result<Option<Encrypted>, Failure> {
+        if self.encrypt_to.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Encrypted {
+            recipients: Recipients::read(&self.encrypt_to, self.exchange, crypto)?,
+            encryption: PayloadEncryption::new(self.encrypt_with.into())
+                .with_digest_algorithm(self.digest.into()),
+        }))
     }
 
     /// The component that describes a security domain, and its content.

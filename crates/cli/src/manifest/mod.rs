@@ -3,6 +3,8 @@
 mod component;
 mod create;
 mod diff;
+mod encrypt;
+mod encryption;
 mod extract;
 mod outline;
 mod part;
@@ -34,6 +36,7 @@ pub(crate) enum Command {
     Show(show::Show),
     Verify(verify::Verify),
     Run(Box<run::Run>),
+    Encrypt(encrypt::Encrypt),
     Diff(diff::Diff),
 }
 
@@ -47,6 +50,7 @@ impl Command {
             Self::Show(command) => command.run(output),
             Self::Verify(command) => command.run(output),
             Self::Run(command) => command.run(output),
+            Self::Encrypt(command) => command.run(output),
             Self::Diff(command) => command.run(output),
         }
     }

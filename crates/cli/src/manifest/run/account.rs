@@ -246,22 +246,18 @@ impl Account {
         lines.join("\n")
     }
 
-    /// One line for each component: what it was found to be.
     fn claims_in_lines(&self, lines: &mut Vec<String>) {
-        let mut components: Vec<&String> = Vec::new();
-        for (component, ..) in &self.claims {
-            if !components.contains(&component) {
-                components.push(component);
-            }
-        }
-        for component in components {
-            let of_it = self.claims.iter().filter(|(id, ..)| id == component);
-            let found = of_it.map(|(_, name, value)| {
-                format!("{DIM}{name}{DIM:#} {}", printable(value))
-            });
-            let found: Vec<String> = found.collect();
-            let id = printable(component);
-            lines.push(format!("{GOOD}✓{GOOD:#} {id}  {}", found.join("  ")));
+        let width = |of: fn(&(String, String, String)) -> &String| {
+            let widths = self.claims.iter().map(|claim| of(claim).chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let (components, names) = (width(|claim| &claim.0), width(|claim| &claim.1));
+        for (component, name, value) in &self.claims {
+            lines.push(format!(
+                "{GOOD}✓{GOOD:#} {:components$}  {name:names$}  {DIM}{}{DIM:#}",
+                printable(component),
+                printable(value)
+            ));
         }
     }
 
