@@ -63,9 +63,6 @@ pub enum Action {
 macro_rules! labels {
     ($type:ident: $($variant:ident = $label:ident, $name:literal;)*) => {
         impl $type {
-            /// All of them.
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
-
             /// The label in the command registry.
             #[must_use]
             pub fn label(self) -> i64 {

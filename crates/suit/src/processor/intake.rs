@@ -7,10 +7,8 @@ use tamarack_cose::{
     encrypt::{Decryptor, Encrypted},
 };
 
-use super::{Measurement, state::State};
-use crate::{
-    ComponentId, Device, DeviceError, DigestAlgorithm, Error, SuitDigest, Why, codec::Action,
-};
+use super::{Failure, Measurement, state::State};
+use crate::{ComponentId, Device, DeviceError, DigestAlgorithm, SuitDigest, Why, codec::Action};
 
 /// What a key derivation is for (SUIT firmware encryption, `SuppPubInfo.other`).
 // req: SUIT-ENC-016
@@ -48,7 +46,7 @@ const PIECE: usize = 4096;
 impl State<'_> {
     /// Starts new content for a component.
     // req: SUIT-AMB-013, SUIT-ENC-004
-    pub(super) fn take_in(&mut self, action: Action, slot: usize) -> Result<Intake, Error> {
+    pub(super) fn take_in(&mut self, action: Action, slot: usize) -> Result<Intake, Failure> {
         let target = self.slot(slot)?;
         let id = target.id.clone();
         let size = target.parameters.image_size();
@@ -87,7 +85,7 @@ impl State<'_> {
         &self,
         action: Action,
         slot: usize,
-    ) -> Result<Option<(Box<dyn Decryptor>, bool)>, Error> {
+    ) -> Result<Option<(Box<dyn Decryptor>, bool)>, Failure> {
         let Some(info) = self.slot(slot)?.parameters.encryption_info() else {
             return Ok(None);
         };
@@ -105,7 +103,7 @@ impl State<'_> {
 
 impl Intake {
     /// Takes the next piece of the content, or of its ciphertext.
-    pub(super) fn take(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Error> {
+    pub(super) fn take(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Failure> {
         let Some(mut decryptor) = self.decryptor.take() else {
             return self.store(device, chunk);
         };
@@ -122,7 +120,7 @@ impl Intake {
     }
 
     /// Ends the content.
-    pub(super) fn finish(mut self, device: &mut dyn Device) -> Result<Stored, Error> {
+    pub(super) fn finish(mut self, device: &mut dyn Device) -> Result<Stored, Failure> {
         if let Some(decryptor) = self.decryptor.take() {
             self.plaintext.clear();
             decryptor
@@ -142,17 +140,17 @@ impl Intake {
         })
     }
 
-    fn store_plaintext(&mut self, device: &mut dyn Device) -> Result<(), Error> {
+    fn store_plaintext(&mut self, device: &mut dyn Device) -> Result<(), Failure> {
         let plaintext = core::mem::take(&mut self.plaintext);
         let stored = self.store(device, &plaintext);
         self.plaintext = plaintext;
         stored
     }
 
-    fn store(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Error> {
+    fn store(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Failure> {
         self.length = self.length.saturating_add(chunk.len() as u64);
         if self.length > self.most {
-            return Err(Error::action(self.action, Why::TooLong(self.most)));
+            return Err(Failure::action(self.action, Why::TooLong(self.most)));
         }
         if let Some((_, context)) = &mut self.measuring {
             context.update(chunk);
@@ -163,17 +161,17 @@ impl Intake {
     }
 }
 
-pub(super) fn failed(action: Action, error: DeviceError) -> Error {
-    Error::action(action, Why::Device(error))
+pub(super) fn failed(action: Action, error: DeviceError) -> Failure {
+    Failure::action(action, Why::Device(error))
 }
 
 /// Why content could not be decrypted. What exactly is wrong with a ciphertext is nobody's business: it
 /// would tell an attacker how near a guess was.
 // req: SUIT-ENC-023
-fn undecryptable(action: Action, error: &tamarack_cose::Error) -> Error {
+fn undecryptable(action: Action, error: &tamarack_cose::Error) -> Failure {
     let why = match error {
         tamarack_cose::Error::NoRecipient => Why::NoRecipient,
         _ => Why::BadCiphertext,
     };
-    Error::action(action, why)
+    Failure::action(action, why)
 }

@@ -11,6 +11,7 @@ mod check;
 mod condition;
 mod dependency;
 mod directive;
+mod failure;
 mod intake;
 mod machine;
 mod order;
@@ -25,15 +26,14 @@ pub use settings::{
     Settings, WrittenContent,
 };
 
-use alloc::boxed::Box;
-
 use tamarack_cose::{CryptoProvider, encrypt::RecipientKey};
 
 use crate::{
     AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, Trusted,
-    codec::Envelope, report::Record,
+    codec::Envelope,
 };
 
+use failure::Failure;
 use procedure::Procedure;
 
 /// Carries out what authenticated manifests say.
@@ -48,20 +48,6 @@ pub struct Processor<'p> {
     settings: Settings,
     nonce: Option<&'p [u8]>,
     recipient_keys: &'p [RecipientKey],
-}
-
-/// An error and the place in a manifest that it belongs to.
-#[derive(Debug)]
-struct Failure {
-    error: Error,
-    record: Box<Record>,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let record = Box::default();
-        Self { error, record }
-    }
 }
 
 impl<'p> Processor<'p> {
@@ -142,7 +128,7 @@ impl<'p> Processor<'p> {
         };
         match decoded.authenticate_by(self.crypto, self.trusted) {
             Ok(authenticated) => self.update(device, fetch, &authenticated),
-            Err(error) => Outcome::refused(self, device, decoded.claimed_digest(), error),
+            Err(error) => Outcome::refused(self, device, decoded.claimed_digest(), error.into()),
         }
     }
 
@@ -188,7 +174,7 @@ impl<'p> Processor<'p> {
             Ok(Some(record)) => record,
             Ok(None) => {
                 let error = Error::NotInstalled(id.clone());
-                return Outcome::refused(self, device, unknown(), error);
+                return Outcome::refused(self, device, unknown(), error.into());
             }
             Err(error) => return Outcome::refused(self, device, unknown(), error.into()),
         };

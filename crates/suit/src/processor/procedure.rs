@@ -4,11 +4,11 @@ use alloc::{boxed::Box, vec, vec::Vec};
 
 use super::{
     Failure, Outcome, Processor, check,
-    machine::{DEFECT, Machine},
+    machine::Machine,
     state::{Held, Loaded, Slot, State, read_all},
 };
 use crate::{
-    AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, ManifestRecord, Section,
+    AuthenticatedEnvelope, ComponentId, Device, Fetch, ManifestRecord, Section,
     codec::{Action, Envelope, Parameter, Parameters},
     report::{Claims, Entry, Record},
 };
@@ -84,11 +84,7 @@ impl<'r> Machine<'r> {
         self.run_sections()?;
         self.dependencies_present()?;
         self.state.all_verified()?;
-        let before = self
-            .state
-            .device
-            .manifest(&placement)
-            .map_err(Error::from)?;
+        let before = self.state.device.manifest(&placement)?;
         self.record()?;
         // What only the manifest before this one depended on is needed no more.
         self.procedure = Procedure::Uninstall;
@@ -117,7 +113,7 @@ impl<'r> Machine<'r> {
     ) -> Result<(), Failure> {
         let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
         self.prepare(envelope, record.id.clone(), identifiers)?;
-        let records = self.state.device.manifests().map_err(Error::from)?;
+        let records = self.state.device.manifests()?;
         if records
             .iter()
             .any(|other| other.dependencies.contains(&record.id))
@@ -128,10 +124,7 @@ impl<'r> Machine<'r> {
                 ..record.clone()
             };
             let bytes = self.kept(&record.id)?;
-            self.state
-                .device
-                .record_manifest(&record, &bytes)
-                .map_err(Error::from)?;
+            self.state.device.record_manifest(&record, &bytes)?;
             return Ok(());
         }
         let candidates = self.uninstall_one(record)?;
@@ -139,7 +132,7 @@ impl<'r> Machine<'r> {
     }
 
     /// The stored envelope of a manifest.
-    fn kept(&mut self, id: &ComponentId) -> Result<Vec<u8>, Error> {
+    fn kept(&mut self, id: &ComponentId) -> Result<Vec<u8>, Failure> {
         let limit = self.state.processor.settings.limits.envelope_bytes;
         read_all(self.state.device, id, limit)
     }
@@ -148,7 +141,7 @@ impl<'r> Machine<'r> {
     /// components; forgets it, and what it took with it. Returns what these depended on.
     fn uninstall_one(&mut self, record: &ManifestRecord) -> Result<Vec<ComponentId>, Failure> {
         let last = self.manifests.len().saturating_sub(1);
-        let loaded = self.manifests.get(last).ok_or(DEFECT)?;
+        let loaded = self.manifests.get(last).ok_or_else(Failure::defect)?;
         if loaded
             .envelope()
             .manifest()
@@ -164,18 +157,12 @@ impl<'r> Machine<'r> {
             }
         }
         let mut left = record.dependencies.clone();
-        self.state
-            .device
-            .forget_manifest(&record.id)
-            .map_err(Error::from)?;
+        self.state.device.forget_manifest(&record.id)?;
         for slot in core::mem::take(&mut self.released) {
             let id = self.state.slot(slot)?.id.clone();
-            let released = self.state.device.manifest(&id).map_err(Error::from)?;
+            let released = self.state.device.manifest(&id)?;
             left.extend(released.into_iter().flat_map(|record| record.dependencies));
-            self.state
-                .device
-                .forget_manifest(&id)
-                .map_err(Error::from)?;
+            self.state.device.forget_manifest(&id)?;
         }
         Ok(left)
     }
@@ -184,7 +171,7 @@ impl<'r> Machine<'r> {
     fn sweep(&mut self, mut candidates: Vec<ComponentId>) -> Result<(), Failure> {
         let processor = self.state.processor;
         while let Some(id) = candidates.pop() {
-            let records = self.state.device.manifests().map_err(Error::from)?;
+            let records = self.state.device.manifests()?;
             let needed = records
                 .iter()
                 .any(|record| record.dependencies.contains(&id));
@@ -195,8 +182,7 @@ impl<'r> Machine<'r> {
                 continue;
             }
             let bytes = self.kept(&id)?;
-            let envelope =
-                Envelope::decode_within(&bytes, &processor.settings.limits).map_err(Error::from)?;
+            let envelope = Envelope::decode_within(&bytes, &processor.settings.limits)?;
             let envelope = envelope
                 .authenticate_recorded(processor.crypto, &record.digest, &record.signers)?
                 .into_owned();
@@ -257,7 +243,7 @@ impl<'r> Machine<'r> {
 
     /// Records the root and the dependencies that were used.
     // req: SUIT-MAN-005
-    fn record(&mut self) -> Result<(), Error> {
+    fn record(&mut self) -> Result<(), Failure> {
         for (position, loaded) in self.manifests.iter().enumerate() {
             let is_root = position == 0;
             let in_use = |slot: &Slot| slot.loaded == Some(position) && slot.intact;
@@ -296,13 +282,13 @@ impl<'r> Machine<'r> {
 impl State<'_> {
     /// Everything that was written passed a condition afterwards.
     // req: SUIT-PROC-007, SUIT-CMD-016, SUIT-SEV-016
-    fn all_verified(&self) -> Result<(), Error> {
+    fn all_verified(&self) -> Result<(), Failure> {
         match self
             .slots
             .iter()
             .find(|slot| slot.written && !slot.verified)
         {
-            Some(slot) => Err(Error::Unverified(slot.id.clone())),
+            Some(slot) => Err(Failure::unverified(&slot.id)),
             None => Ok(()),
         }
     }

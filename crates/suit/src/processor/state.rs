@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec, vec::Vec};
 
-use super::Processor;
+use super::{Failure, Processor};
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Error, Fetch, Section, SuitDigest,
     codec::{Envelope, Parameters},
@@ -116,16 +116,13 @@ pub(super) struct State<'r> {
     pub(super) position: Record,
 }
 
-/// A slot that the machine's own tables name does not exist: a defect of the processor.
-pub(super) const NO_SLOT: Error = Error::Invalid("names a component that was not prepared");
-
 impl State<'_> {
-    pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Error> {
-        self.slots.get(slot).ok_or(NO_SLOT)
+    pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Failure> {
+        self.slots.get(slot).ok_or_else(Failure::defect)
     }
 
-    pub(super) fn slot_mut(&mut self, slot: usize) -> Result<&mut Slot, Error> {
-        self.slots.get_mut(slot).ok_or(NO_SLOT)
+    pub(super) fn slot_mut(&mut self, slot: usize) -> Result<&mut Slot, Failure> {
+        self.slots.get_mut(slot).ok_or_else(Failure::defect)
     }
 
     /// The slot of a component, made if there is none yet.
@@ -148,8 +145,8 @@ impl State<'_> {
     pub(super) fn read(
         &mut self,
         id: &ComponentId,
-        mut take: impl FnMut(&mut dyn Device, &[u8]) -> Result<(), Error>,
-    ) -> Result<Option<u64>, Error> {
+        mut take: impl FnMut(&mut dyn Device, &[u8]) -> Result<(), Failure>,
+    ) -> Result<Option<u64>, Failure> {
         let Some(length) = self.device.length(id)? else {
             return Ok(None);
         };
@@ -170,7 +167,7 @@ impl State<'_> {
         &mut self,
         slot: usize,
         algorithm: DigestAlgorithm,
-    ) -> Result<Option<(SuitDigest, u64)>, Error> {
+    ) -> Result<Option<(SuitDigest, u64)>, Failure> {
         let known = self.slot(slot)?.measured;
         if let Some((digest, _)) = known
             && digest.algorithm_id() == algorithm.cose_id()
@@ -195,7 +192,7 @@ impl State<'_> {
         &mut self,
         slot: usize,
         algorithm: DigestAlgorithm,
-    ) -> Result<Option<SuitDigest>, Error> {
+    ) -> Result<Option<SuitDigest>, Failure> {
         let id = self.slot(slot)?.id.clone();
         if self.device.length(&id)?.is_none() {
             return Ok(None);
@@ -214,7 +211,7 @@ pub(super) fn read_all(
     device: &mut dyn Device,
     id: &ComponentId,
     limit: usize,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, Failure> {
     let length = device.length(id)?.unwrap_or_default();
     let length = usize::try_from(length)
         .ok()
@@ -224,7 +221,7 @@ pub(super) fn read_all(
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match device.read_at(id, filled as u64, rest)? {
-            0 => return Err(Error::Truncated(id.clone())),
+            0 => return Err(Error::Truncated(id.clone()).into()),
             read => filled += read,
         }
     }
