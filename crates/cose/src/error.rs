@@ -30,6 +30,9 @@ pub enum Error {
     /// A ciphertext or a wrapped key does not belong to the key, or was changed or cut off.
     #[error("the ciphertext was changed or is encrypted under another key")]
     BadCiphertext,
+    /// A key authenticates twice what it authenticates already: one authority would look like two.
+    #[error("the same key signs twice")]
+    DuplicateSigner,
     /// A payload is attached where it must be detached, or the other way round.
     #[error("the payload is {0}")]
     Payload(&'static str),

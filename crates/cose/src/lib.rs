@@ -78,7 +78,7 @@ pub use header::Headers;
 pub use key::{PublicKey, SecretKey};
 pub use mac::{Mac, mac_detached};
 pub use mac_key::{MacKey, MacWrappingKey};
-pub use mac0::{Mac0, mac0_detached};
+pub use mac0::{Mac0, mac0, mac0_detached};
 pub use provider::{
     Aead, CryptoProvider, DigestContext, DigestValue, Digests, KeyDerivation, Macs, SecureRandom,
     Signatures, Signer,

@@ -94,6 +94,17 @@ pub(crate) fn to_be_maced(context: &str, protected: &[u8], payload: &[u8]) -> Ve
     })
 }
 
+/// Makes a tagged COSE_Mac0 with `payload` attached; `key_id` goes into the unprotected header.
+#[must_use]
+pub fn mac0(
+    crypto: &CryptoProvider,
+    key: &MacKey,
+    payload: &[u8],
+    key_id: Option<&[u8]>,
+) -> Vec<u8> {
+    encode(crypto, key, payload, key_id, |w| w.bytes(payload))
+}
+
 /// Makes a tagged COSE_Mac0 over a payload that is not part of it; `key_id` goes into the unprotected
 /// header.
 #[must_use]
@@ -103,12 +114,22 @@ pub fn mac0_detached(
     payload: &[u8],
     key_id: Option<&[u8]>,
 ) -> Vec<u8> {
+    encode(crypto, key, payload, key_id, Writer::null)
+}
+
+fn encode(
+    crypto: &CryptoProvider,
+    key: &MacKey,
+    payload: &[u8],
+    key_id: Option<&[u8]>,
+    write_payload: impl FnOnce(&mut Writer) -> &mut Writer,
+) -> Vec<u8> {
     let protected = header::protected(key.algorithm().cose_id());
     let code = key.tag(crypto, &to_be_maced("MAC0", &protected, payload));
     Writer::build(|w| {
         w.tag(tag::MAC0).array(4).bytes(&protected);
         write_unprotected(w, key_id);
-        w.null().bytes(code.as_ref());
+        write_payload(w).bytes(code.as_ref());
     })
 }
 

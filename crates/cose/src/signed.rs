@@ -7,6 +7,10 @@ use crate::{
 
 /// CBOR tags of the COSE structures (RFC 9052 section 2).
 pub mod tag {
+    /// COSE_Encrypt0.
+    pub const ENCRYPT0: u64 = 16;
+    /// COSE_Encrypt.
+    pub const ENCRYPT: u64 = 96;
     /// COSE_Mac0.
     pub const MAC0: u64 = 17;
     /// COSE_Mac.

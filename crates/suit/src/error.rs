@@ -39,6 +39,12 @@ pub enum Error {
         /// How many there are.
         found: usize,
     },
+    /// Something that is encrypted by a cipher which notices no change, without a signature or MAC around
+    /// it.
+    #[error(
+        "the ciphertext is not authenticated: its cipher notices no change, and nothing is around it"
+    )]
+    Unauthenticated,
     /// The manifest is not the one that was signed.
     #[error("the manifest does not have the digest in its authentication wrapper")]
     ManifestDigest,
@@ -62,6 +68,10 @@ pub enum Error {
     /// A component index beyond the manifest's components and dependencies.
     #[error("there is no component with index {0}")]
     ComponentIndex(u64),
+    /// An identifier that the manifest wants and that belongs to another manifest: one is kept there, or
+    /// has it as a component.
+    #[error("{0} belongs to another manifest")]
+    InUse(ComponentId),
     /// A component that the manifest's signer may not touch.
     #[error("the signer has no right to component {0}")]
     ComponentUnauthorized(ComponentId),
@@ -164,6 +174,7 @@ impl Error {
             Self::AlgorithmUnsupported(_) => Reason::AlgorithmUnsupported,
             Self::Unsigned
             | Self::Unauthorized(_)
+            | Self::Unauthenticated
             | Self::TooFewSigners { .. }
             | Self::ManifestDigest
             | Self::SeveredDigest(_) => Reason::Unauthorized,
@@ -182,6 +193,7 @@ impl Error {
             | Self::LimitExceeded(_)
             | Self::NotInstalled(_)
             | Self::Truncated(_)
+            | Self::InUse(_)
             | Self::Device(_) => Reason::OperationFailed,
         }
     }
@@ -216,6 +228,8 @@ impl Error {
             Self::TooFewSigners { .. } => 23,
             Self::NotInstalled(_) => 24,
             Self::Truncated(_) => 25,
+            Self::Unauthenticated => 26,
+            Self::InUse(_) => 27,
         }
     }
 }

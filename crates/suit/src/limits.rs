@@ -6,6 +6,8 @@
 pub struct Limits {
     /// Longest envelope, in bytes, with integrated payloads and dependencies. Default 16 MiB.
     pub envelope_bytes: usize,
+    /// Most members of an envelope: payloads, severed elements, and those that are not known. Default 64.
+    pub envelope_members: usize,
     /// Most authentication blocks in an envelope; each costs verifications. Default 4.
     pub authentication_blocks: usize,
     /// Most components of one manifest. Default 32.
@@ -17,12 +19,19 @@ pub struct Limits {
     pub nesting: usize,
     /// Most commands of one manifest, nested ones included. Default 1024.
     pub manifest_commands: usize,
+    /// Most entries of any other list or map: parameters, indices, wait events, texts. Default 256.
+    pub entries: usize,
     /// Most commands executed in one procedure, over all manifests and components. Default 4096.
     pub executed_commands: usize,
     /// Longest chain of manifests below the root that are processed. Default 2.
     pub dependency_depth: usize,
     /// Longest payload, in bytes, wherever it comes from. Default 256 MiB.
     pub payload_bytes: u64,
+    /// Most bytes of content that are read in one procedure, to be hashed, compared or copied. Hashing that
+    /// much is the longest that a procedure takes beside its commands and its transfers. Default 2 GiB.
+    pub read_bytes: u64,
+    /// Most bytes of parameters that are set in one procedure. Default 256 MiB.
+    pub parameter_bytes: u64,
     /// Most records and claims of one report. Default 64.
     pub records: usize,
     /// How many bytes are read at a time when a component is hashed or copied. Default 4096.
@@ -50,14 +59,18 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             envelope_bytes: 16 << 20,
+            envelope_members: 64,
             authentication_blocks: 4,
             components: 32,
             dependencies: 8,
             nesting: 4,
             manifest_commands: 1024,
+            entries: 256,
             executed_commands: 4096,
             dependency_depth: 2,
             payload_bytes: 256 << 20,
+            read_bytes: 2 << 30,
+            parameter_bytes: 256 << 20,
             records: 64,
             chunk_bytes: 4096,
         }

@@ -3,12 +3,12 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use super::{
     ContentAlgorithm, DecryptionKey, EncryptionKey, Encryptor, HpkeSuite, KeyWrap,
     RecipientAlgorithm,
-    encrypted::{Context, additional_data, tag},
+    encrypted::{Context, additional_data},
     header::label,
     hpke,
     kdf::{kdf_context, key_encryption_key},
 };
-use crate::{CryptoProvider, Error, SymmetricKey, cbor::Writer};
+use crate::{CryptoProvider, Error, SymmetricKey, cbor::Writer, tag};
 
 /// Somebody whom content is encrypted to, as its author knows them.
 #[derive(Debug, Clone, Copy)]

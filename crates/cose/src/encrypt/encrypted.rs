@@ -7,15 +7,8 @@ use crate::{
     CryptoProvider, Error,
     cbor::{self, DecodeError, Limits, Problem, Reader, Type, Writer},
     sign1::one_payload,
+    tag,
 };
-
-/// CBOR tags of the encrypted COSE structures (RFC 9052 section 2).
-pub mod tag {
-    /// COSE_Encrypt0.
-    pub const ENCRYPT0: u64 = 16;
-    /// COSE_Encrypt.
-    pub const ENCRYPT: u64 = 96;
-}
 
 /// Most recipients of one object. Each may cost a Diffie-Hellman for each key that is tried.
 pub const MAX_RECIPIENTS: u64 = 32;

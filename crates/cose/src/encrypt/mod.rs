@@ -69,7 +69,7 @@ mod symmetric;
 pub use algorithm::{ContentAlgorithm, HpkeSuite, KeyWrap, RecipientAlgorithm};
 pub use author::{Encryption, Recipient, encrypt0};
 pub use content_key::ContentKey;
-pub use encrypted::{Encrypted, MAX_RECIPIENTS, RecipientInfo, tag};
+pub use encrypted::{Encrypted, MAX_RECIPIENTS, RecipientInfo};
 pub use kdf::kdf_context;
 pub use key::{Curve, DecryptionKey, EncryptionKey};
 pub use provider::{Ciphers, Decryptor, Encryptor, KeyAgreements};

@@ -1,7 +1,8 @@
 use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::{
-    CryptoProvider, DigestAlgorithm, Error, KeyId, MacAlgorithm, MacKey, MacWrappingKey, Signer,
+    CryptoProvider, DigestAlgorithm, Error, KeyId, Mac0, MacAlgorithm, MacKey, MacWrappingKey,
+    PublicKey, Signed, Signer,
     cbor::{DecodeError, Writer},
     mac_detached, mac0_detached, sign_detached, sign1_detached,
 };
@@ -162,9 +163,10 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// If a signer fails.
+    /// [`Error::DuplicateSigner`]; or if a signer fails.
     // req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-009, SUIT-ENV-010, SUIT-MTI-005, SUIT-MTI-008
     pub fn sign(&self, crypto: &CryptoProvider, signers: &[&dyn Signer]) -> Result<Vec<u8>, Error> {
+        refuse_duplicates(signers)?;
         let digest = self.digest(crypto).encode();
         let blocks = signers
             .iter()
@@ -181,13 +183,14 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// If a signer fails.
+    /// [`Error::DuplicateSigner`]; or if a signer fails.
     // req: SUIT-ENV-006, SUIT-ENV-007, SUIT-ENV-009
     pub fn sign_together(
         &self,
         crypto: &CryptoProvider,
         signers: &[&dyn Signer],
     ) -> Result<Vec<u8>, Error> {
+        refuse_duplicates(signers)?;
         let digest = self.digest(crypto).encode();
         let block = sign_detached(crypto, signers, &digest)?;
         Ok(self.encode(&digest, &[block]))
@@ -257,6 +260,20 @@ impl Draft {
     }
 }
 
+/// Two signatures by one key would make one authority look like two.
+// req: SUIT-ENV-010
+fn refuse_duplicates(signers: &[&dyn Signer]) -> Result<(), Error> {
+    let mut before = Vec::new();
+    for signer in signers {
+        let key = signer.public_key();
+        if before.contains(&key) {
+            return Err(Error::DuplicateSigner);
+        }
+        before.push(key);
+    }
+    Ok(())
+}
+
 /// A byte string with this content, head included.
 fn wrapped(content: &[u8]) -> Vec<u8> {
     Writer::build(|w| {
@@ -269,14 +286,19 @@ impl Envelope<'_> {
     ///
     /// # Errors
     ///
-    /// If a signer fails, or the manifest does not have the digest that would be signed.
-    // req: SUIT-ENV-009, SUIT-ENV-012
+    /// [`Error::DuplicateSigner`] if one of them signs twice, or has signed already; or if a signer fails, or
+    /// the manifest does not have the digest that would be signed.
+    // req: SUIT-ENV-009, SUIT-ENV-010, SUIT-ENV-012
     pub fn add_signatures(
         &self,
         crypto: &CryptoProvider,
         signers: &[&dyn Signer],
     ) -> Result<Vec<u8>, crate::Error> {
         self.verify_manifest_digest(crypto)?;
+        refuse_duplicates(signers)?;
+        if signers.iter().any(|signer| self.is_signed_by(crypto, signer.public_key())) {
+            return Err(Error::DuplicateSigner.into());
+        }
         let added = signers
             .iter()
             .map(|signer| {
@@ -294,8 +316,9 @@ impl Envelope<'_> {
     ///
     /// # Errors
     ///
-    /// If the manifest does not have the digest that the MAC would be of.
-    // req: SUIT-ENV-009, SUIT-ENV-012
+    /// [`Error::DuplicateSigner`] if there is a MAC with this key already, or if the manifest does not have the
+    /// digest that the MAC would be of.
+    // req: SUIT-ENV-009, SUIT-ENV-010, SUIT-ENV-012
     pub fn add_mac(
         &self,
         crypto: &CryptoProvider,
@@ -303,8 +326,25 @@ impl Envelope<'_> {
         key_id: Option<&[u8]>,
     ) -> Result<Vec<u8>, crate::Error> {
         self.verify_manifest_digest(crypto)?;
+        let payload = Some(self.digest_bytes());
+        let has_mac = |block: &&[u8]| {
+            Mac0::decode(block).is_ok_and(|mac| mac.verify(crypto, key, payload).is_ok())
+        };
+        if self.authentication_blocks().iter().any(has_mac) {
+            return Err(Error::DuplicateSigner.into());
+        }
         let block = mac0_detached(crypto, key, self.digest_bytes(), key_id);
         Ok(self.with_blocks(&[block]))
+    }
+
+    fn is_signed_by(&self, crypto: &CryptoProvider, key: &PublicKey) -> bool {
+        let payload = Some(self.digest_bytes());
+        self.authentication_blocks().iter().any(|block| {
+            Signed::decode(block).is_ok_and(|signed| {
+                let mut signatures = 0..signed.signatures().len();
+                signatures.any(|at| signed.verify_at(crypto, at, key, payload).is_ok())
+            })
+        })
     }
 
     /// Encodes the envelope with further authentication blocks.

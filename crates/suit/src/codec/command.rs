@@ -2,7 +2,8 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Parameters, Sequence, label::command as label, several};
+use super::{Parameters, Sequence, bounded, label::command as label, several};
+use crate::Limits;
 
 /// A test that a sequence makes. None of them changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,7 +180,7 @@ pub enum IndexArgument {
 
 impl IndexArgument {
     // req: SUIT-COM-015
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'_>, limits: &Limits) -> Result<Self, DecodeError> {
         const RULE: &str = "IndexArg";
         let start = reader.clone();
         match reader.peek(RULE)? {
@@ -190,6 +191,7 @@ impl IndexArgument {
                 if count == 0 {
                     return Err(start.error(RULE, Problem::OutOfBounds("one index or more")));
                 }
+                let count = bounded(count, limits, reader, RULE)?;
                 several(count, || reader.uint(RULE)).map(Self::List)
             }
             _ => Err(start.error(
@@ -325,7 +327,9 @@ impl<'a> Command<'a> {
         let limits = context.limits;
         Ok(match number {
             0 => return Err(start.error(RULE, Problem::OutOfBounds("labels other than 0"))),
-            label::SET_COMPONENT_INDEX => Self::SetComponentIndex(IndexArgument::read(reader)?),
+            label::SET_COMPONENT_INDEX => {
+                Self::SetComponentIndex(IndexArgument::read(reader, limits)?)
+            },
             label::TRY_EACH => {
                 const RULE: &str = "SUIT_Directive_Try_Each_Argument";
                 let start = reader.clone();
@@ -355,17 +359,23 @@ impl<'a> Command<'a> {
                 Self::RunSequence(context.nested(reader, "suit-directive-run-sequence")?)
             }
             label::OVERRIDE_MULTIPLE => {
-                Self::OverrideMultiple(by_index(reader, "SUIT_Override_Mult_Arg", |reader| {
-                    Parameters::read(reader, limits, 1)
-                })?)
+                Self::OverrideMultiple(by_index(
+                    reader,
+                    limits,
+                    "SUIT_Override_Mult_Arg",
+                    |reader| Parameters::read(reader, limits, 1),
+                )?)
             }
             label::COPY_PARAMS => {
                 const RULE: &str = "SUIT_Directive_Copy_Params";
-                Self::CopyParameters(by_index(reader, RULE, |reader| {
+                Self::CopyParameters(by_index(reader, limits, RULE, |reader| {
                     let start = reader.clone();
                     match reader.array(RULE)? {
                         0 => Err(start.error(RULE, Problem::OutOfBounds("one label or more"))),
-                        count => several(count, || reader.int(RULE)),
+                        count => {
+                            let count = bounded(count, limits, reader, RULE)?;
+                            several(count, || reader.int(RULE))
+                        }
                     }
                 })?)
             }
@@ -467,13 +477,17 @@ impl<'a> Command<'a> {
 /// Reads a non-empty map with component indices as keys.
 fn by_index<'a, T>(
     reader: &mut Reader<'a>,
+    limits: &Limits,
     rule: &'static str,
     mut value: impl FnMut(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<Vec<(u64, T)>, DecodeError> {
     let start = reader.clone();
     match reader.map(rule)? {
         0 => Err(start.error(rule, Problem::OutOfBounds("one entry or more"))),
-        count => several(count, || Ok((reader.uint(rule)?, value(reader)?))),
+        count => {
+            let count = bounded(count, limits, reader, rule)?;
+            several(count, || Ok((reader.uint(rule)?, value(reader)?)))
+        }
     }
 }
 

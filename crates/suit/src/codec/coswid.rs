@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{open, several};
+use super::{bounded, open, several};
 use crate::Limits;
 
 /// What software a manifest installs (manifest label 14): a Concise Software Identification Tag
@@ -79,7 +79,7 @@ impl<'a> ConciseSwidTag<'a> {
         }
         let (mut tag_id, mut tag_version, mut software_name) = (None, None, None);
         let (mut software_version, mut entities, mut others) = (None, Vec::new(), Vec::new());
-        for _ in 0..reader.map(RULE)? {
+        for _ in 0..bounded(reader.map(RULE)?, limits, &reader, RULE)? {
             match reader.int(RULE)? {
                 label::TAG_ID => tag_id = Some(TagId::read(&mut reader)?),
                 label::TAG_VERSION => tag_version = Some(reader.int("tag-version")?),
@@ -88,7 +88,9 @@ impl<'a> ConciseSwidTag<'a> {
                     software_version = Some(reader.text("software-version")?.into());
                 }
                 label::ENTITY => {
-                    entities = one_or_more(&mut reader, "entity", Type::Array, Entity::read)?;
+                    entities = one_or_more(&mut reader, "entity", Type::Array, |reader| {
+                        Entity::read(reader, limits)
+                    })?;
                 }
                 label => others.push((label, reader.raw(RULE)?.into())),
             }
@@ -158,10 +160,10 @@ impl<'a> TagId<'a> {
 }
 
 impl<'a> Entity<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         const RULE: &str = "entity-entry";
         let (mut name, mut roles, mut others) = (None, Vec::new(), Vec::new());
-        for _ in 0..reader.map(RULE)? {
+        for _ in 0..bounded(reader.map(RULE)?, limits, reader, RULE)? {
             match reader.int(RULE)? {
                 label::ENTITY_NAME => name = Some(reader.text("entity-name")?.into()),
                 label::ROLE => {

@@ -117,7 +117,12 @@ impl<'a> Envelope<'a> {
         let mut severed = Vec::new();
         let mut integrated = Vec::new();
         let mut unknown = Vec::new();
-        for _ in 0..reader.map(RULE)? {
+        let members = reader.map(RULE)?;
+        if members > limits.envelope_members as u64 {
+            let problem = Problem::OutOfBounds("the limit on members of an envelope");
+            return Err(reader.error(RULE, problem));
+        }
+        for _ in 0..members {
             if reader.peek(RULE)? == Type::Text {
                 let key = reader.text("suit-integrated-payload-key")?;
                 integrated.push((key, reader.bytes("SUIT_Integrated_Payload")?));

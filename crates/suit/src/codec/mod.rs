@@ -77,6 +77,19 @@ pub(crate) fn several<T>(
     Ok(list)
 }
 
+/// Lets through how many entries a list or map has, if that is within the limit.
+pub(crate) fn bounded(
+    count: u64,
+    limits: &Limits,
+    reader: &Reader<'_>,
+    rule: &'static str,
+) -> Result<u64, DecodeError> {
+    match count <= limits.entries as u64 {
+        true => Ok(count),
+        false => Err(reader.error(rule, Problem::OutOfBounds("the limit on entries"))),
+    }
+}
+
 /// Moves an error from a wrapped item to the item around it.
 pub(crate) fn within(start: usize, error: DecodeError) -> DecodeError {
     error.shifted(start)

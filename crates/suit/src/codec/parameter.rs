@@ -3,7 +3,7 @@ use alloc::{borrow::Cow, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
 use super::{
-    ComponentMetadata, VersionMatch, WaitInfo, label::parameter as label, open, several, unwrap,
+    ComponentMetadata, VersionMatch, WaitInfo, bounded, label::parameter as label, open, several, unwrap,
 };
 use crate::{Limits, SuitDigest, Uuid, VendorId};
 
@@ -191,6 +191,22 @@ impl<'a> Parameter<'a> {
         })
     }
 
+    /// How many bytes a copy of it holds, but for some that are always there.
+    pub(crate) fn size(&self) -> u64 {
+        let length = match self {
+            Self::Content(bytes)
+            | Self::EncryptionInfo(bytes)
+            | Self::InvokeArguments(bytes)
+            | Self::FetchArguments(bytes)
+            | Self::WaitInfo(bytes)
+            | Self::ComponentMetadata(bytes)
+            | Self::Other { value: bytes, .. } => bytes.len(),
+            Self::Uri(uri) => uri.len(),
+            _ => 0,
+        };
+        length as u64
+    }
+
     fn write(&self, w: &mut Writer) {
         w.int(self.label());
         match self {
@@ -359,6 +375,7 @@ impl<'a> Parameters<'a> {
         limits: &Limits,
         count: u64,
     ) -> Result<Self, DecodeError> {
+        let count = bounded(count, limits, reader, "SUIT_Parameters")?;
         several(count, || {
             if reader.peek("SUIT_Parameters / label")? == Type::Text {
                 return Err(super::unknown_label(reader, "SUIT_Parameters / label"));

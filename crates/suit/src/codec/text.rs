@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{metadata::is_invisible, open, several};
+use super::{bounded, metadata::is_invisible, open, several};
 use crate::{ComponentId, Limits};
 
 /// Text for people (manifest label 23), by language.
@@ -45,6 +45,7 @@ impl<'a> Text<'a> {
         if count == 0 {
             return Err(start.error(RULE, Problem::OutOfBounds("one language or more")));
         }
+        let count = bounded(count, limits, &reader, RULE)?;
         let mut languages = Vec::new();
         for _ in 0..count {
             let start = reader.clone();
@@ -52,7 +53,7 @@ impl<'a> Text<'a> {
             if !is_language_tag(tag) {
                 return Err(start.error("tag38-ltag", Problem::Expected("a language tag")));
             }
-            languages.push((tag.into(), LanguageText::read(&mut reader)?));
+            languages.push((tag.into(), LanguageText::read(&mut reader, limits)?));
         }
         Ok(Self { languages })
     }
@@ -82,10 +83,10 @@ fn is_language_tag(tag: &str) -> bool {
 
 impl<'a> LanguageText<'a> {
     // req: SUIT-FMT-003
-    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         const RULE: &str = "SUIT_Text_LMap";
         let mut text = Self::default();
-        for _ in 0..reader.map(RULE)? {
+        for _ in 0..bounded(reader.map(RULE)?, limits, reader, RULE)? {
             if reader.peek(RULE)? == Type::Array {
                 let start = reader.clone();
                 let id = ComponentId::read(reader, "SUIT_Component_Identifier")?;
@@ -93,7 +94,8 @@ impl<'a> LanguageText<'a> {
                 if text.components.iter().any(|(known, _)| *known == id) {
                     return Err(start.error(RULE, Problem::DuplicateKey));
                 }
-                let count = reader.map("SUIT_Text_Component_Keys")?;
+                const RULE: &str = "SUIT_Text_Component_Keys";
+                let count = bounded(reader.map(RULE)?, limits, reader, RULE)?;
                 let entries = several(count, || component_entry(reader))?;
                 text.components.push((id, entries));
             } else {

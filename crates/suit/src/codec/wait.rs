@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
-use super::{VersionMatch, label::wait_event as label, open, several};
+use super::{VersionMatch, bounded, label::wait_event as label, open, several};
 use crate::Limits;
 
 /// What directive Wait waits for (parameter 29): events that must all have happened.
@@ -81,6 +81,7 @@ impl<'a> WaitInfo<'a> {
         if count == 0 {
             return Err(start.error(RULE, Problem::OutOfBounds("one event or more")));
         }
+        let count = bounded(count, limits, &reader, RULE)?;
         several(count, || WaitEvent::read(&mut reader)).map(Self)
     }
 

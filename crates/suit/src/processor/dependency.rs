@@ -20,9 +20,11 @@ impl Machine<'_> {
             .slots
             .get(index)
             .ok_or_else(|| Failure::no_component(index as u64))?;
-        // Off-spec: a dependency that stays when its dependent goes is not looked at. It may have been
+        // Off-spec: a dependency that stays when its dependent goes, or is lost, is not looked at. It may have been
         // updated since, and must not thereby keep its dependents from being removed.
-        if self.procedure == Procedure::Uninstall && self.still_needed(manifest, slot)? {
+        if self.procedure == Procedure::Uninstall
+            && (self.still_needed(manifest, slot)? || self.is_lost(slot)?)
+        {
             return Ok(());
         }
         let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
@@ -97,7 +99,9 @@ impl Machine<'_> {
             .slots
             .get(index)
             .ok_or_else(|| Failure::no_component(index as u64))?;
-        if section == Section::Uninstall && self.still_needed(manifest, slot)? {
+        if section == Section::Uninstall
+            && (self.still_needed(manifest, slot)? || self.is_lost(slot)?)
+        {
             return Ok(None);
         }
         let target = self.state.slot(slot)?;
@@ -200,6 +204,9 @@ impl Machine<'_> {
             });
         checked?;
         check::rollback(self.state.device, &envelope, &id)?;
+        if self.procedure == Procedure::Update {
+            self.check_belonging(envelope.manifest(), &id, &identifiers)?;
+        }
         let slots = identifiers
             .into_iter()
             .map(|id| self.state.slot_for(id))

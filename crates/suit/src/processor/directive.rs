@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use super::{
     DecryptedContent, Failure,
     intake::{Stored, failed},
-    state::{Loaded, State},
+    state::{Loaded, State, spend},
 };
 use crate::{
     ComponentId, DeviceError, Error, Why, WrittenContent,
@@ -354,11 +354,13 @@ impl State<'_> {
         parameters: &Parameters<'_>,
         replace: bool,
     ) -> Result<(), Failure> {
-        let target = self.slot_mut(slot)?;
+        let left = &mut self.parameters_left;
+        let target = self.slots.get_mut(slot).ok_or_else(Failure::defect)?;
         for parameter in parameters.iter() {
             let of_processor =
                 matches!(parameter.label(), label::STRICT_ORDER | label::SOFT_FAILURE);
             if !of_processor && (replace || target.parameters.get(parameter.label()).is_none()) {
+                spend(left, parameter.size(), "the parameters that are set")?;
                 target.parameters.set(parameter.clone().into_owned());
             }
         }

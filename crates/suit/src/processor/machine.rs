@@ -136,6 +136,9 @@ impl<'r> Machine<'r> {
         self.state.entries.clear();
         self.state.position = Record::default();
         self.budget = budget;
+        let limits = &self.state.processor.settings.limits;
+        self.state.read_left = limits.read_bytes;
+        self.state.parameters_left = limits.parameter_bytes;
         Ok(())
     }
 
@@ -264,6 +267,9 @@ impl<'r> Machine<'r> {
                 self.check_integrity(manifest, target)?;
                 self.done_with_target()?;
             }
+            // What a dependency does, and which parameters it leaves set, nobody knows yet.
+            // req: SUIT-DEP-019
+            Flow::Process(_) if self.state.rehearsing => self.end_rehearsal(),
             Flow::Process(section) => self.process(manifest, target, section)?,
             Flow::Undecided => self.assume()?,
         }
@@ -274,11 +280,15 @@ impl<'r> Machine<'r> {
     /// needs to succeed. Where the manifest provides for its failure too, the rehearsal knows no more.
     fn assume(&mut self) -> Result<(), Failure> {
         if self.frames.iter().any(|frame| frame.soft_failure) {
-            self.frames.clear();
-            self.open_ended = true;
+            self.end_rehearsal();
             return Ok(());
         }
         self.done_with_target()
+    }
+
+    fn end_rehearsal(&mut self) {
+        self.frames.clear();
+        self.open_ended = true;
     }
 
     /// Goes on to the next command.
@@ -428,8 +438,7 @@ impl State<'_> {
             }
             Command::Action(Action::ProcessDependency, _) => {
                 return match (loaded.is_dependency(target), &frame.targets) {
-                    (true, _) if self.rehearsing => Ok(Flow::Undecided),
-                    (true, _) => Ok(Flow::Process(frame.section)),
+                                        (true, _) => Ok(Flow::Process(frame.section)),
                     // req: SUIT-DEP-024
                     (false, Targets::All) => Ok(Flow::Done),
                     // req: SUIT-DEP-021
@@ -442,8 +451,7 @@ impl State<'_> {
             // req: SUIT-DEP-035
             Command::Action(Action::Unlink, _) if loaded.is_dependency(target) => {
                 return match frame.section {
-                    Section::Uninstall if self.rehearsing => Ok(Flow::Undecided),
-                    Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
+                                        Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
                     // Its dependent is here to stay.
                     _ => Err(Failure::action(Action::Unlink, Why::InUse)),
                 };

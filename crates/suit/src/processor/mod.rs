@@ -6,6 +6,7 @@
 //! the performance.
 
 mod authority;
+mod belonging;
 mod capabilities;
 mod check;
 mod condition;
@@ -13,6 +14,8 @@ mod dependency;
 mod directive;
 mod failure;
 mod intake;
+mod kept;
+mod latest;
 mod machine;
 mod order;
 mod outcome;
@@ -151,7 +154,8 @@ impl<'p> Processor<'p> {
     /// by removing its components.
     ///
     /// A manifest that others depend on stays until the last of them is gone; dependencies that nothing
-    /// else needs go with it.
+    /// else needs go with it. If the envelope that is kept is not the one that was recorded, none of its
+    /// commands runs: the components that its record names are removed.
     // req: SUIT-DEP-034, SUIT-DEP-035, SUIT-AMB-018
     pub fn uninstall(
         &self,
@@ -178,16 +182,12 @@ impl<'p> Processor<'p> {
             }
             Err(error) => return Outcome::refused(self, device, unknown(), error.into()),
         };
-        let opened =
-            state::read_all(device, id, self.settings.limits.envelope_bytes).and_then(|bytes| {
-                let envelope = Envelope::decode_within(&bytes, &self.settings.limits)?;
-                let authenticated =
-                    envelope.authenticate_recorded(self.crypto, &record.digest, &record.signers)?;
-                Ok(authenticated.into_owned())
-            });
-        match opened {
+        match kept::open(self, device, &record) {
             Ok(envelope) => {
                 procedure::run(self, device, fetch, &envelope, procedure, Some(&record))
+            }
+            Err(error) if procedure == Procedure::Uninstall && kept::shows_change(error.error()) => {
+                kept::uninstall(self, device, fetch, &record)
             }
             Err(error) => Outcome::refused(self, device, record.digest, error),
         }

@@ -60,8 +60,13 @@ impl Order {
         let Some(touched) = self.relaxed.as_mut().filter(|_| changes) else {
             return Ok(());
         };
-        touched.targets.push(target);
-        touched.sources.extend(source);
+        // Each once, so that the comparison does not grow with the number of commands.
+        if !touched.targets.contains(&target) {
+            touched.targets.push(target);
+        }
+        touched
+            .sources
+            .extend(source.filter(|source| !touched.sources.contains(source)));
         match touched
             .targets
             .iter()

@@ -51,7 +51,7 @@ impl Outcome {
     }
 
     // req: SUIT-REP-002, SUIT-REP-003, SUIT-REP-009, SUIT-AMB-028
-    fn new(
+    pub(super) fn new(
         processor: &Processor<'_>,
         device: &dyn Device,
         reference: Reference,

@@ -3,14 +3,14 @@
 use alloc::{boxed::Box, vec, vec::Vec};
 
 use super::{
-    Failure, Outcome, Processor, check,
+    Failure, Outcome, Processor, check, kept,
     machine::Machine,
     state::{Held, Loaded, Slot, State, read_all},
 };
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, Fetch, ManifestRecord, Section,
-    codec::{Action, Envelope, Parameter, Parameters},
-    report::{Claims, Entry, Record},
+    codec::{Action, Parameter, Parameters},
+    report::{Claims, Entry},
 };
 
 /// What a manifest is processed for.
@@ -48,16 +48,7 @@ pub(super) fn run(
     procedure: Procedure,
     recorded: Option<&ManifestRecord>,
 ) -> Outcome {
-    let state = State {
-        processor,
-        device,
-        fetch,
-        slots: Vec::new(),
-        rehearsing: false,
-        entries: Vec::new(),
-        position: Record::default(),
-    };
-    let mut machine = Machine::new(state, procedure);
+    let mut machine = Machine::new(State::new(processor, device, fetch), procedure);
     let result = match (procedure, recorded) {
         (Procedure::Invoke, Some(record)) => machine.invoke(envelope, record),
         (Procedure::Uninstall, Some(record)) => machine.uninstall(envelope, record),
@@ -113,28 +104,27 @@ impl<'r> Machine<'r> {
     ) -> Result<(), Failure> {
         let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
         self.prepare(envelope, record.id.clone(), identifiers)?;
-        let records = self.state.device.manifests()?;
-        if records
-            .iter()
-            .any(|other| other.dependencies.contains(&record.id))
-        {
-            // Somebody depends on it: it only stops being there for its own sake.
-            let record = ManifestRecord {
-                root: false,
-                ..record.clone()
-            };
-            let bytes = self.kept(&record.id)?;
-            self.state.device.record_manifest(&record, &bytes)?;
+        if self.stays_for_others(record)? {
             return Ok(());
         }
         let candidates = self.uninstall_one(record)?;
         self.sweep(candidates)
     }
 
-    /// The stored envelope of a manifest.
-    fn kept(&mut self, id: &ComponentId) -> Result<Vec<u8>, Failure> {
+    /// Whether somebody depends on a manifest: it then only stops being there for its own sake.
+    pub(super) fn stays_for_others(&mut self, record: &ManifestRecord) -> Result<bool, Failure> {
+        let mut records = self.state.device.manifests()?.into_iter();
+        if !records.any(|other| other.dependencies.contains(&record.id)) {
+            return Ok(false);
+        }
+        let record = ManifestRecord {
+            root: false,
+            ..record.clone()
+        };
         let limit = self.state.processor.settings.limits.envelope_bytes;
-        read_all(self.state.device, id, limit)
+        let bytes = read_all(self.state.device, &record.id, limit)?;
+        self.state.device.record_manifest(&record, &bytes)?;
+        Ok(true)
     }
 
     /// Runs the uninstall section of the manifest that was added last or, without one, removes its
@@ -168,7 +158,7 @@ impl<'r> Machine<'r> {
     }
 
     /// Uninstalls dependencies that are left without a dependent and are no roots themselves.
-    fn sweep(&mut self, mut candidates: Vec<ComponentId>) -> Result<(), Failure> {
+    pub(super) fn sweep(&mut self, mut candidates: Vec<ComponentId>) -> Result<(), Failure> {
         let processor = self.state.processor;
         while let Some(id) = candidates.pop() {
             let records = self.state.device.manifests()?;
@@ -181,11 +171,14 @@ impl<'r> Machine<'r> {
             if record.root || needed {
                 continue;
             }
-            let bytes = self.kept(&id)?;
-            let envelope = Envelope::decode_within(&bytes, &processor.settings.limits)?;
-            let envelope = envelope
-                .authenticate_recorded(processor.crypto, &record.digest, &record.signers)?
-                .into_owned();
+            let envelope = match kept::open(processor, self.state.device, &record) {
+                Ok(envelope) => envelope,
+                Err(error) if kept::shows_change(error.error()) => {
+                    candidates.extend(self.remove_by_record(&record)?);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let identifiers = check::recorded_identifiers(envelope.manifest(), &record)?;
             self.add(Held::Owned(Box::new(envelope)), id, identifiers);
             candidates.extend(self.uninstall_one(&record)?);
@@ -213,6 +206,8 @@ impl<'r> Machine<'r> {
         check::sections_present(manifest, self.procedure.sections())?;
         if self.procedure == Procedure::Update {
             check::rollback(self.state.device, envelope, &placement)?;
+            self.check_belonging(manifest, &placement, &identifiers)
+                .map_err(|failure| failure.in_section(&[], check::SHARED, 0))?;
         }
         self.add(Held::Borrowed(envelope), placement, identifiers);
         Ok(())

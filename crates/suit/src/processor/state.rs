@@ -110,10 +110,33 @@ pub(super) struct State<'r> {
     pub(super) slots: Vec<Slot>,
     /// Whether commands are gone through without any effect, to find out beforehand what can be known.
     pub(super) rehearsing: bool,
+    /// Bytes of content that may still be read, and of parameters that may still be set.
+    pub(super) read_left: u64,
+    pub(super) parameters_left: u64,
     /// Records for the report.
     pub(super) entries: Vec<Entry>,
     /// The command that is being executed, and what it measured.
     pub(super) position: Record,
+}
+
+impl<'r> State<'r> {
+    pub(super) fn new(
+        processor: &'r Processor<'r>,
+        device: &'r mut dyn Device,
+        fetch: &'r mut dyn Fetch,
+    ) -> Self {
+        Self {
+            processor,
+            device,
+            fetch,
+            slots: Vec::new(),
+            rehearsing: false,
+            read_left: processor.settings.limits.read_bytes,
+            parameters_left: processor.settings.limits.parameter_bytes,
+            entries: Vec::new(),
+            position: Record::default(),
+        }
+    }
 }
 
 impl State<'_> {
@@ -156,6 +179,7 @@ impl State<'_> {
             let read = self.device.read_at(id, offset, &mut buffer)?;
             let chunk = buffer.get(..read).filter(|chunk| !chunk.is_empty());
             let chunk = chunk.ok_or_else(|| Error::Truncated(id.clone()))?;
+            spend(&mut self.read_left, read as u64, "the content that is read")?;
             take(self.device, chunk)?;
             offset += read as u64;
         }
@@ -194,9 +218,10 @@ impl State<'_> {
         algorithm: DigestAlgorithm,
     ) -> Result<Option<SuitDigest>, Failure> {
         let id = self.slot(slot)?.id.clone();
-        if self.device.length(&id)?.is_none() {
+        let Some(length) = self.device.length(&id)? else {
             return Ok(None);
-        }
+        };
+        spend(&mut self.read_left, length, "the content that is read")?;
         let limits = self.processor.settings.limits;
         let bytes = read_all(self.device, &id, limits.envelope_bytes)?;
         let crypto = self.processor.crypto;
@@ -204,6 +229,14 @@ impl State<'_> {
             .ok()
             .map(|envelope| SuitDigest::of(crypto, algorithm, envelope.manifest_item())))
     }
+}
+
+/// Takes from what a procedure may still use.
+pub(super) fn spend(left: &mut u64, bytes: u64, what: &'static str) -> Result<(), Failure> {
+    *left = left
+        .checked_sub(bytes)
+        .ok_or(Error::LimitExceeded(what))?;
+    Ok(())
 }
 
 /// Reads a component whole, which is done with envelopes only.

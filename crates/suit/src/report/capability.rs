@@ -171,7 +171,11 @@ impl CapabilityReport {
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let start = reader.clone();
         let mut report = Self::default();
-        for _ in 0..reader.map(RULE)? {
+        let members = reader.map(RULE)?;
+        if members > MAX_ITEMS {
+            return Err(start.error(RULE, Problem::OutOfBounds("256 members")));
+        }
+        for _ in 0..members {
             if reader.peek(RULE)? == Type::Array {
                 let path = labels(reader)?;
                 report.elements.push((path, labels(reader)?));

@@ -1,11 +1,13 @@
 //! SUIT reports (draft-ietf-suit-report): what became of a manifest.
 
 mod capability;
+mod protected;
 mod reason;
 mod record;
 mod replay;
 
 pub use capability::{CapabilityList, CapabilityReport, ComponentCapability};
+pub use protected::{OpenedReport, REPORT_PURPOSE, ReportPayload};
 pub use reason::Reason;
 pub use record::{Claims, Record};
 pub use replay::{Inconsistency, Measurements};
@@ -232,7 +234,12 @@ impl Reference {
 
 fn entries(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Entry>, DecodeError> {
     const RULE: &str = "suit-report-records";
-    several(reader.array(RULE)?, || {
+    let count = reader.array(RULE)?;
+    if count > limits.records as u64 {
+        let problem = Problem::OutOfBounds("the limit on records");
+        return Err(reader.error(RULE, problem));
+    }
+    several(count, || {
         Ok(match reader.peek(RULE)? {
             Type::Map => Entry::Claims(Claims::read(reader, limits)?),
             _ => Entry::Record(Record::read(reader, limits)?),

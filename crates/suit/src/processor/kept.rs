@@ -1,0 +1,108 @@
+//! Manifests that the device keeps: opened by their records, and removed by these alone if what is kept
+//! was changed in storage.
+
+use alloc::{string::String, vec::Vec};
+
+use super::{
+    Failure, Outcome, Processor,
+    machine::Machine,
+    procedure::Procedure,
+    state::{State, read_all},
+};
+use crate::{
+    AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, ManifestRecord, codec::Envelope,
+    report::Reference,
+};
+
+/// Opens the kept envelope of a manifest; it must be the one that was recorded.
+pub(super) fn open(
+    processor: &Processor<'_>,
+    device: &mut dyn Device,
+    record: &ManifestRecord,
+) -> Result<AuthenticatedEnvelope<'static>, Failure> {
+    let limits = &processor.settings.limits;
+    let bytes = read_all(device, &record.id, limits.envelope_bytes)?;
+    let envelope = Envelope::decode_within(&bytes, limits)?;
+    let authenticated =
+        envelope.authenticate_recorded(processor.crypto, &record.digest, &record.signers)?;
+    Ok(authenticated.into_owned())
+}
+
+/// Whether an error of [`open`] is about what is kept, and not about reaching it.
+pub(super) fn shows_change(error: &Error) -> bool {
+    !matches!(error, Error::Device(_))
+}
+
+/// Uninstalls a manifest whose envelope was changed. None of its commands runs: the record says what it
+/// installed.
+// req: SUIT-DEP-033, SUIT-DEP-034
+pub(super) fn uninstall(
+    processor: &Processor<'_>,
+    device: &mut dyn Device,
+    fetch: &mut dyn Fetch,
+    record: &ManifestRecord,
+) -> Outcome {
+    let mut machine = Machine::new(State::new(processor, device, fetch), Procedure::Uninstall);
+    let result = machine.uninstall_by_record(record);
+    let reference = Reference {
+        uri: String::new(),
+        digest: record.digest,
+    };
+    Outcome::new(
+        processor,
+        machine.state.device,
+        reference,
+        Vec::new(),
+        result,
+    )
+}
+
+impl Machine<'_> {
+    fn uninstall_by_record(&mut self, record: &ManifestRecord) -> Result<(), Failure> {
+        if self.stays_for_others(record)? {
+            return Ok(());
+        }
+        let candidates = self.remove_by_record(record)?;
+        self.sweep(candidates)
+    }
+
+    /// Removes what a manifest installed and nobody else has, and forgets the manifest. Returns what it
+    /// depended on.
+    pub(super) fn remove_by_record(
+        &mut self,
+        record: &ManifestRecord,
+    ) -> Result<Vec<ComponentId>, Failure> {
+        let records = self.state.device.manifests()?;
+        let needed = |component: &ComponentId| {
+            records.iter().any(|other| {
+                other.id == *component
+                    || (other.id != record.id && other.components.contains(component))
+            })
+        };
+        for component in &record.components {
+            if !needed(component) {
+                self.state.device.remove(component)?;
+            }
+        }
+        self.state.device.forget_manifest(&record.id)?;
+        Ok(record.dependencies.clone())
+    }
+
+    /// Whether a dependency can't take part in its own removal, because it is gone or was changed. What it
+    /// installed is then removed by its record once its dependent is gone.
+    pub(super) fn is_lost(&mut self, slot: usize) -> Result<bool, Failure> {
+        let dependency = self.state.slot(slot)?;
+        if dependency.loaded.is_some() {
+            return Ok(false);
+        }
+        let id = dependency.id.clone();
+        let Some(record) = self.state.device.manifest(&id)? else {
+            return Ok(self.state.device.length(&id)?.is_none());
+        };
+        match open(self.state.processor, self.state.device, &record) {
+            Ok(_) => Ok(false),
+            Err(error) if shows_change(error.error()) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
