@@ -296,7 +296,10 @@ impl Envelope<'_> {
     ) -> Result<Vec<u8>, crate::Error> {
         self.verify_manifest_digest(crypto)?;
         refuse_duplicates(signers)?;
-        if signers.iter().any(|signer| self.is_signed_by(crypto, signer.public_key())) {
+        if signers
+            .iter()
+            .any(|signer| self.is_signed_by(crypto, signer.public_key()))
+        {
             return Err(Error::DuplicateSigner.into());
         }
         let added = signers

@@ -329,7 +329,7 @@ impl<'a> Command<'a> {
             0 => return Err(start.error(RULE, Problem::OutOfBounds("labels other than 0"))),
             label::SET_COMPONENT_INDEX => {
                 Self::SetComponentIndex(IndexArgument::read(reader, limits)?)
-            },
+            }
             label::TRY_EACH => {
                 const RULE: &str = "SUIT_Directive_Try_Each_Argument";
                 let start = reader.clone();
@@ -358,14 +358,12 @@ impl<'a> Command<'a> {
             label::RUN_SEQUENCE => {
                 Self::RunSequence(context.nested(reader, "suit-directive-run-sequence")?)
             }
-            label::OVERRIDE_MULTIPLE => {
-                Self::OverrideMultiple(by_index(
-                    reader,
-                    limits,
-                    "SUIT_Override_Mult_Arg",
-                    |reader| Parameters::read(reader, limits, 1),
-                )?)
-            }
+            label::OVERRIDE_MULTIPLE => Self::OverrideMultiple(by_index(
+                reader,
+                limits,
+                "SUIT_Override_Mult_Arg",
+                |reader| Parameters::read(reader, limits, 1),
+            )?),
             label::COPY_PARAMS => {
                 const RULE: &str = "SUIT_Directive_Copy_Params";
                 Self::CopyParameters(by_index(reader, limits, RULE, |reader| {

@@ -3,7 +3,8 @@ use alloc::{borrow::Cow, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
 use super::{
-    ComponentMetadata, VersionMatch, WaitInfo, bounded, label::parameter as label, open, several, unwrap,
+    ComponentMetadata, VersionMatch, WaitInfo, bounded, label::parameter as label, open, several,
+    unwrap,
 };
 use crate::{Limits, SuitDigest, Uuid, VendorId};
 

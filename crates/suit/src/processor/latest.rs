@@ -33,12 +33,14 @@ impl Processor<'_> {
                     continue;
                 }
             };
-            if found.iter().any(|known| known.digest() == envelope.digest()) {
+            if found
+                .iter()
+                .any(|known| known.digest() == envelope.digest())
+            {
                 continue;
             }
             let number = envelope.manifest().sequence_number;
-            let place =
-                found.partition_point(|other| other.manifest().sequence_number >= number);
+            let place = found.partition_point(|other| other.manifest().sequence_number >= number);
             found.insert(place, envelope);
         }
         match found.is_empty() {

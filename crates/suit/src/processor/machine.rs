@@ -438,7 +438,7 @@ impl State<'_> {
             }
             Command::Action(Action::ProcessDependency, _) => {
                 return match (loaded.is_dependency(target), &frame.targets) {
-                                        (true, _) => Ok(Flow::Process(frame.section)),
+                    (true, _) => Ok(Flow::Process(frame.section)),
                     // req: SUIT-DEP-024
                     (false, Targets::All) => Ok(Flow::Done),
                     // req: SUIT-DEP-021
@@ -451,7 +451,7 @@ impl State<'_> {
             // req: SUIT-DEP-035
             Command::Action(Action::Unlink, _) if loaded.is_dependency(target) => {
                 return match frame.section {
-                                        Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
+                    Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
                     // Its dependent is here to stay.
                     _ => Err(Failure::action(Action::Unlink, Why::InUse)),
                 };

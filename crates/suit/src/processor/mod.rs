@@ -186,7 +186,9 @@ impl<'p> Processor<'p> {
             Ok(envelope) => {
                 procedure::run(self, device, fetch, &envelope, procedure, Some(&record))
             }
-            Err(error) if procedure == Procedure::Uninstall && kept::shows_change(error.error()) => {
+            Err(error)
+                if procedure == Procedure::Uninstall && kept::shows_change(error.error()) =>
+            {
                 kept::uninstall(self, device, fetch, &record)
             }
             Err(error) => Outcome::refused(self, device, record.digest, error),

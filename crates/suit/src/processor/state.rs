@@ -233,9 +233,7 @@ impl State<'_> {
 
 /// Takes from what a procedure may still use.
 pub(super) fn spend(left: &mut u64, bytes: u64, what: &'static str) -> Result<(), Failure> {
-    *left = left
-        .checked_sub(bytes)
-        .ok_or(Error::LimitExceeded(what))?;
+    *left = left.checked_sub(bytes).ok_or(Error::LimitExceeded(what))?;
     Ok(())
 }
 
