@@ -10,7 +10,7 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         // No envelope begins with this byte.
         let mut list = vec![1];
         let mut state = number;
-        list.extend((0..120 * number).map(|_| {
+        list.extend((0..60 + 30 * number).map(|_| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             state.to_be_bytes()[0]
         }));

@@ -33,6 +33,8 @@ pub(super) struct Machine<'r> {
     frames: Vec<Frame>,
     /// Whether a rehearsal came to where only the performance can tell how it goes on.
     open_ended: bool,
+    /// Whether a rehearsal passed over a dependency, which may set parameters of any component it names.
+    dependency_assumed: bool,
     /// Commands that may still be executed.
     budget: usize,
 }
@@ -98,6 +100,8 @@ enum Flow {
     Process(Section),
     /// In a rehearsal: what comes of the command, only the performance will tell.
     Undecided,
+    /// The same of a dependency's section, which may set parameters besides.
+    Assumed,
 }
 
 /// A table of the machine's own that does not hold together: a defect, never an effect of input.
@@ -114,6 +118,7 @@ impl<'r> Machine<'r> {
             released: Vec::new(),
             frames: Vec::new(),
             open_ended: false,
+            dependency_assumed: false,
             budget,
         }
     }
@@ -133,7 +138,12 @@ impl<'r> Machine<'r> {
             if self.open_ended {
                 break;
             }
-            self.run(0, *section)?;
+            match self.run(0, *section) {
+                Ok(()) => {}
+                // What is missing may be what the dependency provides.
+                Err(_) if self.dependency_assumed => break,
+                Err(failure) => return Err(failure),
+            }
         }
         self.state.rehearsing = false;
         self.state.slots.iter_mut().for_each(Slot::rewind);
@@ -273,6 +283,10 @@ impl<'r> Machine<'r> {
             }
             Flow::Process(section) => self.process(manifest, target, section)?,
             Flow::Undecided => self.assume()?,
+            Flow::Assumed => {
+                self.dependency_assumed = true;
+                self.assume()?;
+            }
         }
         Ok(())
     }
@@ -432,7 +446,7 @@ impl State<'_> {
             }
             Command::Action(Action::ProcessDependency, _) => {
                 return match (loaded.is_dependency(target), &frame.targets) {
-                    (true, _) if self.rehearsing => Ok(Flow::Undecided),
+                    (true, _) if self.rehearsing => Ok(Flow::Assumed),
                     (true, _) => Ok(Flow::Process(frame.section)),
                     // req: SUIT-DEP-024
                     (false, Targets::All) => Ok(Flow::Done),
