@@ -2,8 +2,8 @@
 
 use tamarack_cose::cbor::{Reader, Writer};
 use tamarack_suit::{
-    ComponentId, ComponentMetadata, ConciseSwidTag, Envelope, Limits, Manifest, ManifestRecord, Mud, Report,
-    SuitDigest, Text, Version, WaitInfo, author,
+    ComponentId, ComponentMetadata, ConciseSwidTag, Envelope, Limits, Manifest, ManifestRecord,
+    Mud, Report, SuitDigest, Text, Version, WaitInfo, author,
     report::{CapabilityReport, Claims},
 };
 
@@ -16,7 +16,10 @@ pub fn run(data: &[u8]) {
         assert_eq!(again.encode(), bytes);
         assert_eq!(again.manifest_item(), envelope.manifest_item());
         assert_eq!(again.digest_bytes(), envelope.digest_bytes());
-        assert_eq!(again.authentication_blocks(), envelope.authentication_blocks());
+        assert_eq!(
+            again.authentication_blocks(),
+            envelope.authentication_blocks()
+        );
         assert_eq!(again.severed().len(), envelope.severed().len());
         assert_eq!(again.integrated().len(), envelope.integrated().len());
         manifest(&envelope.unverified_manifest());
@@ -26,13 +29,21 @@ pub fn run(data: &[u8]) {
     manifest(&Manifest::decode(data, &limits));
     let text = |bytes: &[u8]| Text::decode(bytes, &limits).map(|text| text.encode());
     same(data, &text);
-    same(data, &|bytes| ConciseSwidTag::decode(bytes, &limits).map(|tag| tag.encode()));
-    same(data, &|bytes| Mud::decode(bytes, &limits).map(|mud| mud.encode()));
-    same(data, &|bytes| WaitInfo::decode(bytes, &limits).map(|info| info.encode()));
+    same(data, &|bytes| {
+        ConciseSwidTag::decode(bytes, &limits).map(|tag| tag.encode())
+    });
+    same(data, &|bytes| {
+        Mud::decode(bytes, &limits).map(|mud| mud.encode())
+    });
+    same(data, &|bytes| {
+        WaitInfo::decode(bytes, &limits).map(|info| info.encode())
+    });
     same(data, &|bytes| {
         ComponentMetadata::decode(bytes, &limits).map(|metadata| metadata.encode())
     });
-    same(data, &|bytes| Report::decode(bytes).map(|report| report.encode()));
+    same(data, &|bytes| {
+        Report::decode(bytes).map(|report| report.encode())
+    });
     // What is read from within something else has passed the strict door.
     if tamarack_cose::cbor::check(data, &tamarack_cose::cbor::Limits::default()).is_err() {
         return;
@@ -42,12 +53,32 @@ pub fn run(data: &[u8]) {
         read(&mut Reader::new(bytes), &mut w).map(|()| w.into_bytes())
     };
     let reads: [&dyn Fn(&mut Reader<'_>, &mut Writer) -> Option<()>; 6] = [
-        &|reader, w| CapabilityReport::read(reader).ok().map(|value| value.write(w)),
-        &|reader, w| Claims::read(reader, &limits).ok().map(|value| value.write(w)),
-        &|reader, w| ManifestRecord::read(reader).ok().map(|value| value.write(w)),
-        &|reader, w| ComponentId::read(reader, "id").ok().map(|value| value.write(w)),
+        &|reader, w| {
+            CapabilityReport::read(reader)
+                .ok()
+                .map(|value| value.write(w))
+        },
+        &|reader, w| {
+            Claims::read(reader, &limits)
+                .ok()
+                .map(|value| value.write(w))
+        },
+        &|reader, w| {
+            ManifestRecord::read(reader)
+                .ok()
+                .map(|value| value.write(w))
+        },
+        &|reader, w| {
+            ComponentId::read(reader, "id")
+                .ok()
+                .map(|value| value.write(w))
+        },
         &|reader, w| SuitDigest::read(reader).ok().map(|value| value.write(w)),
-        &|reader, w| Version::read(reader, "version").ok().map(|value| value.write(w)),
+        &|reader, w| {
+            Version::read(reader, "version")
+                .ok()
+                .map(|value| value.write(w))
+        },
     ];
     for read in reads {
         same(data, &|bytes| item(bytes, read).ok_or(()));

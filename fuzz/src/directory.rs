@@ -1,9 +1,9 @@
 //! The device in a folder: which paths identifiers lead to, and what is found there.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
-    cell::RefCell,
 };
 
 use tamarack_suit::{
@@ -21,7 +21,11 @@ pub fn run(data: &[u8]) {
         let segments = (0..count % 6).map(|_| {
             let length = input.next().unwrap_or_default();
             // Beyond what a name takes, now and then.
-            let length = if length > 250 { 300 } else { usize::from(length % 12) };
+            let length = if length > 250 {
+                300
+            } else {
+                usize::from(length % 12)
+            };
             let bytes: Vec<u8> = input.by_ref().take(length).collect();
             bytes
         });
@@ -38,7 +42,10 @@ pub fn run(data: &[u8]) {
         .filter(|id| match device.path_of(id) {
             Ok(path) => {
                 inside(&path);
-                assert!(!path.starts_with(".suit"), "a component among the device's own: {path}");
+                assert!(
+                    !path.starts_with(".suit"),
+                    "a component among the device's own: {path}"
+                );
                 let twin = paths.insert(path.clone(), id.clone());
                 assert_eq!(twin, None, "{path} is two components");
                 true
@@ -122,7 +129,9 @@ impl Files for Folder {
         inside(file);
         let tree = self.0.borrow();
         let content = tree.files.get(file).ok_or(FileError::Missing)?;
-        let rest = content.get(usize::try_from(offset).expect("short")..).unwrap_or_default();
+        let rest = content
+            .get(usize::try_from(offset).expect("short")..)
+            .unwrap_or_default();
         let read = rest.len().min(buffer.len());
         buffer[..read].copy_from_slice(&rest[..read]);
         Ok(read)
@@ -198,7 +207,11 @@ impl Files for Folder {
         inside(folder);
         let mut tree = self.0.borrow_mut();
         let mark = folder.to_owned() + "/";
-        let empty = !tree.files.keys().chain(&tree.folders).any(|path| path.starts_with(&mark));
+        let empty = !tree
+            .files
+            .keys()
+            .chain(&tree.folders)
+            .any(|path| path.starts_with(&mark));
         if empty {
             tree.folders.remove(folder);
         }

@@ -127,7 +127,10 @@ fn make(input: &mut Input<'_>, depth: usize) -> Vec<u8> {
                 _ => (beyond, Some(id(input.pick(&NAMES)))),
             };
             let index = index as u64;
-            if dependencies.iter().all(|other: &Dependency| other.index != index) {
+            if dependencies
+                .iter()
+                .all(|other: &Dependency| other.index != index)
+            {
                 dependencies.push(Dependency { index, prefix });
             }
         }
@@ -195,7 +198,11 @@ fn sequence(input: &mut Input<'_>, depth: usize, shared: bool) -> Sequence<'stat
 fn index(input: &mut Input<'_>) -> IndexArgument {
     match input.below(8) {
         0 => IndexArgument::All,
-        1 => IndexArgument::List((0..1 + input.below(3)).map(|_| input.byte() as u64 % 5).collect()),
+        1 => IndexArgument::List(
+            (0..1 + input.below(3))
+                .map(|_| input.byte() as u64 % 5)
+                .collect(),
+        ),
         _ => IndexArgument::One(u64::from(input.byte() % 5)),
     }
 }

@@ -9,8 +9,8 @@ use tamarack_cose::{
     encrypt::{ContentAlgorithm, Encryption, Recipient, RecipientKey},
 };
 use tamarack_suit::{
-    AuthenticatedEnvelope, Authority, CapabilityPolicy, ComponentId, Device, Envelope, Fetch,
-    DeviceError, Limits, ManifestRecord, MemoryDevice, Outcome, Processor, Report, Settings, TrustAnchor,
+    AuthenticatedEnvelope, Authority, CapabilityPolicy, ComponentId, Device, DeviceError, Envelope,
+    Fetch, Limits, ManifestRecord, MemoryDevice, Outcome, Processor, Report, Settings, TrustAnchor,
     TrustAnchors, WaitEvent,
 };
 
@@ -58,7 +58,8 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     };
     let installed = operations::foundation();
     let mut device = world.device.clone();
-    let outcome = processor(&world, Settings::default()).update_bytes(&mut device, &mut Echo, &installed);
+    let outcome =
+        processor(&world, Settings::default()).update_bytes(&mut device, &mut Echo, &installed);
     assert_eq!(outcome.result, Ok(()), "the foundation is installed");
     World { device, ..world }
 });
@@ -137,7 +138,10 @@ fn process(bytes: &[u8], settings: Settings) {
         check_record(record);
     }
     let latest = |record: &&ManifestRecord| record.digest == envelope.digest();
-    assert!(records.iter().any(|record| latest(&record)), "installed, and no record of it");
+    assert!(
+        records.iter().any(|record| latest(&record)),
+        "installed, and no record of it"
+    );
     for record in &records {
         let mut device = Watched::new(device.clone());
         let outcome = processor.invoke(&mut device, &mut Echo, &record.id);
@@ -166,7 +170,11 @@ fn uninstall(
     let mut left = device.clone();
     let mut all = true;
     for record in records.iter().filter(|record| record.root) {
-        if left.manifest(&record.id).expect("memory does not fail").is_none() {
+        if left
+            .manifest(&record.id)
+            .expect("memory does not fail")
+            .is_none()
+        {
             continue;
         }
         let mut device = Watched::new(left.clone());
@@ -197,7 +205,10 @@ fn check_report(outcome: &Outcome, envelope: Option<&AuthenticatedEnvelope<'_>>)
 fn check_record(record: &ManifestRecord) {
     let touched = record.components.iter().chain([&record.id]);
     for id in touched {
-        assert!(may(&record.signers, id), "{id} was installed by somebody else");
+        assert!(
+            may(&record.signers, id),
+            "{id} was installed by somebody else"
+        );
     }
 }
 
@@ -227,7 +238,11 @@ fn check_effects(device: &Watched, envelope: Option<&AuthenticatedEnvelope<'_>>)
 fn within(device: &Watched, signers: &[Authority]) {
     assert!(device.effects.len() < MOST_EFFECTS, "no bound on effects");
     let all = PREFIXES.map(|(algorithm, _)| Authority::Key(insecure::key(algorithm)));
-    let signers = if signers.is_empty() { &all[..] } else { signers };
+    let signers = if signers.is_empty() {
+        &all[..]
+    } else {
+        signers
+    };
     for id in &device.effects {
         assert!(may(signers, id), "{id} belongs to somebody else");
     }

@@ -1,8 +1,8 @@
 //! A device in memory that writes down which components are changed.
 
 use tamarack_suit::{
-    ComponentId, ComponentMetadata, Device, DeviceError, Extensions, Identity, ManifestRecord, MemoryDevice,
-    Version, WaitEvent,
+    ComponentId, ComponentMetadata, Device, DeviceError, Extensions, Identity, ManifestRecord,
+    MemoryDevice, Version, WaitEvent,
 };
 
 /// The device.
@@ -40,7 +40,12 @@ impl Device for Watched {
     fn length(&mut self, id: &ComponentId) -> Result<Option<u64>, DeviceError> {
         self.inner.length(id)
     }
-    fn read_at(&mut self, id: &ComponentId, offset: u64, to: &mut [u8]) -> Result<usize, DeviceError> {
+    fn read_at(
+        &mut self,
+        id: &ComponentId,
+        offset: u64,
+        to: &mut [u8],
+    ) -> Result<usize, DeviceError> {
         self.inner.read_at(id, offset, to)
     }
     fn begin(&mut self, id: &ComponentId, length: Option<u64>) -> Result<(), DeviceError> {
@@ -89,7 +94,11 @@ impl Device for Watched {
     fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {
         self.inner.has_happened(event)
     }
-    fn set_metadata(&mut self, id: &ComponentId, metadata: &ComponentMetadata<'_>) -> Result<(), DeviceError> {
+    fn set_metadata(
+        &mut self,
+        id: &ComponentId,
+        metadata: &ComponentMetadata<'_>,
+    ) -> Result<(), DeviceError> {
         self.note(id);
         self.inner.set_metadata(id, metadata)
     }
@@ -102,7 +111,11 @@ impl Device for Watched {
     fn manifests(&mut self) -> Result<Vec<ManifestRecord>, DeviceError> {
         self.inner.manifests()
     }
-    fn record_manifest(&mut self, record: &ManifestRecord, envelope: &[u8]) -> Result<(), DeviceError> {
+    fn record_manifest(
+        &mut self,
+        record: &ManifestRecord,
+        envelope: &[u8],
+    ) -> Result<(), DeviceError> {
         self.note(&record.id);
         self.inner.record_manifest(record, envelope)
     }

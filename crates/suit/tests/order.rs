@@ -1,4 +1,11 @@
 //! Strict Order, and the rehearsal that comes before the performance.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod common;
 

@@ -1,4 +1,11 @@
 //! The update management extensions, on a device that has them and on one that does not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod common;
 

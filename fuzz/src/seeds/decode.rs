@@ -1,7 +1,8 @@
 use tamarack_cose::cbor::Writer;
 use tamarack_suit::{
-    ActorId, Comparison, ComponentMetadata, ConciseSwidTag, Entity, Envelope, FileType, LanguageText, Manifest,
-    Mud, Permissions, Section, SequenceNumber, Severable, TagId, Text, Version, VersionMatch, WaitEvent, WaitInfo,
+    ActorId, Comparison, ComponentMetadata, ConciseSwidTag, Entity, Envelope, FileType,
+    LanguageText, Manifest, Mud, Permissions, Section, SequenceNumber, Severable, TagId, Text,
+    Version, VersionMatch, WaitEvent, WaitInfo,
 };
 
 use super::suit::{digest, id, seeds as envelopes};
@@ -65,7 +66,10 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     };
     let commands = named("commands");
     let commands = Envelope::decode(&commands).expect("an envelope");
-    let commands = commands.unverified_manifest().expect("a manifest").into_owned();
+    let commands = commands
+        .unverified_manifest()
+        .expect("a manifest")
+        .into_owned();
     let mut full: Manifest<'static> = commands;
     full.sequence_number = SequenceNumber(u64::MAX);
     full.set_version = Some(Version(vec![1, 2, 0]));

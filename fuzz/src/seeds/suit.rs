@@ -263,7 +263,9 @@ fn hss() -> Vec<u8> {
     };
     let key = HssSecretKey::generate(&crypto, &[level]).expect("a key");
     let signer = HssSigner::new(&crypto, key, Box::new(Count(0))).expect("a signer");
-    small().sign(&insecure::provider(), &[&signer]).expect("signs")
+    small()
+        .sign(&insecure::provider(), &[&signer])
+        .expect("signs")
 }
 
 fn report(envelope: &[u8]) -> Vec<u8> {

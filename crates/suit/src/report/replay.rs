@@ -134,6 +134,10 @@ fn command<'m>(
     if record.component_index >= (manifest.common.index_count() as u64).max(1) {
         return Err(Inconsistency::Component(record.component_index));
     }
+    // The label of the common section, whose components may be what is wrong; it need not have a sequence.
+    if record.section == SHARED && record.offset == 0 {
+        return Ok(None);
+    }
     let sequence = sequence(manifest, record.section);
     let sequence = sequence.ok_or(Inconsistency::Section(record.section))?;
     // Offset 0 is the head of the array: no command stands there.
@@ -151,9 +155,10 @@ fn command<'m>(
     }
 }
 
+const SHARED: i64 = 3;
+
 /// The sequence with a label; `Some(None)` if it is severed and not at hand.
 fn sequence<'m>(manifest: &'m Manifest<'m>, label: i64) -> Option<Option<&'m Sequence<'m>>> {
-    const SHARED: i64 = 3;
     if label == SHARED {
         return manifest.common.shared_sequence.as_ref().map(Some);
     }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use tamarack_cose::PublicKey;
-use tamarack_suit::{Access, ComponentId, Error, MemoryDevice};
+use tamarack_cose::{MacAlgorithm, MacKey, PublicKey, SymmetricKey, encrypt::RecipientKey};
+use tamarack_suit::{ComponentId, Error, MemoryDevice, Processor, TrustAnchor, TrustAnchors};
 
 use crate::common::*;
 
@@ -23,6 +23,8 @@ pub struct Attack {
     rights: Vec<(u8, &'static str)>,
     /// What the device holds before: component and text.
     holds: Vec<(&'static str, &'static str)>,
+    /// What else the Recipient trusts, and is able to; as it stands in `expect.json`.
+    more: Map<String, Value>,
     steps: Vec<Step>,
 }
 
@@ -54,6 +56,7 @@ impl Attack {
             must,
             rights: vec![(2, "")],
             holds: vec![],
+            more: Map::new(),
             steps: vec![],
         }
     }
@@ -65,6 +68,12 @@ impl Attack {
 
     pub fn holding(mut self, component: &'static str, text: &'static str) -> Self {
         self.holds.push((component, text));
+        self
+    }
+
+    /// Sets one of the further settings of the Recipient: see [`run`].
+    pub fn setting(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.into(), value);
         self
     }
 
@@ -138,6 +147,9 @@ impl Attack {
         if !holds.is_empty() {
             expected["holds"] = Value::Object(holds);
         }
+        for (name, value) in &self.more {
+            expected[name] = value.clone();
+        }
         let mut expected = serde_json::to_string_pretty(&expected).unwrap();
         expected.push('\n');
         files.insert("expect.json".into(), expected.into_bytes());
@@ -188,6 +200,11 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// Runs the attack in a folder, from its files alone; returns what was not as expected.
+///
+/// Beside `trusted` and `holds`, `expect.json` may have `macs` (seeds of MAC keys that are trusted), `keys`
+/// (public COSE_Keys in hexadecimal), `threshold`, `commands` (those that the authors may use), `decrypts` (the
+/// seed of a key that wraps content keys), `metadata` (whether the device keeps it) and `waits` (whether it
+/// can).
 pub fn run(folder: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
@@ -198,30 +215,61 @@ pub fn run(folder: &Path) -> Vec<String> {
     );
     let expected = fs::read_to_string(folder.join("expect.json")).unwrap();
     let expected: Value = serde_json::from_str(&expected).unwrap();
-    let rights: Vec<(PublicKey, Option<ComponentId>)> = expected["trusted"]
+    let crypto = crypto();
+    let numbers = |name: &str| -> Vec<u8> {
+        let list = expected[name].as_array().into_iter().flatten();
+        list.map(|seed| u8::try_from(seed.as_u64().unwrap()).unwrap())
+            .collect()
+    };
+    let commands = expected["commands"].as_array();
+    let rights = expected["trusted"]
         .as_array()
         .unwrap()
         .iter()
         .map(|trusted| {
             let seed = u8::try_from(trusted["author"].as_u64().unwrap()).unwrap();
             let prefix = trusted["prefix"].as_str().unwrap();
-            (author(seed).key, (!prefix.is_empty()).then(|| id(prefix)))
-        })
+            // Whoever may install something may depend on anything.
+            let anchor = TrustAnchor::new(author(seed).key)
+                .with_prefixes([id(prefix)])
+                .with_dependencies([ComponentId::default()]);
+            match commands {
+                Some(labels) => anchor.with_commands(labels.iter().map(|l| l.as_i64().unwrap())),
+                None => anchor,
+            }
+        });
+    let macs = numbers("macs")
+        .into_iter()
+        .map(|seed| TrustAnchor::new(mac_key(seed)));
+    let keys = expected["keys"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|key| {
+            let text = key.as_str().unwrap();
+            let bytes = (0..text.len()).step_by(2);
+            let bytes = bytes.map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap());
+            let bytes: Vec<u8> = bytes.collect();
+            TrustAnchor::new(PublicKey::from_cose_key(&bytes).unwrap())
+        });
+    let threshold = expected["threshold"].as_u64().unwrap_or(1);
+    let anchors = TrustAnchors::new(&crypto, rights.chain(macs).chain(keys))
+        .with_threshold(usize::try_from(threshold).unwrap());
+    let decrypts: Vec<_> = expected["decrypts"]
+        .as_u64()
+        .map(|seed| RecipientKey::wrapping(&crypto, kek(u8::try_from(seed).unwrap())))
+        .into_iter()
         .collect();
-    // Whoever may install something may depend on anything.
-    let access = |signers: &[tamarack_suit::Authority], access: Access, component: &ComponentId| {
-        access == Access::Dependency
-            || rights.iter().any(|(key, prefix)| {
-                signers.iter().any(|signer| signer == key)
-                    && prefix
-                        .as_ref()
-                        .is_none_or(|prefix| component.starts_with(prefix))
-            })
-    };
-    let recipient = Recipient::trusting(rights.iter().map(|(key, _)| *key)).with_access(&access);
+    let processor = Processor::new(&crypto, &anchors, &anchors).with_recipient_keys(&decrypts);
     let mut inner: MemoryDevice = device();
     for (component, text) in expected["holds"].as_object().into_iter().flatten() {
         inner.put(&id(component), text.as_str().unwrap().as_bytes());
+    }
+    if expected["metadata"] == json!(true) {
+        inner.keep_metadata();
+    }
+    if expected["waits"] == json!(true) {
+        inner.set_events([]);
     }
     let mut device = Recorder::new(inner);
     for step in expected["steps"].as_array().unwrap() {
@@ -234,7 +282,7 @@ pub fn run(folder: &Path) -> Vec<String> {
         }
         let before = Visible::of(&device.inner);
         let (outcome, effects) = device.observe(&mut server, |device, fetch| {
-            recipient.update(device, fetch, &envelope)
+            processor.update_bytes(device, fetch, &envelope)
         });
         let found = match (&outcome.result, effects.is_empty()) {
             (Ok(()), _) => Expected::Accepted,
@@ -262,6 +310,16 @@ pub fn run(folder: &Path) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// A key of MACs, from a seed.
+pub fn mac_key(seed: u8) -> MacKey {
+    MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new([seed; 32])).unwrap()
+}
+
+/// A key that wraps content keys, from a seed.
+pub fn kek(seed: u8) -> SymmetricKey {
+    SymmetricKey::new([seed; 16])
 }
 
 /// The variant of an error, and of what could not be decoded in it.

@@ -9,11 +9,14 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod authorities;
 #[path = "../common/mod.rs"]
 mod common;
 mod components;
 mod dependencies;
 mod encoding;
+mod encryption;
+mod features;
 mod fixture;
 mod payloads;
 mod sequences;
@@ -32,6 +35,9 @@ static ATTACKS: LazyLock<Vec<String>> = LazyLock::new(|| {
         components::attacks(),
         payloads::attacks(),
         dependencies::attacks(),
+        authorities::attacks(),
+        encryption::attacks(),
+        features::attacks(),
     ]
     .into_iter()
     .flatten()
@@ -64,6 +70,7 @@ fn every_folder_is_one_that_is_made() {
 // req: SUIT-ENV-007, SUIT-ENV-013, SUIT-SEV-006, SUIT-SEV-007, SUIT-SEV-008, SUIT-SEV-015, SUIT-MAN-001, SUIT-MAN-003
 // req: SUIT-MAN-009, SUIT-COM-001, SUIT-COM-008, SUIT-COM-012, SUIT-COM-015, SUIT-COM-016, SUIT-PROC-004, SUIT-PROC-015
 // req: SUIT-SEQ-004, SUIT-SEQ-009, SUIT-CMD-016, SUIT-PAR-003, SUIT-PAR-004, SUIT-PAR-014, SUIT-ACL-004, SUIT-ACL-005
+// req: SUIT-ACL-001, SUIT-ENC-006, SUIT-ENC-007, SUIT-UPD-017, SUIT-UPD-020, SUIT-UPD-028, SUIT-PAR-019
 // req: SUIT-ACL-006, SUIT-LIM-005, SUIT-DEP-004, SUIT-DEP-007, SUIT-DEP-022, SUIT-DEP-027, SUIT-DEP-032
 #[test]
 fn every_attack_fails() {

@@ -3,8 +3,8 @@
 use std::{cell::RefCell, rc::Rc};
 
 use tamarack_suit::{
-    ComponentId, Device, DeviceError, Fetch, Identity, ManifestRecord, MemoryDevice, Outcome,
-    SequenceNumber, SuitDigest,
+    ComponentId, ComponentMetadata, Device, DeviceError, Extensions, Fetch, Identity,
+    ManifestRecord, MemoryDevice, Outcome, SequenceNumber, SuitDigest, WaitEvent,
 };
 
 /// Something that a processor did outside itself.
@@ -169,6 +169,22 @@ impl Device for Recorder {
 
     fn now(&mut self) -> Option<u64> {
         self.inner.now()
+    }
+
+    fn extensions(&self) -> Extensions {
+        self.inner.extensions()
+    }
+
+    fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {
+        self.inner.has_happened(event)
+    }
+
+    fn set_metadata(
+        &mut self,
+        component: &ComponentId,
+        metadata: &ComponentMetadata<'_>,
+    ) -> Result<(), DeviceError> {
+        self.inner.set_metadata(component, metadata)
     }
 
     fn manifest(&mut self, id: &ComponentId) -> Result<Option<ManifestRecord>, DeviceError> {
