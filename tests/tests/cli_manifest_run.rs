@@ -252,7 +252,7 @@ fn payloads_come_from_files_folders_and_servers() {
     fs::remove_dir_all(folder.path("device")).unwrap();
     assert_eq!(
         from(folder.run("--json @coap.suit --payload-dir @")),
-        folder.path("/app.bin").replace("//", "/")
+        folder.path("app.bin")
     );
     folder.write("other", "something else");
     fs::remove_dir_all(folder.path("device")).unwrap();
