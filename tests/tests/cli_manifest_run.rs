@@ -130,7 +130,10 @@ fn a_release_comes_and_goes() {
         .iter()
         .map(|found| found["property"].as_str().unwrap())
         .collect();
-    assert_eq!(found, ["vendor-id", "class-id", "image-digest", "image-size"]);
+    assert_eq!(
+        found,
+        ["vendor-id", "class-id", "image-digest", "image-size"]
+    );
 
     // The same again changes nothing; a newer one does; the older one is refused from then on.
     let again = folder.run(&format!("--json @lamp-1.suit {LAMP}")).json();
@@ -142,13 +145,20 @@ fn a_release_comes_and_goes() {
     assert!(text.contains("acme.pub.pem"), "{text}");
     folder.run(&format!("@lamp-1.suit {LAMP}")).fails(
         1,
-        &["sequence number 1 is not newer than 2", "--uninstall lamp/app/suit"],
+        &[
+            "sequence number 1 is not newer than 2",
+            "--uninstall lamp/app/suit",
+        ],
     );
     assert_eq!(folder.read("device/lamp+/app"), folder.read("app.bin"));
 
-    let started = folder.run(&format!("--json --invoke lamp/app/suit {LAMP}")).json();
+    let started = folder
+        .run(&format!("--json --invoke lamp/app/suit {LAMP}"))
+        .json();
     assert_eq!(changes(&started), [("started", "lamp/app")]);
-    let gone = folder.run(&format!("--json --uninstall lamp/app/suit {LAMP}")).json();
+    let gone = folder
+        .run(&format!("--json --uninstall lamp/app/suit {LAMP}"))
+        .json();
     assert_eq!(changes(&gone), [("removed", "lamp/app")]);
     assert!(!folder.has("device/lamp+"));
     folder
@@ -160,7 +170,9 @@ fn a_release_comes_and_goes() {
 fn a_device_is_what_it_is_told_to_be() {
     let folder = Folder::new();
     folder.lamp(1);
-    let said = folder.run("@lamp-1.suit").fails(1, &["vendor-identifier", "shared sequence"]);
+    let said = folder
+        .run("@lamp-1.suit")
+        .fails(1, &["vendor-identifier", "shared sequence"]);
     let option = said.split("say ").nth(1).unwrap().lines().next().unwrap();
     // What the hint says works.
     let said = folder
@@ -173,7 +185,13 @@ fn a_device_is_what_it_is_told_to_be() {
     folder
         .run("@lamp-1.suit --class lamp")
         .fails(1, &["a name is one within a vendor's", "--vendor"]);
-    for wrong in ["--slot a", "--slot a=b", "--fetch x", "--nonce 0 --report @r", "--invoke a"] {
+    for wrong in [
+        "--slot a",
+        "--slot a=b",
+        "--fetch x",
+        "--nonce 0 --report @r",
+        "--invoke a",
+    ] {
         let finished = folder.run(&format!("@lamp-1.suit {wrong}"));
         assert_eq!(finished.code, Some(2), "{wrong}: {}", finished.stderr);
     }
@@ -199,7 +217,9 @@ fn keys_are_trusted_below_their_prefixes_and_together() {
     trusting(both).fails(1, &["1 of the 2 authorities"]);
     trusting("--key @acme.pub.pem --at-least 2").fails(1, &["only 1 different"]);
     trusting("--key @auditor.pub.pem").fails(1, &["not trusted", "manifest verify"]);
-    folder.tamarack("manifest sign @lamp-1.suit --key @auditor.pem").ok();
+    folder
+        .tamarack("manifest sign @lamp-1.suit --key @auditor.pem")
+        .ok();
     trusting(both).ok();
     // A file may have an equals sign in its name.
     fs::copy(folder.path("acme.pub.pem"), folder.path("acme=door.pem")).unwrap();
@@ -240,9 +260,13 @@ fn payloads_come_from_files_folders_and_servers() {
     folder
         .run("@missing.suit")
         .fails(1, &["404", "install", "--fetch"]);
-    folder.run("@found.suit --offline").fails(1, &["not available", "--offline"]);
+    folder
+        .run("@found.suit --offline")
+        .fails(1, &["not available", "--offline"]);
     folder.run("@long.suit").fails(1, &["longer than 24 bytes"]);
-    folder.run("@coap.suit").fails(1, &["coap://acme.example/1/app.bin", "--fetch"]);
+    folder
+        .run("@coap.suit")
+        .fails(1, &["coap://acme.example/1/app.bin", "--fetch"]);
     assert!(!folder.has("device/lamp+"));
     let from = |finished: Finished| finished.json()["fetched"][0]["from"].clone();
     assert_eq!(from(folder.run("--json @found.suit")), "the network");
@@ -280,12 +304,16 @@ fn reports_are_written_and_shown() {
     let text = folder.tamarack("manifest show @report").ok();
     assert!(text.contains("shared-sequence"), "{text}");
 
-    folder.run(&format!("@lamp-1.suit {LAMP} --report @report")).ok();
+    folder
+        .run(&format!("@lamp-1.suit {LAMP} --report @report"))
+        .ok();
     let report = Report::decode(&folder.read("report")).unwrap();
     assert!(report.result.is_success() && report.capability_report.is_none());
     // Also of bytes that are no envelope.
     folder.write("broken", b"\xd8\x6b\xa1\x02");
-    folder.run("@broken --report @report").fails(1, &["ends too early", "SUIT envelope"]);
+    folder
+        .run("@broken --report @report")
+        .fails(1, &["ends too early", "SUIT envelope"]);
     let report = Report::decode(&folder.read("report")).unwrap();
     assert!(!report.result.is_success());
 }
@@ -312,13 +340,21 @@ fn encrypted_payloads_reach_their_devices() {
             ))
             .ok();
     }
-    folder.tamarack("key generate --algorithm a256kw --format cose --out @kek").ok();
-    folder.tamarack("key generate --algorithm x25519 --out @stranger").ok();
-    let everybody = "--encrypt-to @x25519.pub=0x0102 --encrypt-to @ecdh-p256.pub=lamp-7 --encrypt-to @kek";
+    folder
+        .tamarack("key generate --algorithm a256kw --format cose --out @kek")
+        .ok();
+    folder
+        .tamarack("key generate --algorithm x25519 --out @stranger")
+        .ok();
+    let everybody =
+        "--encrypt-to @x25519.pub=0x0102 --encrypt-to @ecdh-p256.pub=lamp-7 --encrypt-to @kek";
     for (number, how) in [
         (1, ""),
         (2, "--exchange hpke --encrypt-with chacha20-poly1305"),
-        (3, "--encrypt-with a256ctr --uri https://x/app.enc --ciphertext @app.enc"),
+        (
+            3,
+            "--encrypt-with a256ctr --uri https://x/app.enc --ciphertext @app.enc",
+        ),
         (4, "--encrypt-with a192cbc"),
     ] {
         let secret = format!("secret firmware {number}");
@@ -330,7 +366,9 @@ fn encrypted_payloads_reach_their_devices() {
         let envelope = folder.read("lamp.suit");
         assert!(!envelope.windows(6).any(|bytes| bytes == b"secret"));
         let from = "--payload-dir @";
-        folder.run(&format!("@lamp.suit {from}")).fails(1, &["--decrypt"]);
+        folder
+            .run(&format!("@lamp.suit {from}"))
+            .fails(1, &["--decrypt"]);
         folder
             .run(&format!("@lamp.suit {from} --decrypt @stranger"))
             .fails(1, &["--decrypt"]);
@@ -347,12 +385,21 @@ fn encrypted_payloads_reach_their_devices() {
                 ("removed", "lamp/app/encrypted"),
             ];
             assert_eq!(changes(&done), expected, "{key}");
-            assert_eq!(folder.read(&format!("{device}/lamp+/app")), secret.as_bytes());
+            assert_eq!(
+                folder.read(&format!("{device}/lamp+/app")),
+                secret.as_bytes()
+            );
             assert!(!folder.has(&format!("{device}/lamp+/app+")));
         }
     }
     let text = folder.tamarack("manifest show @lamp.suit").ok();
-    for word in ["A192CBC", "ECDH-ES + A128KW", "lamp-7", "A256KW", "encryption-info"] {
+    for word in [
+        "A192CBC",
+        "ECDH-ES + A128KW",
+        "lamp-7",
+        "A256KW",
+        "encryption-info",
+    ] {
         assert!(text.contains(word), "{word}: {text}");
     }
 }
@@ -360,7 +407,9 @@ fn encrypted_payloads_reach_their_devices() {
 #[test]
 fn what_was_encrypted_before_goes_into_a_manifest() {
     let folder = Folder::new();
-    folder.tamarack("key generate --algorithm ecdh-p256 --format jwk --out @device.jwk").ok();
+    folder
+        .tamarack("key generate --algorithm ecdh-p256 --format jwk --out @device.jwk")
+        .ok();
     // Longer than what is encrypted at a time.
     let payload: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     folder.write("big.bin", &payload);
@@ -372,18 +421,22 @@ fn what_was_encrypted_before_goes_into_a_manifest() {
     assert_eq!(encrypted["ciphertext_bytes"], 300_016);
     let line = "--component lamp/app --payload @big.bin --uri https://x/big.enc -n 1 --key @acme.pem --out @l";
     folder
-        .tamarack(&format!("manifest create {line} --encryption-info @big.info"))
+        .tamarack(&format!(
+            "manifest create {line} --encryption-info @big.info"
+        ))
         .fails(1, &["--ciphertext is missing"]);
     folder
         .tamarack(&format!("manifest create {line} --ciphertext @big.enc"))
         .fails(1, &["--encrypt-to"]);
     folder
-        .tamarack(&format!("manifest create {line} --ciphertext @big.enc --encryption-info @big.bin"))
+        .tamarack(&format!(
+            "manifest create {line} --ciphertext @big.enc --encryption-info @big.bin"
+        ))
         .fails(1, &["big.bin"]);
-    folder.create(&format!("{line} --ciphertext @big.enc --encryption-info @big.info"));
-    folder
-        .run("@l --decrypt @device.jwk --payload-dir @")
-        .ok();
+    folder.create(&format!(
+        "{line} --ciphertext @big.enc --encryption-info @big.info"
+    ));
+    folder.run("@l --decrypt @device.jwk --payload-dir @").ok();
     assert_eq!(folder.read("device/lamp+/app"), payload);
     let mut spoiled = folder.read("big.enc");
     spoiled[70_000] ^= 1;
@@ -396,7 +449,9 @@ fn what_was_encrypted_before_goes_into_a_manifest() {
     folder
         .tamarack("manifest encrypt @big.bin --recipient @acme.pub.pem --recipient @nobody --out @x --info @y")
         .fails(1, &["nobody"]);
-    folder.tamarack("key generate --algorithm ed25519 --out @ed").ok();
+    folder
+        .tamarack("key generate --algorithm ed25519 --out @ed")
+        .ok();
     folder
         .tamarack("manifest encrypt @big.bin --recipient @ed --out @x --info @y")
         .fails(1, &["X25519"]);
@@ -417,10 +472,13 @@ fn shared_keys_vouch_for_manifests() {
         let ids = [key.clone(), format!("{key}.cose")]
             .map(|key| folder.tamarack(&format!("key thumbprint {key}")).ok());
         assert_eq!(ids[0], ids[1]);
-        let line = format!("--component c/{algorithm} --payload @app.bin -n 1 --key {key} --out @m");
+        let line =
+            format!("--component c/{algorithm} --payload @app.bin -n 1 --key {key} --out @m");
         folder.create(&line);
         for key in [&key, &format!("{key}.cose")] {
-            folder.tamarack(&format!("manifest verify @m --key {key}")).ok();
+            folder
+                .tamarack(&format!("manifest verify @m --key {key}"))
+                .ok();
             folder
                 .tamarack(&format!("manifest run @m --components @device --key {key}"))
                 .ok();
@@ -444,7 +502,9 @@ fn shared_keys_vouch_for_manifests() {
     folder
         .tamarack("key generate --algorithm hmac256 --public @y --out @x")
         .fails(1, &["no public half"]);
-    folder.tamarack("key show @hmac256 --format jwk").fails(1, &["no public half"]);
+    folder
+        .tamarack("key show @hmac256 --format jwk")
+        .fails(1, &["no public half"]);
     assert!(!folder.tamarack("key show @hmac256").ok().contains("\"k\""));
 }
 
@@ -470,7 +530,10 @@ fn hash_based_signatures_are_counted() {
         .ok();
     // Looking costs nothing.
     let shown = folder.tamarack("--json key show @hss").json();
-    assert_eq!((&shown["signatures"], &shown["capacity"]), (&1.into(), &32.into()));
+    assert_eq!(
+        (&shown["signatures"], &shown["capacity"]),
+        (&1.into(), &32.into())
+    );
     folder.tamarack("manifest verify @m --key @hss").ok();
     assert_eq!(next(&folder), 1);
 
@@ -504,15 +567,23 @@ fn hash_based_signatures_are_counted() {
     let state = fs::read_to_string(folder.path("hss.state")).unwrap();
     let create = format!("manifest create {line} --key @hss --out @n");
     for (spoiled, words) in [
-        (state.replace("\"next\": 5", "\"next\": 32"), &["has made all its"][..]),
-        (state.replace("\"key_id\": \"", "\"key_id\": \"00"), &["another key"]),
+        (
+            state.replace("\"next\": 5", "\"next\": 32"),
+            &["has made all its"][..],
+        ),
+        (
+            state.replace("\"key_id\": \"", "\"key_id\": \"00"),
+            &["another key"],
+        ),
         ("{}".into(), &["no state", "must not sign any more"]),
     ] {
         folder.write("hss.state", spoiled);
         folder.tamarack(&create).fails(1, words);
     }
     fs::remove_file(folder.path("hss.state")).unwrap();
-    folder.tamarack(&create).fails(1, &["must not sign any more"]);
+    folder
+        .tamarack(&create)
+        .fails(1, &["must not sign any more"]);
     assert!(!folder.has("n"));
     folder
         .tamarack("key convert @hss --format jwk --out @copy")
@@ -545,7 +616,9 @@ fn restore(name: &str, rest: &[u8], crypto: &CryptoProvider) -> Vec<u8> {
         envelope.extend(&crypto.sha256(manifest)[..30 - envelope.len()]);
         envelope.extend(rest);
         let decoded = Envelope::decode(&envelope).ok()?;
-        let matches = decoded.claimed_digest().matches(crypto, decoded.manifest_item());
+        let matches = decoded
+            .claimed_digest()
+            .matches(crypto, decoded.manifest_item());
         (matches == Ok(true)).then(|| envelope.clone())
     })
     .next()
@@ -556,7 +629,10 @@ fn restore(name: &str, rest: &[u8], crypto: &CryptoProvider) -> Vec<u8> {
 fn examples_of_the_manifest_draft() {
     let Some(vectors) = vectors() else { return };
     let folder = Folder::new();
-    folder.write("other", "not the image");
+    fs::create_dir(folder.path("payloads")).unwrap();
+    for name in ["file.bin", "file1.bin", "file2.bin"] {
+        folder.write(&format!("payloads/{name}"), "not the image");
+    }
     let anchor = vectors.join("keys/trust-anchor-p256.pem");
     let mut seen = 0;
     for entry in fs::read_dir(vectors.join("suit-draft")).unwrap() {
@@ -570,8 +646,7 @@ fn examples_of_the_manifest_draft() {
         folder.write("example.suit", restored);
         let finished = folder.tamarack(&format!(
             "manifest run @example.suit --components @{name} --key {} {DRAFTS} --slot 0x00=1 \
-             --fetch http://example.com/file.bin=@other --fetch http://example.com/file1.bin=@other \
-             --fetch http://example.com/file2.bin=@other",
+             --offline --payload-dir @payloads",
             anchor.display()
         ));
         // The digests belong to no published payload: fetching works, matching can't.
@@ -605,7 +680,9 @@ fn examples_of_trust_domains_and_teep() {
     let started = run("one", "--invoke dependent.suit --compatible").json();
     assert_eq!(started["changes"][0]["arguments"], "636174203030");
 
-    let process = format!("{domains}/example1_process.cbor --fetch http://example.com/dependent.suit={dependent}");
+    let process = format!(
+        "{domains}/example1_process.cbor --fetch http://example.com/dependent.suit={dependent}"
+    );
     run("two", &format!("{process} --compatible")).json();
     assert_eq!(folder.read("two/00"), b"hello world");
     assert_eq!(folder.read("two/10"), b" in multiple trust domains");
@@ -616,11 +693,21 @@ fn examples_of_trust_domains_and_teep() {
 
     let teep = vectors.join("teep-draft").display().to_string();
     for name in ["suit_integrated", "suit_uri"] {
-        let done = run(name, &format!("{teep}/{name}.cbor --compatible --payload-dir {teep}")).json();
+        let done = run(
+            name,
+            &format!("{teep}/{name}.cbor --compatible --payload-dir {teep}"),
+        )
+        .json();
         let path = done["changes"][0]["path"].as_str().unwrap();
-        assert_eq!(folder.read(&format!("{name}/{path}")), b"Hello, Secure World!");
+        assert_eq!(
+            folder.read(&format!("{name}/{path}")),
+            b"Hello, Secure World!"
+        );
         let manifest = done["manifest"].as_str().unwrap();
-        assert_eq!(run(name, &format!("--uninstall {manifest}")).json()["done"], true);
+        assert_eq!(
+            run(name, &format!("--uninstall {manifest}")).json()["done"],
+            true
+        );
         assert!(!folder.has(&format!("{name}/{path}")));
     }
     let personal = format!("{teep}/suit_personalization.cbor --compatible");
@@ -666,7 +753,9 @@ fn examples_of_firmware_encryption() {
             let id: ComponentId = "0x01".parse().unwrap();
             let mut transaction = device.transaction().unwrap();
             transaction.begin(&id, None).unwrap();
-            transaction.append(&id, &fs::read(&ciphertext).unwrap()).unwrap();
+            transaction
+                .append(&id, &fs::read(&ciphertext).unwrap())
+                .unwrap();
             transaction.finish(&id).unwrap();
             transaction.commit().unwrap();
         }
@@ -674,7 +763,9 @@ fn examples_of_firmware_encryption() {
             "manifest run {examples}/suit-manifest-{name}.signed.cbor --components {components} {trust} \
              --fetch coaps://example.com/encrypted-firmware={ciphertext}"
         );
-        folder.tamarack(&format!("{line} --compatible")).fails(1, &["--decrypt"]);
+        folder
+            .tamarack(&format!("{line} --compatible"))
+            .fails(1, &["--decrypt"]);
         let line = format!("{line} --decrypt @kek.jwk --decrypt @private.jwk");
         folder.tamarack(&line).fails(1, &["--compatible"]);
         folder.tamarack(&format!("{line} --compatible")).ok();
@@ -693,7 +784,10 @@ fn the_envelope_of_the_interop_event() {
     let folder = Folder::new();
     let interop = vectors.join("interop-2026");
     let message = fs::read(interop.join("update0.tam.esp256.cose")).unwrap();
-    let payload = Signed::decode(&message).unwrap().unverified_payload().unwrap();
+    let payload = Signed::decode(&message)
+        .unwrap()
+        .unverified_payload()
+        .unwrap();
     let mut reader = Reader::new(payload);
     reader.array("update").unwrap();
     reader.uint("type").unwrap();
