@@ -2,7 +2,8 @@
 //!
 //! Each subcommand is a module with its arguments and a `run`. Results go to standard output, for people or
 //! with `--json` for programs; everything else goes to standard error. Exit codes: 0 done, 1 failed,
-//! 2 wrong usage; `manifest diff` says with 1 that there is a difference, and with 2 that it failed.
+//! 2 wrong usage; `manifest diff` says with 1 that there is a difference, and with 2 that it failed; `manifest
+//! run` says with 3 that it may succeed later.
 
 mod admin;
 mod app;
@@ -70,7 +71,7 @@ enum Command {
     /// Make keys and show them.
     #[command(subcommand)]
     Key(key::Command),
-    /// Make, sign, read, verify, compare and take apart SUIT manifests.
+    /// Make, sign, read, verify, run, encrypt, compare and take apart SUIT manifests.
     #[command(subcommand)]
     Manifest(manifest::Command),
     /// Read TEEP messages.

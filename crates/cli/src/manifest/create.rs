@@ -309,10 +309,12 @@ impl Create {
         for part in &self.sever {
             draft = sever(draft, *part, &crypto)?;
         }
+        let mut verb = "";
         let (envelope, signed_by) = match &self.key {
             Some(path) => {
                 let voucher = Voucher::read(path, &crypto)?;
                 let envelope = seal(&draft, &voucher, &crypto)?;
+                verb = voucher.verb();
                 (envelope, Some(voucher.id(&crypto)))
             }
             None => (draft.encode_unsigned(&crypto), None),
@@ -337,7 +339,7 @@ impl Create {
         }
         output.result(&value, || {
             let signed = match &signed_by {
-                Some(id) => format!("signed by {id}"),
+                Some(id) => format!("{verb} by {id}"),
                 None => "not signed yet".into(),
             };
             let number = made.sequence_number;

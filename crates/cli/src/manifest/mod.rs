@@ -1,4 +1,4 @@
-//! `tamarack manifest`: make, sign, read, verify, compare and take apart SUIT manifests.
+//! `tamarack manifest`: make, sign, read, verify, run, encrypt, compare and take apart SUIT manifests.
 
 mod component;
 mod create;
