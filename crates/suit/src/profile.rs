@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use tamarack_cose::{
-    DigestAlgorithm, Mac, Mac0, MacAlgorithm, SignatureAlgorithm, Signed,
+    DigestAlgorithm, Headers, Mac, Mac0, MacAlgorithm, SignatureAlgorithm, Signed,
     cbor::{DecodeError, Reader, Writer},
     encrypt::{Encrypted, RecipientInfo},
 };
@@ -209,7 +209,7 @@ pub(crate) fn algorithm_ids(block: &[u8]) -> Vec<Option<i64>> {
     ) {
         (Ok(signed), ..) => {
             let headers = signed.signatures().into_iter();
-            headers.map(|headers| headers.algorithm_id()).collect()
+            headers.map(Headers::algorithm_id).collect()
         }
         (_, Ok(mac), _) => Vec::from([mac.headers().algorithm_id()]),
         (.., Ok(mac)) => Vec::from([mac.headers().algorithm_id()]),

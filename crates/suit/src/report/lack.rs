@@ -3,7 +3,10 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use tamarack_cose::{cbor::DecodeError, encrypt::Encrypted};
+use tamarack_cose::{
+    cbor::DecodeError,
+    encrypt::{Encrypted, RecipientInfo},
+};
 
 use super::{CapabilityList, CapabilityReport};
 use crate::{
@@ -169,7 +172,7 @@ impl Search<'_> {
         let supported = self.report.list(CapabilityList::Algorithms);
         let exchanges = || {
             let recipients = encrypted.recipients().unwrap_or_default().iter();
-            recipients.filter_map(|recipient| recipient.algorithm())
+            recipients.filter_map(RecipientInfo::algorithm)
         };
         if !exchanges().any(|algorithm| supported.contains(&algorithm.cose_id())) {
             exchanges().for_each(|algorithm| self.algorithm(algorithm.cose_id()));
