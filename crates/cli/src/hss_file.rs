@@ -89,7 +89,8 @@ impl HssFile {
             capacity,
         };
         // A key without a state is of no use; a state without a key does no harm.
-        files::write_secret(&state, &first.encode()).and_then(|()| files::write_secret(path, &bytes))?;
+        files::write_secret(&state, &first.encode())
+            .and_then(|()| files::write_secret(path, &bytes))?;
         Ok(public)
     }
 
@@ -110,9 +111,8 @@ impl HssFile {
         let path = state_path(&self.path);
         let lock = File::open(&self.path).map_err(|error| Failure::file(&self.path, error))?;
         // Whoever else signs with the key waits.
-        lock.lock().map_err(|error| {
-            Failure::file(&self.path, format!("can't be locked: {error}"))
-        })?;
+        lock.lock()
+            .map_err(|error| Failure::file(&self.path, format!("can't be locked: {error}")))?;
         let state = State::read(&path)?;
         let public = self.public_key(crypto)?;
         if state.key_id != public.key_id(crypto).to_hex() {
@@ -121,8 +121,10 @@ impl HssFile {
         }
         if state.next >= self.key.capacity() {
             let made = state.next;
-            return Err(Failure::file(&self.path, format!("has made all its {made} signatures"))
-                .hint("make another key with `tamarack key generate --algorithm hss-lms`"));
+            return Err(
+                Failure::file(&self.path, format!("has made all its {made} signatures"))
+                    .hint("make another key with `tamarack key generate --algorithm hss-lms`"),
+            );
         }
         let numbers = Numbers {
             path,
@@ -162,8 +164,9 @@ impl HssState for Numbers {
             next: number + 1,
             ..self.state.clone()
         };
-        replace(&self.path, &next.encode())
-            .map_err(|_| Error::Crypto("the state of the key can't be written; nothing was signed"))?;
+        replace(&self.path, &next.encode()).map_err(|_| {
+            Error::Crypto("the state of the key can't be written; nothing was signed")
+        })?;
         self.state = next;
         Ok(number)
     }

@@ -108,10 +108,7 @@ fn key_id(path: &Path, crypto: &CryptoProvider) -> Result<String, Failure> {
 }
 
 /// What a shared key is for, its own id, and the one that its file gives it.
-fn shared(
-    path: &Path,
-    crypto: &CryptoProvider,
-) -> Result<(Use, String, Option<Vec<u8>>), Failure> {
+fn shared(path: &Path, crypto: &CryptoProvider) -> Result<(Use, String, Option<Vec<u8>>), Failure> {
     let key = read_symmetric(path)?;
     let about = About::of(&files::read(path)?);
     let used_for = about.used_for(&key);
@@ -182,7 +179,8 @@ impl Show {
         });
         let value = json!({ "algorithm": algorithm, "key_id": id, "kid": named });
         output.result(&value, || {
-            let mut text = format!("{DIM}algorithm{DIM:#}  {algorithm}\n{DIM}key id{DIM:#}     {id}");
+            let mut text =
+                format!("{DIM}algorithm{DIM:#}  {algorithm}\n{DIM}key id{DIM:#}     {id}");
             if let Some(named) = named {
                 text += &format!("\n{DIM}known as{DIM:#}   {}", named.escape_debug());
             }
@@ -200,8 +198,10 @@ impl Convert {
                     .hint("a second file with the key would be a second one to sign with, and two signatures with one number give it away"));
             }
             Kind::Symmetric if self.format == KeyFormat::Pem => {
-                return Err(Failure::new("--format pem: there is no PEM for shared keys")
-                    .hint("choose jwk or cose"));
+                return Err(
+                    Failure::new("--format pem: there is no PEM for shared keys")
+                        .hint("choose jwk or cose"),
+                );
             }
             Kind::Symmetric => {
                 let (used_for, ..) = shared(&self.file, crypto)?;

@@ -196,7 +196,14 @@ mod tests {
 
     #[test]
     fn what_is_no_key_file_says_nothing() {
-        for bytes in [&b""[..], b"{", b"-----BEGIN", b"\xa1", b"\xa1\x01\x61x", b"{\"kty\": 4}"] {
+        for bytes in [
+            &b""[..],
+            b"{",
+            b"-----BEGIN",
+            b"\xa1",
+            b"\xa1\x01\x61x",
+            b"{\"kty\": 4}",
+        ] {
             let about = About::of(bytes);
             assert!(!about.is_symmetric && about.key_id.is_none());
         }

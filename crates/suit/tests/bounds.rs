@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::*;
 use tamarack_cose::cbor::{Problem, Writer};
 use tamarack_suit::{
-    Action, Command, Condition, ConciseSwidTag, Envelope, Error, IndexArgument, Limits, Manifest,
+    Action, Command, ConciseSwidTag, Condition, Envelope, Error, IndexArgument, Limits, Manifest,
     NoFetch, Parameter, Parameters, Report, Section, SequenceNumber, Severable, Text, WaitInfo,
     author::{BuildError, Draft},
     report::CapabilityReport,
@@ -214,7 +214,11 @@ fn timed(envelope: &[u8], prepare: impl FnOnce(&mut tamarack_suit::MemoryDevice)
     let start = Instant::now();
     let outcome = recipient.update(&mut device, &mut NoFetch, envelope);
     let taken = start.elapsed();
-    eprintln!("{taken:?} for {} bytes: {:?}", envelope.len(), outcome.result);
+    eprintln!(
+        "{taken:?} for {} bytes: {:?}",
+        envelope.len(),
+        outcome.result
+    );
     let most = match cfg!(debug_assertions) {
         true => Duration::from_secs(20),
         false => Duration::from_secs(1),
@@ -250,7 +254,12 @@ fn the_longest_parameters_as_often_as_possible() {
     assert_eq!(error, Error::LimitExceeded("the parameters that are set"));
     // The same by copying from one component to all.
     let copy = Command::CopyParameters(vec![(0, vec![18])]);
-    let commands = vec![index(0), set([large()]), everywhere(), run([everywhere(), copy])];
+    let commands = vec![
+        index(0),
+        set([large()]),
+        everywhere(),
+        run([everywhere(), copy]),
+    ];
     let error = timed(&install(commands), |_| {});
     assert_eq!(error, Error::LimitExceeded("the parameters that are set"));
 }
@@ -292,20 +301,31 @@ fn as_many_sources_and_targets_as_possible() {
         index(0),
         set([Parameter::StrictOrder(false)]),
         everywhere(),
-        set([digest_of(b"x"), Parameter::ImageSize(1), Parameter::SourceComponent(31)]),
+        set([
+            digest_of(b"x"),
+            Parameter::ImageSize(1),
+            Parameter::SourceComponent(31),
+        ]),
         everywhere(),
         copies,
     ];
     // Component 31 is changed and read.
     let error = timed(&install(commands), |_| {});
-    assert!(matches!(error, Error::Invalid(_) | Error::ActionFailed { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Invalid(_) | Error::ActionFailed { .. }),
+        "{error}"
+    );
     // With sources that no command changes, every command is let through, and remembered.
-    let targets = || Command::SetComponentIndex(IndexArgument::List((0..256).map(|n| n % 31).collect()));
-    let mut commands = vec![targets(), set([
-        digest_of(b"x"),
-        Parameter::ImageSize(1),
-        Parameter::SourceComponent(31),
-    ])];
+    let targets =
+        || Command::SetComponentIndex(IndexArgument::List((0..256).map(|n| n % 31).collect()));
+    let mut commands = vec![
+        targets(),
+        set([
+            digest_of(b"x"),
+            Parameter::ImageSize(1),
+            Parameter::SourceComponent(31),
+        ]),
+    ];
     commands.push(set([Parameter::StrictOrder(false)]));
     commands.extend((0..18).map(|_| action(Action::Copy)));
     let error = timed(&install(commands), |device| {
@@ -329,7 +349,11 @@ fn the_largest_content_as_often_as_possible() {
     };
     // Two digest algorithms in turn, so that none is remembered.
     let sha = |algorithm| {
-        Parameter::ImageDigest(tamarack_suit::SuitDigest::of(&crypto(), algorithm, &[b'x'; 1000]))
+        Parameter::ImageDigest(tamarack_suit::SuitDigest::of(
+            &crypto(),
+            algorithm,
+            &[b'x'; 1000],
+        ))
     };
     let mut commands = vec![];
     for _ in 0..5 {
@@ -375,9 +399,7 @@ fn a_builder_notices() {
         components: vec![],
     };
     let built = tamarack_suit::author::ManifestBuilder::new(SequenceNumber(1))
-        .component(
-            tamarack_suit::author::ComponentBuilder::new(id("a")).content(&crypto(), *b"x"),
-        )
+        .component(tamarack_suit::author::ComponentBuilder::new(id("a")).content(&crypto(), *b"x"))
         .text(Text {
             languages: vec![("en".into(), text)],
         })

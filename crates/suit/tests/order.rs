@@ -1,4 +1,10 @@
 //! Strict Order, and the rehearsal that comes before the performance.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod common;
 

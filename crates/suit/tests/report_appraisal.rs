@@ -1,4 +1,10 @@
 //! What a Verifier and an author learn from reports: consistency with the manifest, and capabilities.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod common;
 

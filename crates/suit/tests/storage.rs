@@ -115,9 +115,8 @@ fn nor_is_one_that_is_installed_in_the_same_update() {
     // The second dependency has the place of the first among its components.
     let first = signed(&app("first/suit", "first/x", 1));
     let thief = listing("second/suit", &["second/x", "first/suit"], vec![]);
-    let builder = |envelope: &[u8]| {
-        DependencyBuilder::of(&Envelope::decode(envelope).unwrap()).unwrap()
-    };
+    let builder =
+        |envelope: &[u8]| DependencyBuilder::of(&Envelope::decode(envelope).unwrap()).unwrap();
     for order in [[&first, &thief], [&thief, &first]] {
         let mut manifest = ManifestBuilder::new(SequenceNumber(1)).manifest_id(id("root/suit"));
         for (envelope, key) in order.into_iter().zip(["#one", "#two"]) {
@@ -211,7 +210,10 @@ fn a_lost_dependency_does_not_keep_its_dependent() {
     // Without a record there is nothing to be removed.
     let mut device = installed(&[&outer]);
     Device::forget_manifest(&mut device, &id("inner/suit")).unwrap();
-    assert_eq!(remove(&mut device, "outer/suit"), Ok(vec!["inner/x".into()]));
+    assert_eq!(
+        remove(&mut device, "outer/suit"),
+        Ok(vec!["inner/x".into()])
+    );
     // A new release that needs it no more gets rid of it as well.
     let mut device = installed(&[&outer]);
     device.put(&id("inner/suit"), b"changed");

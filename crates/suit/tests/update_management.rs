@@ -1,4 +1,10 @@
 //! The update management extensions, on a device that has them and on one that does not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod common;
 

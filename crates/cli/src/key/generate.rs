@@ -168,14 +168,21 @@ impl Generate {
         Ok(())
     }
 
-    fn shared(&self, used_for: Use, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
+    fn shared(
+        &self,
+        used_for: Use,
+        crypto: &CryptoProvider,
+        output: Output,
+    ) -> Result<(), Failure> {
         if self.public.is_some() {
             return Err(Failure::new("--public: a shared key has no public half"));
         }
         let format = match self.format {
             Some(KeyFormat::Pem) => {
-                return Err(Failure::new("--format pem: there is no PEM for shared keys")
-                    .hint("choose jwk or cose"));
+                return Err(
+                    Failure::new("--format pem: there is no PEM for shared keys")
+                        .hint("choose jwk or cose"),
+                );
             }
             Some(format) => format,
             None => KeyFormat::Jwk,

@@ -104,7 +104,8 @@ impl Component {
             position => format!("#payload-{}", position + 1),
         });
         let is_carried = uri.starts_with('#');
-        let Some((said, ciphertext)) = self.encrypted(path, &payload, measure, encrypted, crypto)?
+        let Some((said, ciphertext)) =
+            self.encrypted(path, &payload, measure, encrypted, crypto)?
         else {
             let (digest, length) = measure(&payload);
             return Ok(match is_carried {

@@ -6,7 +6,9 @@ use tamarack_agent::{Quota, SecurityDomain};
 use tamarack_cose::{CryptoProvider, DigestAlgorithm, aws_lc};
 use tamarack_suit::{
     ComponentId, LanguageText, SequenceNumber, Text, Uuid, Version,
-    author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, PayloadEncryption, json::Input},
+    author::{
+        ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, PayloadEncryption, json::Input,
+    },
 };
 
 use super::{
@@ -17,12 +19,7 @@ use super::{
     sign::seal,
     trust::{FileWith, Voucher},
 };
-use crate::{
-    failure::Failure,
-    files,
-    key_file::read_public,
-    output::Output,
-};
+use crate::{failure::Failure, files, key_file::read_public, output::Output};
 
 /// Make a manifest for a trusted application, for firmware, for data, or for a security domain.
 ///

@@ -40,7 +40,12 @@ pub(crate) struct Encrypt {
     #[arg(long, short, value_name = "KEY[=KID]", required = true)]
     recipient: Vec<FileWith>,
     /// How the payload is encrypted.
-    #[arg(long, value_enum, default_value = "a128gcm", hide_possible_values = false)]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "a128gcm",
+        hide_possible_values = false
+    )]
     algorithm: Content,
     /// How the content key gets to devices with public keys.
     #[arg(long, value_enum, default_value = "ecdh-es")]
@@ -60,7 +65,8 @@ impl Encrypt {
         let crypto = aws_lc::provider();
         let recipients = Recipients::read(&self.recipient, self.exchange, &crypto)?;
         let recipients = recipients.all()?;
-        let encryptor = PayloadEncryption::new(self.algorithm.into()).start(&crypto, &recipients)?;
+        let encryptor =
+            PayloadEncryption::new(self.algorithm.into()).start(&crypto, &recipients)?;
         let image = self.stream(encryptor, output)?;
         files::write(&self.info, image.info())?;
         let (plaintext, length) = image.plaintext();
@@ -80,7 +86,10 @@ impl Encrypt {
                     Some((digest, length)) => (digest.to_string(), length),
                     None => (String::new(), 0),
                 };
-                format!("{DIM}{what}{DIM:#}  {}  {length} bytes  {DIM}{digest}{DIM:#}", path.display())
+                format!(
+                    "{DIM}{what}{DIM:#}  {}  {length} bytes  {DIM}{digest}{DIM:#}",
+                    path.display()
+                )
             };
             format!(
                 "{}\n{}\n{DIM}info{DIM:#}        {}  {} bytes, {} recipients",
@@ -138,7 +147,10 @@ fn publish(target: NamedTempFile, path: &Path) -> Result<(), Failure> {
     let fault = |error: std::io::Error| Failure::file(path, error);
     // A ciphertext is to be given away.
     let permissions = std::fs::Permissions::from_mode(0o644);
-    target.as_file().set_permissions(permissions).map_err(fault)?;
+    target
+        .as_file()
+        .set_permissions(permissions)
+        .map_err(fault)?;
     target.persist(path).map_err(|error| fault(error.error))?;
     Ok(())
 }

@@ -7,9 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use tamarack_cose::{
-    CryptoProvider, KeyId, Mac, Mac0, MacKey, MacWrappingKey, Signed, Signer,
-};
+use tamarack_cose::{CryptoProvider, KeyId, Mac, Mac0, MacKey, MacWrappingKey, Signed, Signer};
 use tamarack_suit::{AnchorKey, ComponentId, TrustAnchor, TrustAnchors};
 
 use crate::{
@@ -176,9 +174,8 @@ impl Trusted {
                 let alone = Mac0::decode(block)
                     .is_ok_and(|mac| mac.verify(crypto, key, Some(payload)).is_ok());
                 alone
-                    || Mac::decode(block).is_ok_and(|mac| {
-                        mac.verify_direct(crypto, 0, key, Some(payload)).is_ok()
-                    })
+                    || Mac::decode(block)
+                        .is_ok_and(|mac| mac.verify_direct(crypto, 0, key, Some(payload)).is_ok())
             }
             AnchorKey::Wrapping(key) => Mac::decode(block).is_ok_and(|mac| {
                 let mut indices = 0..mac.recipients().len();
@@ -196,11 +193,7 @@ impl Trusted {
 }
 
 /// The anchors for a processor or an authentication.
-pub(super) fn anchors(
-    trusted: &[Trusted],
-    needed: usize,
-    crypto: &CryptoProvider,
-) -> TrustAnchors {
+pub(super) fn anchors(trusted: &[Trusted], needed: usize, crypto: &CryptoProvider) -> TrustAnchors {
     let anchors = trusted.iter().map(|trusted| {
         let mut anchor = TrustAnchor::new(trusted.key.clone());
         if let Some(named) = &trusted.named {

@@ -117,11 +117,7 @@ impl Verify {
 }
 
 /// What each authentication block is worth with the keys that are trusted.
-fn signatures(
-    envelope: &Envelope<'_>,
-    trusted: &[Trusted],
-    crypto: &CryptoProvider,
-) -> Vec<Check> {
+fn signatures(envelope: &Envelope<'_>, trusted: &[Trusted], crypto: &CryptoProvider) -> Vec<Check> {
     let payload = envelope.digest_bytes();
     let digest_matches = envelope
         .claimed_digest()
@@ -214,7 +210,10 @@ fn key_ids(block: &[u8]) -> Vec<Vec<u8>> {
     };
     let recipients = mac.recipients().iter();
     let of_recipients = recipients.filter_map(|one| one.key_id().map(<[u8]>::to_vec));
-    named(mac.headers()).into_iter().chain(of_recipients).collect()
+    named(mac.headers())
+        .into_iter()
+        .chain(of_recipients)
+        .collect()
 }
 
 /// What the envelope carries besides the manifest, against the digests in the manifest.

@@ -285,8 +285,9 @@ fn flip_what_is_kept(sample: &Sample) {
                         // What was changed runs no command. It goes by its record, and everything with it.
                         assert_eq!(result, Ok(()), "{}", place());
                         assert_eq!(after.manifests, unchanged.2.manifests, "{}", place());
-                        let removes =
-                            |effect: &Effect| matches!(effect, Effect::Remove(_) | Effect::Forget(_));
+                        let removes = |effect: &Effect| {
+                            matches!(effect, Effect::Remove(_) | Effect::Forget(_))
+                        };
                         let same = effects == unchanged.1;
                         assert!(same || effects.iter().all(removes), "{}", place());
                         continue;

@@ -47,9 +47,7 @@ impl Account {
     ) -> Self {
         let mut seen: Vec<(&[u64], i64, u64, u64)> = Vec::new();
         let mut steps = Vec::new();
-        let key = |record: &'_ Record| {
-            (record.section, record.offset, record.component_index)
-        };
+        let key = |record: &'_ Record| (record.section, record.offset, record.component_index);
         for record in outcome.report.records() {
             let (section, offset, index) = key(record);
             let place = (record.manifest_id.as_slice(), section, offset, index);
@@ -262,7 +260,10 @@ impl Account {
     }
 
     fn steps_in_lines(&self, lines: &mut Vec<String>) {
-        let failed = self.failed_at.iter().filter(|place| place.command.is_some());
+        let failed = self
+            .failed_at
+            .iter()
+            .filter(|place| place.command.is_some());
         let name = |place: &Place| place.command.clone().unwrap_or_else(|| "a command".into());
         let component = |place: &Place| {
             let id = place.component.as_ref();
@@ -284,7 +285,11 @@ impl Account {
         };
         let held = self.steps.iter();
         lines.extend(held.map(|place| line(format!("{GOOD}✓{GOOD:#}"), place)));
-        lines.extend(failed.clone().map(|place| line(format!("{BAD}✗{BAD:#}"), place)));
+        lines.extend(
+            failed
+                .clone()
+                .map(|place| line(format!("{BAD}✗{BAD:#}"), place)),
+        );
     }
 
     fn deeds_in_lines(&self, lines: &mut Vec<String>) {

@@ -52,8 +52,7 @@ fn hint(error: &Error, account: &Account, root: Option<&Manifest<'_>>) -> Option
     let identity = |what: &str, option: &str, wanted: Vec<String>| match wanted.is_empty() {
         true => None,
         false => {
-            let options: Vec<String> =
-                wanted.iter().map(|id| format!("{option} {id}")).collect();
+            let options: Vec<String> = wanted.iter().map(|id| format!("{option} {id}")).collect();
             let options = options.join(" or ");
             Some(format!(
                 "the manifest is for another {what}; if the device is of it, say {options}"

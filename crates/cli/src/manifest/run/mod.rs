@@ -121,13 +121,17 @@ struct Nonce(Vec<u8>);
 
 fn nonce(text: &str) -> Result<Nonce, String> {
     let bytes = base16ct::mixed::decode_vec(text);
-    bytes.map(Nonce).map_err(|_| "an even number of hexadecimal digits is expected".into())
+    bytes
+        .map(Nonce)
+        .map_err(|_| "an even number of hexadecimal digits is expected".into())
 }
 
 fn slot(text: &str) -> Result<(ComponentId, u64), String> {
     let (id, number) = text.rsplit_once('=').ok_or("ID=NUMBER is expected")?;
     let number = number.parse().map_err(|_| "a slot is a number")?;
-    let id = id.parse::<ComponentId>().map_err(|error| error.to_string())?;
+    let id = id
+        .parse::<ComponentId>()
+        .map_err(|error| error.to_string())?;
     Ok((id, number))
 }
 
@@ -257,8 +261,10 @@ impl Run {
             .into_iter()
             .find(|name| name.parse::<Uuid>().is_err() && self.vendor.is_empty())
         {
-            return Err(Failure::new(format!("{name}: a name is one within a vendor's"))
-                .hint("give --vendor too, or the UUID in place of the name"));
+            return Err(
+                Failure::new(format!("{name}: a name is one within a vendor's"))
+                    .hint("give --vendor too, or the UUID in place of the name"),
+            );
         }
         let mut device = DirectoryDevice::open(&self.components, self.identity())
             .map_err(|error| self.folder_failure(&error))?;
@@ -275,9 +281,9 @@ impl Run {
         let failure = Failure::file(&self.components, error);
         match error {
             DirectoryError::Busy => failure.code(LATER),
-            DirectoryError::Incomplete(_) => failure
-                .code(LATER)
-                .hint("remove what is in the way; the next run on this folder completes the update"),
+            DirectoryError::Incomplete(_) => failure.code(LATER).hint(
+                "remove what is in the way; the next run on this folder completes the update",
+            ),
             _ => failure,
         }
     }

@@ -23,7 +23,9 @@ pub(super) struct Place {
 }
 
 fn section(label: i64) -> Option<Section> {
-    Section::ALL.into_iter().find(|section| section.label() == label)
+    Section::ALL
+        .into_iter()
+        .find(|section| section.label() == label)
 }
 
 /// The label of the shared sequence, and of no sequence.
@@ -68,7 +70,10 @@ impl<'m> Places<'m> {
                     Parameter::VendorId(_) | Parameter::ClassId(_) | Parameter::DeviceId(_)
                 )
             };
-            set.iter().filter(identifies).cloned().map(Parameter::into_owned)
+            set.iter()
+                .filter(identifies)
+                .cloned()
+                .map(Parameter::into_owned)
         });
         Place {
             command: located.map(|located| match &located.command {
@@ -96,7 +101,11 @@ impl<'m> Places<'m> {
 
 /// The manifest of a dependency, as the device has it.
 pub(super) fn stored(device: &mut dyn Device, id: &ComponentId) -> Option<Manifest<'static>> {
-    let length = device.length(id).ok().flatten().filter(|length| *length <= MAX)?;
+    let length = device
+        .length(id)
+        .ok()
+        .flatten()
+        .filter(|length| *length <= MAX)?;
     let mut bytes = vec![0; usize::try_from(length).ok()?];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -106,7 +115,9 @@ pub(super) fn stored(device: &mut dyn Device, id: &ComponentId) -> Option<Manife
         }
     }
     let envelope = Envelope::decode(&bytes).ok()?;
-    explain::unverified(&envelope, None).ok().map(Manifest::into_owned)
+    explain::unverified(&envelope, None)
+        .ok()
+        .map(Manifest::into_owned)
 }
 
 impl Place {

@@ -30,12 +30,7 @@ const REDIRECTS: usize = 5;
 const CHUNK: usize = 64 << 10;
 
 impl Fetch for Source {
-    fn fetch(
-        &mut self,
-        uri: &str,
-        _: Option<&[u8]>,
-        sink: Sink<'_>,
-    ) -> Result<(), DeviceError> {
+    fn fetch(&mut self, uri: &str, _: Option<&[u8]>, sink: Sink<'_>) -> Result<(), DeviceError> {
         let named = self.files.iter().find(|(known, _)| known == uri);
         let path = match (named, &self.folder) {
             (Some((_, path)), _) => Some(path.clone()),
@@ -107,7 +102,10 @@ fn download(uri: &str, sink: Sink<'_>) -> Result<(), DeviceError> {
             .map_err(cause)?;
         let mut response = client.get(uri).send().await.map_err(cause)?;
         if !response.status().is_success() {
-            return Err(unavailable(format!("the server says {}", response.status())));
+            return Err(unavailable(format!(
+                "the server says {}",
+                response.status()
+            )));
         }
         while let Some(chunk) = response.chunk().await.map_err(cause)? {
             sink(&chunk)?;
@@ -127,10 +125,21 @@ mod tests {
         std::fs::create_dir(&inner).unwrap();
         std::fs::write(folder.path().join("secret"), "").unwrap();
         std::fs::write(inner.join("app.bin"), "").unwrap();
-        for uri in ["https://x/..", "https://x/../secret", "..", "", "https://x/..\\secret", "secret/"] {
+        for uri in [
+            "https://x/..",
+            "https://x/../secret",
+            "..",
+            "",
+            "https://x/..\\secret",
+            "secret/",
+        ] {
             assert_eq!(in_folder(&inner, uri), None, "{uri}");
         }
-        for uri in ["https://x/a/app.bin?v=/../secret", "app.bin", "coap://x/app.bin#/secret"] {
+        for uri in [
+            "https://x/a/app.bin?v=/../secret",
+            "app.bin",
+            "coap://x/app.bin#/secret",
+        ] {
             assert_eq!(in_folder(&inner, uri), Some(inner.join("app.bin")), "{uri}");
         }
     }
