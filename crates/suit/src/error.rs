@@ -232,14 +232,6 @@ impl Error {
             Self::InUse(_) => 27,
         }
     }
-
-    pub(crate) fn condition(condition: Condition, why: &'static str) -> Self {
-        Self::ConditionFailed { condition, why }
-    }
-
-    pub(crate) fn action(action: Action, why: Why) -> Self {
-        Self::ActionFailed { action, why }
-    }
 }
 
 impl From<DecodeError> for Error {

@@ -69,7 +69,7 @@ impl Messages {
 }
 
 /// Microseconds that `work` takes: the fastest of several batches, since noise only ever adds.
-fn time<E: Into<Failure>>(
+pub(super) fn time<E: Into<Failure>>(
     budget: Duration,
     mut work: impl FnMut() -> Result<(), E>,
 ) -> Result<f64, Failure> {
@@ -89,7 +89,7 @@ fn time<E: Into<Failure>>(
     Ok(best)
 }
 
-fn failure(error: impl std::fmt::Display) -> Failure {
+pub(super) fn failure(error: impl std::fmt::Display) -> Failure {
     Failure::new(error.to_string())
 }
 

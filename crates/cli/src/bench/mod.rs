@@ -2,6 +2,7 @@
 
 mod messages;
 mod sessions;
+mod suit;
 mod tam;
 
 use clap::Subcommand;
@@ -12,6 +13,7 @@ use crate::{failure::Failure, output::Output};
 pub(crate) enum Command {
     Tam(tam::Tam),
     Messages(messages::Messages),
+    Suit(suit::Suit),
 }
 
 impl Command {
@@ -19,6 +21,7 @@ impl Command {
         match self {
             Self::Tam(command) => command.run(output),
             Self::Messages(command) => command.run(output),
+            Self::Suit(command) => command.run(output),
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) fn recipient_structure(content: ContentAlgorithm, protected: &[u8]) -
 }
 
 /// Decrypts a content key.
+// A function of its own: what of an image is a primitive shall be seen in its size.
+#[inline(never)]
 pub(super) fn open(
     crypto: &CryptoProvider,
     suite: HpkeSuite,

@@ -1,4 +1,4 @@
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use zeroize::Zeroizing;
@@ -212,8 +212,7 @@ impl DecryptionKey {
             (2, Some(1)) => Curve::P256,
             (kty, crv) => {
                 let crv = crv.unwrap_or_default();
-                let what = format!("COSE_Key type {kty}, curve {crv} for encryption");
-                return Err(KeyError::Unsupported(what).into());
+                return Err(KeyError::Curve { kty, crv }.into());
             }
         };
         let secret = Zeroizing::new(field("d", key.d.ok_or(KeyError::NotPrivate)?)?);

@@ -179,18 +179,41 @@ impl<'a> WaitEvent<'a> {
     // req: SUIT-UPD-021, SUIT-UPD-022
     #[must_use]
     pub fn has_come(&self, now: u64, zone: Option<i64>) -> Option<bool> {
-        const DAY: u64 = 86_400;
-        // 1970-01-01 was a Thursday.
-        let day_of_week = |now: u64| (now / DAY + 4) % 7;
-        let local = zone.map(|ahead| now.saturating_add_signed(ahead));
+        let utc = DayAndTime::of(now);
+        let local = zone.map(|ahead| DayAndTime::of(now.saturating_add_signed(ahead)));
         Some(match self {
             Self::Time(time) => now >= *time,
-            Self::TimeOfDay(time) => local? % DAY >= *time,
-            Self::DayOfWeek(day) => day_of_week(local?) == *day,
-            Self::TimeOfDayUtc(time) => now % DAY >= *time,
-            Self::DayOfWeekUtc(day) => day_of_week(now) == *day,
+            Self::TimeOfDay(time) => local?.seconds >= *time,
+            Self::DayOfWeek(day) => local?.day_of_week == *day,
+            Self::TimeOfDayUtc(time) => utc.seconds >= *time,
+            Self::DayOfWeekUtc(day) => utc.day_of_week == *day,
             _ => return None,
         })
+    }
+}
+
+/// An instant in parts.
+#[derive(Clone, Copy)]
+struct DayAndTime {
+    /// Sunday is 0.
+    day_of_week: u64,
+    seconds: u64,
+}
+
+impl DayAndTime {
+    /// Of an instant in seconds since 1970-01-01; one after the year 19000 counts as the end of time.
+    fn of(instant: u64) -> Self {
+        // A day has 675 times 128 seconds: with these, 32 bits suffice, and small machines have no 64 bits
+        // to divide.
+        let units = u32::try_from(instant >> 7).unwrap_or(u32::MAX);
+        let (days, units) = (units / 675, units % 675);
+        // 1970-01-01 was a Thursday.
+        let day_of_week = u64::from((days + 4) % 7);
+        let seconds = u64::from(units) << 7 | instant & 127;
+        Self {
+            day_of_week,
+            seconds,
+        }
     }
 }
 

@@ -34,8 +34,8 @@ pub(super) fn commands(
                         command: command.label(),
                         component: id.clone(),
                     };
-                    let mut failure = check::failure(error, path, label, *offset);
-                    failure.record.component_index = index;
+                    let mut failure = Failure::from(error).in_section(path, label, *offset);
+                    failure.record_mut().component_index = index;
                     return Err(failure);
                 }
             }

@@ -1,6 +1,6 @@
 //! What belongs to which manifest.
 
-use super::machine::Machine;
+use super::{Failure, machine::Machine};
 use crate::{ComponentId, Error, Manifest, ManifestRecord};
 
 impl Machine<'_> {
@@ -15,7 +15,7 @@ impl Machine<'_> {
         manifest: &Manifest<'_>,
         placement: &ComponentId,
         identifiers: &[ComponentId],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let is_dependency = |index: usize| manifest.common.dependency(index as u64).is_some();
         let is_component = |id: &ComponentId| {
             let mut listed = identifiers.iter().enumerate();
@@ -23,11 +23,11 @@ impl Machine<'_> {
         };
         let mut listed = identifiers.iter().enumerate();
         if listed.any(|(index, id)| is_dependency(index) && is_component(id)) {
-            return Err(Error::Invalid(
+            return Err(Failure::invalid(
                 "lists one identifier as a component and as a dependency",
             ));
         }
-        let in_use = |id: &ComponentId| Err(Error::InUse(id.clone()));
+        let in_use = |id: &ComponentId| Err(Error::InUse(id.clone()).into());
         for ManifestRecord { id, components, .. } in self.state.device.manifests()? {
             if is_component(&id) {
                 return in_use(&id);

@@ -43,6 +43,12 @@ impl Processor<'_> {
         let lacks_parameter = |label| optional.iter().any(|(has, _, p)| !has && *p == label);
         let commands = LABELS.filter(|label| is_command(*label) && !lacks_command(*label));
         let parameters = LABELS.filter(|label| is_parameter(*label) && !lacks_parameter(*label));
+        let mut lists = Vec::from([
+            (CapabilityList::Commands, commands.collect()),
+            (CapabilityList::Parameters, parameters.collect()),
+            (CapabilityList::Algorithms, algorithms(decrypts)),
+        ]);
+        lists.extend(ELEMENTS.map(|(list, labels)| (list, labels.to_vec())));
         CapabilityReport {
             components: prefixes
                 .map(|id| ComponentCapability {
@@ -50,21 +56,7 @@ impl Processor<'_> {
                     is_prefix: true,
                 })
                 .collect(),
-            lists: Vec::from([
-                (CapabilityList::Commands, commands.collect()),
-                (CapabilityList::Parameters, parameters.collect()),
-                (CapabilityList::Algorithms, algorithms(decrypts)),
-                (
-                    CapabilityList::Envelope,
-                    Vec::from([2, 3, 14, 15, 16, 18, 20, 23]),
-                ),
-                (
-                    CapabilityList::Manifest,
-                    Vec::from([1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15, 16, 18, 20, 23, 24]),
-                ),
-                (CapabilityList::Common, Vec::from([1, 2, 4])),
-                (CapabilityList::Dependency, Vec::from([1])),
-            ]),
+            lists,
             elements: Vec::new(),
         }
     }
@@ -83,6 +75,17 @@ pub(super) fn explains(error: &Error) -> bool {
             | Reason::SeveringUnsupported
     )
 }
+
+/// The elements of a manifest that are understood.
+const ELEMENTS: [(CapabilityList, &[i64]); 4] = [
+    (CapabilityList::Envelope, &[2, 3, 14, 15, 16, 18, 20, 23]),
+    (
+        CapabilityList::Manifest,
+        &[1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15, 16, 18, 20, 23, 24],
+    ),
+    (CapabilityList::Common, &[1, 2, 4]),
+    (CapabilityList::Dependency, &[1]),
+];
 
 /// Where the labels of commands and of parameters are.
 const LABELS: core::ops::RangeInclusive<i64> = 1..=35;

@@ -1,6 +1,6 @@
 //! What is checked before the first command of a manifest runs.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 use tamarack_cose::encrypt::Encrypted;
 
@@ -12,7 +12,6 @@ use crate::{
         Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, Sequence,
         WaitEvent, WaitInfo,
     },
-    report::Record,
 };
 
 /// The number of the shared sequence in reports (SUIT-AMB-027).
@@ -34,14 +33,14 @@ pub(super) fn commands(
         .iter()
         .map(|sequence| (SHARED, sequence));
     if processor.settings.identity_checks == IdentityChecks::Required {
-        identity_checked(manifest).map_err(|error| failure(error, path, SHARED, 0))?;
+        identity_checked(manifest).map_err(|failure| failure.in_section(path, SHARED, 0))?;
     }
     for (label, sequence) in shared.chain(sections) {
-        sequence_start(manifest, sequence).map_err(|error| failure(error, path, label, 0))?;
+        sequence_start(manifest, sequence).map_err(|failure| failure.in_section(path, label, 0))?;
         for Located { offset, command } in sequence.walk() {
             supported(processor, device, command)
                 .and_then(|()| indices(manifest, command))
-                .map_err(|error| failure(error, path, label, *offset))?;
+                .map_err(|failure| failure.in_section(path, label, *offset))?;
         }
     }
     Ok(())
@@ -49,7 +48,7 @@ pub(super) fn commands(
 
 /// Whether the manifest says whom its components are for.
 // req: SUIT-COM-009
-fn identity_checked(manifest: &Manifest<'_>) -> Result<(), Error> {
+fn identity_checked(manifest: &Manifest<'_>) -> Result<(), Failure> {
     let common = &manifest.common;
     let checks = |wanted: Condition| {
         let mut commands = common.shared_sequence.iter().flat_map(Sequence::walk);
@@ -60,30 +59,18 @@ fn identity_checked(manifest: &Manifest<'_>) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::Invalid(
             "checks neither vendor nor class, or one of them only, in its shared sequence",
-        )),
-    }
-}
-
-pub(super) fn failure(error: Error, path: &[u64], section: i64, offset: u64) -> Failure {
-    let record = Record {
-        manifest_id: path.to_vec(),
-        section,
-        offset,
-        ..Record::default()
-    };
-    Failure {
-        error,
-        record: Box::new(record),
+        )
+        .into()),
     }
 }
 
 // req: SUIT-COM-012
-fn sequence_start(manifest: &Manifest<'_>, sequence: &Sequence<'_>) -> Result<(), Error> {
+fn sequence_start(manifest: &Manifest<'_>, sequence: &Sequence<'_>) -> Result<(), Failure> {
     let first = sequence.commands().first().map(|located| &located.command);
     match first {
         Some(Command::SetComponentIndex(_)) | None => Ok(()),
         Some(_) if manifest.common.index_count() <= 1 => Ok(()),
-        Some(_) => Err(Error::Invalid(
+        Some(_) => Err(Failure::invalid(
             "has several components and a sequence that does not begin with set-component-index",
         )),
     }
@@ -95,7 +82,7 @@ fn supported(
     processor: &Processor<'_>,
     device: &mut dyn Device,
     command: &Command<'_>,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let has = device.extensions();
     let supported = match command {
         Command::Condition(Condition::MinimumBattery, _) => has.battery,
@@ -112,13 +99,15 @@ fn supported(
             return parameters_supported(processor, device, parameters);
         }
         Command::OverrideMultiple(list) => {
-            let mut lists = list.iter().map(|(_, parameters)| parameters);
-            return lists.try_for_each(|list| parameters_supported(processor, device, list));
+            for (_, parameters) in list {
+                parameters_supported(processor, device, parameters)?;
+            }
+            true
         }
     };
     match supported {
         true => Ok(()),
-        false => Err(Error::CommandUnsupported(command.label())),
+        false => Err(Error::CommandUnsupported(command.label()).into()),
     }
 }
 
@@ -126,34 +115,36 @@ fn parameters_supported(
     processor: &Processor<'_>,
     device: &mut dyn Device,
     parameters: &Parameters<'_>,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let has = device.extensions();
-    parameters.iter().try_for_each(|parameter| {
+    for parameter in parameters.iter() {
         let supported = match parameter {
-            Parameter::ImageDigest(digest) => return digest.algorithm().map(drop),
+            Parameter::ImageDigest(digest) => {
+                digest.algorithm()?;
+                true
+            }
             Parameter::MinimumBattery(_) => has.battery,
             Parameter::UpdatePriority(_) => has.authorization,
             Parameter::ComponentMetadata(_) => has.metadata,
             Parameter::WaitInfo(info) => has.wait && events_supported(device, info)?,
             Parameter::EncryptionInfo(_) if processor.recipient_keys.is_empty() => false,
             Parameter::EncryptionInfo(info) => {
-                return Encrypted::decode_encrypt(info)
-                    .map(drop)
-                    .map_err(Error::from);
+                Encrypted::decode_encrypt(info)?;
+                true
             }
             Parameter::Other { .. } => false,
             _ => true,
         };
-        match supported {
-            true => Ok(()),
-            false => Err(Error::ParameterUnsupported(parameter.label())),
+        if !supported {
+            return Err(Error::ParameterUnsupported(parameter.label()).into());
         }
-    })
+    }
+    Ok(())
 }
 
 /// Whether all events of a wait can happen here, as far as that is known before one is asked about.
 // req: SUIT-UPD-021
-fn events_supported(device: &mut dyn Device, info: &[u8]) -> Result<bool, Error> {
+fn events_supported(device: &mut dyn Device, info: &[u8]) -> Result<bool, Failure> {
     let info = WaitInfo::decode(info, &Limits::default())?;
     let zone = device.time_zone();
     Ok(info.events().iter().all(|event| match event {
@@ -165,11 +156,11 @@ fn events_supported(device: &mut dyn Device, info: &[u8]) -> Result<bool, Error>
 
 /// Whether the components that a command names exist.
 // req: SUIT-COM-016
-fn indices(manifest: &Manifest<'_>, command: &Command<'_>) -> Result<(), Error> {
+fn indices(manifest: &Manifest<'_>, command: &Command<'_>) -> Result<(), Failure> {
     let count = manifest.common.index_count() as u64;
     let in_range = |index: &u64| match *index < count {
         true => Ok(()),
-        false => Err(Error::ComponentIndex(*index)),
+        false => Err(Failure::no_component(*index)),
     };
     let sources =
         |parameters: &Parameters<'_>| parameters.source_component().iter().try_for_each(in_range);
@@ -194,18 +185,14 @@ pub(super) fn sections_present(
     manifest: &Manifest<'_>,
     sections: &[Section],
 ) -> Result<(), Failure> {
-    let severed_away = |section: &&Section| {
-        manifest
-            .section(**section)
-            .is_some_and(|sequence| sequence.content().is_none())
-    };
-    match sections.iter().find(severed_away) {
-        Some(section) => {
-            let error = Error::SeveredMissing(section.name());
-            Err(failure(error, &[], section.label(), 0))
+    for section in sections {
+        let sequence = manifest.section(*section);
+        if sequence.is_some_and(|sequence| sequence.content().is_none()) {
+            let failure = Failure::from(Error::SeveredMissing(section.name()));
+            return Err(failure.in_section(&[], section.label(), 0));
         }
-        None => Ok(()),
     }
+    Ok(())
 }
 
 /// The identifiers of a manifest's components and dependencies, by index, with `scope` before those of
@@ -213,23 +200,21 @@ pub(super) fn sections_present(
 pub(super) fn identifiers(
     manifest: &Manifest<'_>,
     scope: Option<&ComponentId>,
-) -> Result<Vec<ComponentId>, Error> {
+) -> Result<Vec<ComponentId>, Failure> {
     let common = &manifest.common;
-    (0..common.index_count() as u64)
-        .map(|index| {
-            let id = common
-                .identifier(index)
-                .ok_or(Error::ComponentIndex(index))?
-                .clone();
-            match scope {
-                Some(scope) => scope
-                    .clone()
-                    .followed_by(&id)
-                    .map_err(|_| Error::Invalid("has a component identifier that is too long")),
-                None => Ok(id),
-            }
-        })
-        .collect()
+    let mut identifiers = Vec::new();
+    for index in 0..common.index_count() as u64 {
+        let id = common.identifier(index);
+        let id = id.ok_or_else(|| Failure::no_component(index))?.clone();
+        identifiers.push(match scope {
+            Some(scope) => scope
+                .clone()
+                .followed_by(&id)
+                .map_err(|_| Failure::invalid("has a component identifier that is too long"))?,
+            None => id,
+        });
+    }
+    Ok(identifiers)
 }
 
 /// The identifiers under which a recorded manifest's components and dependencies were installed, by
@@ -237,18 +222,19 @@ pub(super) fn identifiers(
 pub(super) fn recorded_identifiers(
     manifest: &Manifest<'_>,
     record: &ManifestRecord,
-) -> Result<Vec<ComponentId>, Error> {
+) -> Result<Vec<ComponentId>, Failure> {
     let common = &manifest.common;
     let (mut components, mut dependencies) = (record.components.iter(), record.dependencies.iter());
-    (0..common.index_count() as u64)
-        .map(|index| {
-            let next = match common.dependency(index) {
-                Some(_) => dependencies.next(),
-                None => components.next(),
-            };
-            next.cloned().ok_or(Error::ComponentIndex(index))
-        })
-        .collect()
+    let mut identifiers = Vec::new();
+    for index in 0..common.index_count() as u64 {
+        let next = match common.dependency(index) {
+            Some(_) => dependencies.next(),
+            None => components.next(),
+        };
+        let id = next.ok_or_else(|| Failure::no_component(index))?;
+        identifiers.push(id.clone());
+    }
+    Ok(identifiers)
 }
 
 /// The device has every component, and the signers may touch it.
@@ -261,34 +247,33 @@ pub(super) fn access(
     identifiers: &[ComponentId],
     path: &[u64],
 ) -> Result<(), Failure> {
-    let permits =
-        |access, id: &ComponentId| match processor.access.permits(envelope.signers(), access, id) {
-            true => Ok(()),
-            false => Err(Error::ComponentUnauthorized(id.clone())),
-        };
+    let unauthorized = |access, id: &ComponentId| {
+        let permitted = processor.access.permits(envelope.signers(), access, id);
+        (!permitted).then(|| Error::ComponentUnauthorized(id.clone()))
+    };
     // A manifest that installed something over itself could not be removed any more.
     if identifiers.contains(placement) {
-        let error = Error::Invalid("is kept where one of its components is");
-        return Err(failure(error, path, SHARED, 0));
+        let failure = Failure::invalid("is kept where one of its components is");
+        return Err(failure.in_section(path, SHARED, 0));
     }
-    permits(Access::Manifest, placement).map_err(|error| failure(error, path, 0, 0))?;
+    if let Some(error) = unauthorized(Access::Manifest, placement) {
+        return Err(Failure::from(error).in_section(path, 0, 0));
+    }
     for (index, id) in identifiers.iter().enumerate() {
         let index = index as u64;
         let access = match envelope.manifest().common.dependency(index) {
             Some(_) => Access::Dependency,
             None => Access::Component,
         };
-        let supported = match device.supports(id) {
-            true => Ok(()),
-            false => Err(Error::ComponentUnsupported(id.clone())),
+        let error = match device.supports(id) {
+            true => unauthorized(access, id),
+            false => Some(Error::ComponentUnsupported(id.clone())),
         };
-        supported
-            .and_then(|()| permits(access, id))
-            .map_err(|error| {
-                let mut failure = failure(error, path, SHARED, 0);
-                failure.record.component_index = index;
-                failure
-            })?;
+        if let Some(error) = error {
+            let mut failure = Failure::from(error).in_section(path, SHARED, 0);
+            failure.record_mut().component_index = index;
+            return Err(failure);
+        }
     }
     super::authority::commands(processor, envelope, identifiers, path)
 }
@@ -299,7 +284,7 @@ pub(super) fn rollback(
     device: &mut dyn Device,
     envelope: &AuthenticatedEnvelope<'_>,
     placement: &ComponentId,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let Some(record) = device.manifest(placement)? else {
         return Ok(());
     };
@@ -307,6 +292,6 @@ pub(super) fn rollback(
     let same = received == current && envelope.digest() == record.digest;
     match received > current || same {
         true => Ok(()),
-        false => Err(Error::Rollback { current, received }),
+        false => Err(Error::Rollback { current, received }.into()),
     }
 }

@@ -2,7 +2,10 @@
 
 use subtle::ConstantTimeEq;
 
-use super::state::{Loaded, NO_SLOT, State};
+use super::{
+    Failure,
+    state::{Loaded, State},
+};
 use crate::{
     Error,
     codec::{Comparison, Condition, Parameter, Parameters, ReportingPolicy, VersionMatch},
@@ -12,8 +15,8 @@ use crate::{
 const UNSET: &str = "its parameter is not set";
 const ABSENT: &str = "the component has no content";
 
-fn unset(condition: Condition) -> Error {
-    Error::condition(condition, UNSET)
+fn unset(condition: Condition) -> Failure {
+    Failure::condition(condition, UNSET)
 }
 
 /// Whether the Recipient asserts the identifier that is wanted, and which one to report.
@@ -40,7 +43,7 @@ impl State<'_> {
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
-    ) -> Result<Holds, Error> {
+    ) -> Result<Holds, Failure> {
         let undecided = self.rehearsing
             && match condition {
                 // Nobody is asked twice.
@@ -64,7 +67,7 @@ impl State<'_> {
 
     /// Reports what a condition that held has measured, once.
     // req: SUIT-REP-012, SUIT-AMB-028
-    fn claim_measured(&mut self, slot: usize) -> Result<(), Error> {
+    fn claim_measured(&mut self, slot: usize) -> Result<(), Failure> {
         let properties = core::mem::take(&mut self.position.properties);
         if properties.is_empty() {
             return Ok(());
@@ -90,41 +93,43 @@ impl State<'_> {
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
-    ) -> Result<(), Error> {
-        let target = self.slots.get(slot).ok_or(NO_SLOT)?;
+    ) -> Result<(), Failure> {
+        let target = self.slots.get(slot).ok_or_else(Failure::defect)?;
         let parameters = &target.parameters;
         let identity = self.device.identity(&target.id);
         let (holds, measured, why) = match condition {
             // req: SUIT-CMD-002, SUIT-CMD-003
             Condition::VendorIdentifier => {
-                let wanted = parameters.vendor_id().ok_or(unset(condition))?;
+                let wanted = parameters.vendor_id().ok_or_else(|| unset(condition))?;
                 let (holds, found) = asserted(&identity.vendors, wanted);
                 let found = found.cloned().map(Parameter::VendorId);
                 (holds, found, "the component takes nothing of this vendor")
             }
             Condition::ClassIdentifier => {
-                let wanted = parameters.class_id().ok_or(unset(condition))?;
+                let wanted = parameters.class_id().ok_or_else(|| unset(condition))?;
                 let (holds, found) = asserted(&identity.classes, &wanted);
                 let found = found.copied().map(Parameter::ClassId);
                 (holds, found, "the component is not of this class")
             }
             Condition::DeviceIdentifier => {
-                let wanted = parameters.device_id().ok_or(unset(condition))?;
+                let wanted = parameters.device_id().ok_or_else(|| unset(condition))?;
                 let (holds, found) = asserted(&identity.devices, &wanted);
                 let found = found.copied().map(Parameter::DeviceId);
                 (holds, found, "this is another device")
             }
             // req: SUIT-UPD-011, SUIT-UPD-012
             Condition::UseBefore => {
-                let bound = parameters.use_before().ok_or(unset(condition))?;
-                let unknown = Error::condition(condition, "the device does not know the time");
+                let bound = parameters.use_before().ok_or_else(|| unset(condition))?;
+                let unknown = Failure::condition(condition, "the device does not know the time");
                 let now = self.device.now().ok_or(unknown)?;
                 let found = Some(Parameter::UseBefore(now));
                 (now < bound, found, "the manifest has expired")
             }
             // req: SUIT-CMD-007
             Condition::ComponentSlot => {
-                let wanted = parameters.component_slot().ok_or(unset(condition))?;
+                let wanted = parameters
+                    .component_slot()
+                    .ok_or_else(|| unset(condition))?;
                 let found = self.device.slot(&target.id);
                 let holds = found == Some(wanted);
                 let found = found.map(Parameter::ComponentSlot);
@@ -132,20 +137,24 @@ impl State<'_> {
             }
             // req: SUIT-UPD-014
             Condition::MinimumBattery => {
-                let least = parameters.minimum_battery().ok_or(unset(condition))?;
+                let least = parameters
+                    .minimum_battery()
+                    .ok_or_else(|| unset(condition))?;
                 let found = self.device.battery()?;
                 let measured = Some(Parameter::MinimumBattery(found));
                 (found >= least, measured, "the battery is too low")
             }
             // req: SUIT-UPD-015
             Condition::UpdateAuthorized => {
-                let priority = parameters.update_priority().ok_or(unset(condition))?;
+                let priority = parameters
+                    .update_priority()
+                    .ok_or_else(|| unset(condition))?;
                 let holds = self.device.authorizes(priority)?;
                 (holds, None, "the application does not agree")
             }
             // req: SUIT-UPD-017
             Condition::Version => {
-                let wanted = parameters.version().ok_or(unset(condition))?;
+                let wanted = parameters.version().ok_or_else(|| unset(condition))?;
                 let found = self.device.version(&target.id)?;
                 let holds = found.as_ref().is_some_and(|found| wanted.accepts(found));
                 // What is reported is what was found, in the form of what was asked.
@@ -169,7 +178,7 @@ impl State<'_> {
                 return self.image_match(condition, policy, manifest, index, slot);
             }
             Condition::ImageNotMatch => {
-                parameters.image_digest().ok_or(unset(condition))?;
+                parameters.image_digest().ok_or_else(|| unset(condition))?;
                 return match self.image_match(
                     Condition::ImageMatch,
                     ReportingPolicy::NONE,
@@ -177,15 +186,15 @@ impl State<'_> {
                     index,
                     slot,
                 ) {
-                    Ok(()) => Err(Error::condition(condition, "the content has the digest")),
-                    Err(Error::ConditionFailed { .. }) => Ok(()),
-                    Err(error) => Err(error),
+                    Ok(()) => Err(Failure::condition(condition, "the content has the digest")),
+                    Err(failure) if failure.is_condition() => Ok(()),
+                    Err(failure) => Err(failure),
                 };
             }
             // req: SUIT-CMD-006
             Condition::CheckContent => return self.check_content(slot),
             Condition::DependencyIntegrity => {
-                return Err(Error::CommandUnsupported(condition.label()));
+                return Err(Error::CommandUnsupported(condition.label()).into());
             }
         };
         if let Some(measured) = measured {
@@ -193,7 +202,7 @@ impl State<'_> {
         }
         match holds {
             true => Ok(()),
-            false => Err(Error::condition(condition, why)),
+            false => Err(Failure::condition(condition, why)),
         }
     }
 
@@ -205,8 +214,8 @@ impl State<'_> {
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
-    ) -> Result<(), Error> {
-        let fail = |why| Err(Error::condition(condition, why));
+    ) -> Result<(), Failure> {
+        let fail = |why| Err(Failure::condition(condition, why));
         let parameters = &self.slot(slot)?.parameters;
         let Some(expected) = parameters.image_digest() else {
             return fail(UNSET);
@@ -242,8 +251,8 @@ impl State<'_> {
         fail("the content has another digest or size")
     }
 
-    fn check_content(&mut self, slot: usize) -> Result<(), Error> {
-        let fail = |why| Err(Error::condition(Condition::CheckContent, why));
+    fn check_content(&mut self, slot: usize) -> Result<(), Failure> {
+        let fail = |why| Err(Failure::condition(Condition::CheckContent, why));
         let target = self.slot(slot)?;
         let id = target.id.clone();
         let Some(expected) = target.parameters.content().map(<[u8]>::to_vec) else {

@@ -3,8 +3,8 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    DependencyIntegrity, DependencySections, check,
-    machine::{DEFECT, Machine, path_to},
+    DependencyIntegrity, DependencySections, Failure, check,
+    machine::{Machine, path_to},
     procedure::Procedure,
     state::{Held, Loaded, read_all},
 };
@@ -14,12 +14,12 @@ impl Machine<'_> {
     /// Condition Dependency Integrity: what the component holds is an authentic envelope, and its
     /// manifest the one that the dependent names.
     // req: SUIT-DEP-027, SUIT-DEP-028
-    pub(super) fn check_integrity(&mut self, manifest: usize, index: usize) -> Result<(), Error> {
-        let dependent = self.manifests.get(manifest).ok_or(DEFECT)?;
+    pub(super) fn check_integrity(&mut self, manifest: usize, index: usize) -> Result<(), Failure> {
+        let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
         let slot = *dependent
             .slots
             .get(index)
-            .ok_or(Error::ComponentIndex(index as u64))?;
+            .ok_or_else(|| Failure::no_component(index as u64))?;
         // Off-spec: a dependency that stays when its dependent goes, or is lost, is not looked at. It may have been
         // updated since, and must not thereby keep its dependents from being removed.
         if self.procedure == Procedure::Uninstall
@@ -27,32 +27,26 @@ impl Machine<'_> {
         {
             return Ok(());
         }
-        let dependent = self.manifests.get(manifest).ok_or(DEFECT)?;
+        let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
         let target = self.state.slot(slot)?;
-        let wrong = |why| Error::Dependency {
-            id: target.id.clone(),
-            why,
-        };
+        let wrong = |why| Failure::dependency(&target.id, why);
         if !dependent.is_dependency(index) {
             return Err(wrong("it is no dependency of this manifest"));
         }
         let expected = target
             .parameters
             .image_digest()
-            .ok_or(wrong("its digest is not set"))?;
+            .ok_or_else(|| wrong("its digest is not set"))?;
         let loaded = self.load(manifest, index)?;
         let found = self
             .manifests
             .get(loaded)
-            .ok_or(DEFECT)?
+            .ok_or_else(Failure::defect)?
             .envelope()
             .digest();
         if found != expected {
             let target = self.state.slot(slot)?;
-            return Err(Error::Dependency {
-                id: target.id.clone(),
-                why: "it holds another manifest",
-            });
+            return Err(Failure::dependency(&target.id, "it holds another manifest"));
         }
         self.check_sections(manifest, loaded)?;
         let target = self.state.slot_mut(slot)?;
@@ -63,7 +57,7 @@ impl Machine<'_> {
 
     /// The dependent has every section of the procedure that the dependency has.
     // req: SUIT-DEP-010
-    fn check_sections(&self, dependent: usize, dependency: usize) -> Result<(), Error> {
+    fn check_sections(&self, dependent: usize, dependency: usize) -> Result<(), Failure> {
         if self.state.processor.settings.dependency_sections == DependencySections::Optional {
             return Ok(());
         }
@@ -78,11 +72,12 @@ impl Machine<'_> {
                 id: self
                     .manifests
                     .get(dependency)
-                    .ok_or(DEFECT)?
+                    .ok_or_else(Failure::defect)?
                     .placement
                     .clone(),
                 why: "it has a section that its dependent lacks",
-            }),
+            }
+            .into()),
             None => Ok(()),
         }
     }
@@ -94,13 +89,16 @@ impl Machine<'_> {
         manifest: usize,
         index: usize,
         section: Section,
-    ) -> Result<Option<usize>, Error> {
-        let dependent = self.manifests.get_mut(manifest).ok_or(DEFECT)?;
+    ) -> Result<Option<usize>, Failure> {
+        let dependent = self
+            .manifests
+            .get_mut(manifest)
+            .ok_or_else(Failure::defect)?;
         dependent.processed.push((index as u64, section));
         let slot = *dependent
             .slots
             .get(index)
-            .ok_or(Error::ComponentIndex(index as u64))?;
+            .ok_or_else(|| Failure::no_component(index as u64))?;
         if section == Section::Uninstall
             && (self.still_needed(manifest, slot)? || self.is_lost(slot)?)
         {
@@ -111,10 +109,10 @@ impl Machine<'_> {
             match self.state.processor.settings.dependency_integrity {
                 DependencyIntegrity::Implied => self.check_integrity(manifest, index)?,
                 DependencyIntegrity::Explicit => {
-                    return Err(Error::Dependency {
-                        id: target.id.clone(),
-                        why: "it is processed without a check of its integrity",
-                    });
+                    return Err(Failure::dependency(
+                        &target.id,
+                        "it is processed without a check of its integrity",
+                    ));
                 }
             }
         }
@@ -128,11 +126,11 @@ impl Machine<'_> {
     /// Whether somebody else than `manifest` needs the manifest in a slot. The dependent's own need ends
     /// before this is asked, so the removal of the last dependent finds none.
     // req: SUIT-DEP-031, SUIT-AMB-018
-    fn still_needed(&mut self, manifest: usize, slot: usize) -> Result<bool, Error> {
+    fn still_needed(&mut self, manifest: usize, slot: usize) -> Result<bool, Failure> {
         let dependent = self
             .manifests
             .get(manifest)
-            .ok_or(DEFECT)?
+            .ok_or_else(Failure::defect)?
             .placement
             .clone();
         let id = self.state.slot(slot)?.id.clone();
@@ -145,19 +143,19 @@ impl Machine<'_> {
 
     /// Opens the envelope that a dependency component holds, once per procedure.
     // req: SUIT-DEP-003, SUIT-DEP-007, SUIT-DEP-029, SUIT-LIM-005
-    fn load(&mut self, manifest: usize, index: usize) -> Result<usize, Error> {
-        let dependent = self.manifests.get(manifest).ok_or(DEFECT)?;
+    fn load(&mut self, manifest: usize, index: usize) -> Result<usize, Failure> {
+        let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
         let slot = *dependent
             .slots
             .get(index)
-            .ok_or(Error::ComponentIndex(index as u64))?;
+            .ok_or_else(|| Failure::no_component(index as u64))?;
         if let Some(loaded) = self.state.slot(slot)?.loaded {
             return Ok(loaded);
         }
         let processor = self.state.processor;
         let limits = &processor.settings.limits;
         if dependent.path.len() >= limits.dependency_depth {
-            return Err(Error::LimitExceeded("the depth of dependencies"));
+            return Err(Error::LimitExceeded("the depth of dependencies").into());
         }
         let path = path_to(&dependent.path, index);
         let common = &dependent.envelope().manifest().common;
@@ -168,7 +166,7 @@ impl Machine<'_> {
         let id = self.state.slot(slot)?.id.clone();
         if self.state.device.length(&id)?.is_none() {
             let why = "it has not been fetched";
-            return Err(Error::Dependency { id, why });
+            return Err(Failure::dependency(&id, why));
         }
         let bytes = read_all(self.state.device, &id, limits.envelope_bytes)?;
         let envelope = Envelope::decode_within(&bytes, limits)?;
@@ -190,7 +188,7 @@ impl Machine<'_> {
         let mut dependents = self.manifests.iter().filter(above);
         if dependents.any(|loaded| identifiers.contains(&loaded.placement)) {
             let why = "it names a manifest that depends on it";
-            return Err(Error::Dependency { id, why });
+            return Err(Failure::dependency(&id, why));
         }
         let checked = check::commands(processor, self.state.device, envelope.manifest(), &path)
             .and_then(|()| match self.procedure {
@@ -203,8 +201,7 @@ impl Machine<'_> {
                     &identifiers,
                     &path,
                 ),
-            })
-            .map_err(|failure| failure.error);
+            });
         checked?;
         check::rollback(self.state.device, &envelope, &id)?;
         if self.procedure == Procedure::Update {
@@ -228,8 +225,12 @@ impl Machine<'_> {
 
     /// At the end of a section: the same section of each dependency was run, if it has one.
     // req: SUIT-DEP-011, SUIT-DEP-015
-    pub(super) fn section_ended(&mut self, manifest: usize, section: Section) -> Result<(), Error> {
-        let loaded = self.manifests.get(manifest).ok_or(DEFECT)?;
+    pub(super) fn section_ended(
+        &mut self,
+        manifest: usize,
+        section: Section,
+    ) -> Result<(), Failure> {
+        let loaded = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
         let dependencies = &loaded.envelope().manifest().common.dependencies;
         let open: Vec<u64> = dependencies
             .iter()
@@ -247,12 +248,12 @@ impl Machine<'_> {
             if self.state.processor.settings.dependency_sections == DependencySections::Optional {
                 continue;
             }
-            let dependency = self.manifests.get(dependency).ok_or(DEFECT)?;
+            let dependency = self.manifests.get(dependency).ok_or_else(Failure::defect)?;
             if dependency.envelope().manifest().section(section).is_some() {
-                return Err(Error::Dependency {
-                    id: dependency.placement.clone(),
-                    why: "its section was not processed",
-                });
+                return Err(Failure::dependency(
+                    &dependency.placement,
+                    "its section was not processed",
+                ));
             }
         }
         Ok(())
@@ -261,7 +262,7 @@ impl Machine<'_> {
     /// At the end of an update: what every manifest depends on is there and authentic, also where no
     /// command looked at it, or one changed it afterwards.
     // req: SUIT-DEP-007, SUIT-DEP-009, SUIT-DEP-029
-    pub(super) fn dependencies_present(&mut self) -> Result<(), Error> {
+    pub(super) fn dependencies_present(&mut self) -> Result<(), Failure> {
         let mut manifest = 0;
         // Loading adds to the list; the depth of dependencies bounds it.
         while let Some(loaded) = self.manifests.get(manifest) {

@@ -3,9 +3,9 @@
 use alloc::string::ToString;
 
 use super::{
-    DecryptedContent,
+    DecryptedContent, Failure,
     intake::{Stored, failed},
-    state::{Loaded, NO_SLOT, State, spend},
+    state::{Loaded, State, spend},
 };
 use crate::{
     ComponentId, DeviceError, Error, Why, WrittenContent,
@@ -20,7 +20,7 @@ impl State<'_> {
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         match action {
             Action::Write => self.write(manifest, index, slot),
             Action::Fetch => self.fetch(manifest, index, slot),
@@ -29,12 +29,12 @@ impl State<'_> {
             Action::Invoke => self.invoke(slot),
             Action::Unlink => self.unlink(manifest, slot),
             Action::Wait => self.wait(slot),
-            Action::ProcessDependency => Err(Error::CommandUnsupported(action.label())),
+            Action::ProcessDependency => Err(Error::CommandUnsupported(action.label()).into()),
         }
     }
 
     /// Whether this is only a rehearsal, in which case the content of `slot` is taken to have changed.
-    fn rehearsed(&mut self, slot: usize) -> Result<bool, Error> {
+    fn rehearsed(&mut self, slot: usize) -> Result<bool, Failure> {
         let rehearsing = self.rehearsing;
         self.slot_mut(slot)?.expected |= rehearsing;
         Ok(rehearsing)
@@ -42,10 +42,12 @@ impl State<'_> {
 
     /// Goes on if all events have happened.
     // req: SUIT-UPD-020, SUIT-UPD-023
-    fn wait(&mut self, slot: usize) -> Result<(), Error> {
+    fn wait(&mut self, slot: usize) -> Result<(), Failure> {
         let action = Action::Wait;
         let info = self.slot(slot)?.parameters.wait_info();
-        let info = info.ok_or(missing(action, label::WAIT_INFO))?.to_vec();
+        let info = info
+            .ok_or_else(|| missing(action, label::WAIT_INFO))?
+            .to_vec();
         if self.rehearsing {
             return Ok(());
         }
@@ -61,7 +63,7 @@ impl State<'_> {
                     .map_err(|error| failed(action, error))?,
             };
             if !happened {
-                return Err(Error::action(action, Why::NotYet(event.label())));
+                return Err(Failure::action(action, Why::NotYet(event.label())));
             }
         }
         Ok(())
@@ -69,7 +71,7 @@ impl State<'_> {
 
     /// Tells the device what kind of file the new content is, before there is any.
     // req: SUIT-UPD-024, SUIT-UPD-026
-    pub(super) fn describe(&mut self, action: Action, slot: usize) -> Result<(), Error> {
+    pub(super) fn describe(&mut self, action: Action, slot: usize) -> Result<(), Failure> {
         let target = self.slot(slot)?;
         let Some(encoded) = target.parameters.component_metadata() else {
             return Ok(());
@@ -82,10 +84,10 @@ impl State<'_> {
     }
 
     // req: SUIT-CMD-018
-    fn write(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Error> {
+    fn write(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Write;
         let content = self.slot(slot)?.parameters.content().map(<[u8]>::to_vec);
-        let content = content.ok_or(missing(action, label::CONTENT))?;
+        let content = content.ok_or_else(|| missing(action, label::CONTENT))?;
         self.refuse_in_use(action, manifest, index, slot)?;
         if self.rehearsed(slot)? {
             return Ok(());
@@ -98,11 +100,11 @@ impl State<'_> {
     }
 
     // req: SUIT-CMD-013, SUIT-CMD-015, SUIT-SEV-013, SUIT-SEV-015
-    fn fetch(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Error> {
+    fn fetch(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Fetch;
         let parameters = &self.slot(slot)?.parameters;
         let uri = parameters.uri().map(ToString::to_string);
-        let uri = uri.ok_or(missing(action, label::URI))?;
+        let uri = uri.ok_or_else(|| missing(action, label::URI))?;
         let arguments = parameters.fetch_arguments().map(<[u8]>::to_vec);
         if self.already_matches(manifest, index, slot)? {
             return Ok(());
@@ -114,7 +116,7 @@ impl State<'_> {
             // still there when a dependent has the manifest processed again.
             return match self.slot(slot)?.expected || self.has_digest(slot)? {
                 true => Ok(()),
-                false => Err(Error::action(action, Why::NotIntegrated(uri))),
+                false => Err(Failure::action(action, Why::NotIntegrated(uri))),
             };
         }
         if self.rehearsed(slot)? {
@@ -125,12 +127,12 @@ impl State<'_> {
         }
         let mut intake = self.take_in(action, slot)?;
         // A producer that carries on after the sink refused does not get away with it.
-        let mut refused = None;
+        let mut refused: Option<Failure> = None;
         let device = &mut *self.device;
         let mut sink = |chunk: &[u8]| match &refused {
-            Some(error) => Err(told(error)),
+            Some(error) => Err(told(error.error())),
             None => intake.take(device, chunk).map_err(|error| {
-                let told = told(&error);
+                let told = told(error.error());
                 refused = Some(error);
                 told
             }),
@@ -145,7 +147,7 @@ impl State<'_> {
     }
 
     /// Stores bytes that are at hand.
-    fn store(&mut self, action: Action, slot: usize, bytes: &[u8]) -> Result<(), Error> {
+    fn store(&mut self, action: Action, slot: usize, bytes: &[u8]) -> Result<(), Failure> {
         let mut intake = self.take_in(action, slot)?;
         intake.take(self.device, bytes)?;
         let stored = intake.finish(self.device)?;
@@ -153,7 +155,7 @@ impl State<'_> {
     }
 
     // req: SUIT-CMD-017
-    fn copy(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Error> {
+    fn copy(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Copy;
         let from = self.existing_source(action, manifest, slot)?;
         let source = self.slot(from)?.id.clone();
@@ -162,7 +164,7 @@ impl State<'_> {
         }
         self.refuse_in_use(action, manifest, index, slot)?;
         if source == self.slot(slot)?.id {
-            return Err(Error::Invalid("copies a component onto itself"));
+            return Err(Failure::invalid("copies a component onto itself"));
         }
         if self.rehearsed(slot)? {
             return Ok(());
@@ -178,13 +180,13 @@ impl State<'_> {
     }
 
     // req: SUIT-CMD-019
-    fn swap(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Error> {
+    fn swap(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Swap;
         let source = self.existing_source(action, manifest, slot)?;
         let one = self.slot(slot)?.id.clone();
         let other = self.slot(source)?.id.clone();
         if one == other {
-            return Err(Error::Invalid("swaps a component with itself"));
+            return Err(Failure::invalid("swaps a component with itself"));
         }
         self.refuse_in_use(action, manifest, index, slot)?;
         let source_index = manifest.slots.iter().position(|slot| *slot == source);
@@ -201,14 +203,14 @@ impl State<'_> {
     }
 
     // req: SUIT-CMD-020
-    fn invoke(&mut self, slot: usize) -> Result<(), Error> {
+    fn invoke(&mut self, slot: usize) -> Result<(), Failure> {
         if self.rehearsing {
             return Ok(());
         }
         let target = self.slot(slot)?;
         // What was written and not verified is never started.
         if target.written && !target.verified {
-            return Err(Error::Unverified(target.id.clone()));
+            return Err(Failure::unverified(&target.id));
         }
         let id = target.id.clone();
         let arguments = target.parameters.invoke_arguments().map(<[u8]>::to_vec);
@@ -219,11 +221,11 @@ impl State<'_> {
 
     /// Removes a component unless another manifest has it too.
     // req: SUIT-DEP-033
-    fn unlink(&mut self, manifest: &Loaded<'_>, slot: usize) -> Result<(), Error> {
+    fn unlink(&mut self, manifest: &Loaded<'_>, slot: usize) -> Result<(), Failure> {
         let id = self.slot(slot)?.id.clone();
         for record in self.device.manifests()? {
             if record.id == id {
-                return Err(Error::action(Action::Unlink, Why::InUse));
+                return Err(Failure::action(Action::Unlink, Why::InUse));
             }
             if record.id != manifest.placement && record.components.contains(&id) {
                 return Ok(());
@@ -247,13 +249,13 @@ impl State<'_> {
         action: Action,
         manifest: &Loaded<'_>,
         slot: usize,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Failure> {
         let source = self.source(action, manifest, slot)?;
         let found = self.slot(source)?;
         let (expected, id) = (found.expected, found.id.clone());
         match expected || self.device.length(&id)?.is_some() {
             true => Ok(source),
-            false => Err(Error::action(action, Why::SourceMissing)),
+            false => Err(Failure::action(action, Why::SourceMissing)),
         }
     }
 
@@ -263,13 +265,13 @@ impl State<'_> {
         action: Action,
         manifest: &Loaded<'_>,
         slot: usize,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Failure> {
         let index = self.slot(slot)?.parameters.source_component();
-        let index = index.ok_or(missing(action, label::SOURCE_COMPONENT))?;
+        let index = index.ok_or_else(|| missing(action, label::SOURCE_COMPONENT))?;
         let at = usize::try_from(index)
             .ok()
             .and_then(|index| manifest.slots.get(index));
-        at.copied().ok_or(Error::ComponentIndex(index))
+        at.copied().ok_or_else(|| Failure::no_component(index))
     }
 
     /// Whether the component has the wanted content already, so that storing it again is needless.
@@ -278,7 +280,7 @@ impl State<'_> {
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Failure> {
         let target = self.slot(slot)?;
         let Some(digest) = target
             .parameters
@@ -301,7 +303,7 @@ impl State<'_> {
     }
 
     /// Whether the component has content with the wanted digest.
-    fn has_digest(&mut self, slot: usize) -> Result<bool, Error> {
+    fn has_digest(&mut self, slot: usize) -> Result<bool, Failure> {
         let Some(digest) = self.slot(slot)?.parameters.image_digest() else {
             return Ok(false);
         };
@@ -317,7 +319,7 @@ impl State<'_> {
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let id = self.slot(slot)?.id.clone();
         let ours = |other: &ComponentId| *other == manifest.placement;
         for record in self.device.manifests()? {
@@ -329,13 +331,13 @@ impl State<'_> {
                     && (record.components.contains(&id) || record.dependencies.contains(&id))
             };
             if in_use {
-                return Err(Error::action(action, Why::InUse));
+                return Err(Failure::action(action, Why::InUse));
             }
         }
         Ok(())
     }
 
-    fn stored(&mut self, slot: usize, stored: &Stored) -> Result<(), Error> {
+    fn stored(&mut self, slot: usize, stored: &Stored) -> Result<(), Failure> {
         let covered = self.processor.settings.decrypted_content == DecryptedContent::CoveredByTag;
         let target = self.slot_mut(slot)?;
         target.changed();
@@ -351,9 +353,9 @@ impl State<'_> {
         slot: usize,
         parameters: &Parameters<'_>,
         replace: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let left = &mut self.parameters_left;
-        let target = self.slots.get_mut(slot).ok_or(NO_SLOT)?;
+        let target = self.slots.get_mut(slot).ok_or_else(Failure::defect)?;
         for parameter in parameters.iter() {
             let of_processor =
                 matches!(parameter.label(), label::STRICT_ORDER | label::SOFT_FAILURE);
@@ -372,12 +374,12 @@ impl State<'_> {
         manifest: &Loaded<'_>,
         slot: usize,
         list: &[(u64, alloc::vec::Vec<i64>)],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         for (index, labels) in list {
             let at = usize::try_from(*index)
                 .ok()
                 .and_then(|index| manifest.slots.get(index));
-            let source = self.slot(*at.ok_or(Error::ComponentIndex(*index))?)?;
+            let source = self.slot(*at.ok_or_else(|| Failure::no_component(*index))?)?;
             let copies = labels
                 .iter()
                 .filter_map(|label| source.parameters.get(*label).cloned());
@@ -388,8 +390,8 @@ impl State<'_> {
     }
 }
 
-fn missing(action: Action, label: i64) -> Error {
-    Error::action(action, Why::ParameterMissing(label))
+fn missing(action: Action, label: i64) -> Failure {
+    Failure::action(action, Why::ParameterMissing(label))
 }
 
 /// What whoever hands over a payload is told of why no more of it is taken.

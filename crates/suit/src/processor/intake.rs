@@ -7,10 +7,8 @@ use tamarack_cose::{
     encrypt::{Decryptor, Encrypted},
 };
 
-use super::{Measurement, state::State};
-use crate::{
-    ComponentId, Device, DeviceError, DigestAlgorithm, Error, SuitDigest, Why, codec::Action,
-};
+use super::{Failure, Measurement, state::State};
+use crate::{ComponentId, Device, DeviceError, DigestAlgorithm, SuitDigest, Why, codec::Action};
 
 /// What a key derivation is for (SUIT firmware encryption, `SuppPubInfo.other`).
 // req: SUIT-ENC-016
@@ -27,11 +25,18 @@ pub(super) struct Intake {
     most: u64,
     length: u64,
     measuring: Option<(DigestAlgorithm, Box<dyn DigestContext>)>,
-    decryptor: Option<Box<dyn Decryptor>>,
+    decryption: Option<Decryption>,
     /// Whether the end of the content shows that it was not changed.
     authenticated: bool,
     /// The plaintext of one piece.
     plaintext: Vec<u8>,
+}
+
+/// What decrypts content.
+struct Decryption {
+    decryptor: Box<dyn Decryptor>,
+    /// Whether its end shows that nothing was changed.
+    authenticates: bool,
 }
 
 /// Content that was stored.
@@ -48,7 +53,7 @@ const PIECE: usize = 4096;
 impl State<'_> {
     /// Starts new content for a component.
     // req: SUIT-AMB-013, SUIT-ENC-004
-    pub(super) fn take_in(&mut self, action: Action, slot: usize) -> Result<Intake, Error> {
+    pub(super) fn take_in(&mut self, action: Action, slot: usize) -> Result<Intake, Failure> {
         let target = self.slot(slot)?;
         let id = target.id.clone();
         let size = target.parameters.image_size();
@@ -60,10 +65,10 @@ impl State<'_> {
             }
             _ => None,
         };
-        let (decryptor, authenticated) = match action {
+        let decryption = match action {
             // Fetch stores what it gets: decryption is a matter of Copy and Write.
-            Action::Copy | Action::Write => self.decryptor(action, slot)?.unzip(),
-            _ => (None, None),
+            Action::Copy | Action::Write => self.decryption(action, slot)?,
+            _ => None,
         };
         self.describe(action, slot)?;
         self.device
@@ -75,19 +80,15 @@ impl State<'_> {
             most: size.map_or(limit, |size| size.min(limit)),
             length: 0,
             measuring,
-            decryptor,
-            authenticated: authenticated.unwrap_or_default(),
+            authenticated: decryption.as_ref().is_some_and(|with| with.authenticates),
+            decryption,
             plaintext: Vec::new(),
         })
     }
 
-    /// What decrypts the content that is copied or written to a component, and whether it authenticates.
+    /// What decrypts the content that is copied or written to a component.
     // req: SUIT-ENC-001, SUIT-ENC-003, SUIT-ENC-006
-    fn decryptor(
-        &self,
-        action: Action,
-        slot: usize,
-    ) -> Result<Option<(Box<dyn Decryptor>, bool)>, Error> {
+    fn decryption(&self, action: Action, slot: usize) -> Result<Option<Decryption>, Failure> {
         let Some(info) = self.slot(slot)?.parameters.encryption_info() else {
             return Ok(None);
         };
@@ -96,36 +97,38 @@ impl State<'_> {
         let opened = encrypted
             .content_key(crypto, self.processor.recipient_keys, PURPOSE)
             .and_then(|key| encrypted.decryptor(crypto, &key, &[]));
-        let authenticated = encrypted.algorithm().is_authenticated();
-        opened
-            .map(|decryptor| Some((decryptor, authenticated)))
-            .map_err(|error| undecryptable(action, &error))
+        Ok(Some(Decryption {
+            decryptor: opened.map_err(|error| undecryptable(action, &error))?,
+            authenticates: encrypted.algorithm().is_authenticated(),
+        }))
     }
 }
 
 impl Intake {
     /// Takes the next piece of the content, or of its ciphertext.
-    pub(super) fn take(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Error> {
-        let Some(mut decryptor) = self.decryptor.take() else {
+    pub(super) fn take(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Failure> {
+        let Some(mut decryption) = self.decryption.take() else {
             return self.store(device, chunk);
         };
         // The network decides how large its chunks are, not how much memory they take when decrypted.
         for piece in chunk.chunks(PIECE) {
             self.plaintext.clear();
-            decryptor
+            decryption
+                .decryptor
                 .update(piece, &mut self.plaintext)
                 .map_err(|error| undecryptable(self.action, &error))?;
             self.store_plaintext(device)?;
         }
-        self.decryptor = Some(decryptor);
+        self.decryption = Some(decryption);
         Ok(())
     }
 
     /// Ends the content.
-    pub(super) fn finish(mut self, device: &mut dyn Device) -> Result<Stored, Error> {
-        if let Some(decryptor) = self.decryptor.take() {
+    pub(super) fn finish(mut self, device: &mut dyn Device) -> Result<Stored, Failure> {
+        if let Some(decryption) = self.decryption.take() {
             self.plaintext.clear();
-            decryptor
+            decryption
+                .decryptor
                 .finish(&mut self.plaintext)
                 .map_err(|error| undecryptable(self.action, &error))?;
             self.store_plaintext(device)?;
@@ -142,17 +145,17 @@ impl Intake {
         })
     }
 
-    fn store_plaintext(&mut self, device: &mut dyn Device) -> Result<(), Error> {
+    fn store_plaintext(&mut self, device: &mut dyn Device) -> Result<(), Failure> {
         let plaintext = core::mem::take(&mut self.plaintext);
         let stored = self.store(device, &plaintext);
         self.plaintext = plaintext;
         stored
     }
 
-    fn store(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Error> {
+    fn store(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Failure> {
         self.length = self.length.saturating_add(chunk.len() as u64);
         if self.length > self.most {
-            return Err(Error::action(self.action, Why::TooLong(self.most)));
+            return Err(Failure::action(self.action, Why::TooLong(self.most)));
         }
         if let Some((_, context)) = &mut self.measuring {
             context.update(chunk);
@@ -163,17 +166,17 @@ impl Intake {
     }
 }
 
-pub(super) fn failed(action: Action, error: DeviceError) -> Error {
-    Error::action(action, Why::Device(error))
+pub(super) fn failed(action: Action, error: DeviceError) -> Failure {
+    Failure::action(action, Why::Device(error))
 }
 
 /// Why content could not be decrypted. What exactly is wrong with a ciphertext is nobody's business: it
 /// would tell an attacker how near a guess was.
 // req: SUIT-ENC-023
-fn undecryptable(action: Action, error: &tamarack_cose::Error) -> Error {
+fn undecryptable(action: Action, error: &tamarack_cose::Error) -> Failure {
     let why = match error {
         tamarack_cose::Error::NoRecipient => Why::NoRecipient,
         _ => Why::BadCiphertext,
     };
-    Error::action(action, why)
+    Failure::action(action, why)
 }

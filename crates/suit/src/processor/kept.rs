@@ -19,7 +19,7 @@ pub(super) fn open(
     processor: &Processor<'_>,
     device: &mut dyn Device,
     record: &ManifestRecord,
-) -> Result<AuthenticatedEnvelope<'static>, Error> {
+) -> Result<AuthenticatedEnvelope<'static>, Failure> {
     let limits = &processor.settings.limits;
     let bytes = read_all(device, &record.id, limits.envelope_bytes)?;
     let envelope = Envelope::decode_within(&bytes, limits)?;
@@ -71,7 +71,7 @@ impl Machine<'_> {
     pub(super) fn remove_by_record(
         &mut self,
         record: &ManifestRecord,
-    ) -> Result<Vec<ComponentId>, Error> {
+    ) -> Result<Vec<ComponentId>, Failure> {
         let records = self.state.device.manifests()?;
         let needed = |component: &ComponentId| {
             records.iter().any(|other| {
@@ -90,7 +90,7 @@ impl Machine<'_> {
 
     /// Whether a dependency can't take part in its own removal, because it is gone or was changed. What it
     /// installed is then removed by its record once its dependent is gone.
-    pub(super) fn is_lost(&mut self, slot: usize) -> Result<bool, Error> {
+    pub(super) fn is_lost(&mut self, slot: usize) -> Result<bool, Failure> {
         let dependency = self.state.slot(slot)?;
         if dependency.loaded.is_some() {
             return Ok(false);
@@ -101,7 +101,7 @@ impl Machine<'_> {
         };
         match open(self.state.processor, self.state.device, &record) {
             Ok(_) => Ok(false),
-            Err(error) if shows_change(&error) => Ok(true),
+            Err(error) if shows_change(error.error()) => Ok(true),
             Err(error) => Err(error),
         }
     }

@@ -6,7 +6,7 @@
 //! by the nesting that decoding allows and by the depth of dependencies; the work is bounded by a budget
 //! of commands.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 use super::{
     Failure, check,
@@ -100,10 +100,6 @@ enum Flow {
     Undecided,
 }
 
-/// A table of the machine's own that does not hold together: a defect, never an effect of input.
-pub(super) const DEFECT: Error =
-    Error::Invalid("led the processor into a state that does not exist");
-
 impl<'r> Machine<'r> {
     pub(super) fn new(state: State<'r>, procedure: Procedure) -> Self {
         let budget = state.processor.settings.limits.executed_commands;
@@ -160,14 +156,14 @@ impl<'r> Machine<'r> {
     }
 
     /// Puts a section and the shared sequence before it on the stack.
-    fn enter_section(&mut self, manifest: usize, section: Section) -> Result<bool, Error> {
-        let loaded = self.manifests.get(manifest).ok_or(DEFECT)?;
+    fn enter_section(&mut self, manifest: usize, section: Section) -> Result<bool, Failure> {
+        let loaded = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
         let manifest_value = loaded.envelope().manifest();
         let Some(sequence) = manifest_value.section(section) else {
             return Ok(false);
         };
         if sequence.content().is_none() {
-            return Err(Error::SeveredMissing(section.name()));
+            return Err(Error::SeveredMissing(section.name()).into());
         }
         let has_shared = manifest_value.common.shared_sequence.is_some();
         for shared in [false, true] {
@@ -190,11 +186,11 @@ impl<'r> Machine<'r> {
     }
 
     /// Executes the command at hand for one component, or ends the sequence at hand.
-    fn step(&mut self) -> Result<(), Error> {
-        let frame = self.frames.last().ok_or(DEFECT)?;
+    fn step(&mut self) -> Result<(), Failure> {
+        let frame = self.frames.last().ok_or_else(Failure::defect)?;
         let manifest = frame.manifest;
-        let loaded = self.manifests.get(manifest).ok_or(DEFECT)?;
-        let sequence = sequence_at(loaded, &self.frames).ok_or(DEFECT)?;
+        let loaded = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
+        let sequence = sequence_at(loaded, &self.frames).ok_or_else(Failure::defect)?;
         let Some(Located { offset, command }) = sequence.commands().get(frame.next) else {
             return self.leave();
         };
@@ -215,11 +211,11 @@ impl<'r> Machine<'r> {
             .budget
             .checked_sub(1)
             .ok_or(Error::LimitExceeded("executed commands"))?;
-        let frame = self.frames.last_mut().ok_or(DEFECT)?;
+        let frame = self.frames.last_mut().ok_or_else(Failure::defect)?;
         frame.order.check_index(command, frame.next)?;
         match command {
             Command::Action(action, _) => {
-                let slot = *loaded.slots.get(target).ok_or(DEFECT)?;
+                let slot = *loaded.slots.get(target).ok_or_else(Failure::defect)?;
                 let source = match action {
                     Action::Copy | Action::Swap => self.state.source(*action, loaded, slot).ok(),
                     _ => None,
@@ -240,7 +236,7 @@ impl<'r> Machine<'r> {
         if let Some(soft_failure) = soft_failure {
             // req: SUIT-PAR-014
             if frame.kind == Kind::TopLevel {
-                return Err(Error::Invalid(
+                return Err(Failure::invalid(
                     "sets soft-failure outside a nested sequence",
                 ));
             }
@@ -271,6 +267,9 @@ impl<'r> Machine<'r> {
                 self.check_integrity(manifest, target)?;
                 self.done_with_target()?;
             }
+            // What a dependency does, and which parameters it leaves set, nobody knows yet.
+            // req: SUIT-DEP-019
+            Flow::Process(_) if self.state.rehearsing => self.end_rehearsal(),
             Flow::Process(section) => self.process(manifest, target, section)?,
             Flow::Undecided => self.assume()?,
         }
@@ -279,31 +278,35 @@ impl<'r> Machine<'r> {
 
     /// Goes on with a rehearsal as if the command at hand had succeeded: where that is what the procedure
     /// needs to succeed. Where the manifest provides for its failure too, the rehearsal knows no more.
-    fn assume(&mut self) -> Result<(), Error> {
+    fn assume(&mut self) -> Result<(), Failure> {
         if self.frames.iter().any(|frame| frame.soft_failure) {
-            self.frames.clear();
-            self.open_ended = true;
+            self.end_rehearsal();
             return Ok(());
         }
         self.done_with_target()
     }
 
+    fn end_rehearsal(&mut self) {
+        self.frames.clear();
+        self.open_ended = true;
+    }
+
     /// Goes on to the next command.
-    fn advance(&mut self) -> Result<(), Error> {
-        let frame = self.frames.last_mut().ok_or(DEFECT)?;
+    fn advance(&mut self) -> Result<(), Failure> {
+        let frame = self.frames.last_mut().ok_or_else(Failure::defect)?;
         frame.next += 1;
         frame.done = 0;
         Ok(())
     }
 
-    fn done_with_target(&mut self) -> Result<(), Error> {
-        self.frames.last_mut().ok_or(DEFECT)?.done += 1;
+    fn done_with_target(&mut self) -> Result<(), Failure> {
+        self.frames.last_mut().ok_or_else(Failure::defect)?.done += 1;
         Ok(())
     }
 
     /// Ends the sequence at hand, which succeeded.
-    fn leave(&mut self) -> Result<(), Error> {
-        let frame = self.frames.pop().ok_or(DEFECT)?;
+    fn leave(&mut self) -> Result<(), Failure> {
+        let frame = self.frames.pop().ok_or_else(Failure::defect)?;
         if frame.kind == Kind::TopLevel {
             if frame.shared {
                 return Ok(());
@@ -326,15 +329,15 @@ impl<'r> Machine<'r> {
     /// alternative of Try Each or what follows Run Sequence is next. Everything else ends the procedure.
     // req: SUIT-PROC-012, SUIT-PROC-017, SUIT-PROC-018, SUIT-CMD-010, SUIT-CMD-011, SUIT-CMD-022
     // req: SUIT-PAR-015, SUIT-DEP-028
-    fn recover(&mut self, error: Error) -> Result<(), Failure> {
-        let abort = |state: &mut State<'_>, error| {
-            let record = Box::new(core::mem::take(&mut state.position));
-            Err(Failure { error, record })
+    fn recover(&mut self, failure: Failure) -> Result<(), Failure> {
+        let abort = |state: &mut State<'_>, mut failure: Failure| {
+            *failure.record_mut() = core::mem::take(&mut state.position);
+            Err(failure)
         };
-        let soft = matches!(error, Error::ConditionFailed { .. })
-            && self.frames.last().is_some_and(|frame| frame.soft_failure);
+        let soft =
+            failure.is_condition() && self.frames.last().is_some_and(|frame| frame.soft_failure);
         if !soft {
-            return abort(&mut self.state, error);
+            return abort(&mut self.state, failure);
         }
         // req: SUIT-REP-008, SUIT-SEQ-010
         let policy = self.policy();
@@ -345,13 +348,16 @@ impl<'r> Machine<'r> {
             }
             self.state.report(Entry::Record(record));
         }
-        let ended = self.frames.pop().ok_or(DEFECT)?;
+        let ended = self.frames.pop().ok_or_else(Failure::defect)?;
         let Kind::Alternative(position) = ended.kind else {
             self.done_with_target()?;
             return Ok(());
         };
-        let below = self.frames.last().ok_or(DEFECT)?;
-        let loaded = self.manifests.get(below.manifest).ok_or(DEFECT)?;
+        let below = self.frames.last().ok_or_else(Failure::defect)?;
+        let loaded = self
+            .manifests
+            .get(below.manifest)
+            .ok_or_else(Failure::defect)?;
         let command = sequence_at(loaded, &self.frames)
             .and_then(|sequence| sequence.commands().get(below.next))
             .map(|located| &located.command);
@@ -360,13 +366,13 @@ impl<'r> Machine<'r> {
             or_nothing,
         }) = command
         else {
-            return Err(DEFECT.into());
+            return Err(Failure::defect());
         };
         if position + 1 < alternatives.len() {
             let target = below
                 .targets
                 .get(below.done, loaded.slots.len())
-                .ok_or(DEFECT)?;
+                .ok_or_else(Failure::defect)?;
             let order = below.order.nested();
             self.frames.push(Frame {
                 kind: Kind::Alternative(position + 1),
@@ -382,7 +388,7 @@ impl<'r> Machine<'r> {
             self.done_with_target()?;
             Ok(())
         } else {
-            abort(&mut self.state, error)
+            abort(&mut self.state, failure)
         }
     }
 
@@ -397,7 +403,7 @@ impl<'r> Machine<'r> {
     }
 
     /// Runs a dependency's section on top of the command that asks for it.
-    fn process(&mut self, manifest: usize, target: usize, section: Section) -> Result<(), Error> {
+    fn process(&mut self, manifest: usize, target: usize, section: Section) -> Result<(), Failure> {
         let Some(dependency) = self.open_dependency(manifest, target, section)? else {
             return self.done_with_target();
         };
@@ -415,11 +421,11 @@ impl State<'_> {
         loaded: &Loaded<'_>,
         frame: &Frame,
         target: usize,
-    ) -> Result<Flow, Error> {
+    ) -> Result<Flow, Failure> {
         let slot = *loaded
             .slots
             .get(target)
-            .ok_or(Error::ComponentIndex(target as u64))?;
+            .ok_or_else(|| Failure::no_component(target as u64))?;
         match command {
             Command::Condition(Condition::DependencyIntegrity, _) if !self.rehearsing => {
                 return Ok(Flow::Integrity);
@@ -432,24 +438,22 @@ impl State<'_> {
             }
             Command::Action(Action::ProcessDependency, _) => {
                 return match (loaded.is_dependency(target), &frame.targets) {
-                    (true, _) if self.rehearsing => Ok(Flow::Undecided),
                     (true, _) => Ok(Flow::Process(frame.section)),
                     // req: SUIT-DEP-024
                     (false, Targets::All) => Ok(Flow::Done),
                     // req: SUIT-DEP-021
-                    (false, _) => Err(Error::Dependency {
-                        id: self.slot(slot)?.id.clone(),
-                        why: "it is processed, and is none",
-                    }),
+                    (false, _) => Err(Failure::dependency(
+                        &self.slot(slot)?.id,
+                        "it is processed, and is none",
+                    )),
                 };
             }
             // req: SUIT-DEP-035
             Command::Action(Action::Unlink, _) if loaded.is_dependency(target) => {
                 return match frame.section {
-                    Section::Uninstall if self.rehearsing => Ok(Flow::Undecided),
                     Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
                     // Its dependent is here to stay.
-                    _ => Err(Error::action(Action::Unlink, Why::InUse)),
+                    _ => Err(Failure::action(Action::Unlink, Why::InUse)),
                 };
             }
             Command::Action(action, _) => self.act(*action, loaded, target, slot)?,
@@ -470,7 +474,7 @@ impl State<'_> {
                         .ok()
                         .and_then(|at| loaded.slots.get(at));
                     self.set_parameters(
-                        *at.ok_or(Error::ComponentIndex(*index))?,
+                        *at.ok_or_else(|| Failure::no_component(*index))?,
                         parameters,
                         true,
                     )?;
@@ -479,7 +483,7 @@ impl State<'_> {
                 return targets(&last, loaded.slots.len()).map(Flow::Retarget);
             }
             Command::CopyParameters(list) => self.copy_parameters(loaded, slot, list)?,
-            Command::Other { label, .. } => return Err(Error::CommandUnsupported(*label)),
+            Command::Other { label, .. } => return Err(Error::CommandUnsupported(*label).into()),
         }
         Ok(Flow::Done)
     }
@@ -487,12 +491,12 @@ impl State<'_> {
 
 /// The components that an index argument names, of `count`.
 // req: SUIT-COM-014, SUIT-COM-016, SUIT-COM-017
-fn targets(argument: &IndexArgument, count: usize) -> Result<Targets, Error> {
+fn targets(argument: &IndexArgument, count: usize) -> Result<Targets, Failure> {
     let one = |index: &u64| {
         usize::try_from(*index)
             .ok()
             .filter(|at| *at < count)
-            .ok_or(Error::ComponentIndex(*index))
+            .ok_or_else(|| Failure::no_component(*index))
     };
     Ok(match argument {
         IndexArgument::One(index) => Targets::One(one(index)?),

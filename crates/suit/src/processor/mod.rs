@@ -12,6 +12,7 @@ mod check;
 mod condition;
 mod dependency;
 mod directive;
+mod failure;
 mod intake;
 mod kept;
 mod latest;
@@ -28,15 +29,14 @@ pub use settings::{
     Measurement, Settings, WrittenContent,
 };
 
-use alloc::boxed::Box;
-
 use tamarack_cose::{CryptoProvider, encrypt::RecipientKey};
 
 use crate::{
     AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, Trusted,
-    codec::Envelope, report::Record,
+    codec::Envelope,
 };
 
+use failure::Failure;
 use procedure::Procedure;
 
 /// Carries out what authenticated manifests say.
@@ -51,20 +51,6 @@ pub struct Processor<'p> {
     settings: Settings,
     nonce: Option<&'p [u8]>,
     recipient_keys: &'p [RecipientKey],
-}
-
-/// An error and the place in a manifest that it belongs to.
-#[derive(Debug)]
-struct Failure {
-    error: Error,
-    record: Box<Record>,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let record = Box::default();
-        Self { error, record }
-    }
 }
 
 impl<'p> Processor<'p> {
@@ -145,7 +131,7 @@ impl<'p> Processor<'p> {
         };
         match decoded.authenticate_by(self.crypto, self.trusted) {
             Ok(authenticated) => self.update(device, fetch, &authenticated),
-            Err(error) => Outcome::refused(self, device, decoded.claimed_digest(), error),
+            Err(error) => Outcome::refused(self, device, decoded.claimed_digest(), error.into()),
         }
     }
 
@@ -192,7 +178,7 @@ impl<'p> Processor<'p> {
             Ok(Some(record)) => record,
             Ok(None) => {
                 let error = Error::NotInstalled(id.clone());
-                return Outcome::refused(self, device, unknown(), error);
+                return Outcome::refused(self, device, unknown(), error.into());
             }
             Err(error) => return Outcome::refused(self, device, unknown(), error.into()),
         };
@@ -200,7 +186,9 @@ impl<'p> Processor<'p> {
             Ok(envelope) => {
                 procedure::run(self, device, fetch, &envelope, procedure, Some(&record))
             }
-            Err(error) if procedure == Procedure::Uninstall && kept::shows_change(&error) => {
+            Err(error)
+                if procedure == Procedure::Uninstall && kept::shows_change(error.error()) =>
+            {
                 kept::uninstall(self, device, fetch, &record)
             }
             Err(error) => Outcome::refused(self, device, record.digest, error),

@@ -6,10 +6,8 @@
 
 use alloc::vec::Vec;
 
-use crate::{
-    Error,
-    codec::{Action, Command, Parameters, Sequence},
-};
+use super::Failure;
+use crate::codec::{Action, Command, Parameters, Sequence};
 
 /// The order of the commands of one sequence.
 #[derive(Default)]
@@ -54,7 +52,7 @@ impl Order {
         action: Action,
         target: usize,
         source: Option<usize>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let changes = matches!(
             action,
             Action::Write | Action::Fetch | Action::Copy | Action::Swap | Action::Unlink
@@ -74,7 +72,7 @@ impl Order {
             .iter()
             .any(|slot| touched.sources.contains(slot))
         {
-            true => Err(Error::Invalid(
+            true => Err(Failure::invalid(
                 "changes a component and reads it while strict-order is false",
             )),
             false => Ok(()),
@@ -82,13 +80,17 @@ impl Order {
     }
 
     /// Whether the command at `position` may choose components.
-    pub(super) fn check_index(&self, command: &Command<'_>, position: usize) -> Result<(), Error> {
+    pub(super) fn check_index(
+        &self,
+        command: &Command<'_>,
+        position: usize,
+    ) -> Result<(), Failure> {
         let chooses = matches!(
             command,
             Command::SetComponentIndex(_) | Command::OverrideMultiple(_)
         );
         match self.isolated && chooses && position > 0 {
-            true => Err(Error::Invalid(
+            true => Err(Failure::invalid(
                 "sets the component index in a sequence that is run while strict-order is false",
             )),
             false => Ok(()),
@@ -96,16 +98,16 @@ impl Order {
     }
 
     /// Whether `sequence` may be run now by Run Sequence for one component that was chosen by its index.
-    pub(super) fn check_run(&self, sequence: &Sequence<'_>, one: bool) -> Result<(), Error> {
+    pub(super) fn check_run(&self, sequence: &Sequence<'_>, one: bool) -> Result<(), Failure> {
         let first = sequence.commands().first().map(|located| &located.command);
         match (one, matches!(first, Some(Command::SetComponentIndex(_)))) {
             _ if self.relaxed.is_none() => Ok(()),
             (true, true) | (false, false) => Ok(()),
-            (true, false) => Err(Error::Invalid(
+            (true, false) => Err(Failure::invalid(
                 "runs a sequence while strict-order is false that does not begin with \
                  set-component-index",
             )),
-            (false, true) => Err(Error::Invalid(
+            (false, true) => Err(Failure::invalid(
                 "sets the component index in a sequence that is run for each of several",
             )),
         }

@@ -1,6 +1,6 @@
 use alloc::{string::String, vec::Vec};
 
-use super::{CapabilityPolicy, Failure, Processor, capabilities::explains};
+use super::{CapabilityPolicy, Failure, Processor, capabilities::explains, failure::Failed};
 use crate::{
     AuthenticatedEnvelope, Device, Error, SuitDigest,
     report::{Entry, Record, Reference, Report, ReportResult},
@@ -22,13 +22,13 @@ impl Outcome {
         processor: &Processor<'_>,
         device: &dyn Device,
         digest: SuitDigest,
-        error: Error,
+        failure: Failure,
     ) -> Self {
         let reference = Reference {
             uri: String::new(),
             digest,
         };
-        Self::new(processor, device, reference, Vec::new(), Err(error.into()))
+        Self::new(processor, device, reference, Vec::new(), Err(failure))
     }
 
     pub(super) fn of(
@@ -60,13 +60,14 @@ impl Outcome {
     ) -> Self {
         let capable = match (processor.settings.capability_report, &result) {
             (CapabilityPolicy::Requested, _) => true,
-            (CapabilityPolicy::Unsupported, Err(failure)) => explains(&failure.error),
+            (CapabilityPolicy::Unsupported, Err(failure)) => explains(failure.error()),
             _ => false,
         };
         let (result, reported) = match result {
             Ok(()) => (Ok(()), ReportResult::Success),
-            Err(Failure { error, record }) => {
-                let reported = failure(&error, *record);
+            Err(failed) => {
+                let Failed { error, record } = failed.into_parts();
+                let reported = failure(&error, record);
                 (Err(error), reported)
             }
         };

@@ -4,11 +4,11 @@ use alloc::{boxed::Box, vec, vec::Vec};
 
 use super::{
     Failure, Outcome, Processor, check, kept,
-    machine::{DEFECT, Machine},
+    machine::Machine,
     state::{Held, Loaded, Slot, State, read_all},
 };
 use crate::{
-    AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, ManifestRecord, Section,
+    AuthenticatedEnvelope, ComponentId, Device, Fetch, ManifestRecord, Section,
     codec::{Action, Parameter, Parameters},
     report::{Claims, Entry},
 };
@@ -75,11 +75,7 @@ impl<'r> Machine<'r> {
         self.run_sections()?;
         self.dependencies_present()?;
         self.state.all_verified()?;
-        let before = self
-            .state
-            .device
-            .manifest(&placement)
-            .map_err(Error::from)?;
+        let before = self.state.device.manifest(&placement)?;
         self.record()?;
         // What only the manifest before this one depended on is needed no more.
         self.procedure = Procedure::Uninstall;
@@ -116,7 +112,7 @@ impl<'r> Machine<'r> {
     }
 
     /// Whether somebody depends on a manifest: it then only stops being there for its own sake.
-    pub(super) fn stays_for_others(&mut self, record: &ManifestRecord) -> Result<bool, Error> {
+    pub(super) fn stays_for_others(&mut self, record: &ManifestRecord) -> Result<bool, Failure> {
         let mut records = self.state.device.manifests()?.into_iter();
         if !records.any(|other| other.dependencies.contains(&record.id)) {
             return Ok(false);
@@ -135,7 +131,7 @@ impl<'r> Machine<'r> {
     /// components; forgets it, and what it took with it. Returns what these depended on.
     fn uninstall_one(&mut self, record: &ManifestRecord) -> Result<Vec<ComponentId>, Failure> {
         let last = self.manifests.len().saturating_sub(1);
-        let loaded = self.manifests.get(last).ok_or(DEFECT)?;
+        let loaded = self.manifests.get(last).ok_or_else(Failure::defect)?;
         if loaded
             .envelope()
             .manifest()
@@ -151,18 +147,12 @@ impl<'r> Machine<'r> {
             }
         }
         let mut left = record.dependencies.clone();
-        self.state
-            .device
-            .forget_manifest(&record.id)
-            .map_err(Error::from)?;
+        self.state.device.forget_manifest(&record.id)?;
         for slot in core::mem::take(&mut self.released) {
             let id = self.state.slot(slot)?.id.clone();
-            let released = self.state.device.manifest(&id).map_err(Error::from)?;
+            let released = self.state.device.manifest(&id)?;
             left.extend(released.into_iter().flat_map(|record| record.dependencies));
-            self.state
-                .device
-                .forget_manifest(&id)
-                .map_err(Error::from)?;
+            self.state.device.forget_manifest(&id)?;
         }
         Ok(left)
     }
@@ -171,7 +161,7 @@ impl<'r> Machine<'r> {
     pub(super) fn sweep(&mut self, mut candidates: Vec<ComponentId>) -> Result<(), Failure> {
         let processor = self.state.processor;
         while let Some(id) = candidates.pop() {
-            let records = self.state.device.manifests().map_err(Error::from)?;
+            let records = self.state.device.manifests()?;
             let needed = records
                 .iter()
                 .any(|record| record.dependencies.contains(&id));
@@ -183,11 +173,11 @@ impl<'r> Machine<'r> {
             }
             let envelope = match kept::open(processor, self.state.device, &record) {
                 Ok(envelope) => envelope,
-                Err(error) if kept::shows_change(&error) => {
+                Err(error) if kept::shows_change(error.error()) => {
                     candidates.extend(self.remove_by_record(&record)?);
                     continue;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             };
             let identifiers = check::recorded_identifiers(envelope.manifest(), &record)?;
             self.add(Held::Owned(Box::new(envelope)), id, identifiers);
@@ -217,7 +207,7 @@ impl<'r> Machine<'r> {
         if self.procedure == Procedure::Update {
             check::rollback(self.state.device, envelope, &placement)?;
             self.check_belonging(manifest, &placement, &identifiers)
-                .map_err(|error| check::failure(error, &[], check::SHARED, 0))?;
+                .map_err(|failure| failure.in_section(&[], check::SHARED, 0))?;
         }
         self.add(Held::Borrowed(envelope), placement, identifiers);
         Ok(())
@@ -248,7 +238,7 @@ impl<'r> Machine<'r> {
 
     /// Records the root and the dependencies that were used.
     // req: SUIT-MAN-005
-    fn record(&mut self) -> Result<(), Error> {
+    fn record(&mut self) -> Result<(), Failure> {
         for (position, loaded) in self.manifests.iter().enumerate() {
             let is_root = position == 0;
             let in_use = |slot: &Slot| slot.loaded == Some(position) && slot.intact;
@@ -287,13 +277,13 @@ impl<'r> Machine<'r> {
 impl State<'_> {
     /// Everything that was written passed a condition afterwards.
     // req: SUIT-PROC-007, SUIT-CMD-016, SUIT-SEV-016
-    fn all_verified(&self) -> Result<(), Error> {
+    fn all_verified(&self) -> Result<(), Failure> {
         match self
             .slots
             .iter()
             .find(|slot| slot.written && !slot.verified)
         {
-            Some(slot) => Err(Error::Unverified(slot.id.clone())),
+            Some(slot) => Err(Failure::unverified(&slot.id)),
             None => Ok(()),
         }
     }

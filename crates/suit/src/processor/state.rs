@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec, vec::Vec};
 
-use super::Processor;
+use super::{Failure, Processor};
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Error, Fetch, Section, SuitDigest,
     codec::{Envelope, Parameters},
@@ -119,9 +119,6 @@ pub(super) struct State<'r> {
     pub(super) position: Record,
 }
 
-/// A slot that the machine's own tables name does not exist: a defect of the processor.
-pub(super) const NO_SLOT: Error = Error::Invalid("names a component that was not prepared");
-
 impl<'r> State<'r> {
     pub(super) fn new(
         processor: &'r Processor<'r>,
@@ -143,12 +140,12 @@ impl<'r> State<'r> {
 }
 
 impl State<'_> {
-    pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Error> {
-        self.slots.get(slot).ok_or(NO_SLOT)
+    pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Failure> {
+        self.slots.get(slot).ok_or_else(Failure::defect)
     }
 
-    pub(super) fn slot_mut(&mut self, slot: usize) -> Result<&mut Slot, Error> {
-        self.slots.get_mut(slot).ok_or(NO_SLOT)
+    pub(super) fn slot_mut(&mut self, slot: usize) -> Result<&mut Slot, Failure> {
+        self.slots.get_mut(slot).ok_or_else(Failure::defect)
     }
 
     /// The slot of a component, made if there is none yet.
@@ -171,8 +168,8 @@ impl State<'_> {
     pub(super) fn read(
         &mut self,
         id: &ComponentId,
-        mut take: impl FnMut(&mut dyn Device, &[u8]) -> Result<(), Error>,
-    ) -> Result<Option<u64>, Error> {
+        mut take: impl FnMut(&mut dyn Device, &[u8]) -> Result<(), Failure>,
+    ) -> Result<Option<u64>, Failure> {
         let Some(length) = self.device.length(id)? else {
             return Ok(None);
         };
@@ -194,7 +191,7 @@ impl State<'_> {
         &mut self,
         slot: usize,
         algorithm: DigestAlgorithm,
-    ) -> Result<Option<(SuitDigest, u64)>, Error> {
+    ) -> Result<Option<(SuitDigest, u64)>, Failure> {
         let known = self.slot(slot)?.measured;
         if let Some((digest, _)) = known
             && digest.algorithm_id() == algorithm.cose_id()
@@ -219,7 +216,7 @@ impl State<'_> {
         &mut self,
         slot: usize,
         algorithm: DigestAlgorithm,
-    ) -> Result<Option<SuitDigest>, Error> {
+    ) -> Result<Option<SuitDigest>, Failure> {
         let id = self.slot(slot)?.id.clone();
         let Some(length) = self.device.length(&id)? else {
             return Ok(None);
@@ -235,7 +232,7 @@ impl State<'_> {
 }
 
 /// Takes from what a procedure may still use.
-pub(super) fn spend(left: &mut u64, bytes: u64, what: &'static str) -> Result<(), Error> {
+pub(super) fn spend(left: &mut u64, bytes: u64, what: &'static str) -> Result<(), Failure> {
     *left = left.checked_sub(bytes).ok_or(Error::LimitExceeded(what))?;
     Ok(())
 }
@@ -245,7 +242,7 @@ pub(super) fn read_all(
     device: &mut dyn Device,
     id: &ComponentId,
     limit: usize,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, Failure> {
     let length = device.length(id)?.unwrap_or_default();
     let length = usize::try_from(length)
         .ok()
@@ -255,7 +252,7 @@ pub(super) fn read_all(
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match device.read_at(id, filled as u64, rest)? {
-            0 => return Err(Error::Truncated(id.clone())),
+            0 => return Err(Error::Truncated(id.clone()).into()),
             read => filled += read,
         }
     }
