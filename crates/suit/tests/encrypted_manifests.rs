@@ -18,7 +18,7 @@ use tamarack_cose::{
 };
 use tamarack_suit::{
     Action, Command, ComponentId, Envelope, Error, Fetch, MemoryDevice, Outcome, Parameter,
-    Processor, Profile, Section, SequenceNumber, SingleAuthority, SuitDigest, Why,
+    Processor, Profile, Section, Sequence, SequenceNumber, SingleAuthority, SuitDigest, Why,
     author::{
         BuildError, ComponentBuilder, DependencyBuilder, Draft, EncryptedImage, ManifestBuilder,
         PayloadEncryption,
@@ -366,7 +366,7 @@ fn nothing_is_installed_before_everything_was_fetched_and_checked() {
     // Fetched and checked in payload fetch, and nowhere else.
     for section in Section::ALL {
         let commands = draft.manifest().section(section).and_then(|s| s.content());
-        let fetches = commands.into_iter().flat_map(|sequence| sequence.walk());
+        let fetches = commands.into_iter().flat_map(Sequence::walk);
         let fetches = fetches
             .filter(|located| matches!(located.command, Command::Action(Action::Fetch, _)))
             .count();
@@ -456,7 +456,7 @@ fn a_manifest_is_hidden_in_a_manifest_that_everybody_can_read() {
             let parameters: Vec<i64> = cover
                 .manifest()
                 .sequences()
-                .flat_map(|sequence| sequence.walk())
+                .flat_map(Sequence::walk)
                 .flat_map(|located| match &located.command {
                     Command::OverrideParameters(list) => {
                         list.iter().map(Parameter::label).collect()

@@ -116,7 +116,7 @@ impl ManifestBuilder {
     /// # Errors
     ///
     /// If there is nothing to install, identifiers or keys occur twice, or the manifest would not be
-    /// accepted by a Recipient with the default [`Limits`].
+    /// accepted by a Recipient with the default [`Limits`](crate::Limits).
     pub fn build(self) -> Result<Draft, BuildError> {
         if self.components.is_empty() && self.dependencies.is_empty() {
             return Err(BuildError::Empty);
