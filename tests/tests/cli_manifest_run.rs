@@ -675,7 +675,7 @@ fn examples_of_trust_domains_and_teep() {
     let domains = vectors.join("suit-trust-domains").display().to_string();
     let dependent = format!("{domains}/example0_dependent.cbor");
     run("one", &dependent).fails(1, &["was not verified", "--compatible"]);
-    run("one", &format!("{dependent} --compatible")).json();
+    run("one", &format!("{dependent} --compatible")).ok();
     assert_eq!(folder.read("one/00"), b"hello world");
     let started = run("one", "--invoke dependent.suit --compatible").json();
     assert_eq!(started["changes"][0]["arguments"], "636174203030");
@@ -683,12 +683,12 @@ fn examples_of_trust_domains_and_teep() {
     let process = format!(
         "{domains}/example1_process.cbor --fetch http://example.com/dependent.suit={dependent}"
     );
-    run("two", &format!("{process} --compatible")).json();
+    run("two", &format!("{process} --compatible")).ok();
     assert_eq!(folder.read("two/00"), b"hello world");
     assert_eq!(folder.read("two/10"), b" in multiple trust domains");
     let integrated = format!("{domains}/example2_integrated.cbor");
     run("three", &integrated).fails(1, &["--compatible"]);
-    run("three", &format!("{integrated} --compatible")).json();
+    run("three", &format!("{integrated} --compatible")).ok();
     assert_eq!(folder.read("three/00"), b"hello world");
 
     let teep = vectors.join("teep-draft").display().to_string();

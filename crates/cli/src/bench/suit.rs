@@ -86,11 +86,14 @@ const URIS: [&str; 3] = [
     "http://example.com/file2.bin",
 ];
 
+/// A section and its commands.
+type SectionCommands = (Section, Vec<Command<'static>>);
+
 /// An example of the manifest draft: what it installs, and how.
 struct Example {
     number: u64,
     components: &'static [u8],
-    sections: fn(&Images) -> Vec<(Section, Vec<Command<'static>>)>,
+    sections: fn(&Images) -> Vec<SectionCommands>,
     shared: fn(&Images) -> Vec<Command<'static>>,
     /// The lengths of what is hashed on the way.
     hashed: &'static [usize],

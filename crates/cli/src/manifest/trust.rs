@@ -132,11 +132,11 @@ fn prefixes(list: &str) -> Result<Vec<ComponentId>, Failure> {
     parsed.collect()
 }
 
-/// The keys in a file, with the name that the file gives a shared one.
-fn keys(
-    path: &Path,
-    crypto: &CryptoProvider,
-) -> Result<Vec<(AnchorKey, Option<Vec<u8>>)>, Failure> {
+/// A key, and the name that its file gives a shared one.
+type NamedKey = (AnchorKey, Option<Vec<u8>>);
+
+/// The keys in a file.
+fn keys(path: &Path, crypto: &CryptoProvider) -> Result<Vec<NamedKey>, Failure> {
     if kind(path)? == Kind::Symmetric {
         let (key, named) = read_shared(path)?;
         let key = match key {

@@ -102,12 +102,8 @@ impl Account {
         let Some(id) = root.map(Manifest::placement) else {
             return;
         };
-        let number = |records: &[ManifestRecord]| {
-            let mut records = records.iter();
-            let found = records.find(|record| record.id == id);
-            found.map(|record| record.sequence_number.0)
-        };
-        self.before = number(before);
+        let installed = before.iter().find(|record| record.id == id);
+        self.before = installed.map(|record| record.sequence_number.0);
         self.number = root.map(|manifest| manifest.sequence_number.0);
         let records = device.records().iter().chain(before);
         let mut records = records.filter(|record| record.id == id);
