@@ -263,10 +263,13 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub(crate) fn encode_kept(&self) -> Vec<u8> {
         let members = self.kept_members();
-        Writer::build(|w| {
-            w.map(1 + members.len());
-            self.write_members(&members, w);
-        })
+        // Up to 9 bytes for each head.
+        let lengths = members.iter().map(|(_, item)| item.len() + 9);
+        let length = self.wrapper.len() + 19 + lengths.sum::<usize>();
+        let mut w = Writer::with_capacity(length);
+        w.map(1 + members.len());
+        self.write_members(&members, &mut w);
+        w.into_bytes()
     }
 
     fn encode_whole(&self, tagged: bool) -> Vec<u8> {

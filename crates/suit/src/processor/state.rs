@@ -49,7 +49,7 @@ impl Slot {
     /// Forgets what a rehearsal led to. What it measured remains true: nothing was changed.
     // req: SUIT-PROC-001
     pub(super) fn rewind(&mut self) {
-        self.parameters = Parameters::new();
+        self.parameters.clear();
         self.expected = false;
         self.verified = false;
         self.reported = false;
@@ -142,6 +142,15 @@ impl<'r> State<'r> {
 impl State<'_> {
     pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Failure> {
         self.slots.get(slot).ok_or_else(Failure::defect)
+    }
+
+    /// The slot, and the device, which is asked about its component.
+    pub(super) fn slot_and_device(
+        &mut self,
+        slot: usize,
+    ) -> Result<(&Slot, &mut dyn Device), Failure> {
+        let slot = self.slots.get(slot).ok_or_else(Failure::defect)?;
+        Ok((slot, self.device))
     }
 
     pub(super) fn slot_mut(&mut self, slot: usize) -> Result<&mut Slot, Failure> {
