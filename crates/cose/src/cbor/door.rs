@@ -167,14 +167,13 @@ fn map_end(bytes: &[u8], start: usize, entries: u64, depth: usize) -> Result<usi
     Ok(at)
 }
 
-/// What a key means, whatever the width of its head: major type, argument, what follows the head; and
-/// where it starts.
-type Meaning<'a> = (u8, Option<u64>, &'a [u8], usize);
+/// What a key means, whatever the width of its head: major type, argument, and what follows the head.
+type Meaning<'a> = (u8, Option<u64>, &'a [u8]);
 
 fn meaning(bytes: &[u8], start: usize, end: usize) -> Result<Meaning<'_>, DecodeError> {
     let head = head(bytes, start)?;
     let content = bytes.get(head.content..end).unwrap_or_default();
-    Ok((head.major, head.argument, content, start))
+    Ok((head.major, head.argument, content))
 }
 
 /// Refuses a map in which two keys mean the same.
@@ -185,7 +184,7 @@ fn refuse_duplicates(bytes: &[u8], start: usize, entries: u64) -> Result<(), Dec
     for _ in 0..entries {
         let at = start + reader.position();
         reader.skip("cbor")?;
-        meanings.push(meaning(bytes, at, start + reader.position())?);
+        meanings.push((meaning(bytes, at, start + reader.position())?, at));
         reader.skip("cbor")?;
     }
     // A heap takes a fraction of the code of a sort.
@@ -193,9 +192,9 @@ fn refuse_duplicates(bytes: &[u8], start: usize, entries: u64) -> Result<(), Dec
     let twin = meanings
         .iter()
         .zip(meanings.iter().skip(1))
-        .find(|(a, b)| (a.0, a.1, a.2) == (b.0, b.1, b.2));
+        .find(|((a, _), (b, _))| a == b);
     match twin {
-        Some((_, second)) => Err(DecodeError::new(second.3, "cbor", Problem::DuplicateKey)),
+        Some((_, (_, at))) => Err(DecodeError::new(*at, "cbor", Problem::DuplicateKey)),
         None => Ok(()),
     }
 }
@@ -225,6 +224,21 @@ mod tests {
 
     // req: TEEP-MSG-009
     // req: SUIT-FMT-003
+    #[test]
+    fn keys_out_of_order_are_compared_at_every_level() {
+        let nested = |innermost: &[u8]| {
+            let mut item = innermost.to_vec();
+            for _ in 0..15 {
+                // {2: item, 1: 0}
+                item = [&[0xa2, 0x02][..], &item, &[0x01, 0x00]].concat();
+            }
+            check(&item, &Limits::default())
+        };
+        assert_eq!(nested(&[0xa3, 0x03, 0x00, 0x01, 0x00, 0x02, 0x00]), Ok(()));
+        let twins = nested(&[0xa3, 0x03, 0x00, 0x01, 0x00, 0x03, 0x00]);
+        assert_eq!(twins.unwrap_err().problem, Problem::DuplicateKey);
+    }
+
     #[test]
     fn refuses_duplicate_keys_at_any_level_and_head_width() {
         assert_eq!(
