@@ -12,7 +12,7 @@ use crate::{
     codec::{Action, ComponentMetadata, Parameters, WaitInfo, parameter_label as label},
 };
 
-impl State<'_> {
+impl<'r> State<'r> {
     /// Carries out a directive on one component. Those about dependencies are the machine's own.
     pub(super) fn act(
         &mut self,
@@ -348,7 +348,7 @@ impl State<'_> {
     pub(super) fn set_parameters(
         &mut self,
         slot: usize,
-        parameters: &Parameters<'_>,
+        parameters: &Parameters<'r>,
         replace: bool,
     ) -> Result<(), Failure> {
         let left = &mut self.parameters_left;
@@ -358,7 +358,7 @@ impl State<'_> {
                 matches!(parameter.label(), label::STRICT_ORDER | label::SOFT_FAILURE);
             if !of_processor && (replace || target.parameters.get(parameter.label()).is_none()) {
                 spend(left, parameter.size(), "the parameters that are set")?;
-                target.parameters.set(parameter.clone().into_owned());
+                target.parameters.set(parameter.clone());
             }
         }
         Ok(())
