@@ -5,19 +5,27 @@
 
 pub mod cbor;
 pub mod cose;
+pub mod decode;
+pub mod directory;
 pub mod eat;
 pub mod encrypt;
 pub mod insecure;
+pub mod operations;
+pub mod process;
 pub mod seeds;
 pub mod suit;
 pub mod teep;
+pub mod watch;
 
 /// What each target does, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, fn(&[u8])); 9] = [
     ("cbor", cbor::run),
     ("cose", cose::run),
+    ("decode", decode::run),
+    ("directory", directory::run),
     ("eat", eat::run),
     ("encrypt", encrypt::run),
+    ("process", process::run),
     ("suit", suit::run),
     ("teep", teep::run),
 ];

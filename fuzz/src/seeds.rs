@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 mod cbor;
 mod cose;
+mod decode;
+mod directory;
 mod eat;
 mod encrypt;
+mod process;
 mod suit;
 mod teep;
 
@@ -45,8 +48,11 @@ pub fn all() -> Vec<Seed> {
     };
     of("cbor", cbor::seeds())
         .chain(of("cose", cose::seeds()))
+        .chain(of("decode", decode::seeds()))
+        .chain(of("directory", directory::seeds()))
         .chain(of("eat", eat::seeds()))
         .chain(of("encrypt", encrypt::seeds()))
+        .chain(of("process", process::seeds()))
         .chain(of("suit", suit::seeds()))
         .chain(of("teep", teep::seeds()))
         .collect()

@@ -1,42 +1,35 @@
-//! `tamarack key`: make keys and show them.
+//! `tamarack key`: make keys, show them, and write them in other formats.
 
-use std::path::PathBuf;
+mod generate;
 
+use std::path::{Path, PathBuf};
+
+use base16ct::lower::encode_string;
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::json;
-use tamarack_cose::{CryptoProvider, SecretKey, SignatureAlgorithm, aws_lc};
+use serde_json::{Value, json};
+use tamarack_cose::{CryptoProvider, MacKey, MacWrappingKey, SignatureAlgorithm, aws_lc};
 
 use crate::{
     failure::Failure,
     files,
-    key_file::{KeyFormat, read_public},
+    hss_file::HssFile,
+    key_file::{
+        KeyFormat, Kind, kind, read_decryption, read_encryption, read_public, read_secret,
+        read_symmetric,
+    },
     output::{DIM, Output},
+    symmetric_file::{About, Use},
 };
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a key pair. The private key goes to a file that only you can read.
-    Generate(Generate),
-    /// Show the public key that is in a file.
+    Generate(generate::Generate),
+    /// Show what key is in a file: its public half, or of a secret that is shared, its id.
     Show(Show),
+    /// Write a private or shared key in another format, into a file that only you can read.
+    Convert(Convert),
     /// Print the key id: the RFC 9679 thumbprint (SHA-256) of the public key.
     Thumbprint(Thumbprint),
-}
-
-#[derive(Args)]
-pub(crate) struct Generate {
-    /// The signature algorithm.
-    #[arg(long, value_enum, default_value = "esp256")]
-    algorithm: Algorithm,
-    /// Where the private key goes.
-    #[arg(long, short, value_name = "FILE")]
-    out: PathBuf,
-    /// Where the public key goes, if it is wanted in a file.
-    #[arg(long, value_name = "FILE")]
-    public: Option<PathBuf>,
-    /// The format of both.
-    #[arg(long, value_enum, default_value = "pem")]
-    format: KeyFormat,
 }
 
 #[derive(Args)]
@@ -46,6 +39,18 @@ pub(crate) struct Show {
     /// Print the public key in this format instead of describing it.
     #[arg(long, value_enum)]
     format: Option<KeyFormat>,
+}
+
+#[derive(Args)]
+pub(crate) struct Convert {
+    /// A private or shared key in PEM, JWK or COSE_Key.
+    file: PathBuf,
+    /// The format to write.
+    #[arg(long, value_enum)]
+    format: KeyFormat,
+    /// Where it goes.
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -78,10 +83,9 @@ impl Command {
         match self {
             Self::Generate(command) => command.run(&crypto, output),
             Self::Show(command) => command.run(&crypto, output),
+            Self::Convert(command) => command.run(&crypto, output),
             Self::Thumbprint(command) => {
-                let id = read_public(&command.file, &crypto)?
-                    .key_id(&crypto)
-                    .to_hex();
+                let id = key_id(&command.file, &crypto)?;
                 output.result(&json!({ "key_id": id }), || id.clone());
                 Ok(())
             }
@@ -89,25 +93,96 @@ impl Command {
     }
 }
 
-impl Generate {
+/// The id by which a manifest names the key in a file.
+fn key_id(path: &Path, crypto: &CryptoProvider) -> Result<String, Failure> {
+    if kind(path)? == Kind::Symmetric {
+        return Ok(shared(path, crypto)?.1);
+    }
+    match read_public(path, crypto) {
+        Ok(key) => Ok(key.key_id(crypto).to_hex()),
+        Err(failure) => match read_encryption(path, crypto) {
+            Ok(key) => Ok(key.key_id(crypto).to_hex()),
+            Err(_) => Err(failure),
+        },
+    }
+}
+
+/// What a shared key is for, its own id, and the one that its file gives it.
+fn shared(path: &Path, crypto: &CryptoProvider) -> Result<(Use, String, Option<Vec<u8>>), Failure> {
+    let key = read_symmetric(path)?;
+    let about = About::of(&files::read(path)?);
+    let used_for = about.used_for(&key);
+    let fault = |error: tamarack_cose::KeyError| Failure::file(path, error);
+    let id = match used_for {
+        Use::Mac(algorithm) => MacKey::new(algorithm, key).map_err(fault)?.key_id(crypto),
+        Use::Wrap(_) => MacWrappingKey::new(key).map_err(fault)?.key_id(crypto),
+    };
+    Ok((used_for, id.to_hex(), about.key_id))
+}
+
+impl Show {
     fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
-        let key = SecretKey::generate(crypto, self.algorithm.into())?;
-        files::write_secret(&self.out, &self.format.encode_secret(&key)?)?;
-        if let Some(path) = &self.public {
-            files::write(path, &self.format.encode_public(key.public_key())?)?;
+        let kind = kind(&self.file)?;
+        if kind == Kind::Symmetric {
+            return self.show_shared(crypto, output);
         }
-        let id = key.public_key().key_id(crypto).to_hex();
-        let algorithm = key.public_key().algorithm().name();
-        let value = json!({
+        let (algorithm, id, jwk) = match read_public(&self.file, crypto) {
+            Ok(key) => {
+                if let Some(format) = self.format {
+                    return files::write("-".as_ref(), &format.encode_public(&key)?);
+                }
+                let algorithm = key.algorithm().name();
+                (algorithm, key.key_id(crypto), key.to_jwk())
+            }
+            Err(failure) => {
+                let key = read_encryption(&self.file, crypto).map_err(|_| failure)?;
+                if let Some(format) = self.format {
+                    return files::write("-".as_ref(), &format.encode_encryption(&key)?);
+                }
+                ("X25519, for encryption", key.key_id(crypto), key.to_jwk())
+            }
+        };
+        let id = id.to_hex();
+        let mut value = json!({
             "algorithm": algorithm,
             "key_id": id,
-            "private_key": self.out,
-            "public_key": self.public,
+            "jwk": serde_json::from_str::<Value>(&jwk).unwrap_or_default(),
         });
+        let mut state = String::new();
+        if kind == Kind::Hss {
+            let (made, capacity) = HssFile::read(&self.file)?.used()?;
+            state = format!("\n{DIM}signatures{DIM:#} {made} of {capacity} made");
+            if let Value::Object(members) = &mut value {
+                members.insert("signatures".into(), json!(made));
+                members.insert("capacity".into(), json!(capacity));
+            }
+        }
         output.result(&value, || {
-            let mut text = format!("{algorithm} key {id}\nprivate key: {}", self.out.display());
-            if let Some(path) = &self.public {
-                text += &format!("\npublic key:  {}", path.display());
+            format!("{DIM}algorithm{DIM:#}  {algorithm}\n{DIM}key id{DIM:#}     {id}{state}\n{jwk}")
+        });
+        Ok(())
+    }
+
+    /// Of a secret, nothing but names.
+    fn show_shared(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
+        if self.format.is_some() {
+            return Err(
+                Failure::file(&self.file, "a shared key has no public half to show")
+                    .hint("`tamarack key convert` writes the key itself in another format"),
+            );
+        }
+        let (used_for, id, named) = shared(&self.file, crypto)?;
+        let algorithm = used_for.name();
+        let named = named.map(|name| match String::from_utf8(name) {
+            Ok(text) => text,
+            Err(error) => format!("0x{}", encode_string(error.as_bytes())),
+        });
+        let value = json!({ "algorithm": algorithm, "key_id": id, "kid": named });
+        output.result(&value, || {
+            let mut text =
+                format!("{DIM}algorithm{DIM:#}  {algorithm}\n{DIM}key id{DIM:#}     {id}");
+            if let Some(named) = named {
+                text += &format!("\n{DIM}known as{DIM:#}   {}", named.escape_debug());
             }
             text
         });
@@ -115,23 +190,34 @@ impl Generate {
     }
 }
 
-impl Show {
+impl Convert {
     fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
-        let key = read_public(&self.file, crypto)?;
-        if let Some(format) = self.format {
-            return files::write("-".as_ref(), &format.encode_public(&key)?);
-        }
-        let id = key.key_id(crypto).to_hex();
-        let jwk = key.to_jwk();
-        let algorithm = key.algorithm().name();
-        let value = json!({
-            "algorithm": algorithm,
-            "key_id": id,
-            "jwk": serde_json::from_str::<serde_json::Value>(&jwk).unwrap_or_default(),
-        });
-        output.result(&value, || {
-            format!("{DIM}algorithm{DIM:#}  {algorithm}\n{DIM}key id{DIM:#}     {id}\n{jwk}")
-        });
+        let bytes = match kind(&self.file)? {
+            Kind::Hss => {
+                return Err(Failure::file(&self.file, "an HSS/LMS key is not converted")
+                    .hint("a second file with the key would be a second one to sign with, and two signatures with one number give it away"));
+            }
+            Kind::Symmetric if self.format == KeyFormat::Pem => {
+                return Err(
+                    Failure::new("--format pem: there is no PEM for shared keys")
+                        .hint("choose jwk or cose"),
+                );
+            }
+            Kind::Symmetric => {
+                let (used_for, ..) = shared(&self.file, crypto)?;
+                used_for.encode(&read_symmetric(&self.file)?, self.format)
+            }
+            Kind::Asymmetric => match read_secret(&self.file, crypto) {
+                Ok(key) => self.format.encode_secret(&key)?,
+                Err(failure) => {
+                    let key = read_decryption(&self.file, crypto).map_err(|_| failure)?;
+                    self.format.encode_decryption(&key, crypto)?
+                }
+            },
+        };
+        files::write_secret(&self.out, &bytes)?;
+        let value = json!({ "file": self.out });
+        output.result(&value, || self.out.display().to_string());
         Ok(())
     }
 }

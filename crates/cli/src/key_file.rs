@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use clap::ValueEnum;
-use tamarack_cose::{CryptoProvider, Error, KeyError, PublicKey, SecretKey};
+use tamarack_cose::{
+    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SymmetricKey,
+    encrypt::{DecryptionKey, EncryptionKey},
+};
 use zeroize::Zeroizing;
 
-use crate::{failure::Failure, files};
+use crate::{failure::Failure, files, hss_file, symmetric_file};
 
 /// A format of key files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -20,7 +23,7 @@ pub(crate) enum KeyFormat {
 }
 
 impl KeyFormat {
-    fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let start = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
         match start {
             Some(b'{') => Self::Jwk,
@@ -47,9 +50,32 @@ impl KeyFormat {
             Self::Cose => key.to_cose_key(),
         })
     }
+
+    /// Encodes a public key for encryption.
+    pub(crate) fn encode_encryption(self, key: &EncryptionKey) -> Result<Vec<u8>, Failure> {
+        Ok(match self {
+            Self::Pem => key.to_pem().map_err(Error::from)?.into_bytes(),
+            Self::Jwk => (key.to_jwk() + "\n").into_bytes(),
+            Self::Cose => key.to_cose_key(),
+        })
+    }
+
+    /// Encodes a private key for decryption.
+    pub(crate) fn encode_decryption(
+        self,
+        key: &DecryptionKey,
+        crypto: &CryptoProvider,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let text = |text: &str| Zeroizing::new(text.as_bytes().to_vec());
+        Ok(match self {
+            Self::Pem => text(&key.to_pem(crypto)?),
+            Self::Jwk => text(&key.to_jwk()),
+            Self::Cose => key.to_cose_key(),
+        })
+    }
 }
 
-fn text(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn text(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>, Failure> {
     let text = String::from_utf8(bytes.to_vec());
     text.map(Zeroizing::new)
         .map_err(|_| Failure::file(path, "not a text file"))
@@ -69,6 +95,81 @@ pub(crate) fn read_secret(path: &Path, crypto: &CryptoProvider) -> Result<Secret
     })
 }
 
+/// Reads a public key that content is encrypted to, or the public part of a private one.
+pub(crate) fn read_encryption(
+    path: &Path,
+    crypto: &CryptoProvider,
+) -> Result<EncryptionKey, Failure> {
+    let bytes = Zeroizing::new(files::read(path)?);
+    let key = match KeyFormat::of(&bytes) {
+        KeyFormat::Pem => {
+            let pem = text(path, &bytes)?;
+            EncryptionKey::from_pem(&pem).or_else(|error| {
+                let secret = DecryptionKey::from_pem(crypto, &pem);
+                secret.map(|key| *key.public_key()).map_err(|_| error)
+            })
+        }
+        KeyFormat::Jwk => EncryptionKey::from_jwk(&text(path, &bytes)?),
+        KeyFormat::Cose => EncryptionKey::from_cose_key(&bytes),
+    };
+    key.map_err(|error| {
+        Failure::file(path, error).hint(
+            "a P-256 or X25519 key is expected; `tamarack key generate --algorithm x25519` makes one",
+        )
+    })
+}
+
+/// Reads a private key for decryption.
+pub(crate) fn read_decryption(
+    path: &Path,
+    crypto: &CryptoProvider,
+) -> Result<DecryptionKey, Failure> {
+    let bytes = Zeroizing::new(files::read(path)?);
+    let key = match KeyFormat::of(&bytes) {
+        KeyFormat::Pem => DecryptionKey::from_pem(crypto, &text(path, &bytes)?),
+        KeyFormat::Jwk => DecryptionKey::from_jwk(crypto, &text(path, &bytes)?),
+        KeyFormat::Cose => DecryptionKey::from_cose_key(crypto, &bytes),
+    };
+    key.map_err(|error| {
+        Failure::file(path, error).hint(
+            "a private P-256 or X25519 key, or a symmetric key, is expected; `tamarack key generate --algorithm x25519` makes one",
+        )
+    })
+}
+
+/// What a key file holds, as far as that shows without using the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A key pair or half of one.
+    Asymmetric,
+    /// A secret that both sides hold.
+    Symmetric,
+    /// A private HSS/LMS key.
+    Hss,
+}
+
+/// Looks at what a file holds.
+pub(crate) fn kind(path: &Path) -> Result<Kind, Failure> {
+    let bytes = Zeroizing::new(files::read(path)?);
+    Ok(if hss_file::is_secret(&bytes) {
+        Kind::Hss
+    } else if symmetric_file::About::of(&bytes).is_symmetric {
+        Kind::Symmetric
+    } else {
+        Kind::Asymmetric
+    })
+}
+
+/// Reads a symmetric key, whatever it is for.
+pub(crate) fn read_symmetric(path: &Path) -> Result<SymmetricKey, Failure> {
+    let bytes = Zeroizing::new(files::read(path)?);
+    let key = match KeyFormat::of(&bytes) {
+        KeyFormat::Jwk => SymmetricKey::from_jwk(&text(path, &bytes)?),
+        _ => SymmetricKey::from_cose_key(&bytes),
+    };
+    key.map_err(|error| Failure::file(path, error))
+}
+
 /// Reads a public key, or the public part of a private one.
 pub(crate) fn read_public(path: &Path, crypto: &CryptoProvider) -> Result<PublicKey, Failure> {
     match read_publics(path, crypto)?.as_slice() {
@@ -86,6 +187,9 @@ pub(crate) fn read_publics(
     crypto: &CryptoProvider,
 ) -> Result<Vec<PublicKey>, Failure> {
     let bytes = Zeroizing::new(files::read(path)?);
+    if hss_file::is_secret(&bytes) {
+        return Ok(vec![hss_file::HssFile::read(path)?.public_key(crypto)?]);
+    }
     let keys = match KeyFormat::of(&bytes) {
         KeyFormat::Pem => pem_blocks(&text(path, &bytes)?)
             .map(|block| {

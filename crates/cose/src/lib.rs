@@ -8,8 +8,22 @@
 //! What this crate does not do: it opens no file and no socket, holds no global state, reads no clock,
 //! and defines no message of TEEP, SUIT or EAT.
 //!
-//! Standards: RFC 8949 (CBOR), RFC 9052 and RFC 9053 (COSE), RFC 9864 (ESP256, Ed25519), RFC 9679
-//! (COSE key thumbprints), RFC 8554, RFC 8778 and RFC 9858 (HSS/LMS), RFC 7517 (JWK), RFC 5958 and RFC 5280 (PKCS #8 and SPKI in PEM).
+//! # Standards
+//!
+//! RFC 8949 (CBOR), RFC 9052 and RFC 9053 (COSE), RFC 9864 (ESP256, Ed25519), RFC 9679 (COSE key
+//! thumbprints), RFC 8554, RFC 8778 and RFC 9858 (HSS/LMS), RFC 9459 (AES-CTR and AES-CBC), RFC 3394 (AES-KW),
+//! RFC 9180 and draft-ietf-cose-hpke-24 (HPKE), RFC 7517 (JWK), RFC 5958 and RFC 5280 (PKCS #8 and SPKI in
+//! PEM).
+//!
+//! | | |
+//! |---|---|
+//! | signatures | ESP256, Ed25519, HSS/LMS; ES256 and EdDSA are verified as these |
+//! | MACs | HMAC 256/256, 384/384, 512/512; keys direct or by AES-KW |
+//! | digests | SHA-256, SHA-512/256, SHA-384, SHA-512, SHAKE128, SHAKE256 |
+//! | encryption | see [`mod@encrypt`] |
+//!
+//! Not supported: counter signatures, X.509 certificates, truncated MACs, and curves other than P-256,
+//! Ed25519 and X25519.
 //!
 //! # Example
 //!

@@ -1,11 +1,13 @@
+use alloc::vec::Vec;
 use core::fmt;
 
 use tamarack_cose::{
-    DigestAlgorithm, MacAlgorithm, SignatureAlgorithm, Signed,
+    DigestAlgorithm, Headers, Mac, Mac0, MacAlgorithm, SignatureAlgorithm, Signed,
     cbor::{DecodeError, Reader, Writer},
+    encrypt::{Encrypted, RecipientInfo},
 };
 
-use crate::codec::Envelope;
+use crate::codec::{Envelope, Manifest, Parameter, Sequence};
 
 /// An algorithm profile (draft-ietf-suit-mti): the algorithms that one manifest uses for digests,
 /// authentication, key exchange and encryption.
@@ -138,18 +140,39 @@ impl Profile {
     }
 
     fn covers_block(&self, block: &[u8]) -> bool {
-        use tamarack_cose::{Headers, Mac, Mac0};
-        let ours = |headers: &Headers<'_>| headers.algorithm_id() == Some(self.authentication);
-        match (
-            Signed::decode(block),
-            Mac0::decode(block),
-            Mac::decode(block),
-        ) {
-            (Ok(signed), ..) => signed.signatures().into_iter().all(ours),
-            (_, Ok(mac), _) => ours(mac.headers()),
-            (.., Ok(mac)) => ours(mac.headers()),
-            _ => false,
-        }
+        let algorithms = algorithm_ids(block);
+        let ours = |id: &Option<i64>| *id == Some(self.authentication);
+        !algorithms.is_empty() && algorithms.iter().all(ours)
+    }
+
+    /// Whether every digest and every encryption that a manifest asks for is of this profile: for authors,
+    /// before they send it. What is severed is not looked at.
+    // req: SUIT-MTI-004
+    #[must_use]
+    pub fn covers_manifest(&self, manifest: &Manifest<'_>) -> bool {
+        let commands = manifest.sequences().flat_map(Sequence::walk);
+        let mut parameters = commands.flat_map(|located| located.command.parameters());
+        let severed = manifest.severed_digests();
+        severed
+            .iter()
+            .all(|digest| digest.algorithm_id() == self.digest)
+            && parameters.all(|parameter| match parameter {
+                Parameter::ImageDigest(digest) => digest.algorithm_id() == self.digest,
+                Parameter::EncryptionInfo(info) => self.covers_encryption(info),
+                _ => true,
+            })
+    }
+
+    fn covers_encryption(&self, info: &[u8]) -> bool {
+        let Ok(encrypted) = Encrypted::decode_encrypt(info) else {
+            return false;
+        };
+        let ours = |recipient: &RecipientInfo<'_>| {
+            let algorithm = recipient.algorithm();
+            algorithm.is_some_and(|algorithm| algorithm.cose_id() == self.key_exchange)
+        };
+        encrypted.algorithm().cose_id() == self.encryption
+            && encrypted.recipients().unwrap_or_default().iter().all(ours)
     }
 
     /// Reads the descriptor.
@@ -174,6 +197,23 @@ impl Profile {
         for number in self.descriptor() {
             w.int(number);
         }
+    }
+}
+
+/// The algorithms by which a block authenticates: several for a COSE_Sign, none if it is no such block.
+pub(crate) fn algorithm_ids(block: &[u8]) -> Vec<Option<i64>> {
+    match (
+        Signed::decode(block),
+        Mac0::decode(block),
+        Mac::decode(block),
+    ) {
+        (Ok(signed), ..) => {
+            let headers = signed.signatures().into_iter();
+            headers.map(Headers::algorithm_id).collect()
+        }
+        (_, Ok(mac), _) => Vec::from([mac.headers().algorithm_id()]),
+        (.., Ok(mac)) => Vec::from([mac.headers().algorithm_id()]),
+        _ => Vec::new(),
     }
 }
 

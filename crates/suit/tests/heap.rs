@@ -11,11 +11,17 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+
 use common::*;
 use peak_alloc::PeakAlloc;
+use tamarack_cose::{
+    SymmetricKey,
+    encrypt::{ContentAlgorithm, RecipientKey},
+};
 use tamarack_suit::{
     DeviceError, Fetch, Identity, Processor, SequenceNumber, SingleAuthority, SuitDigest,
-    author::{ComponentBuilder, ManifestBuilder},
+    author::{ComponentBuilder, ManifestBuilder, PayloadEncryption},
     directory::DirectoryDevice,
 };
 
@@ -78,7 +84,11 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    vec![fetched()]
+    let mut cases = vec![fetched()];
+    for algorithm in [ContentAlgorithm::A128Gcm, ContentAlgorithm::A128Ctr] {
+        cases.push(encrypted(algorithm));
+    }
+    cases
 }
 
 fn fetched() -> Case {
@@ -98,6 +108,76 @@ fn fetched() -> Case {
         name: "fetched",
         envelope,
         server: Box::new(blocks),
+    }
+}
+
+/// A ciphertext of [`Blocks`] that lies in a file.
+struct Ciphertext(tempfile::TempDir);
+
+impl Ciphertext {
+    fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("ciphertext")
+    }
+}
+
+impl Fetch for Ciphertext {
+    fn fetch(
+        &mut self,
+        uri: &str,
+        _: Option<&[u8]>,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
+    ) -> Result<(), DeviceError> {
+        let mut file = std::fs::File::open(self.path())
+            .map_err(|_| DeviceError::Unavailable(uri.to_owned()))?;
+        let mut chunk = [0; 1024];
+        loop {
+            match file.read(&mut chunk).unwrap() {
+                0 => return Ok(()),
+                length => sink(&chunk[..length])?,
+            }
+        }
+    }
+}
+
+fn kek() -> SymmetricKey {
+    SymmetricKey::new([7; 16])
+}
+
+/// The author does not hold the payload in memory either.
+fn encrypted(algorithm: ContentAlgorithm) -> Case {
+    let server = Ciphertext(tempfile::tempdir().unwrap());
+    let mut file = std::fs::File::create(server.path()).unwrap();
+    let kek = kek();
+    let to = [tamarack_cose::encrypt::Recipient::wrapping(&kek).unwrap()];
+    let mut encryptor = PayloadEncryption::new(algorithm)
+        .start(&crypto(), &to)
+        .unwrap();
+    let mut ready = Vec::new();
+    Blocks::new()
+        .each(|block| {
+            encryptor.update(block, &mut ready).unwrap();
+            file.write_all(&ready)?;
+            ready.clear();
+            Ok::<_, std::io::Error>(())
+        })
+        .unwrap();
+    let image = encryptor.finish(&mut ready).unwrap();
+    file.write_all(&ready).unwrap();
+    let component = ComponentBuilder::new(id("acme/image"))
+        .vendor(vendor())
+        .class(class())
+        .encrypted_uri("https://example.com/image", id("acme/staged"), image);
+    let envelope = ManifestBuilder::new(SequenceNumber(1))
+        .manifest_id(id("acme/suit"))
+        .component(component)
+        .build()
+        .unwrap()
+        .sign(&crypto(), &[&*author(2).signer])
+        .unwrap();
+    Case {
+        name: algorithm.name(),
+        envelope,
+        server: Box::new(server),
     }
 }
 
@@ -146,7 +226,8 @@ fn install(
         classes: vec![class()],
         devices: vec![],
     };
-    let processor = Processor::new(crypto, trusted, &SingleAuthority);
+    let keys = [RecipientKey::wrapping(crypto, kek())];
+    let processor = Processor::new(crypto, trusted, &SingleAuthority).with_recipient_keys(&keys);
     let mut device = DirectoryDevice::open(folder, identity).unwrap();
     let mut transaction = device.transaction().unwrap();
     let outcome = processor.update_bytes(&mut transaction, server, envelope);

@@ -179,8 +179,8 @@ fn more_commands_than_the_limit() {
     ];
     let envelope = sign_sections(&author, &["a/b", "c"], vec![(Section::Install, commands)]);
     assert_eq!(
-        refused_untouched(&envelope),
-        Error::LimitExceeded("executed commands")
+        problem(&envelope),
+        Problem::OutOfBounds("the limit on entries")
     );
 }
 

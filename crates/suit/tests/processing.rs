@@ -559,6 +559,13 @@ fn a_component_of_another_manifest() {
         update(&mut device, &author, &ta(&author, 1, b"ours")).result,
         Ok(())
     );
+    let in_use = |taken| match taken {
+        "provider/app/suit" => Error::InUse(id(taken)),
+        _ => Error::ActionFailed {
+            action: Action::Fetch,
+            why: Why::InUse,
+        },
+    };
     for taken in ["provider/app/ta", "provider/app/suit"] {
         let other = tamarack_suit::author::ManifestBuilder::new(tamarack_suit::SequenceNumber(1))
             .manifest_id(id("other/suit"))
@@ -574,13 +581,7 @@ fn a_component_of_another_manifest() {
             .sign(&crypto(), &[&*author.signer])
             .unwrap();
         let outcome = update(&mut device, &author, &other);
-        assert!(matches!(
-            outcome.result,
-            Err(Error::ActionFailed {
-                why: Why::InUse,
-                ..
-            })
-        ));
+        assert_eq!(outcome.result, Err(in_use(taken)));
     }
     assert_eq!(device.content(&id("provider/app/ta")), Some(&b"ours"[..]));
 }

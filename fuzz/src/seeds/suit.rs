@@ -1,6 +1,11 @@
 use std::borrow::Cow;
 
-use tamarack_cose::SignatureAlgorithm::{Ed25519, Esp256};
+use tamarack_cose::{
+    MacAlgorithm, MacKey, MacWrappingKey,
+    SignatureAlgorithm::{Ed25519, Esp256},
+    SymmetricKey,
+    hss::{HssHash, HssLevel, HssSecretKey, HssSigner, HssState},
+};
 use tamarack_suit::{
     Action, Command, ComponentId, Condition, Envelope, IndexArgument, LanguageText, NoFetch,
     Parameter, Parameters, Processor, ReportingPolicy, Section, Sequence, SequenceNumber,
@@ -8,7 +13,7 @@ use tamarack_suit::{
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
 };
 
-use crate::{insecure, suit};
+use crate::{encrypt, insecure, process, suit};
 
 pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let crypto = insecure::provider();
@@ -44,17 +49,22 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 .expect("a manifest")
                 .encode_unsigned(&crypto),
         ),
+        ("encrypted", sign(&encrypted())),
+        ("mac", mac()),
+        ("mac-to", mac_to()),
+        ("signed-together", signed_together()),
+        ("hss", hss()),
         ("report-success", report(&update)),
         ("report-failure", report(b"no envelope")),
     ]
 }
 
 /// Every digest is zeros under the insecure provider.
-fn digest() -> SuitDigest {
+pub(super) fn digest() -> SuitDigest {
     SuitDigest::sha256(&insecure::provider(), &[])
 }
 
-fn id(text: &str) -> ComponentId {
+pub(super) fn id(text: &str) -> ComponentId {
     text.parse().expect("a component identifier")
 }
 
@@ -159,6 +169,101 @@ fn commands(components: &[ComponentBuilder]) -> Draft {
         .section(Section::Install, install.into_iter().collect())
         .build()
         .expect("a manifest")
+}
+
+/// Encrypted content, written and copied.
+fn encrypted() -> Draft {
+    let set =
+        |list: Vec<Parameter<'static>>| Command::OverrideParameters(Parameters::from_list(list));
+    let action = |action| Command::Action(action, ReportingPolicy::ALL);
+    let matches = || Command::Condition(Condition::ImageMatch, ReportingPolicy::ALL);
+    let mut ciphertext = b"plaintext".to_vec();
+    ciphertext.extend([0; 16]);
+    let info = || Parameter::EncryptionInfo(process::encryption_info().into());
+    let install = [
+        Command::SetComponentIndex(IndexArgument::One(0)),
+        set(vec![
+            info(),
+            Parameter::Content(ciphertext.clone().into()),
+            Parameter::ImageDigest(digest()),
+            Parameter::ImageSize(9),
+        ]),
+        action(Action::Write),
+        matches(),
+        Command::SetComponentIndex(IndexArgument::One(1)),
+        set(vec![
+            Parameter::Content(ciphertext.into()),
+            Parameter::ImageDigest(digest()),
+        ]),
+        action(Action::Write),
+        matches(),
+        Command::SetComponentIndex(IndexArgument::One(2)),
+        set(vec![
+            info(),
+            Parameter::SourceComponent(1),
+            Parameter::ImageDigest(digest()),
+        ]),
+        action(Action::Copy),
+        matches(),
+    ];
+    let components = ["acme/written", "acme/ciphertext", "acme/copied"];
+    let components = components.map(component).into_iter();
+    components
+        .fold(manifest(4), ManifestBuilder::component)
+        .without_section(Section::Validate)
+        .section(Section::Install, install.into_iter().collect())
+        .build()
+        .expect("a manifest")
+}
+
+/// A manifest that is small, to be authenticated in every way.
+fn small() -> Draft {
+    manifest(5)
+        .component(component("acme/config").content(&insecure::provider(), *b"x"))
+        .build()
+        .expect("a manifest")
+}
+
+fn mac() -> Vec<u8> {
+    let key = MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new([8; 32])).expect("a key");
+    small().mac(&insecure::provider(), &key, Some(b"kid-1"))
+}
+
+fn mac_to() -> Vec<u8> {
+    let key = MacWrappingKey::new(SymmetricKey::new([9; 16])).expect("a key");
+    let recipients = [(&key, Some(&b"kid-2"[..])), (&key, None)];
+    let sealed = small().mac_to(&insecure::provider(), MacAlgorithm::Hmac256, &recipients);
+    sealed.expect("wraps")
+}
+
+fn signed_together() -> Vec<u8> {
+    let signers = [Esp256, Ed25519].map(insecure::signer);
+    let signers = [&*signers[0], &*signers[1]];
+    let signed = small().sign_together(&insecure::provider(), &signers);
+    signed.expect("signs")
+}
+
+/// Counts from 0; nothing is ever signed with it but the seed.
+struct Count(u64);
+
+impl HssState for Count {
+    fn claim(&mut self) -> Result<u64, tamarack_cose::Error> {
+        self.0 += 1;
+        Ok(self.0 - 1)
+    }
+}
+
+/// A real signature of the smallest tree, by a key that is the same each time.
+fn hss() -> Vec<u8> {
+    let crypto = encrypt::real();
+    let level = HssLevel {
+        hash: HssHash::Sha256_192,
+        height: 5,
+        width: 8,
+    };
+    let key = HssSecretKey::generate(&crypto, &[level]).expect("a key");
+    let signer = HssSigner::new(&crypto, key, Box::new(Count(0))).expect("a signer");
+    small().sign(&insecure::provider(), &[&signer]).expect("signs")
 }
 
 fn report(envelope: &[u8]) -> Vec<u8> {

@@ -1,15 +1,18 @@
 //! Components on the command line: each `--component` starts one, and what follows it belongs to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, error::ErrorKind,
     value_parser,
 };
 use tamarack_cose::{CryptoProvider, DigestAlgorithm};
-use tamarack_suit::{ComponentId, SuitDigest, author::ComponentBuilder};
+use tamarack_suit::{
+    ComponentId, SuitDigest,
+    author::{ComponentBuilder, EncryptedImage, PayloadEncryption},
+};
 
-use super::create::Applies;
+use super::{create::Applies, encryption::Recipients};
 use crate::{failure::Failure, files};
 
 /// A component, as far as the command line describes it.
@@ -19,6 +22,14 @@ pub(super) struct Component {
     payload: Option<PathBuf>,
     uri: Option<String>,
     slot: Option<u64>,
+    ciphertext: Option<PathBuf>,
+    encryption_info: Option<PathBuf>,
+}
+
+/// To whom the payloads are encrypted, and how.
+pub(super) struct Encrypted {
+    pub(super) recipients: Recipients,
+    pub(super) encryption: PayloadEncryption,
 }
 
 /// The components in the order in which they were given.
@@ -31,11 +42,12 @@ impl Components {
         &self,
         applies: Applies,
         algorithm: DigestAlgorithm,
+        encrypted: Option<&Encrypted>,
         crypto: &CryptoProvider,
     ) -> Result<Vec<(ComponentId, ComponentBuilder)>, Failure> {
         let mut built: Vec<(ComponentId, ComponentBuilder)> = Vec::new();
         for (position, component) in self.0.iter().enumerate() {
-            let image = component.image(position, algorithm, crypto)?;
+            let image = component.image(position, algorithm, encrypted, crypto)?;
             let at = built.iter().position(|(id, _)| *id == component.id);
             match at {
                 Some(at) => {
@@ -71,6 +83,7 @@ impl Component {
         &self,
         position: usize,
         algorithm: DigestAlgorithm,
+        encrypted: Option<&Encrypted>,
         crypto: &CryptoProvider,
     ) -> Result<ComponentBuilder, Failure> {
         let mut image = ComponentBuilder::new(self.id.clone());
@@ -82,27 +95,86 @@ impl Component {
                 .hint("give the file with the component's content after it; with --uri, it is measured and not carried")
         })?;
         let payload = files::read(path)?;
-        let (digest, length) = (
-            SuitDigest::of(crypto, algorithm, &payload),
-            payload.len() as u64,
-        );
-        Ok(match &self.uri {
-            Some(uri) if !uri.starts_with('#') => image.uri(uri, digest, length),
-            key => {
-                let key = key.clone().unwrap_or_else(|| match position {
-                    0 => "#payload".into(),
-                    position => format!("#payload-{}", position + 1),
-                });
-                image.integrated(crypto, key, payload).image(digest, length)
-            }
+        let measure = |bytes: &[u8]| {
+            let digest = SuitDigest::of(crypto, algorithm, bytes);
+            (digest, bytes.len() as u64)
+        };
+        let uri = self.uri.clone().unwrap_or_else(|| match position {
+            0 => "#payload".into(),
+            position => format!("#payload-{}", position + 1),
+        });
+        let is_carried = uri.starts_with('#');
+        let Some((said, ciphertext)) =
+            self.encrypted(path, &payload, measure, encrypted, crypto)?
+        else {
+            let (digest, length) = measure(&payload);
+            return Ok(match is_carried {
+                true => image.integrated(crypto, uri, payload).image(digest, length),
+                false => image.uri(uri, digest, length),
+            });
+        };
+        let staging = self.id.clone().joined(STAGING);
+        let staging = staging.map_err(|error| Failure::new(error.to_string()))?;
+        Ok(match is_carried {
+            true => image.encrypted_integrated(uri, ciphertext, staging, said),
+            false => image.encrypted_uri(uri, staging, said),
         })
     }
+
+    /// What the manifest says about the encrypted payload, and the ciphertext; `None` if it is not to be
+    /// encrypted. A ciphertext that the envelope does not carry is written to a file.
+    fn encrypted(
+        &self,
+        path: &Path,
+        payload: &[u8],
+        measure: impl Fn(&[u8]) -> (SuitDigest, u64),
+        encrypted: Option<&Encrypted>,
+        crypto: &CryptoProvider,
+    ) -> Result<Option<(EncryptedImage, Vec<u8>)>, Failure> {
+        let id = &self.id;
+        if let Some(info) = &self.encryption_info {
+            let ciphertext = self.ciphertext.as_ref().ok_or_else(|| {
+                Failure::new(format!("--component {id}: --ciphertext is missing"))
+                    .hint("with --encryption-info, the payload has been encrypted before; give the file with the ciphertext")
+            })?;
+            let ciphertext = files::read(ciphertext)?;
+            let measured = Some(measure(&ciphertext));
+            let image = EncryptedImage::new(files::read(info)?, measure(payload), measured)
+                .map_err(|error| Failure::file(info, error))?;
+            return Ok(Some((image, ciphertext)));
+        }
+        let Some(to) = encrypted else {
+            return match self.ciphertext {
+                None => Ok(None),
+                Some(_) => Err(Failure::new(format!(
+                    "--component {id}: --ciphertext is for what is encrypted"
+                ))
+                .hint("give --encrypt-to, or --encryption-info for what was encrypted before")),
+            };
+        };
+        let recipients = to.recipients.all()?;
+        let (image, ciphertext) = to.encryption.encrypt(crypto, &recipients, payload)?;
+        if self.uri.as_ref().is_some_and(|uri| !uri.starts_with('#')) {
+            let target = self.ciphertext.clone().unwrap_or_else(|| {
+                let mut name = path.as_os_str().to_owned();
+                name.push(".enc");
+                name.into()
+            });
+            files::write(&target, &ciphertext)?;
+        }
+        Ok(Some((image, ciphertext)))
+    }
 }
+
+/// The last segment of the component in which a ciphertext waits to be decrypted.
+const STAGING: &[u8] = b"encrypted";
 
 const COMPONENT: &str = "component";
 const PAYLOAD: &str = "payload";
 const URI: &str = "uri";
 const SLOT: &str = "slot";
+const CIPHERTEXT: &str = "ciphertext";
+const ENCRYPTION_INFO: &str = "encryption-info";
 
 impl Args for Components {
     fn augment_args(command: Command) -> Command {
@@ -136,6 +208,16 @@ impl Args for Components {
                     .value_parser(value_parser!(u64))
                     .help("The slot that this content is for; repeat --component with the same ID for the other slots"),
             )
+            .arg(
+                of_component(CIPHERTEXT, "FILE")
+                    .value_parser(value_parser!(PathBuf))
+                    .help("Where the ciphertext goes that devices fetch from --uri; the payload's name with .enc by default. With --encryption-info, where it is"),
+            )
+            .arg(
+                of_component(ENCRYPTION_INFO, "FILE")
+                    .value_parser(value_parser!(PathBuf))
+                    .help("The payload has been encrypted with `tamarack manifest encrypt`, which wrote this; --ciphertext is the other file it wrote"),
+            )
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -153,6 +235,8 @@ impl FromArgMatches for Components {
                     payload: None,
                     uri: None,
                     slot: None,
+                    ciphertext: None,
+                    encryption_info: None,
                 };
                 (at, component)
             })
@@ -160,6 +244,10 @@ impl FromArgMatches for Components {
         place(matches, PAYLOAD, &mut components, |c| &mut c.payload)?;
         place(matches, URI, &mut components, |c| &mut c.uri)?;
         place(matches, SLOT, &mut components, |c| &mut c.slot)?;
+        place(matches, CIPHERTEXT, &mut components, |c| &mut c.ciphertext)?;
+        place(matches, ENCRYPTION_INFO, &mut components, |c| {
+            &mut c.encryption_info
+        })?;
         Ok(Self(components.into_iter().map(|(_, c)| c).collect()))
     }
 

@@ -6,20 +6,20 @@ use tamarack_agent::{Quota, SecurityDomain};
 use tamarack_cose::{CryptoProvider, DigestAlgorithm, aws_lc};
 use tamarack_suit::{
     ComponentId, LanguageText, SequenceNumber, Text, Uuid, Version,
-    author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, json::Input},
+    author::{
+        ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, PayloadEncryption, json::Input,
+    },
 };
 
 use super::{
-    component::Components,
+    component::{Components, Encrypted},
     decode,
+    encryption::{Content, Exchange, Recipients},
     part::{Part, sever},
+    sign::seal,
+    trust::{FileWith, Voucher},
 };
-use crate::{
-    failure::Failure,
-    files,
-    key_file::{read_public, read_secret},
-    output::Output,
-};
+use crate::{failure::Failure, files, key_file::read_public, output::Output};
 
 /// Make a manifest for a trusted application, for firmware, for data, or for a security domain.
 ///
@@ -164,10 +164,39 @@ pub(crate) struct Create {
     /// Move these sections, or `text`, out of the manifest into the envelope, where they can be dropped later.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     sever: Vec<Part>,
+    /// Encrypt the payloads to this key: the public key of a device, P-256 or X25519, or a key of AES key wrap
+    /// that it shares; perhaps with the id by which it knows the key, as text or in hexadecimal after 0x. May be
+    /// given several times.
+    #[arg(
+        long,
+        value_name = "KEY[=KID]",
+        conflicts_with_all = ["from", "domain"],
+        help_heading = "Encryption"
+    )]
+    encrypt_to: Vec<FileWith>,
+    /// How payloads are encrypted.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "a128gcm",
+        value_name = "ALGORITHM",
+        requires = "encrypt_to",
+        help_heading = "Encryption"
+    )]
+    encrypt_with: Content,
+    /// How content keys get to devices with public keys.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "ecdh-es",
+        requires = "encrypt_to",
+        help_heading = "Encryption"
+    )]
+    exchange: Exchange,
     /// How digests are made: of payloads, and of the manifest.
     #[arg(long, value_enum, default_value = "sha256", value_name = "ALGORITHM")]
     digest: Digest,
-    /// Sign with this private key at once. Without it the envelope is for `tamarack manifest sign`.
+    /// Sign with this private key at once, or MAC with this shared one. Without it the envelope is for `tamarack manifest sign`.
     #[arg(long, short, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Where the envelope goes.
@@ -282,10 +311,9 @@ impl Create {
         }
         let (envelope, signed_by) = match &self.key {
             Some(path) => {
-                let key = read_secret(path, &crypto)?;
-                let signer = crypto.signatures.signer(&key)?;
-                let id = key.public_key().key_id(&crypto).to_hex();
-                (draft.sign(&crypto, &[&*signer])?, Some(id))
+                let voucher = Voucher::read(path, &crypto)?;
+                let envelope = seal(&draft, &voucher, &crypto)?;
+                (envelope, Some(voucher.id(&crypto)))
             }
             None => (draft.encode_unsigned(&crypto), None),
         };
@@ -347,7 +375,12 @@ impl Create {
                 let component = applies.to(ComponentBuilder::new(id.clone()));
                 vec![(id, component.integrated(crypto, "#payload", descriptor))]
             }
-            None => self.components.build(applies, self.digest.into(), crypto)?,
+            None => {
+                let encrypted = self.encrypted(crypto)?;
+                let digest = self.digest.into();
+                self.components
+                    .build(applies, digest, encrypted.as_ref(), crypto)?
+            }
         };
         if let Some(id) = &self.invoke {
             let position = components.iter().position(|(known, _)| known == id);
@@ -390,6 +423,18 @@ impl Create {
         builder
             .build()
             .map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// To whom payloads are encrypted, if they are.
+    fn encrypted(&self, crypto: &CryptoProvider) -> Result<Option<Encrypted>, Failure> {
+        if self.encrypt_to.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Encrypted {
+            recipients: Recipients::read(&self.encrypt_to, self.exchange, crypto)?,
+            encryption: PayloadEncryption::new(self.encrypt_with.into())
+                .with_digest_algorithm(self.digest.into()),
+        }))
     }
 
     /// The component that describes a security domain, and its content.

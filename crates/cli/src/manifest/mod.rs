@@ -3,23 +3,26 @@
 mod component;
 mod create;
 mod diff;
+mod encrypt;
+mod encryption;
 mod extract;
 mod outline;
 mod part;
 mod place;
+mod run;
 mod sever;
 mod show;
+mod sign;
 mod single;
+mod trust;
 mod verify;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args, Subcommand};
-use serde_json::json;
-use tamarack_cose::aws_lc;
+use clap::Subcommand;
 use tamarack_suit::Envelope;
 
-use crate::{failure::Failure, files, key_file::read_secret, output::Output};
+use crate::{failure::Failure, output::Output};
 
 pub(crate) use create::Applies;
 pub(crate) use single::Draft;
@@ -27,30 +30,14 @@ pub(crate) use single::Draft;
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Create(Box<create::Create>),
-    Sign(Sign),
+    Sign(sign::Sign),
     Sever(sever::Sever),
     Extract(extract::Extract),
     Show(show::Show),
     Verify(verify::Verify),
+    Run(Box<run::Run>),
+    Encrypt(encrypt::Encrypt),
     Diff(diff::Diff),
-}
-
-/// Add a signature to a manifest.
-///
-///   tamarack manifest sign hello.suit --key acme.pem
-///
-/// Signatures that are there stay: several authorities may sign one manifest.
-#[derive(Args)]
-#[command(verbatim_doc_comment)]
-pub(crate) struct Sign {
-    /// The envelope to sign.
-    file: PathBuf,
-    /// The private key of the trusted component signer.
-    #[arg(long, short, value_name = "FILE")]
-    key: PathBuf,
-    /// Where the signed envelope goes; in place of the old one by default.
-    #[arg(long, short, value_name = "FILE")]
-    out: Option<PathBuf>,
 }
 
 impl Command {
@@ -62,31 +49,10 @@ impl Command {
             Self::Extract(command) => command.run(output),
             Self::Show(command) => command.run(output),
             Self::Verify(command) => command.run(output),
+            Self::Run(command) => command.run(output),
+            Self::Encrypt(command) => command.run(output),
             Self::Diff(command) => command.run(output),
         }
-    }
-}
-
-impl Sign {
-    fn run(self, output: Output) -> Result<(), Failure> {
-        let crypto = aws_lc::provider();
-        let bytes = files::read(&self.file)?;
-        let envelope = decode(&self.file, &bytes)?;
-        let key = read_secret(&self.key, &crypto)?;
-        let signer = crypto.signatures.signer(&key)?;
-        let signed = envelope
-            .add_signatures(&crypto, &[&*signer])
-            .map_err(|error| Failure::file(&self.file, error))?;
-        let out = self.out.unwrap_or(self.file);
-        files::write(&out, &signed)?;
-        if out == Path::new("-") {
-            return Ok(());
-        }
-        let id = key.public_key().key_id(&crypto).to_hex();
-        output.result(&json!({ "file": out, "signed_by": id }), || {
-            format!("{}: signed by {id}", out.display())
-        });
-        Ok(())
     }
 }
 

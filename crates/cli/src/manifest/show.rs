@@ -2,9 +2,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use tamarack_cose::{aws_lc, cbor::DecodeError};
+use tamarack_cose::{
+    aws_lc,
+    cbor::{self, DecodeError},
+};
 use tamarack_suit::{
-    Envelope,
+    Envelope, Report,
     explain::{self, Diagnostic, Tree},
 };
 
@@ -15,17 +18,18 @@ use crate::{
     output::{BAD, DIM, Output, STRONG},
 };
 
-/// Show what a manifest says. Nothing is verified but digests.
+/// Show what a manifest says, or a report. Nothing is verified but digests.
 ///
 ///   tamarack manifest show hello.suit
 ///   tamarack manifest show hello.suit --format diagnostic
 ///   tamarack manifest show hello.suit --format json | jq .manifest.install
+///   tamarack manifest show report.cbor
 ///
 /// Of a manifest that is broken, what can be read is shown, with the place of the break; the exit code is 1.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Show {
-    /// The envelope, `-` for standard input.
+    /// The envelope or SUIT report, `-` for standard input.
     file: PathBuf,
     /// How: as a tree, in CBOR's diagnostic notation, or as JSON.
     #[arg(long, value_enum, default_value = "tree")]
@@ -61,6 +65,10 @@ impl Show {
             diagnostic = diagnostic.abridged(ABRIDGED);
         }
         let decoded = Envelope::decode(&bytes);
+        if let (Err(_), Ok(report)) = (&decoded, Report::decode(&bytes)) {
+            self.report(&report, &bytes, output);
+            return Ok(());
+        }
         let error = match &decoded {
             Ok(envelope) => envelope
                 .unverified_manifest()
@@ -99,6 +107,23 @@ impl Show {
         error.map_or(Ok(()), |error| {
             Err(place::failure(&self.file, &bytes, &error))
         })
+    }
+
+    fn report(&self, report: &Report, bytes: &[u8], output: Output) {
+        if self.format == Format::Diagnostic {
+            let text = cbor::diagnostic(bytes);
+            output.result(&json!({ "diagnostic": text }), || text.clone());
+            return;
+        }
+        let tree = explain::describe_report(report);
+        output.result(&tree.to_json(), || {
+            format!(
+                "{STRONG}{}{STRONG:#}  {DIM}report, {} bytes{DIM:#}\n{}",
+                self.file.display(),
+                bytes.len(),
+                outline(&tree)
+            )
+        });
     }
 
     fn json(

@@ -1,18 +1,20 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use tamarack_cose::{CryptoProvider, PublicKey, Signed, aws_lc};
+use tamarack_cose::{CryptoProvider, Headers, Mac, Mac0, Signed, aws_lc};
 use tamarack_suit::{
-    Envelope,
+    Access, AccessControl, AuthenticatedEnvelope, Envelope,
     explain::{self, Tree},
 };
 
-use super::decode;
+use super::{
+    decode,
+    trust::{Trust, Trusted, anchors},
+};
 use crate::{
     failure::Failure,
     files,
-    key_file::read_publics,
     output::{BAD, DIM, GOOD, Output},
 };
 
@@ -28,21 +30,11 @@ use crate::{
 pub(crate) struct Verify {
     /// The envelope, `-` for standard input.
     file: PathBuf,
-    /// A file with public keys that are trusted to sign. May be given several times; one key must have signed.
-    #[arg(long, short, value_name = "FILE", required = true)]
-    key: Vec<PathBuf>,
-    /// How many of the keys must have signed.
-    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    at_least: u32,
+    #[command(flatten)]
+    trust: Trust,
     /// All of the keys must have signed.
     #[arg(long, conflicts_with = "at_least")]
     all: bool,
-}
-
-/// A key and the file it is from.
-struct Trusted<'p> {
-    path: &'p Path,
-    key: PublicKey,
 }
 
 /// Something that was looked at, and whether it holds; `None` where nothing can be said.
@@ -55,20 +47,15 @@ struct Check {
 impl Verify {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         let crypto = aws_lc::provider();
-        let trusted = self.trusted(&crypto)?;
+        let trusted = self.trust.read(&crypto)?;
         let needed = match self.all {
             true => trusted.len(),
-            false => usize::try_from(self.at_least).unwrap_or(usize::MAX),
+            false => self.trust.needed(trusted.len())?,
         };
-        if needed > trusted.len() {
-            let given = trusted.len();
-            let text = format!("--at-least {needed}: only {given} different keys are given");
-            return Err(Failure::new(text));
-        }
         let bytes = files::read(&self.file)?;
         let envelope = decode(&self.file, &bytes)?;
-        let keys: Vec<PublicKey> = trusted.iter().map(|trusted| trusted.key).collect();
-        let authenticated = envelope.authenticate(&crypto, &keys);
+        // Too few signatures are counted below, after a look at each.
+        let authenticated = envelope.authenticate(&crypto, &anchors(&trusted, 1, &crypto));
         let signatures = signatures(&envelope, &trusted, &crypto);
         let carried = carried(&envelope, &crypto);
 
@@ -85,10 +72,10 @@ impl Verify {
                     "{signed} of {given} keys have signed; {needed} are needed"
                 ))
             }
-            Ok(_) => {
+            Ok(authenticated) => foreign(authenticated, &trusted, needed, &crypto).or_else(|| {
                 let spoiled = carried.iter().find(|check| check.holds == Some(false));
                 spoiled.map(|check| format!("{}: {}", check.what, check.why))
-            }
+            }),
         };
         let manifest = envelope.unverified_manifest().ok();
         let identifier = manifest.as_ref().map(|m| m.placement().to_string());
@@ -127,26 +114,10 @@ impl Verify {
             Some(trouble) => Err(Failure::file(&self.file, trouble)),
         }
     }
-
-    fn trusted(&self, crypto: &CryptoProvider) -> Result<Vec<Trusted<'_>>, Failure> {
-        let mut trusted: Vec<Trusted<'_>> = Vec::new();
-        for path in &self.key {
-            for key in read_publics(path, crypto)? {
-                if trusted.iter().all(|known| known.key != key) {
-                    trusted.push(Trusted { path, key });
-                }
-            }
-        }
-        Ok(trusted)
-    }
 }
 
 /// What each authentication block is worth with the keys that are trusted.
-fn signatures(
-    envelope: &Envelope<'_>,
-    trusted: &[Trusted<'_>],
-    crypto: &CryptoProvider,
-) -> Vec<Check> {
+fn signatures(envelope: &Envelope<'_>, trusted: &[Trusted], crypto: &CryptoProvider) -> Vec<Check> {
     let payload = envelope.digest_bytes();
     let digest_matches = envelope
         .claimed_digest()
@@ -167,30 +138,14 @@ fn signatures(
         let algorithm = names.word("algorithm");
         let algorithm = algorithm.unwrap_or_else(|| "several algorithms".into());
         let what = format!("signature {}", position + 1);
-        let Ok(signed) = Signed::decode(block) else {
-            let why = match names.word("structure") {
-                Some(name) => format!("{algorithm}, a {name}: not a signature, and not looked at"),
-                None => "not a signature".into(),
-            };
-            checks.push(Check {
-                what,
-                holds: None,
-                why,
-            });
-            continue;
-        };
-        let by: Vec<&Trusted<'_>> = trusted
+        let key_ids = key_ids(block);
+        let by: Vec<&Trusted> = trusted
             .iter()
-            .filter(|trusted| {
-                let keys = std::slice::from_ref(&trusted.key);
-                signed.verify(crypto, keys, Some(payload)).is_ok()
-            })
+            .filter(|trusted| trusted.made(block, payload, crypto))
             .collect();
-        let named = trusted.iter().find(|trusted| {
-            let id = trusted.key.key_id(crypto);
-            let mut headers = signed.signatures().into_iter();
-            headers.any(|headers| headers.key_id() == Some(id.as_bytes()))
-        });
+        let named = trusted
+            .iter()
+            .find(|trusted| key_ids.iter().any(|id| trusted.is_named(id, crypto)));
         let paths: Vec<String> = by.iter().map(|t| t.path.display().to_string()).collect();
         checks.push(match (by.is_empty(), named) {
             (false, _) => Check {
@@ -217,6 +172,48 @@ fn signatures(
         });
     }
     checks
+}
+
+/// What of the manifest those who signed it have no right to.
+fn foreign(
+    authenticated: &AuthenticatedEnvelope<'_>,
+    trusted: &[Trusted],
+    needed: usize,
+    crypto: &CryptoProvider,
+) -> Option<String> {
+    let manifest = authenticated.manifest();
+    let common = &manifest.common;
+    let placement = manifest.placement();
+    let components = common.components.iter().map(|id| (Access::Component, id));
+    let dependencies = common.dependencies.iter();
+    let dependencies = dependencies.filter_map(|one| common.identifier(one.index));
+    let anchors = anchors(trusted, needed, crypto);
+    let mut wanted = components
+        .chain(dependencies.map(|id| (Access::Dependency, id)))
+        .chain([(Access::Manifest, &placement)]);
+    let foreign =
+        wanted.find(|(access, id)| !anchors.permits(authenticated.signers(), *access, id));
+    foreign.map(|(_, id)| format!("the keys that signed have no right to {id}"))
+}
+
+/// The ids by which an authentication block names keys.
+fn key_ids(block: &[u8]) -> Vec<Vec<u8>> {
+    let named = |headers: &Headers<'_>| headers.key_id().map(<[u8]>::to_vec);
+    if let Ok(signed) = Signed::decode(block) {
+        return signed.signatures().into_iter().filter_map(named).collect();
+    }
+    if let Ok(mac) = Mac0::decode(block) {
+        return named(mac.headers()).into_iter().collect();
+    }
+    let Ok(mac) = Mac::decode(block) else {
+        return Vec::new();
+    };
+    let recipients = mac.recipients().iter();
+    let of_recipients = recipients.filter_map(|one| one.key_id().map(<[u8]>::to_vec));
+    named(mac.headers())
+        .into_iter()
+        .chain(of_recipients)
+        .collect()
 }
 
 /// What the envelope carries besides the manifest, against the digests in the manifest.

@@ -98,6 +98,12 @@ impl<'k> Recipient<'k> {
         }
     }
 
+    /// How this recipient comes by the content key.
+    #[must_use]
+    pub fn algorithm(&self) -> RecipientAlgorithm {
+        self.algorithm
+    }
+
     /// The COSE_recipient for `content_key`.
     // req: SUIT-ENC-012, SUIT-ENC-013, SUIT-ENC-015, SUIT-ENC-017
     fn encode(

@@ -1,11 +1,11 @@
 use alloc::{string::String, vec::Vec};
 
-use super::{BuildError, ComponentBuilder, DependencyBuilder, Draft};
+use super::{BuildError, ComponentBuilder, DependencyBuilder, Draft, staging::Staging};
 use crate::{
     ComponentId, SequenceNumber,
     codec::{
-        Command, Common, Dependency, IndexArgument, Manifest, Section, Sequence, Severable, Text,
-        Version,
+        Command, Common, ConciseSwidTag, Dependency, IndexArgument, Manifest, Mud, Section,
+        Sequence, Severable, Text, Version,
     },
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// The shared sequence checks vendor and class and sets digests and sizes; install fetches (or writes)
 /// and verifies each component; validate verifies them again; uninstall unlinks them. Dependencies are
 /// fetched and verified by dependency resolution and have their own sections run within those of the
-/// dependent.
+/// dependent. What is staged is fetched and verified by payload fetch, and copied by install.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ManifestBuilder {
@@ -25,6 +25,8 @@ pub struct ManifestBuilder {
     components: Vec<ComponentBuilder>,
     dependencies: Vec<DependencyBuilder>,
     text: Option<Text<'static>>,
+    mud: Option<Mud<'static>>,
+    coswid: Option<Vec<u8>>,
     replaced: Vec<(Section, Option<Sequence<'static>>)>,
 }
 
@@ -40,6 +42,8 @@ impl ManifestBuilder {
             components: Vec::new(),
             dependencies: Vec::new(),
             text: None,
+            mud: None,
+            coswid: None,
             replaced: Vec::new(),
         }
     }
@@ -62,19 +66,34 @@ impl ManifestBuilder {
         self
     }
 
+    /// How what is installed behaves in a network, by reference.
+    // req: SUIT-MUD-001
+    pub fn mud(mut self, mud: Mud<'static>) -> Self {
+        self.mud = Some(mud);
+        self
+    }
+
+    /// What software is installed, for inventories. [`Draft::sever_coswid`] moves it out of the manifest.
+    // req: SUIT-UPD-006
+    pub fn coswid(mut self, tag: &ConciseSwidTag<'_>) -> Self {
+        self.coswid = Some(tag.encode());
+        self
+    }
+
     /// Text for people.
     pub fn text(mut self, text: Text<'static>) -> Self {
         self.text = Some(text);
         self
     }
 
-    /// Adds a component; its index is the number of components before it.
+    /// Adds a component; its index is the number of components before it. Staging components come after
+    /// all of them.
     pub fn component(mut self, component: ComponentBuilder) -> Self {
         self.components.push(component);
         self
     }
 
-    /// Adds a dependency; its index comes after those of all components.
+    /// Adds a dependency; its index comes after those of all components, staging components included.
     pub fn dependency(mut self, dependency: DependencyBuilder) -> Self {
         self.dependencies.push(dependency);
         self
@@ -104,6 +123,9 @@ impl ManifestBuilder {
         }
         self.refuse_duplicate_identifiers()?;
         self.refuse_text_about_others()?;
+        if let Some(component) = self.components.iter().find(|c| c.has_staged_alternatives()) {
+            return Err(BuildError::StagedAlternatives(component.id.clone()));
+        }
         let mut manifest = Manifest::new(self.sequence_number, self.common());
         manifest.component_id.clone_from(&self.manifest_id);
         manifest.reference_uri = self.reference_uri.clone().map(Into::into);
@@ -112,6 +134,8 @@ impl ManifestBuilder {
             .text
             .as_ref()
             .map(|text| Severable::Inline(text.encode().into()));
+        manifest.mud.clone_from(&self.mud);
+        manifest.coswid = self.coswid.clone().map(|tag| Severable::Inline(tag.into()));
         for section in Section::ALL {
             let replaced = self
                 .replaced
@@ -120,7 +144,7 @@ impl ManifestBuilder {
                 .find(|(name, _)| *name == section);
             let sequence = match replaced {
                 Some((_, sequence)) => sequence.clone(),
-                None => self.built(section),
+                None => self.sequence(Some(section)),
             };
             if let Some(sequence) = sequence {
                 manifest.set_section(section, Severable::Inline(sequence));
@@ -147,11 +171,14 @@ impl ManifestBuilder {
     }
 
     fn refuse_duplicate_identifiers(&self) -> Result<(), BuildError> {
-        let components = self.components.iter().map(|component| &component.id);
-        let mut seen: Vec<&ComponentId> = Vec::new();
-        for id in components.chain(self.dependencies.iter().map(|dependency| &dependency.id)) {
+        let components = self.components.iter().map(|component| component.id.clone());
+        let staging = self.staging().map(|staging| staging.id);
+        let dependencies = self.dependencies.iter();
+        let dependencies = dependencies.map(|dependency| dependency.id.clone());
+        let mut seen: Vec<ComponentId> = Vec::new();
+        for id in components.chain(staging).chain(dependencies) {
             if seen.contains(&id) {
-                return Err(BuildError::DuplicateIdentifier(id.clone()));
+                return Err(BuildError::DuplicateIdentifier(id));
             }
             seen.push(id);
         }
@@ -169,67 +196,138 @@ impl ManifestBuilder {
         }
     }
 
+    /// The components, the staging components and the dependencies, with their indices: dependencies first,
+    /// since what they install may be needed.
+    fn places(&self) -> Vec<Place<'_>> {
+        let components = self.components.iter().map(Of::Component);
+        let dependencies = self.dependencies.iter().map(Of::Dependency);
+        let mut next_staging = self.components.len() as u64;
+        let mut places: Vec<_> = (0..)
+            .zip(components.chain(dependencies))
+            .map(|(index, of)| {
+                let staging = of.staging().map(|staging| {
+                    next_staging += 1;
+                    (next_staging - 1, staging)
+                });
+                Place { index, staging, of }
+            })
+            .collect();
+        // Staging components push the dependencies on.
+        let staged = next_staging - self.components.len() as u64;
+        for place in places.iter_mut().skip(self.components.len()) {
+            place.index += staged;
+        }
+        places.rotate_left(self.components.len());
+        places
+    }
+
     fn common(&self) -> Common<'static> {
-        let dependency = |(position, dependency): (usize, &DependencyBuilder)| Dependency {
-            index: (self.components.len() + position) as u64,
+        let components = self.components.iter().map(|component| component.id.clone());
+        let staging = self.staging().map(|staging| staging.id);
+        let components: Vec<_> = components.chain(staging).collect();
+        let dependency = |(index, dependency): (u64, &DependencyBuilder)| Dependency {
+            index,
             prefix: Some(dependency.id.clone()),
         };
         Common {
-            dependencies: self
-                .dependencies
-                .iter()
-                .enumerate()
+            dependencies: (components.len() as u64..)
+                .zip(&self.dependencies)
                 .map(dependency)
                 .collect(),
-            components: self
-                .components
-                .iter()
-                .map(|component| component.id.clone())
-                .collect(),
-            shared_sequence: self.sequence(ComponentBuilder::shared, DependencyBuilder::shared),
+            components,
+            shared_sequence: self.sequence(None),
         }
     }
 
-    fn built(&self, section: Section) -> Option<Sequence<'static>> {
-        let none = |_: &ComponentBuilder| Vec::new();
-        let process = |dependency: &DependencyBuilder| dependency.process(section);
-        match section {
-            Section::DependencyResolution => self.sequence(none, DependencyBuilder::resolve),
-            Section::PayloadFetch | Section::CandidateVerification | Section::Load => {
-                self.sequence(none, process)
-            }
-            Section::Install => self.sequence(ComponentBuilder::install, process),
-            Section::Validate => self.sequence(ComponentBuilder::validate, process),
-            Section::Invoke => self.sequence(ComponentBuilder::invocation, process),
-            Section::Uninstall => self.sequence(ComponentBuilder::uninstall, process),
-        }
+    /// Where payloads go before they are copied, in the order of their indices.
+    fn staging(&self) -> impl Iterator<Item = Staging> {
+        let components = self.components.iter().filter_map(ComponentBuilder::staging);
+        let dependencies = self.dependencies.iter();
+        components.chain(dependencies.filter_map(DependencyBuilder::staging))
     }
 
-    /// A sequence of what each dependency and then each component needs; `None` if that is nothing.
+    /// A section, or else the shared sequence, of what each dependency and then each component needs;
+    /// `None` if that is nothing.
     // req: SUIT-COM-012, SUIT-COM-013
-    fn sequence(
-        &self,
-        component: impl Fn(&ComponentBuilder) -> Vec<Command<'static>>,
-        dependency: impl Fn(&DependencyBuilder) -> Vec<Command<'static>>,
-    ) -> Option<Sequence<'static>> {
-        let several = self.components.len() + self.dependencies.len() > 1;
-        let first_dependency = self.components.len();
-        let dependencies = self
-            .dependencies
-            .iter()
-            .enumerate()
-            .map(|(position, builder)| (first_dependency + position, dependency(builder)));
-        let components = self.components.iter().map(component).enumerate();
+    fn sequence(&self, section: Option<Section>) -> Option<Sequence<'static>> {
+        let places = self.places();
+        let several = places.len() + self.staging().count() > 1;
         let mut commands = Vec::new();
-        for (index, needed) in dependencies.chain(components) {
+        for (index, needed) in places.iter().flat_map(|place| place.commands(section)) {
             if needed.is_empty() {
                 continue;
             }
             if several {
-                commands.push(Command::SetComponentIndex(IndexArgument::One(index as u64)));
+                commands.push(Command::SetComponentIndex(IndexArgument::One(index)));
             }
             commands.extend(needed);
         }
         (!commands.is_empty()).then(|| commands.into_iter().collect())
+    }
+}
+
+/// A component or dependency in its manifest.
+struct Place<'b> {
+    index: u64,
+    /// Where its payload goes first, and with which index.
+    staging: Option<(u64, Staging)>,
+    of: Of<'b>,
+}
+
+#[derive(Clone, Copy)]
+enum Of<'b> {
+    Component(&'b ComponentBuilder),
+    Dependency(&'b DependencyBuilder),
+}
+
+impl Of<'_> {
+    fn staging(self) -> Option<Staging> {
+        match self {
+            Self::Component(component) => component.staging(),
+            Self::Dependency(dependency) => dependency.staging(),
+        }
+    }
+}
+
+impl Place<'_> {
+    /// What a section, or else the shared sequence, has to do: with the staging component, with the component
+    /// or dependency itself, and with the staging component again; with their indices.
+    fn commands(&self, section: Option<Section>) -> [(u64, Vec<Command<'static>>); 3] {
+        let staged = self.staging.as_ref().map(|(index, _)| *index);
+        let (own, fetched, copied) = match self.of {
+            Of::Component(component) => {
+                let own = match section {
+                    None => component.shared(),
+                    Some(Section::Install) => component.install(staged),
+                    Some(Section::Validate) => component.validate(),
+                    Some(Section::Invoke) => component.invocation(),
+                    Some(Section::Uninstall) => component.uninstall(),
+                    Some(_) => Vec::new(),
+                };
+                (own, Section::PayloadFetch, Section::Install)
+            }
+            Of::Dependency(dependency) => {
+                let own = match section {
+                    None => dependency.shared(),
+                    Some(Section::DependencyResolution) => dependency.resolve(staged),
+                    Some(section) => dependency.process(section),
+                };
+                let resolution = Section::DependencyResolution;
+                (own, resolution, resolution)
+            }
+        };
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        if let Some((_, staging)) = &self.staging {
+            match section {
+                None => before = staging.shared(),
+                Some(section) if section == fetched => before = staging.fetch(),
+                Some(_) => {}
+            }
+            if section == Some(copied) {
+                after = staging.release();
+            }
+        }
+        let staged = staged.unwrap_or_default();
+        [(staged, before), (self.index, own), (staged, after)]
     }
 }

@@ -2,6 +2,7 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use tamarack_cose::CryptoProvider;
 
+use super::{EncryptedImage, staging::Staging};
 use crate::{
     ComponentId, SuitDigest, Uuid, VendorId,
     codec::{Action, Command, Condition, Parameter, Parameters, ReportingPolicy},
@@ -15,6 +16,10 @@ pub struct ComponentBuilder {
     class: Option<Uuid>,
     image: Option<(SuitDigest, u64)>,
     source: Option<Source>,
+    /// The component that the payload goes to before it is copied.
+    staging: Option<ComponentId>,
+    /// How the payload is decrypted.
+    encrypted: Option<EncryptedImage>,
     slot: Option<u64>,
     /// Images for other slots.
     others: Vec<ComponentBuilder>,
@@ -41,6 +46,8 @@ impl ComponentBuilder {
             class: None,
             image: None,
             source: None,
+            staging: None,
+            encrypted: None,
             slot: None,
             others: Vec::new(),
             invoke: None,
@@ -100,6 +107,70 @@ impl ComponentBuilder {
         self
     }
 
+    /// The payload is fetched into the component `staging` first, with all others, and checked there; only
+    /// then is anything installed: copied from there and checked again, after which `staging` is empty.
+    ///
+    /// No other manifest may have the component `staging`. Content that stands in the manifest is not staged.
+    // req: SUIT-DEP-040
+    #[must_use]
+    pub fn staged(mut self, staging: ComponentId) -> Self {
+        self.staging = Some(staging);
+        self
+    }
+
+    /// Content whose ciphertext is fetched from `uri` into the component `staging`, checked there, and
+    /// decrypted on its way from there to this one.
+    ///
+    /// No other manifest may have the component `staging`.
+    // req: SUIT-ENC-005, SUIT-ENC-007, SUIT-ENC-008, SUIT-ENC-022
+    #[must_use]
+    pub fn encrypted_uri(
+        mut self,
+        uri: impl Into<String>,
+        staging: ComponentId,
+        image: EncryptedImage,
+    ) -> Self {
+        self.source = Some(Source::Uri(uri.into()));
+        self.decrypted(staging, image)
+    }
+
+    /// Content whose ciphertext is carried in the envelope under `key`; as
+    /// [`encrypted_uri`](Self::encrypted_uri).
+    #[must_use]
+    pub fn encrypted_integrated(
+        mut self,
+        key: impl Into<String>,
+        ciphertext: impl Into<Vec<u8>>,
+        staging: ComponentId,
+        image: EncryptedImage,
+    ) -> Self {
+        let (key, payload) = (key.into(), ciphertext.into());
+        self.source = Some(Source::Integrated { key, payload });
+        self.decrypted(staging, image)
+    }
+
+    /// Content whose ciphertext stands in the manifest, under its signature, and is decrypted when it is
+    /// written: some tens of bytes.
+    // req: SUIT-ENC-003
+    #[must_use]
+    pub fn encrypted_content(
+        mut self,
+        ciphertext: impl Into<Vec<u8>>,
+        image: EncryptedImage,
+    ) -> Self {
+        self.source = Some(Source::Content(ciphertext.into()));
+        self.image = Some(image.plaintext);
+        self.encrypted = Some(image);
+        self
+    }
+
+    fn decrypted(mut self, staging: ComponentId, image: EncryptedImage) -> Self {
+        self.image = Some(image.plaintext);
+        self.encrypted = Some(image);
+        self.staging = Some(staging);
+        self
+    }
+
     /// The slot that the image is for: the manifest applies to devices whose component has it.
     #[must_use]
     pub fn slot(mut self, slot: u64) -> Self {
@@ -108,7 +179,8 @@ impl ComponentBuilder {
     }
 
     /// Another image of the same component, for another slot. Of `other`, the slot, the image and the
-    /// source count; the identifier and the devices are this one's.
+    /// source count; the identifier and the devices are this one's. None of them can be staged or encrypted:
+    /// give each a manifest of its own.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.others.push(other);
@@ -128,6 +200,12 @@ impl ComponentBuilder {
             Some(Source::Integrated { key, payload }) => Some((key, payload)),
             _ => None,
         })
+    }
+
+    /// Whether there are images for several slots, and one of them is staged or encrypted.
+    pub(super) fn has_staged_alternatives(&self) -> bool {
+        let special = |image: &Self| image.staging.is_some() || image.encrypted.is_some();
+        !self.others.is_empty() && self.images().any(special)
     }
 
     /// This image and those for other slots.
@@ -203,8 +281,32 @@ impl ComponentBuilder {
         commands
     }
 
+    /// The component that holds the payload before it is copied, unless it stands in the manifest.
+    pub(super) fn staging(&self) -> Option<Staging> {
+        match (&self.staging, &self.source) {
+            (Some(id), Some(Source::Integrated { key: uri, .. } | Source::Uri(uri))) => {
+                let image = match &self.encrypted {
+                    Some(encrypted) => encrypted.ciphertext,
+                    None => self.image,
+                };
+                Some(Staging {
+                    id: id.clone(),
+                    uri: uri.clone(),
+                    image,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Installs the content; `staged` is the index of the component that holds it, if one does.
     // req: SUIT-SEQ-006, SUIT-SEQ-008
-    pub(super) fn install(&self) -> Vec<Command<'static>> {
+    pub(super) fn install(&self, staged: Option<u64>) -> Vec<Command<'static>> {
+        if let Some(staged) = staged {
+            let mut commands = Staging::copy_from(staged, self.encrypted.as_ref());
+            commands.extend(self.validate());
+            return commands;
+        }
         let action = match &self.source {
             None => return Vec::new(),
             Some(Source::Integrated { .. } | Source::Uri(_)) => Action::Fetch,
@@ -218,7 +320,8 @@ impl ComponentBuilder {
                 }
                 Source::Content(content) => Parameter::Content(Cow::Owned(content.clone())),
             });
-            parameters.collect::<Vec<_>>()
+            let info = component.encrypted.as_ref().map(EncryptedImage::parameter);
+            parameters.chain(info).collect::<Vec<_>>()
         };
         let mut commands = match self.others.is_empty() {
             // The shared sequence has looked at the slot.

@@ -2,6 +2,7 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use tamarack_cose::cbor::DecodeError;
 
+use super::{EncryptedImage, staging::Staging};
 use crate::{
     ComponentId, SuitDigest,
     codec::{
@@ -17,6 +18,8 @@ pub struct DependencyBuilder {
     sections: Vec<Section>,
     uri: Option<String>,
     pub(super) envelope: Option<Vec<u8>>,
+    /// The component that the envelope goes to before it is decrypted, and how it is decrypted.
+    encrypted: Option<(ComponentId, EncryptedImage)>,
 }
 
 impl DependencyBuilder {
@@ -33,6 +36,7 @@ impl DependencyBuilder {
             sections: Vec::from([Section::Install, Section::Validate, Section::Uninstall]),
             uri: None,
             envelope: None,
+            encrypted: None,
         }
     }
 
@@ -66,6 +70,19 @@ impl DependencyBuilder {
         self
     }
 
+    /// The envelope is encrypted: what is fetched, or carried along, is its ciphertext. It goes to the
+    /// component `staging`, is checked there, and is decrypted on its way from there to where the manifest is
+    /// kept.
+    ///
+    /// So a manifest is hidden from everybody but its recipients: of this one, which everybody can read, only
+    /// the digest and the place say anything about it. No other manifest may have the component `staging`.
+    // req: SUIT-DEP-044
+    #[must_use]
+    pub fn encrypted(mut self, staging: ComponentId, image: EncryptedImage) -> Self {
+        self.encrypted = Some((staging, image));
+        self
+    }
+
     /// The integrated envelope, if there is one.
     pub(super) fn payload(&self) -> Option<(&String, &Vec<u8>)> {
         self.uri.as_ref().zip(self.envelope.as_ref())
@@ -76,10 +93,24 @@ impl DependencyBuilder {
         Vec::from([Command::OverrideParameters(Parameters::from_list([digest]))])
     }
 
+    /// The component that holds the ciphertext of the envelope before it is decrypted.
+    pub(super) fn staging(&self) -> Option<Staging> {
+        let (uri, (id, encrypted)) = self.uri.as_ref().zip(self.encrypted.as_ref())?;
+        Some(Staging {
+            id: id.clone(),
+            uri: uri.clone(),
+            image: encrypted.ciphertext,
+        })
+    }
+
+    /// Gets the envelope; `staged` is the index of the component that holds its ciphertext, if one does.
     // req: SUIT-DEP-015
-    pub(super) fn resolve(&self) -> Vec<Command<'static>> {
+    pub(super) fn resolve(&self, staged: Option<u64>) -> Vec<Command<'static>> {
         let mut commands = Vec::new();
-        if let Some(uri) = &self.uri {
+        if let Some(staged) = staged {
+            let encrypted = self.encrypted.as_ref().map(|(_, image)| image);
+            commands.extend(Staging::copy_from(staged, encrypted));
+        } else if let Some(uri) = &self.uri {
             let uri = Parameter::Uri(Cow::Owned(uri.clone()));
             commands.push(Command::OverrideParameters(Parameters::from_list([uri])));
             commands.push(Command::Action(Action::Fetch, ReportingPolicy::ON_FAILURE));

@@ -1,4 +1,4 @@
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use tamarack_cose::{
     CryptoProvider, DigestAlgorithm, Error, KeyId, Mac0, MacAlgorithm, MacKey, MacWrappingKey,
@@ -10,7 +10,7 @@ use tamarack_cose::{
 use super::BuildError;
 use crate::{
     Limits, SuitDigest,
-    codec::{Envelope, Manifest, Section, Sequence, Severable, TEXT},
+    codec::{COSWID, Envelope, Manifest, Section, Sequence, Severable, TEXT},
 };
 
 /// A manifest with all that goes into its envelope, to be signed.
@@ -134,8 +134,25 @@ impl Draft {
         self
     }
 
-    /// Moves into the envelope what gets the manifest smaller: sections and text that are longer than the
-    /// digest that stays behind.
+    /// Moves the software identification tag out of the manifest into the envelope, where it can be left out
+    /// for whoever is not to know it.
+    // req: SUIT-UPD-006
+    #[must_use]
+    pub fn sever_coswid(mut self, crypto: &CryptoProvider) -> Self {
+        if let Some(Severable::Inline(tag)) = &self.manifest.coswid {
+            let tag = tag.to_vec();
+            let digest = SuitDigest::of(crypto, self.digest_algorithm, &wrapped(&tag));
+            self.severed.push((COSWID, tag));
+            self.manifest.coswid = Some(Severable::Severed {
+                digest,
+                content: None,
+            });
+        }
+        self
+    }
+
+    /// Moves into the envelope what gets the manifest smaller: sections, text and software tags that are
+    /// longer than the digest that stays behind.
     // req: SUIT-SEV-001, SUIT-SEV-009
     #[must_use]
     pub fn sever_large(self, crypto: &CryptoProvider) -> Self {
@@ -150,9 +167,13 @@ impl Draft {
                 draft = draft.sever(crypto, section);
             }
         }
-        match &draft.manifest.text {
-            Some(Severable::Inline(text)) if text.len() >= least => draft.sever_text(crypto),
-            _ => draft,
+        let large = |element: &Option<Severable<Cow<'_, [u8]>>>| matches!(element, Some(Severable::Inline(content)) if content.len() >= least);
+        if large(&draft.manifest.coswid) {
+            draft = draft.sever_coswid(crypto);
+        }
+        match large(&draft.manifest.text) {
+            true => draft.sever_text(crypto),
+            false => draft,
         }
     }
 

@@ -39,13 +39,16 @@ mod builder;
 mod component;
 mod dependency;
 mod draft;
+mod encrypted;
 #[cfg(feature = "json")]
 pub mod json;
+mod staging;
 
 pub use builder::ManifestBuilder;
 pub use component::ComponentBuilder;
 pub use dependency::DependencyBuilder;
 pub use draft::Draft;
+pub use encrypted::{EncryptedImage, PayloadEncryption, PayloadEncryptor};
 
 use alloc::string::String;
 
@@ -67,6 +70,15 @@ pub enum BuildError {
     /// The text describes a component that is not listed.
     #[error("the text is about {0}, which is no component of the manifest")]
     TextComponent(crate::ComponentId),
+    /// A component has images for several slots, one of which is staged or encrypted.
+    #[error("{0} has images for several slots, which can't be staged or encrypted")]
+    StagedAlternatives(crate::ComponentId),
+    /// What describes an encryption is none.
+    #[error("the encryption information is of no use: {0}")]
+    Encryption(tamarack_cose::Error),
+    /// The digest of a ciphertext is missing, and its cipher does not notice changes.
+    #[error("{0} notices no change: the digest and length of the ciphertext are needed")]
+    UnprotectedCiphertext(&'static str),
     /// What was built does not decode: it exceeds a limit or breaks a rule.
     #[error("the manifest would not be accepted: {0}")]
     Invalid(#[from] DecodeError),

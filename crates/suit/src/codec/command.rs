@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Parameters, Sequence, bounded, label::command as label, several};
+use super::{Parameter, Parameters, Sequence, bounded, label::command as label, several};
 use crate::Limits;
 
 /// A test that a sequence makes. None of them changes anything.
@@ -288,6 +288,17 @@ impl<'a> Command<'a> {
             Self::CopyParameters(_) => "copy-params",
             Self::Other { .. } => "unknown command",
         }
+    }
+
+    /// The parameters that the command sets.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter<'a>> {
+        let (one, several) = match self {
+            Self::SetParameters(list) | Self::OverrideParameters(list) => (Some(list), None),
+            Self::OverrideMultiple(lists) => (None, Some(lists)),
+            _ => (None, None),
+        };
+        let several = several.into_iter().flatten().map(|(_, list)| list);
+        one.into_iter().chain(several).flat_map(Parameters::iter)
     }
 
     /// The reporting policy, of commands that have one.

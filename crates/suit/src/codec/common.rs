@@ -113,6 +113,18 @@ impl<'a> Common<'a> {
         Ok(())
     }
 
+    /// The labels of the members there are.
+    #[cfg(feature = "author")]
+    pub(crate) fn labels(&self) -> Vec<i64> {
+        let members = [
+            (!self.dependencies.is_empty(), label::DEPENDENCIES),
+            (!self.components.is_empty(), label::COMPONENTS),
+            (self.shared_sequence.is_some(), label::SHARED_SEQUENCE),
+        ];
+        let there = members.into_iter().filter(|(there, _)| *there);
+        there.map(|(_, label)| label).collect()
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         Writer::build(|w| {
             let members = usize::from(!self.dependencies.is_empty())

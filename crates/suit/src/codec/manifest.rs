@@ -169,6 +169,34 @@ impl<'a> Manifest<'a> {
         self.common.shared_sequence.iter().chain(sections)
     }
 
+    /// The digests of what is severed.
+    pub(crate) fn severed_digests(&self) -> Vec<SuitDigest> {
+        let elements = [&self.coswid, &self.text].into_iter().flatten();
+        let sections = self.sections.iter();
+        let sections = sections.filter_map(|(_, sequence)| sequence.digest());
+        elements
+            .filter_map(Severable::digest)
+            .chain(sections)
+            .collect()
+    }
+
+    /// The labels of the members there are.
+    #[cfg(feature = "author")]
+    pub(crate) fn labels(&self) -> Vec<i64> {
+        let optional = [
+            (self.reference_uri.is_some(), label::REFERENCE_URI),
+            (self.component_id.is_some(), label::COMPONENT_ID),
+            (self.set_version.is_some(), label::SET_VERSION),
+            (self.coswid.is_some(), label::COSWID),
+            (self.text.is_some(), label::TEXT),
+            (self.mud.is_some(), Mud::LABEL),
+        ];
+        let mut labels = Vec::from([label::VERSION, label::SEQUENCE_NUMBER, label::COMMON]);
+        labels.extend(optional.iter().filter(|(there, _)| *there).map(|(_, l)| *l));
+        labels.extend(self.sections.iter().map(|(section, _)| section.label()));
+        labels
+    }
+
     /// Decodes the content of the manifest's byte string.
     ///
     /// # Errors

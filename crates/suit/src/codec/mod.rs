@@ -91,5 +91,8 @@ pub(crate) fn unknown_label(reader: &Reader<'_>, rule: &'static str) -> DecodeEr
     reader.error(rule, Problem::Expected("a label that this map defines"))
 }
 
+/// The label of the software identification tag.
+#[cfg(feature = "author")]
+pub(crate) const COSWID: i64 = label::manifest::COSWID;
 /// The label of the text element.
 pub(crate) const TEXT: i64 = label::manifest::TEXT;

@@ -3,6 +3,7 @@ use alloc::{borrow::Cow, string::String, string::ToString, vec, vec::Vec};
 use tamarack_cose::{
     CryptoProvider, Headers, Mac, Mac0, Signed,
     cbor::{DecodeError, Reader},
+    encrypt::{Encrypted, RecipientAlgorithm},
 };
 
 use super::{Tree, shape};
@@ -369,13 +370,43 @@ fn parameter(parameter: &Parameter<'_>) -> Tree {
         Parameter::Uri(uri) => Tree::text(uri),
         Parameter::UpdatePriority(value) => Tree::number(*value),
         Parameter::Version(version) => Tree::text(version),
+        Parameter::EncryptionInfo(bytes) => encryption(bytes),
         Parameter::Content(bytes)
-        | Parameter::EncryptionInfo(bytes)
         | Parameter::InvokeArguments(bytes)
         | Parameter::FetchArguments(bytes)
         | Parameter::WaitInfo(bytes)
         | Parameter::ComponentMetadata(bytes) => Tree::hex(bytes),
         Parameter::Other { value, .. } => Tree::hex(value),
+    }
+}
+
+/// How content is encrypted, and to whom; what is no encryption information, as it is.
+fn encryption(bytes: &[u8]) -> Tree {
+    let Ok(encrypted) = Encrypted::decode_encrypt(bytes) else {
+        return Tree::hex(bytes);
+    };
+    let recipients = encrypted.recipients().unwrap_or_default().iter();
+    let recipients = recipients.map(|recipient| {
+        let id = recipient.algorithm().map(RecipientAlgorithm::cose_id);
+        let mut members = map([("algorithm", algorithm(id))]);
+        if let Some(key_id) = recipient.key_id() {
+            members.push(("key-id".to_string(), key_name(key_id)));
+        }
+        Tree::Map(members)
+    });
+    Tree::Map(map([
+        ("algorithm", Tree::text(encrypted.algorithm().name())),
+        ("recipients", Tree::List(recipients.collect())),
+    ]))
+}
+
+/// A key id as text, where people gave it as text.
+fn key_name(key_id: &[u8]) -> Tree {
+    match core::str::from_utf8(key_id) {
+        Ok(text) if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) => {
+            Tree::text(text)
+        }
+        _ => Tree::hex(key_id),
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::encrypt::Encrypted;
 
-use super::{Failure, Processor};
+use super::{Failure, IdentityChecks, Processor};
 use crate::{
     Access, AuthenticatedEnvelope, ComponentId, Device, Error, Limits, Manifest, ManifestRecord,
     Section,
@@ -32,6 +32,9 @@ pub(super) fn commands(
         .shared_sequence
         .iter()
         .map(|sequence| (SHARED, sequence));
+    if processor.settings.identity_checks == IdentityChecks::Required {
+        identity_checked(manifest).map_err(|failure| failure.in_section(path, SHARED, 0))?;
+    }
     for (label, sequence) in shared.chain(sections) {
         sequence_start(manifest, sequence).map_err(|failure| failure.in_section(path, label, 0))?;
         for Located { offset, command } in sequence.walk() {
@@ -41,6 +44,24 @@ pub(super) fn commands(
         }
     }
     Ok(())
+}
+
+/// Whether the manifest says whom its components are for.
+// req: SUIT-COM-009
+fn identity_checked(manifest: &Manifest<'_>) -> Result<(), Failure> {
+    let common = &manifest.common;
+    let checks = |wanted: Condition| {
+        let mut commands = common.shared_sequence.iter().flat_map(Sequence::walk);
+        commands.any(|located| matches!(located.command, Command::Condition(c, _) if c == wanted))
+    };
+    let checked = checks(Condition::VendorIdentifier) && checks(Condition::ClassIdentifier);
+    match checked || common.components.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Invalid(
+            "checks neither vendor nor class, or one of them only, in its shared sequence",
+        )
+        .into()),
+    }
 }
 
 // req: SUIT-COM-012

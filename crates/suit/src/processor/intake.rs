@@ -25,11 +25,18 @@ pub(super) struct Intake {
     most: u64,
     length: u64,
     measuring: Option<(DigestAlgorithm, Box<dyn DigestContext>)>,
-    decryptor: Option<Box<dyn Decryptor>>,
+    decryption: Option<Decryption>,
     /// Whether the end of the content shows that it was not changed.
     authenticated: bool,
     /// The plaintext of one piece.
     plaintext: Vec<u8>,
+}
+
+/// What decrypts content.
+struct Decryption {
+    decryptor: Box<dyn Decryptor>,
+    /// Whether its end shows that nothing was changed.
+    authenticates: bool,
 }
 
 /// Content that was stored.
@@ -58,10 +65,10 @@ impl State<'_> {
             }
             _ => None,
         };
-        let (decryptor, authenticated) = match action {
+        let decryption = match action {
             // Fetch stores what it gets: decryption is a matter of Copy and Write.
-            Action::Copy | Action::Write => self.decryptor(action, slot)?.unzip(),
-            _ => (None, None),
+            Action::Copy | Action::Write => self.decryption(action, slot)?,
+            _ => None,
         };
         self.describe(action, slot)?;
         self.device
@@ -73,19 +80,15 @@ impl State<'_> {
             most: size.map_or(limit, |size| size.min(limit)),
             length: 0,
             measuring,
-            decryptor,
-            authenticated: authenticated.unwrap_or_default(),
+            authenticated: decryption.as_ref().is_some_and(|with| with.authenticates),
+            decryption,
             plaintext: Vec::new(),
         })
     }
 
-    /// What decrypts the content that is copied or written to a component, and whether it authenticates.
+    /// What decrypts the content that is copied or written to a component.
     // req: SUIT-ENC-001, SUIT-ENC-003, SUIT-ENC-006
-    fn decryptor(
-        &self,
-        action: Action,
-        slot: usize,
-    ) -> Result<Option<(Box<dyn Decryptor>, bool)>, Failure> {
+    fn decryption(&self, action: Action, slot: usize) -> Result<Option<Decryption>, Failure> {
         let Some(info) = self.slot(slot)?.parameters.encryption_info() else {
             return Ok(None);
         };
@@ -94,36 +97,38 @@ impl State<'_> {
         let opened = encrypted
             .content_key(crypto, self.processor.recipient_keys, PURPOSE)
             .and_then(|key| encrypted.decryptor(crypto, &key, &[]));
-        let authenticated = encrypted.algorithm().is_authenticated();
-        opened
-            .map(|decryptor| Some((decryptor, authenticated)))
-            .map_err(|error| undecryptable(action, &error))
+        Ok(Some(Decryption {
+            decryptor: opened.map_err(|error| undecryptable(action, &error))?,
+            authenticates: encrypted.algorithm().is_authenticated(),
+        }))
     }
 }
 
 impl Intake {
     /// Takes the next piece of the content, or of its ciphertext.
     pub(super) fn take(&mut self, device: &mut dyn Device, chunk: &[u8]) -> Result<(), Failure> {
-        let Some(mut decryptor) = self.decryptor.take() else {
+        let Some(mut decryption) = self.decryption.take() else {
             return self.store(device, chunk);
         };
         // The network decides how large its chunks are, not how much memory they take when decrypted.
         for piece in chunk.chunks(PIECE) {
             self.plaintext.clear();
-            decryptor
+            decryption
+                .decryptor
                 .update(piece, &mut self.plaintext)
                 .map_err(|error| undecryptable(self.action, &error))?;
             self.store_plaintext(device)?;
         }
-        self.decryptor = Some(decryptor);
+        self.decryption = Some(decryption);
         Ok(())
     }
 
     /// Ends the content.
     pub(super) fn finish(mut self, device: &mut dyn Device) -> Result<Stored, Failure> {
-        if let Some(decryptor) = self.decryptor.take() {
+        if let Some(decryption) = self.decryption.take() {
             self.plaintext.clear();
-            decryptor
+            decryption
+                .decryptor
                 .finish(&mut self.plaintext)
                 .map_err(|error| undecryptable(self.action, &error))?;
             self.store_plaintext(device)?;

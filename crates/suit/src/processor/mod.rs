@@ -26,8 +26,8 @@ mod state;
 
 pub use outcome::Outcome;
 pub use settings::{
-    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, Measurement,
-    Settings, WrittenContent,
+    CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, IdentityChecks,
+    Measurement, Settings, WrittenContent,
 };
 
 use tamarack_cose::{CryptoProvider, encrypt::RecipientKey};

@@ -16,6 +16,8 @@ pub struct Settings {
     pub decrypted_content: DecryptedContent,
     /// Whether a dependent has to have every section that its dependencies have.
     pub dependency_sections: DependencySections,
+    /// Whether manifests have to say whom they are for.
+    pub identity_checks: IdentityChecks,
     /// When reports say what the Recipient is capable of.
     pub capability_report: CapabilityPolicy,
 }
@@ -67,6 +69,17 @@ pub enum WrittenContent {
     NeedsCondition,
     /// No: the content stood in the manifest, so the signature covers it.
     CoveredBySignature,
+}
+
+/// Whether the shared sequence of a manifest with components has to check the vendor and the class
+/// (SUIT-COM-009).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IdentityChecks {
+    /// No: published examples check the class nowhere. What a signer may touch is settled by its rights.
+    #[default]
+    Optional,
+    /// Yes: what does not say whom it is for is refused.
+    Required,
 }
 
 /// When a report says what the Recipient is capable of (SUIT-REP-014).

@@ -1,12 +1,16 @@
 //! SUIT reports (draft-ietf-suit-report): what became of a manifest.
 
 mod capability;
+#[cfg(feature = "author")]
+mod lack;
 mod protected;
 mod reason;
 mod record;
 mod replay;
 
 pub use capability::{CapabilityList, CapabilityReport, ComponentCapability};
+#[cfg(feature = "author")]
+pub use lack::Lack;
 pub use protected::{OpenedReport, REPORT_PURPOSE, ReportPayload};
 pub use reason::Reason;
 pub use record::{Claims, Record};

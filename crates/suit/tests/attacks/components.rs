@@ -111,9 +111,10 @@ pub fn attacks() -> Vec<Attack> {
             "What belongs to an installed manifest changes with that manifest only.",
         )
         .accepted("app", ta(&ours, 1, b"ours"))
-        .refused("over-its-envelope", app(&ours, "other/suit", "provider/app/suit", 1, b"evil"), "ActionFailed(fetch, InUse)")
+        .refused("over-its-envelope", app(&ours, "other/suit", "provider/app/suit", 1, b"evil"), "InUse")
         .refused("over-its-component", app(&ours, "other/suit", "provider/app/ta", 1, b"evil"), "ActionFailed(fetch, InUse)")
-        .refused("unlink-its-envelope", install(&["provider/app/suit"], vec![action(Action::Unlink)]), "ActionFailed(unlink, InUse)"),
+        .refused("unlink-its-envelope", install(&["provider/app/suit"], vec![action(Action::Unlink)]), "InUse")
+        .refused("kept-over-its-component", app(&ours, "provider/app/ta", "other/x", 1, b"evil"), "InUse"),
         Attack::new(
             "over-itself",
             "makes a manifest a component of itself, so that it can't be removed any more",

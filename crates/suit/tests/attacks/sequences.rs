@@ -175,7 +175,7 @@ pub fn attacks() -> Vec<Attack> {
         .refused("long-list", sign_sections(&author(2), &["a", "b"], vec![(
             Section::Install,
             vec![list(&vec![0; 10_000]), set([Parameter::ImageSize(1)])],
-        )]), "LimitExceeded")
+        )]), "Decode(OutOfBounds)")
         .refused("multiplied", {
             let many = |inner: Vec<Command<'static>>| {
                 vec![list(&[0; 64]), run(inner)]

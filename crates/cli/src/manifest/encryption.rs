@@ -1,0 +1,106 @@
+//! To whom payloads are encrypted, and how.
+
+use clap::ValueEnum;
+use tamarack_cose::{
+    CryptoProvider, SymmetricKey,
+    encrypt::{ContentAlgorithm, EncryptionKey, Recipient},
+};
+
+use super::trust::FileWith;
+use crate::{
+    failure::Failure,
+    files,
+    key_file::{Kind, kind, read_encryption, read_symmetric},
+    symmetric_file::About,
+};
+
+/// How content is encrypted. AES-CTR and AES-CBC notice no change themselves: the digests in the manifest do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Content {
+    A128gcm,
+    A192gcm,
+    A256gcm,
+    Chacha20Poly1305,
+    A128ctr,
+    A192ctr,
+    A256ctr,
+    A128cbc,
+    A192cbc,
+    A256cbc,
+}
+
+impl From<Content> for ContentAlgorithm {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::A128gcm => Self::A128Gcm,
+            Content::A192gcm => Self::A192Gcm,
+            Content::A256gcm => Self::A256Gcm,
+            Content::Chacha20Poly1305 => Self::ChaCha20Poly1305,
+            Content::A128ctr => Self::A128Ctr,
+            Content::A192ctr => Self::A192Ctr,
+            Content::A256ctr => Self::A256Ctr,
+            Content::A128cbc => Self::A128Cbc,
+            Content::A192cbc => Self::A192Cbc,
+            Content::A256cbc => Self::A256Cbc,
+        }
+    }
+}
+
+/// How a content key gets to who has a private key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Exchange {
+    /// Ephemeral-static Diffie-Hellman and AES key wrap.
+    EcdhEs,
+    /// HPKE, with the suite that is preferred for the key's curve.
+    Hpke,
+}
+
+/// Those to whom something is encrypted.
+pub(super) struct Recipients {
+    keys: Vec<(Key, Option<Vec<u8>>)>,
+    exchange: Exchange,
+}
+
+enum Key {
+    Public(EncryptionKey),
+    Shared(SymmetricKey),
+}
+
+impl Recipients {
+    /// Reads the recipients' keys, each with the id by which its owner knows it: the one that is given, or
+    /// else the file's.
+    pub(super) fn read(
+        keys: &[FileWith],
+        exchange: Exchange,
+        crypto: &CryptoProvider,
+    ) -> Result<Self, Failure> {
+        let read = |file: &FileWith| {
+            let key = match kind(&file.path)? {
+                Kind::Symmetric => Key::Shared(read_symmetric(&file.path)?),
+                _ => Key::Public(read_encryption(&file.path, crypto)?),
+            };
+            let named = match file.key_id()? {
+                Some(named) => Some(named),
+                None => About::of(&files::read(&file.path)?).key_id,
+            };
+            Ok((key, named))
+        };
+        let keys = keys.iter().map(read).collect::<Result<_, Failure>>()?;
+        Ok(Self { keys, exchange })
+    }
+
+    pub(super) fn all(&self) -> Result<Vec<Recipient<'_>>, Failure> {
+        let recipients = self.keys.iter().map(|(key, named)| {
+            let recipient = match (key, self.exchange) {
+                (Key::Shared(key), _) => Recipient::wrapping(key)?,
+                (Key::Public(key), Exchange::EcdhEs) => Recipient::agreement(key),
+                (Key::Public(key), Exchange::Hpke) => Recipient::hpke(key),
+            };
+            Ok(match named {
+                Some(named) => recipient.with_key_id(named),
+                None => recipient,
+            })
+        });
+        recipients.collect()
+    }
+}

@@ -1,0 +1,375 @@
+//! What happened, for people and for programs.
+
+use base16ct::lower::encode_string;
+use serde_json::{Value, json};
+use tamarack_cose::CryptoProvider;
+use tamarack_suit::{
+    ComponentId, Manifest, ManifestRecord, Outcome,
+    directory::{DirectoryDevice, OsFiles},
+    explain,
+    report::{Record, ReportResult},
+};
+
+use super::{
+    Task, Trusted,
+    place::{Place, Places},
+    witness::{Deed, Witness},
+};
+use crate::output::{BAD, DIM, GOOD, Output, STRONG};
+
+/// What was checked and changed.
+pub(super) struct Account {
+    procedure: &'static str,
+    digest: String,
+    /// The commands that the report tells of, each once.
+    steps: Vec<Place>,
+    /// What was found true: of a component, a property and its value.
+    claims: Vec<(String, String, String)>,
+    /// Where it failed.
+    pub(super) failed_at: Option<Place>,
+    deeds: Vec<Deed>,
+    /// What was fetched, and from where.
+    pub(super) fetched: Vec<(String, String)>,
+    /// The files of the components that changed.
+    paths: Vec<(ComponentId, String)>,
+    manifest: Option<ComponentId>,
+    number: Option<u64>,
+    before: Option<u64>,
+    signers: Vec<String>,
+}
+
+impl Account {
+    pub(super) fn of(
+        task: &Task<'_>,
+        outcome: &Outcome,
+        places: &Places<'_>,
+        witness: &mut Witness<'_>,
+    ) -> Self {
+        let mut seen: Vec<(&[u64], i64, u64, u64)> = Vec::new();
+        let mut steps = Vec::new();
+        let key = |record: &'_ Record| (record.section, record.offset, record.component_index);
+        for record in outcome.report.records() {
+            let (section, offset, index) = key(record);
+            let place = (record.manifest_id.as_slice(), section, offset, index);
+            // The shared sequence runs before every section.
+            if !seen.contains(&place) {
+                seen.push(place);
+                steps.push(places.find(record, witness));
+            }
+        }
+        let failed_at = match &outcome.report.result {
+            ReportResult::Success => None,
+            ReportResult::Failure { record, .. } => Some(places.find(record, witness)),
+        };
+        // What failed is told apart from what held.
+        if let Some(failed) = &failed_at {
+            steps.retain(|step| !step.is_same(failed));
+        }
+        Self {
+            procedure: task.name(),
+            digest: outcome.report.reference.digest.to_string(),
+            steps,
+            claims: claims(outcome),
+            failed_at,
+            deeds: std::mem::take(&mut witness.deeds),
+            fetched: Vec::new(),
+            paths: Vec::new(),
+            manifest: None,
+            number: None,
+            before: None,
+            signers: Vec::new(),
+        }
+    }
+
+    /// Looks up what the device knows once the transaction is over.
+    pub(super) fn look_at(
+        &mut self,
+        device: &DirectoryDevice<OsFiles>,
+        before: &[ManifestRecord],
+        root: Option<&Manifest<'_>>,
+        trusted: &[Trusted],
+        crypto: &CryptoProvider,
+    ) {
+        let mut changed: Vec<ComponentId> = Vec::new();
+        for deed in &self.deeds {
+            changed.extend(deed.components().into_iter().cloned());
+        }
+        for id in changed {
+            if let Ok(path) = device.path_of(&id) {
+                self.paths.push((id, path));
+            }
+        }
+        let Some(id) = root.map(Manifest::placement) else {
+            return;
+        };
+        let number = |records: &[ManifestRecord]| {
+            let mut records = records.iter();
+            let found = records.find(|record| record.id == id);
+            found.map(|record| record.sequence_number.0)
+        };
+        self.before = number(before);
+        self.number = root.map(|manifest| manifest.sequence_number.0);
+        let records = device.records().iter().chain(before);
+        let mut records = records.filter(|record| record.id == id);
+        let signers = records.next().map(|record| record.signers.clone());
+        let name = |id: tamarack_cose::KeyId| {
+            let mut trusted = trusted.iter();
+            let file = trusted.find(|trusted| trusted.id(crypto) == Some(id));
+            file.map_or_else(|| id.to_hex(), |file| file.path.display().to_string())
+        };
+        let signers = signers.into_iter().flatten();
+        self.signers = signers.map(|signer| name(signer.key_id(crypto))).collect();
+        self.manifest = Some(id);
+    }
+
+    fn path(&self, id: &ComponentId) -> &str {
+        let mut paths = self.paths.iter();
+        let found = paths.find(|(known, _)| known == id);
+        found.map_or("", |(_, path)| path.as_str())
+    }
+
+    pub(super) fn tell(&self, subject: &str, done: bool, output: Output) {
+        output.result(&self.json(subject, done), || self.text(subject, done));
+    }
+
+    fn json(&self, subject: &str, done: bool) -> Value {
+        let place = |place: &Place| {
+            json!({
+                "command": place.command,
+                "component": place.component.as_ref().map(ToString::to_string),
+                "section": place.section,
+                "offset": place.offset,
+                "dependency": place.dependency,
+            })
+        };
+        let changes: Vec<Value> = match done {
+            true => self.deeds.iter().map(|deed| self.deed(deed)).collect(),
+            false => Vec::new(),
+        };
+        let fetched = self.fetched.iter();
+        json!({
+            "done": done,
+            "procedure": self.procedure,
+            "subject": subject,
+            "manifest": self.manifest.as_ref().map(ToString::to_string),
+            "digest": self.digest,
+            "sequence_number": self.number,
+            "previous_sequence_number": self.before,
+            "signers": if done { json!(self.signers) } else { Value::Null },
+            "steps": self.steps.iter().map(place).collect::<Vec<_>>(),
+            "found": self.claims.iter().map(|(component, name, value)| {
+                json!({ "component": component, "property": name, "value": value })
+            }).collect::<Vec<_>>(),
+            "fetched": fetched.map(|(uri, from)| json!({ "uri": uri, "from": from })).collect::<Vec<_>>(),
+            "changes": changes,
+            "failed_at": self.failed_at.as_ref().map(place),
+        })
+    }
+
+    fn deed(&self, deed: &Deed) -> Value {
+        match deed {
+            Deed::Wrote {
+                component,
+                bytes,
+                digest,
+            } => json!({
+                "change": "wrote",
+                "component": component.to_string(),
+                "path": self.path(component),
+                "bytes": bytes,
+                "digest": digest.map(|digest| digest.to_string()),
+            }),
+            Deed::Removed(component) => json!({
+                "change": "removed",
+                "component": component.to_string(),
+                "path": self.path(component),
+            }),
+            Deed::Swapped(one, other) => json!({
+                "change": "swapped",
+                "component": one.to_string(),
+                "path": self.path(one),
+                "with": other.to_string(),
+                "with_path": self.path(other),
+            }),
+            Deed::Started {
+                component,
+                arguments,
+            } => json!({
+                "change": "started",
+                "component": component.to_string(),
+                "arguments": arguments.as_deref().map(encode_string),
+            }),
+        }
+    }
+
+    fn text(&self, subject: &str, done: bool) -> String {
+        let mut lines = Vec::new();
+        let mut head = format!("{STRONG}{}{STRONG:#}", printable(subject));
+        if let (Some(id), Some(number)) = (&self.manifest, self.number) {
+            head += &format!("  {DIM}manifest{DIM:#} {}", printable(&id.to_string()));
+            head += &match (self.procedure, self.before) {
+                ("update", Some(before)) if before != number && done => {
+                    format!("  {DIM}number{DIM:#} {before} → {number}")
+                }
+                ("update", Some(before)) if before != number => {
+                    format!("  {DIM}number{DIM:#} {number}  {DIM}installed is{DIM:#} {before}")
+                }
+                _ => format!("  {DIM}number{DIM:#} {number}"),
+            };
+        }
+        if done && !self.signers.is_empty() {
+            head += &format!("  {DIM}by{DIM:#} {}", printable(&self.signers.join(", ")));
+        }
+        lines.push(head);
+        self.claims_in_lines(&mut lines);
+        self.steps_in_lines(&mut lines);
+        for (uri, from) in &self.fetched {
+            lines.push(format!(
+                "{DIM}fetched{DIM:#} {} {DIM}from{DIM:#} {}",
+                printable(uri),
+                printable(from)
+            ));
+        }
+        if done {
+            self.deeds_in_lines(&mut lines);
+            lines.push(match (self.procedure, self.deeds.is_empty()) {
+                ("update", true) => format!("{GOOD}done{GOOD:#}: everything was there already"),
+                ("update", false) => format!("{GOOD}installed{GOOD:#}"),
+                ("invoke", _) => format!("{GOOD}ready{GOOD:#}: checked, and nothing was executed"),
+                _ => format!("{GOOD}uninstalled{GOOD:#}"),
+            });
+        } else {
+            lines.push(format!("{DIM}The folder is as it was.{DIM:#}"));
+        }
+        lines.join("\n")
+    }
+
+    fn claims_in_lines(&self, lines: &mut Vec<String>) {
+        let width = |of: fn(&(String, String, String)) -> &String| {
+            let widths = self.claims.iter().map(|claim| of(claim).chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let (components, names) = (width(|claim| &claim.0), width(|claim| &claim.1));
+        for (component, name, value) in &self.claims {
+            lines.push(format!(
+                "{GOOD}✓{GOOD:#} {:components$}  {name:names$}  {DIM}{}{DIM:#}",
+                printable(component),
+                printable(value)
+            ));
+        }
+    }
+
+    fn steps_in_lines(&self, lines: &mut Vec<String>) {
+        let failed = self
+            .failed_at
+            .iter()
+            .filter(|place| place.command.is_some());
+        let name = |place: &Place| place.command.clone().unwrap_or_else(|| "a command".into());
+        let component = |place: &Place| {
+            let id = place.component.as_ref();
+            id.map_or_else(String::new, |id| printable(&id.to_string()))
+        };
+        let all = || self.steps.iter().chain(failed.clone());
+        let widest = |of: &dyn Fn(&Place) -> String| {
+            let widths = all().map(|place| of(place).chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let (names, components) = (widest(&name), widest(&component));
+        let line = |mark: String, place: &Place| {
+            format!(
+                "{mark} {:names$}  {:components$}  {DIM}{}{DIM:#}",
+                name(place),
+                component(place),
+                printable(&place.shown())
+            )
+        };
+        let held = self.steps.iter();
+        lines.extend(held.map(|place| line(format!("{GOOD}✓{GOOD:#}"), place)));
+        lines.extend(
+            failed
+                .clone()
+                .map(|place| line(format!("{BAD}✗{BAD:#}"), place)),
+        );
+    }
+
+    fn deeds_in_lines(&self, lines: &mut Vec<String>) {
+        let paths = self.paths.iter().map(|(_, path)| path.chars().count());
+        let width = paths.max().unwrap_or(0);
+        for deed in &self.deeds {
+            let component = |id: &ComponentId| printable(&id.to_string());
+            lines.push(match deed {
+                Deed::Wrote {
+                    component,
+                    bytes,
+                    digest,
+                } => {
+                    let digest = digest.map(|digest| digest.to_string()).unwrap_or_default();
+                    format!(
+                        "wrote   {:width$}  {bytes} bytes  {DIM}{digest}{DIM:#}",
+                        self.path(component)
+                    )
+                }
+                Deed::Removed(id) => format!("removed {}", self.path(id)),
+                Deed::Swapped(one, other) => {
+                    format!("swapped {} and {}", self.path(one), self.path(other))
+                }
+                Deed::Started {
+                    component: id,
+                    arguments,
+                } => {
+                    let mut text = format!("would start {}", component(id));
+                    match arguments.as_deref().map(std::str::from_utf8) {
+                        Some(Ok(arguments)) => {
+                            text += &format!(" {DIM}with{DIM:#} {}", printable(arguments));
+                        }
+                        Some(Err(_)) => {
+                            let bytes = arguments.as_deref().unwrap_or_default();
+                            text += &format!(" {DIM}with{DIM:#} 0x{}", encode_string(bytes));
+                        }
+                        None => {}
+                    }
+                    text
+                }
+            });
+        }
+    }
+}
+
+/// What the report claims of components, each once.
+fn claims(outcome: &Outcome) -> Vec<(String, String, String)> {
+    let mut all = Vec::new();
+    for claims in outcome.report.claims() {
+        let component = claims.component.to_string();
+        for parameter in claims.properties.iter() {
+            let (name, value) = explain::describe_parameter(parameter);
+            let value = value.to_string().trim_end().to_owned();
+            let claim = (component.clone(), name, value);
+            if !all.contains(&claim) {
+                all.push(claim);
+            }
+        }
+    }
+    all
+}
+
+/// Text of the manifest, which must not disturb a terminal.
+pub(super) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+impl Deed {
+    fn components(&self) -> Vec<&ComponentId> {
+        match self {
+            Self::Wrote { component, .. } | Self::Removed(component) => vec![component],
+            Self::Swapped(one, other) => vec![one, other],
+            Self::Started { .. } => Vec::new(),
+        }
+    }
+}
