@@ -276,7 +276,7 @@ impl KeyAgreements for AwsLc {
             .map_err(|_| KeyError::Invalid)?;
         let peer =
             agreement::UnparsedPublicKey::new(agreement_algorithm(peer.curve()), peer.to_point());
-        agreement::agree(&own, peer, Error::Key(KeyError::Invalid), |shared| {
+        agreement::agree(&own, peer, Error::from(KeyError::Invalid), |shared| {
             Ok(SymmetricKey::new(shared))
         })
     }

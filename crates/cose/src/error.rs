@@ -1,4 +1,4 @@
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 
 use crate::cbor::DecodeError;
 
@@ -37,8 +37,8 @@ pub enum Error {
     #[error("the payload is {0}")]
     Payload(&'static str),
     /// A key could not be used.
-    #[error(transparent)]
-    Key(#[from] KeyError),
+    #[error("{0}")]
+    Key(Box<KeyError>),
     /// The crypto provider failed; nothing about the input is implied.
     #[error("the crypto provider failed: {0}")]
     Crypto(&'static str),
@@ -79,6 +79,14 @@ pub enum KeyError {
     /// A private key was needed and only the public part is there.
     #[error("this is a public key; a private key is needed")]
     NotPrivate,
+}
+
+impl From<KeyError> for Error {
+    #[cold]
+    #[inline(never)]
+    fn from(error: KeyError) -> Self {
+        Self::Key(Box::new(error))
+    }
 }
 
 impl KeyError {

@@ -419,7 +419,7 @@ mod tests {
         let crypto = crate::rustcrypto::provider();
         let key = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256).unwrap();
         let public = key.public_key();
-        let not_private = Some(Error::Key(KeyError::NotPrivate));
+        let not_private = Some(KeyError::NotPrivate.into());
         assert_eq!(
             SecretKey::from_jwk(&crypto, &public.to_jwk()).err(),
             not_private

@@ -95,13 +95,14 @@ pub(crate) fn one_payload<'p>(
 
 /// The Sig_structure of RFC 9052 section 4.4 with empty external data.
 fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
-    Writer::build(|w| {
-        w.array(4)
-            .text("Signature1")
-            .bytes(protected)
-            .bytes(&[])
-            .bytes(payload);
-    })
+    // 32 bytes are enough for the context and all heads.
+    let mut w = Writer::with_capacity(32 + protected.len() + payload.len());
+    w.array(4)
+        .text("Signature1")
+        .bytes(protected)
+        .bytes(&[])
+        .bytes(payload);
+    w.into_bytes()
 }
 
 /// Makes a tagged COSE_Sign1 with `payload` attached; `key_id` goes into the unprotected header.

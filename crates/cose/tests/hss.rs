@@ -119,7 +119,7 @@ fn public_keys_in_every_form() {
         assert_eq!(PublicKey::from_cose_key(&cose), Ok(public));
         assert_eq!(PublicKey::from_jwk(&public.to_jwk()), Ok(public));
         assert_eq!(PublicKey::from_pem(&public.to_pem().unwrap()), Ok(public));
-        let not_private = Some(Error::Key(KeyError::NotPrivate));
+        let not_private = Some(KeyError::NotPrivate.into());
         let crypto = rustcrypto::provider();
         assert_eq!(SecretKey::from_cose_key(&crypto, &cose).err(), not_private);
         for length in 0..vector.key.len() {

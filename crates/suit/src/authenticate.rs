@@ -8,7 +8,7 @@ use tamarack_cose::{
 
 use crate::{
     Authority, Error, Limits, SuitDigest, Trusted,
-    codec::{Envelope, Manifest, Section, Severable, within},
+    codec::{Envelope, Manifest, Section, Severable},
     trust::{Candidate, TrustedKey},
 };
 
@@ -281,10 +281,7 @@ fn fill_in_severed<'a>(
                 continue;
             };
             check(&digest)?;
-            let head = severed.item().len() - severed.content().len();
-            let sequence = manifest
-                .decode_severed(severed.content(), limits)
-                .map_err(|error| within(head, error))?;
+            let sequence = manifest.decode_severed(severed.item(), limits)?;
             let content = Some(sequence);
             manifest.set_section(section, Severable::Severed { digest, content });
             continue;

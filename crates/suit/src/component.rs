@@ -79,9 +79,9 @@ impl ComponentId {
             return Err(ComponentIdError::TooLong);
         }
         self.count += 1;
-        self.encoded.extend_from_slice(&Writer::build(|w| {
-            w.bytes(segment);
-        }));
+        let mut w = Writer::after(self.encoded);
+        w.bytes(segment);
+        self.encoded = w.into_bytes();
         Ok(self)
     }
 

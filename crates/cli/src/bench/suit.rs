@@ -77,6 +77,8 @@ impl Suit {
     }
 }
 
+/// How often each figure is taken; the least one counts.
+const ROUNDS: u32 = 10;
 /// Lengths of the two images of the draft; here they are zeros.
 const FIRST: usize = 34_768;
 const SECOND: usize = 76_834;
@@ -327,21 +329,28 @@ impl Example {
         let key = SecretKey::generate(real, SignatureAlgorithm::Esp256)?;
         let signer = real.signatures.signer(&key)?;
         let trusted = [*key.public_key()];
-        let own_microseconds = {
-            let envelope = self.envelope(free, &*signer)?;
-            self.time(free, &trusted, &envelope, budget)?
-        };
+        let free_envelope = self.envelope(free, &*signer)?;
         let envelope = self.envelope(real, &*signer)?;
-        let microseconds = self.time(real, &trusted, &envelope, budget)?;
         let message = [0; 80];
         let signature = signer.sign(&message)?;
         let contents: Vec<_> = self.hashed.iter().map(|length| vec![0; *length]).collect();
-        let floor_microseconds = time(budget, || {
-            for content in &contents {
-                black_box(real.sha256(black_box(content)));
+        let mut figures = [f64::MAX; 3];
+        // In turns, so that what else the machine does meets all of them.
+        for _ in 0..ROUNDS {
+            let budget = budget / ROUNDS;
+            let own = self.time(free, &trusted, &free_envelope, budget)?;
+            let all = self.time(real, &trusted, &envelope, budget)?;
+            let floor = time(budget, || {
+                for content in &contents {
+                    black_box(real.sha256(black_box(content)));
+                }
+                real.signatures.verify(&trusted[0], &message, &signature)
+            })?;
+            for (least, figure) in figures.iter_mut().zip([own, all, floor]) {
+                *least = least.min(figure);
             }
-            real.signatures.verify(&trusted[0], &message, &signature)
-        })?;
+        }
+        let [own_microseconds, microseconds, floor_microseconds] = figures;
         Ok(Figure {
             example: self.number,
             envelope_bytes: envelope.len(),

@@ -1,6 +1,9 @@
-use alloc::{collections::BinaryHeap, vec::Vec};
+use alloc::collections::BinaryHeap;
 
-use super::error::{DecodeError, Problem};
+use super::{
+    Reader,
+    error::{DecodeError, Problem},
+};
 
 /// Bounds on one CBOR item that comes from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,48 +75,12 @@ pub(super) fn head(bytes: &[u8], at: usize) -> Result<Head, DecodeError> {
     })
 }
 
-/// A container whose items are still being read.
-struct Open {
-    /// Items still to come: for a map, keys and values.
-    remaining: u64,
-    /// For a map: the keys seen so far, as ranges of their encodings.
-    keys: Option<Vec<(usize, usize)>>,
-    /// For a map: where the key being read starts.
-    key_start: usize,
-}
-
-impl Open {
-    fn new(remaining: u64, keys: Option<Vec<(usize, usize)>>) -> Self {
-        Self {
-            remaining,
-            keys,
-            key_start: 0,
-        }
-    }
-
-    /// An item of this container starts at `at`.
-    fn item_starts(&mut self, at: usize) {
-        if self.remaining.is_multiple_of(2) {
-            self.key_start = at;
-        }
-    }
-
-    /// The item that was being read ends before `end`.
-    fn item_ends(&mut self, end: usize) {
-        self.remaining = self.remaining.saturating_sub(1);
-        let was_key = !self.remaining.is_multiple_of(2);
-        if let (true, Some(keys)) = (was_key, &mut self.keys) {
-            keys.push((self.key_start, end));
-        }
-    }
-}
-
 /// Checks that `bytes` are exactly one acceptable CBOR item.
 ///
 /// Acceptable means: well-formed (RFC 8949 section 5.3), definite lengths throughout, no duplicate map
 /// key at any level, valid UTF-8 in text, no trailing bytes, and within `limits`. Byte strings are not
-/// looked into. Runs in O(n log n) time and in memory proportional to the map keys that the input
-/// really holds; a declared length alone costs nothing.
+/// looked into. Takes memory only for maps whose keys are not in order, proportional to the keys that are
+/// really there, and O(n log n) time for each level; a declared length alone costs nothing.
 ///
 /// # Errors
 ///
@@ -125,7 +92,7 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), DecodeError> {
         };
         return Err(DecodeError::new(limits.bytes, "cbor", problem));
     }
-    let end = item_end(bytes, limits.depth)?;
+    let end = item_end(bytes, 0, limits.depth)?;
     if end == bytes.len() {
         Ok(())
     } else {
@@ -133,92 +100,101 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), DecodeError> {
     }
 }
 
-/// Checks the item at the start of `bytes` and returns the offset of its end.
-fn item_end(bytes: &[u8], depth: usize) -> Result<usize, DecodeError> {
-    let mut stack: Vec<Open> = Vec::new();
-    let mut at = 0;
-    loop {
-        if let Some(container) = stack.last_mut() {
-            container.item_starts(at);
+/// Checks the item at `at`, within `depth` levels, and returns the offset of its end.
+///
+/// Recursive, but no deeper than `depth`.
+fn item_end(bytes: &[u8], at: usize, depth: usize) -> Result<usize, DecodeError> {
+    let error = |problem| DecodeError::new(at, "cbor", problem);
+    let Head {
+        major,
+        argument,
+        content,
+    } = head(bytes, at)?;
+    let Some(argument) = argument else {
+        return Err(error(match major {
+            7 => Problem::NotWellFormed,
+            _ => Problem::IndefiniteLength,
+        }));
+    };
+    let left = bytes.len() - content;
+    // Every item takes at least a byte, so a count beyond what is left is a lie.
+    let most = match major {
+        4 => left as u64,
+        5 => left as u64 / 2,
+        _ => u64::MAX,
+    };
+    if argument > most {
+        return Err(error(Problem::Truncated));
+    }
+    if matches!(major, 4..=6) && depth == 0 {
+        return Err(error(Problem::TooDeep));
+    }
+    match major {
+        2 | 3 => {
+            let length = usize::try_from(argument).unwrap_or(usize::MAX);
+            let end = content.checked_add(length);
+            let text = end.and_then(|end| bytes.get(content..end));
+            let text = text.ok_or_else(|| error(Problem::Truncated))?;
+            if major == 3 && core::str::from_utf8(text).is_err() {
+                return Err(error(Problem::InvalidUtf8));
+            }
+            Ok(content + length)
         }
-        let start = at;
-        let error = |problem| DecodeError::new(start, "cbor", problem);
-        let head = head(bytes, at)?;
-        let Some(argument) = head.argument else {
-            let is_break = head.major == 7;
-            return Err(error(if is_break {
-                Problem::NotWellFormed
-            } else {
-                Problem::IndefiniteLength
-            }));
-        };
-        at = head.content;
-        let left = bytes.len() - at;
-        let opened = match head.major {
-            2 | 3 => {
-                let length = usize::try_from(argument).unwrap_or(usize::MAX);
-                let content = at.checked_add(length).and_then(|end| bytes.get(at..end));
-                let content = content.ok_or_else(|| error(Problem::Truncated))?;
-                if head.major == 3 && core::str::from_utf8(content).is_err() {
-                    return Err(error(Problem::InvalidUtf8));
-                }
-                at += length;
-                None
-            }
-            // Every item takes at least a byte, so a count beyond what is left is a lie.
-            4 if argument > left as u64 => return Err(error(Problem::Truncated)),
-            5 if argument > left as u64 / 2 => return Err(error(Problem::Truncated)),
-            4 => Some(Open::new(argument, None)),
-            5 => Some(Open::new(argument * 2, Some(Vec::new()))),
-            6 => Some(Open::new(1, None)),
-            _ => None,
-        };
-        if let Some(container) = opened {
-            if stack.len() >= depth {
-                return Err(error(Problem::TooDeep));
-            }
-            if container.remaining > 0 {
-                stack.push(container);
-                continue;
-            }
-        }
-        // The item ended, and with it perhaps the containers whose last item it was.
-        loop {
-            let Some(container) = stack.last_mut() else {
-                return Ok(at);
-            };
-            container.item_ends(at);
-            if container.remaining > 0 {
-                break;
-            }
-            if let Some(keys) = container.keys.take() {
-                refuse_duplicates(bytes, keys)?;
-            }
-            stack.pop();
-        }
+        4 => (0..argument).try_fold(content, |at, _| item_end(bytes, at, depth - 1)),
+        5 => map_end(bytes, content, argument, depth - 1),
+        6 => item_end(bytes, content, depth - 1),
+        _ => Ok(content),
     }
 }
 
-/// Refuses a map in which two keys mean the same, whatever the width of their heads.
-fn refuse_duplicates(bytes: &[u8], keys: Vec<(usize, usize)>) -> Result<(), DecodeError> {
-    let mut meanings = keys
-        .into_iter()
-        .map(|(start, end)| {
-            let head = head(bytes, start)?;
-            let content = bytes.get(head.content..end).unwrap_or_default();
-            Ok((head.major, head.argument, content, start))
-        })
-        .collect::<Result<Vec<_>, DecodeError>>()?;
-    // Deterministic encodings have their keys in order. A heap takes a fraction of the code of a sort.
-    if !meanings.is_sorted() {
-        meanings = BinaryHeap::from(meanings).into_sorted_vec();
+/// Checks the `entries` of a map that start at `start`, and returns the offset of their end.
+///
+/// Deterministic encodings have their keys in order, which shows on the way that none occurs twice.
+fn map_end(bytes: &[u8], start: usize, entries: u64, depth: usize) -> Result<usize, DecodeError> {
+    let mut at = start;
+    let mut last = None;
+    let mut in_order = true;
+    for _ in 0..entries {
+        let end = item_end(bytes, at, depth)?;
+        let key = meaning(bytes, at, end)?;
+        in_order &= last.is_none_or(|last| last < key);
+        last = Some(key);
+        at = item_end(bytes, end, depth)?;
     }
+    if !in_order {
+        refuse_duplicates(bytes, start, entries)?;
+    }
+    Ok(at)
+}
+
+/// What a key means, whatever the width of its head: major type, argument, and what follows the head.
+type Meaning<'a> = (u8, Option<u64>, &'a [u8]);
+
+fn meaning(bytes: &[u8], start: usize, end: usize) -> Result<Meaning<'_>, DecodeError> {
+    let head = head(bytes, start)?;
+    let content = bytes.get(head.content..end).unwrap_or_default();
+    Ok((head.major, head.argument, content))
+}
+
+/// Refuses a map in which two keys mean the same.
+fn refuse_duplicates(bytes: &[u8], start: usize, entries: u64) -> Result<(), DecodeError> {
+    let mut meanings = BinaryHeap::new();
+    // The items are known to be good; what is nested in them is not looked at again.
+    let mut reader = Reader::new(bytes.get(start..).unwrap_or_default());
+    for _ in 0..entries {
+        let at = start + reader.position();
+        reader.skip("cbor")?;
+        meanings.push((meaning(bytes, at, start + reader.position())?, at));
+        reader.skip("cbor")?;
+    }
+    // A heap takes a fraction of the code of a sort.
+    let meanings = meanings.into_sorted_vec();
     let twin = meanings
         .iter()
         .zip(meanings.iter().skip(1))
-        .find(|(a, b)| (a.0, a.1, a.2) == (b.0, b.1, b.2));
+        .find(|((a, _), (b, _))| a == b);
     match twin {
-        Some((_, second)) => Err(DecodeError::new(second.3, "cbor", Problem::DuplicateKey)),
+        Some((_, (_, at))) => Err(DecodeError::new(*at, "cbor", Problem::DuplicateKey)),
         None => Ok(()),
     }
 }
@@ -248,6 +224,21 @@ mod tests {
 
     // req: TEEP-MSG-009
     // req: SUIT-FMT-003
+    #[test]
+    fn keys_out_of_order_are_compared_at_every_level() {
+        let nested = |innermost: &[u8]| {
+            let mut item = innermost.to_vec();
+            for _ in 0..15 {
+                // {2: item, 1: 0}
+                item = [&[0xa2, 0x02][..], &item, &[0x01, 0x00]].concat();
+            }
+            check(&item, &Limits::default())
+        };
+        assert_eq!(nested(&[0xa3, 0x03, 0x00, 0x01, 0x00, 0x02, 0x00]), Ok(()));
+        let twins = nested(&[0xa3, 0x03, 0x00, 0x01, 0x00, 0x03, 0x00]);
+        assert_eq!(twins.unwrap_err().problem, Problem::DuplicateKey);
+    }
+
     #[test]
     fn refuses_duplicate_keys_at_any_level_and_head_width() {
         assert_eq!(

@@ -1,6 +1,6 @@
 use super::{
-    DecodeError, Problem,
-    door::{Head, head},
+    DecodeError, Limits, Problem,
+    door::{Head, check, head},
 };
 
 /// Takes apart an item that has passed [`check`](super::check), with errors that say where and why.
@@ -9,8 +9,10 @@ use super::{
 /// did not pass the door never panics either; it reports [`Problem::Truncated`] and the like.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    /// What is still to be read.
+    rest: &'a [u8],
+    /// Where that starts, in what offsets count in.
+    position: usize,
 }
 
 /// The kinds of item that a decoder may branch on.
@@ -42,25 +44,49 @@ impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self {
+            rest: bytes,
+            position: 0,
+        }
     }
 
-    /// Byte offset of the next item.
+    /// Byte offset of the next item, in the outermost item that a reader [entered](Self::enter).
     #[must_use]
     pub fn position(&self) -> usize {
-        self.at
+        self.position
+    }
+
+    /// The bytes that are still to be read.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Takes a byte string and opens what it wraps, which must be exactly one acceptable item. Offsets go
+    /// on counting in the outer item.
+    ///
+    /// # Errors
+    ///
+    /// If the next item is no byte string, or its content does not pass [`check`].
+    pub fn enter(&mut self, limits: &Limits, rule: &'static str) -> Result<Self, DecodeError> {
+        let rest = self.bytes(rule)?;
+        let position = self.position - rest.len();
+        match check(rest, limits) {
+            Ok(()) => Ok(Self { rest, position }),
+            Err(error) => Err(error.under(rule).shifted(position)),
+        }
     }
 
     /// Whether all bytes were read.
     #[must_use]
     pub fn is_at_end(&self) -> bool {
-        self.at >= self.bytes.len()
+        self.rest.is_empty()
     }
 
     /// An error at the next item.
     #[must_use]
     pub fn error(&self, rule: &'static str, problem: Problem) -> DecodeError {
-        DecodeError::new(self.at, rule, problem)
+        DecodeError::new(self.position, rule, problem)
     }
 
     /// The kind of the next item.
@@ -70,8 +96,8 @@ impl<'a> Reader<'a> {
     /// If there is no next item.
     pub fn peek(&self, rule: &'static str) -> Result<Type, DecodeError> {
         let first = self
-            .bytes
-            .get(self.at)
+            .rest
+            .first()
             .ok_or_else(|| self.error(rule, Problem::Truncated))?;
         Ok(match (first >> 5, first) {
             (0, _) => Type::Uint,
@@ -88,7 +114,7 @@ impl<'a> Reader<'a> {
     }
 
     fn head(&self, rule: &'static str) -> Result<Head, DecodeError> {
-        head(self.bytes, self.at).map_err(|error| error.under(rule))
+        head(self.rest, 0).map_err(|error| error.under(rule).shifted(self.position))
     }
 
     /// The argument of the next head if it has the major type, else an error; moves past the head.
@@ -104,7 +130,7 @@ impl<'a> Reader<'a> {
                 argument: Some(argument),
                 content,
             } if found == major => {
-                self.at = content;
+                self.skip_bytes(content);
                 Ok(argument)
             }
             _ => Err(self.error(rule, Problem::Expected(what))),
@@ -122,7 +148,7 @@ impl<'a> Reader<'a> {
 
     /// A signed integer that fits 64 bits.
     pub fn int(&mut self, rule: &'static str) -> Result<i64, DecodeError> {
-        let start = self.at;
+        let start = self.position;
         let (negative, argument) = match self.peek(rule)? {
             Type::NegativeInt => (true, self.expect(1, rule, "an integer")?),
             _ => (false, self.expect(0, rule, "an integer")?),
@@ -133,14 +159,18 @@ impl<'a> Reader<'a> {
     }
 
     fn content(&mut self, length: u64, rule: &'static str) -> Result<&'a [u8], DecodeError> {
-        let start = self.at;
         let content = usize::try_from(length)
             .ok()
-            .and_then(|length| start.checked_add(length))
-            .and_then(|end| self.bytes.get(start..end))
+            .and_then(|length| self.rest.get(..length))
             .ok_or_else(|| self.error(rule, Problem::Truncated))?;
-        self.at += content.len();
+        self.skip_bytes(content.len());
         Ok(content)
+    }
+
+    /// Moves on by bytes that are there.
+    fn skip_bytes(&mut self, count: usize) {
+        self.rest = self.rest.get(count..).unwrap_or_default();
+        self.position += count;
     }
 
     /// A byte string.
@@ -163,7 +193,7 @@ impl<'a> Reader<'a> {
         bounds: &'static str,
         rule: &'static str,
     ) -> Result<&'a [u8], DecodeError> {
-        let start = self.at;
+        let start = self.position;
         let content = self.bytes(rule)?;
         if sizes.contains(&content.len()) {
             Ok(content)
@@ -184,7 +214,7 @@ impl<'a> Reader<'a> {
         what: &'static str,
         rule: &'static str,
     ) -> Result<(), DecodeError> {
-        let start = self.at;
+        let start = self.position;
         if self.array(rule)? == items {
             Ok(())
         } else {
@@ -204,9 +234,9 @@ impl<'a> Reader<'a> {
 
     /// `true` or `false`.
     pub fn bool(&mut self, rule: &'static str) -> Result<bool, DecodeError> {
-        match self.bytes.get(self.at) {
+        match self.rest.first() {
             Some(byte @ (0xf4 | 0xf5)) => {
-                self.at += 1;
+                self.skip_bytes(1);
                 Ok(*byte == 0xf5)
             }
             _ => Err(self.error(rule, Problem::Expected("true or false"))),
@@ -215,8 +245,8 @@ impl<'a> Reader<'a> {
 
     /// Takes a `null` if that is next.
     pub fn take_null(&mut self) -> bool {
-        let is_null = self.bytes.get(self.at) == Some(&0xf6);
-        self.at += usize::from(is_null);
+        let is_null = self.rest.first() == Some(&0xf6);
+        self.skip_bytes(usize::from(is_null));
         is_null
     }
 
@@ -224,7 +254,7 @@ impl<'a> Reader<'a> {
     ///
     /// The item is walked without recursion, in time linear in its size.
     pub fn raw(&mut self, rule: &'static str) -> Result<&'a [u8], DecodeError> {
-        let start = self.at;
+        let start = self.clone();
         let mut items = 1_u64;
         while items > 0 {
             items -= 1;
@@ -234,7 +264,7 @@ impl<'a> Reader<'a> {
                 content,
             } = self.head(rule)?;
             let argument = argument.ok_or_else(|| self.error(rule, Problem::IndefiniteLength))?;
-            self.at = content;
+            self.skip_bytes(content);
             match major {
                 2 | 3 => {
                     self.content(argument, rule)?;
@@ -245,7 +275,8 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
-        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+        let length = self.position - start.position;
+        Ok(start.rest.get(..length).unwrap_or_default())
     }
 
     /// Passes over the next item.

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
-use super::{Sequence, label::common as label, open, several, unknown_label};
+use super::{Sequence, label::common as label, several, unknown_label};
 use crate::{ComponentId, Limits};
 
 /// What all sections of a manifest share (label 3).
@@ -67,16 +67,15 @@ impl<'a> Common<'a> {
             .filter(|_| self.is_listed(dependency.index))
     }
 
-    /// Decodes the content of the byte string in place of what is here, which is the default.
+    /// Reads the members in place of what is here, which is the default.
     // req: SUIT-COM-001, SUIT-AMB-031
-    pub(super) fn decode(
+    pub(super) fn read(
         &mut self,
-        content: &'a [u8],
+        mut reader: Reader<'a>,
         limits: &Limits,
         commands_left: &mut usize,
     ) -> Result<(), DecodeError> {
         const RULE: &str = "SUIT_Common";
-        let mut reader = open(content, limits, RULE)?;
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
             match reader.int(RULE)? {

@@ -72,23 +72,26 @@ impl<'a> ConciseSwidTag<'a> {
     ///
     /// If it is no such map, or has no tag id, tag version, software name or entity.
     pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        let mut reader = open(content, limits, RULE)?;
+        Self::read(&mut open(content, limits, RULE)?, limits)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         let start = reader.clone();
         if reader.peek(RULE)? == Type::Tag && reader.tag(RULE)? != Self::TAG {
             return Err(start.error(RULE, Problem::Expected("tag 1398229316")));
         }
         let (mut tag_id, mut tag_version, mut software_name) = (None, None, None);
         let (mut software_version, mut entities, mut others) = (None, Vec::new(), Vec::new());
-        for _ in 0..bounded(reader.map(RULE)?, limits, &reader, RULE)? {
+        for _ in 0..bounded(reader.map(RULE)?, limits, reader, RULE)? {
             match reader.int(RULE)? {
-                label::TAG_ID => tag_id = Some(TagId::read(&mut reader)?),
+                label::TAG_ID => tag_id = Some(TagId::read(reader)?),
                 label::TAG_VERSION => tag_version = Some(reader.int("tag-version")?),
                 label::SOFTWARE_NAME => software_name = Some(reader.text("software-name")?.into()),
                 label::SOFTWARE_VERSION => {
                     software_version = Some(reader.text("software-version")?.into());
                 }
                 label::ENTITY => {
-                    entities = one_or_more(&mut reader, "entity", Type::Array, |reader| {
+                    entities = one_or_more(reader, "entity", Type::Array, |reader| {
                         Entity::read(reader, limits)
                     })?;
                 }

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{self, DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Manifest, Section, label, open, parameter::deterministic, several, unwrap, within};
+use super::{Manifest, Section, enter, label, parameter::deterministic, several};
 use crate::{Limits, SuitDigest};
 
 /// A received envelope, not authenticated yet.
@@ -131,11 +131,8 @@ impl<'a> Envelope<'a> {
             let start = reader.clone();
             match reader.int(RULE)? {
                 label::envelope::AUTHENTICATION => {
-                    wrapper = Some(unwrap(
-                        &mut reader,
-                        "suit-authentication-wrapper",
-                        |content| Wrapper::decode(content, limits),
-                    )?);
+                    let inner = enter(&mut reader, limits, "suit-authentication-wrapper")?;
+                    wrapper = Some(Wrapper::read(inner, limits)?);
                 }
                 label::envelope::MANIFEST => {
                     manifest = Some(Element::read(&mut reader, "suit-manifest")?);
@@ -266,10 +263,13 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub(crate) fn encode_kept(&self) -> Vec<u8> {
         let members = self.kept_members();
-        Writer::build(|w| {
-            w.map(1 + members.len());
-            self.write_members(&members, w);
-        })
+        // Up to 9 bytes for each head.
+        let lengths = members.iter().map(|(_, item)| item.len() + 9);
+        let length = self.wrapper.len() + 19 + lengths.sum::<usize>();
+        let mut w = Writer::with_capacity(length);
+        w.map(1 + members.len());
+        self.write_members(&members, &mut w);
+        w.into_bytes()
     }
 
     fn encode_whole(&self, tagged: bool) -> Vec<u8> {
@@ -324,20 +324,18 @@ struct Wrapper<'a> {
 
 impl<'a> Wrapper<'a> {
     // req: SUIT-ENV-002
-    fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+    fn read(mut reader: Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         const RULE: &str = "SUIT_Authentication";
-        let mut reader = open(content, limits, RULE)?;
+        let content = reader.rest();
         let start = reader.clone();
         let count = reader.array(RULE)?;
         if count == 0 || count > limits.authentication_blocks as u64 + 1 {
             let problem = Problem::OutOfBounds("a digest, and blocks up to the limit");
             return Err(start.error(RULE, problem));
         }
-        let digest_bytes = reader.bytes(RULE)?;
-        let digest_start = reader.position() - digest_bytes.len();
-        let digest = open(digest_bytes, limits, "SUIT_Digest")
-            .and_then(|mut reader| SuitDigest::read(&mut reader))
-            .map_err(|error| within(digest_start, error))?;
+        let mut inner = enter(&mut reader, limits, "SUIT_Digest")?;
+        let digest_bytes = inner.rest();
+        let digest = SuitDigest::read(&mut inner)?;
         let blocks = several(count - 1, || reader.bytes("SUIT_Authentication_Block"))?;
         Ok(Self {
             content,

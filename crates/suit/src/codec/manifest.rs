@@ -3,8 +3,8 @@ use alloc::{borrow::Cow, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
 use super::{
-    Common, Mud, Section, Sequence, Text, Version, label::manifest as label, open, unknown_label,
-    unwrap,
+    Common, Mud, Section, Sequence, Text, Version, enter, label::manifest as label, open,
+    unknown_label,
 };
 use crate::{ComponentId, Limits, SequenceNumber, SuitDigest};
 
@@ -74,20 +74,9 @@ impl<T> Severable<T> {
         }
     }
 
-    /// Reads a byte string as the element itself, an array as its digest.
-    // req: SUIT-SEV-002, SUIT-SEV-005
-    fn read<'a>(
-        reader: &mut Reader<'a>,
-        rule: &'static str,
-        decode: impl FnOnce(&'a [u8]) -> Result<T, DecodeError>,
-    ) -> Result<Self, DecodeError> {
-        Ok(match reader.peek(rule)? {
-            Type::Array => Self::Severed {
-                digest: SuitDigest::read(reader)?,
-                content: None,
-            },
-            _ => Self::Inline(unwrap(reader, rule, decode)?),
-        })
+    fn without_content(digest: SuitDigest) -> Self {
+        let content = None;
+        Self::Severed { digest, content }
     }
 
     fn write(&self, w: &mut Writer, encode: impl FnOnce(&T) -> Vec<u8>) {
@@ -97,6 +86,15 @@ impl<T> Severable<T> {
             }
             Self::Severed { digest, .. } => digest.write(w),
         }
+    }
+}
+
+/// The digest of an element, if that is what comes next instead of the element.
+// req: SUIT-SEV-002, SUIT-SEV-005
+fn severed(reader: &mut Reader<'_>, rule: &'static str) -> Result<Option<SuitDigest>, DecodeError> {
+    match reader.peek(rule)? {
+        Type::Array => SuitDigest::read(reader).map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -230,9 +228,8 @@ impl<'a> Manifest<'a> {
                     sequence_number = Some(SequenceNumber(number));
                 }
                 label::COMMON => {
-                    common = Some(unwrap(&mut reader, "suit-common", |content| {
-                        self.common.decode(content, limits, &mut left)
-                    })?);
+                    let inner = enter(&mut reader, limits, "suit-common")?;
+                    common = Some(self.common.read(inner, limits, &mut left)?);
                 }
                 label::REFERENCE_URI => {
                     self.reference_uri = Some(reader.text("suit-reference-uri")?.into());
@@ -243,36 +240,52 @@ impl<'a> Manifest<'a> {
                 }
                 label::SET_VERSION => {
                     const RULE: &str = "suit-set-version";
-                    self.set_version = Some(unwrap(&mut reader, RULE, |content| {
-                        Version::read(&mut open(content, limits, RULE)?, RULE)
-                    })?);
+                    let mut inner = enter(&mut reader, limits, RULE)?;
+                    self.set_version = Some(Version::read(&mut inner, RULE)?);
                 }
                 label::COSWID => {
                     const RULE: &str = "suit-coswid";
-                    self.coswid = Some(Severable::read(&mut reader, RULE, |content| {
-                        open(content, limits, RULE).map(|_| content.into())
-                    })?);
+                    self.coswid = Some(match severed(&mut reader, RULE)? {
+                        Some(digest) => Severable::without_content(digest),
+                        None => Severable::Inline(enter(&mut reader, limits, RULE)?.rest().into()),
+                    });
                 }
                 label::TEXT => {
-                    self.text = Some(Severable::read(&mut reader, "suit-text", |content| {
-                        Text::decode(content, limits).map(|_| content.into())
-                    })?);
+                    const RULE: &str = "suit-text";
+                    self.text = Some(match severed(&mut reader, RULE)? {
+                        Some(digest) => Severable::without_content(digest),
+                        None => {
+                            let mut inner = enter(&mut reader, limits, RULE)?;
+                            let content = inner.rest();
+                            Text::read(&mut inner, limits)?;
+                            Severable::Inline(content.into())
+                        }
+                    });
                 }
                 Mud::LABEL => {
-                    self.mud = Some(unwrap(&mut reader, "suit-manifest-mud", |content| {
-                        Mud::decode(content, limits)
-                    })?);
+                    let mut inner = enter(&mut reader, limits, "suit-manifest-mud")?;
+                    self.mud = Some(Mud::read(&mut inner)?);
                 }
                 label => {
                     let section =
                         Section::from_label(label).ok_or_else(|| unknown_label(&start, RULE))?;
-                    let sequence = if section.is_severable() {
-                        Severable::read(&mut reader, section.name(), |content| {
-                            Sequence::decode(content, limits, false, &mut left)
-                        })?
-                    } else {
-                        let (rule, left) = (section.name(), &mut left);
-                        Severable::Inline(Sequence::read(&mut reader, rule, limits, false, left)?)
+                    let rule = section.name();
+                    let digest = match section.is_severable() {
+                        true => severed(&mut reader, rule)?,
+                        false => None,
+                    };
+                    let sequence = match digest {
+                        Some(digest) => Severable::without_content(digest),
+                        None => {
+                            let left = &mut left;
+                            Severable::Inline(Sequence::read(
+                                &mut reader,
+                                rule,
+                                limits,
+                                false,
+                                left,
+                            )?)
+                        }
                     };
                     self.set_section(section, sequence);
                 }
@@ -290,7 +303,7 @@ impl<'a> Manifest<'a> {
     /// Decodes a severed section from the content of its byte string.
     pub(crate) fn decode_severed(
         &self,
-        content: &'a [u8],
+        item: &'a [u8],
         limits: &Limits,
     ) -> Result<Sequence<'a>, DecodeError> {
         let present: usize = self
@@ -298,7 +311,8 @@ impl<'a> Manifest<'a> {
             .map(|sequence| sequence.walk().count())
             .sum();
         let mut left = limits.manifest_commands.saturating_sub(present);
-        Sequence::decode(content, limits, false, &mut left)
+        let rule = "SUIT_Severable_Manifest_Members";
+        Sequence::read(&mut Reader::new(item), rule, limits, false, &mut left)
     }
 
     /// Encodes the manifest map, without the byte string around it, deterministically.

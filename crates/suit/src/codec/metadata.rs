@@ -133,21 +133,24 @@ impl<'a> ComponentMetadata<'a> {
     /// that is not understood might take a right away, so it is not passed over.
     // req: SUIT-UPD-027
     pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        let mut reader = open(content, limits, RULE)?;
+        Self::read(&mut open(content, limits, RULE)?)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut metadata = Self::default();
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
             match reader.int(RULE)? {
                 label::DEFAULT_PERMISSIONS => {
-                    metadata.default_permissions = Some(Permissions::read(&mut reader)?);
+                    metadata.default_permissions = Some(Permissions::read(reader)?);
                 }
-                label::USER_PERMISSIONS => metadata.user_permissions = actors(&mut reader)?,
-                label::GROUP_PERMISSIONS => metadata.group_permissions = actors(&mut reader)?,
-                label::ROLE_PERMISSIONS => metadata.role_permissions = actors(&mut reader)?,
-                label::FILE_TYPE => metadata.file_type = Some(FileType::read(&mut reader)?),
-                label::MODIFICATION_TIME => metadata.modification_time = Some(time(&mut reader)?),
-                label::CREATION_TIME => metadata.creation_time = Some(time(&mut reader)?),
-                label::CREATOR => metadata.creator = Some(ActorId::read(&mut reader)?),
+                label::USER_PERMISSIONS => metadata.user_permissions = actors(reader)?,
+                label::GROUP_PERMISSIONS => metadata.group_permissions = actors(reader)?,
+                label::ROLE_PERMISSIONS => metadata.role_permissions = actors(reader)?,
+                label::FILE_TYPE => metadata.file_type = Some(FileType::read(reader)?),
+                label::MODIFICATION_TIME => metadata.modification_time = Some(time(reader)?),
+                label::CREATION_TIME => metadata.creation_time = Some(time(reader)?),
+                label::CREATOR => metadata.creator = Some(ActorId::read(reader)?),
                 _ => return Err(unknown_label(&start, RULE)),
             }
         }
@@ -208,7 +211,8 @@ impl Permissions {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const RULE: &str = "SUIT_meta_permissions";
         let start = reader.clone();
-        Self::new(reader.uint(RULE)?).ok_or(start.error(RULE, Problem::OutOfBounds("14 bits")))
+        Self::new(reader.uint(RULE)?)
+            .ok_or_else(|| start.error(RULE, Problem::OutOfBounds("14 bits")))
     }
 }
 
@@ -230,7 +234,7 @@ impl FileType {
         let start = reader.clone();
         let number = reader.uint(RULE)?;
         let found = Self::ALL.into_iter().find(|kind| kind.number() == number);
-        found.ok_or(start.error(RULE, Problem::OutOfBounds("1 to 3")))
+        found.ok_or_else(|| start.error(RULE, Problem::OutOfBounds("1 to 3")))
     }
 }
 

@@ -40,10 +40,7 @@ use tamarack_cose::cbor::{self, DecodeError, Problem, Reader};
 
 use crate::Limits;
 
-/// Opens a byte-string wrapper: its content must be exactly one acceptable item.
-///
-/// Offsets in errors of what is read from the content count from the content's start; [`within`]
-/// moves them to the enclosing item.
+/// Opens the content of a byte string on its own: it must be exactly one acceptable item.
 // req: SUIT-FMT-003, SUIT-FMT-006
 pub(crate) fn open<'a>(
     content: &'a [u8],
@@ -54,15 +51,14 @@ pub(crate) fn open<'a>(
     Ok(Reader::new(content))
 }
 
-/// Takes a byte string and decodes what it wraps, with offsets that count in the outer item.
-pub(crate) fn unwrap<'a, T>(
+/// Takes a byte string and opens what it wraps, with offsets that count in the outer item.
+// req: SUIT-FMT-003, SUIT-FMT-006
+pub(crate) fn enter<'a>(
     reader: &mut Reader<'a>,
+    limits: &Limits,
     rule: &'static str,
-    decode: impl FnOnce(&'a [u8]) -> Result<T, DecodeError>,
-) -> Result<T, DecodeError> {
-    let content = reader.bytes(rule)?;
-    let start = reader.position() - content.len();
-    decode(content).map_err(|error| within(start, error))
+) -> Result<Reader<'a>, DecodeError> {
+    reader.enter(&limits.cbor(), rule)
 }
 
 /// Reads `count` things. Not reserved up front: the count is the sender's word.
@@ -88,11 +84,6 @@ pub(crate) fn bounded(
         true => Ok(count),
         false => Err(reader.error(rule, Problem::OutOfBounds("the limit on entries"))),
     }
-}
-
-/// Moves an error from a wrapped item to the item around it.
-pub(crate) fn within(start: usize, error: DecodeError) -> DecodeError {
-    error.shifted(start)
 }
 
 /// An error for a map label that must not stand where it does.

@@ -1,6 +1,6 @@
 use alloc::{borrow::Cow, vec::Vec};
 
-use tamarack_cose::cbor::{DecodeError, Problem, Writer};
+use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
 use super::{open, unknown_label};
 use crate::{Limits, SuitDigest};
@@ -36,7 +36,10 @@ impl<'a> Mud<'a> {
     ///
     /// If it is no such map, or lacks one of the two members.
     pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        let mut reader = open(content, limits, RULE)?;
+        Self::read(&mut open(content, limits, RULE)?)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let (mut url, mut key) = (None, None);
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
@@ -48,14 +51,14 @@ impl<'a> Mud<'a> {
                     }
                     url = Some(reader.text("suit-mud-url")?.into());
                 }
-                SUBJECT_KEY_IDENTIFIER => key = Some(SuitDigest::read(&mut reader)?),
+                SUBJECT_KEY_IDENTIFIER => key = Some(SuitDigest::read(reader)?),
                 _ => return Err(unknown_label(&start, RULE)),
             }
         }
         let missing = |what| reader.error(RULE, Problem::Missing(what));
         Ok(Self {
-            url: url.ok_or(missing("suit-mud-url"))?,
-            subject_key_identifier: key.ok_or(missing("suit-mud-ski"))?,
+            url: url.ok_or_else(|| missing("suit-mud-url"))?,
+            subject_key_identifier: key.ok_or_else(|| missing("suit-mud-ski"))?,
         })
     }
 

@@ -3,8 +3,7 @@ use alloc::{borrow::Cow, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
 use super::{
-    ComponentMetadata, VersionMatch, WaitInfo, bounded, label::parameter as label, open, several,
-    unwrap,
+    ComponentMetadata, VersionMatch, WaitInfo, bounded, enter, label::parameter as label, several,
 };
 use crate::{Limits, SuitDigest, Uuid, VendorId};
 
@@ -131,9 +130,7 @@ impl<'a> Parameter<'a> {
             }
             label::IMAGE_DIGEST => {
                 const RULE: &str = "suit-parameter-image-digest";
-                Self::ImageDigest(unwrap(reader, RULE, |content| {
-                    SuitDigest::read(&mut open(content, limits, RULE)?)
-                })?)
+                Self::ImageDigest(SuitDigest::read(&mut enter(reader, limits, RULE)?)?)
             }
             label::USE_BEFORE => Self::UseBefore(reader.uint("suit-parameter-use-before")?),
             label::COMPONENT_SLOT => {
@@ -145,9 +142,7 @@ impl<'a> Parameter<'a> {
             label::CONTENT => Self::Content(reader.bytes("suit-parameter-content")?.into()),
             label::ENCRYPTION_INFO => {
                 const RULE: &str = "suit-parameter-encryption-info";
-                Self::EncryptionInfo(checked(reader, RULE, |content| {
-                    open(content, limits, RULE).map(drop)
-                })?)
+                Self::EncryptionInfo(enter(reader, limits, RULE)?.rest().into())
             }
             label::URI => Self::Uri(reader.text("suit-parameter-uri")?.into()),
             label::SOURCE_COMPONENT => {
@@ -170,20 +165,20 @@ impl<'a> Parameter<'a> {
             }
             label::VERSION => {
                 const RULE: &str = "suit-parameter-version";
-                Self::Version(unwrap(reader, RULE, |content| {
-                    VersionMatch::read(&mut open(content, limits, RULE)?)
-                })?)
+                Self::Version(VersionMatch::read(&mut enter(reader, limits, RULE)?)?)
             }
             label::WAIT_INFO => {
-                Self::WaitInfo(checked(reader, "suit-parameter-wait-info", |content| {
-                    WaitInfo::decode(content, limits).map(drop)
-                })?)
+                let mut inner = enter(reader, limits, "suit-parameter-wait-info")?;
+                let content = inner.rest();
+                WaitInfo::read(&mut inner, limits)?;
+                Self::WaitInfo(content.into())
             }
             label::COMPONENT_METADATA => {
                 const RULE: &str = "suit-parameter-component-metadata";
-                Self::ComponentMetadata(checked(reader, RULE, |content| {
-                    ComponentMetadata::decode(content, limits).map(drop)
-                })?)
+                let mut inner = enter(reader, limits, RULE)?;
+                let content = inner.rest();
+                ComponentMetadata::read(&mut inner)?;
+                Self::ComponentMetadata(content.into())
             }
             label => Self::Other {
                 label,
@@ -286,17 +281,6 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// The content of a byte string that is kept encoded and passes `check`.
-fn checked<'a>(
-    reader: &mut Reader<'a>,
-    rule: &'static str,
-    check: impl FnOnce(&'a [u8]) -> Result<(), DecodeError>,
-) -> Result<Cow<'a, [u8]>, DecodeError> {
-    unwrap(reader, rule, |content| {
-        check(content).map(|()| content.into())
-    })
-}
-
 /// Parameters by label, each label once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parameters<'a>(Vec<Parameter<'a>>);
@@ -351,6 +335,10 @@ impl<'a> Parameters<'a> {
     }
 
     /// Adds parameters whose labels are not among these.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(crate) fn append(&mut self, mut others: Self) {
         self.0.append(&mut others.0);
     }

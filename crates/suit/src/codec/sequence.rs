@@ -2,7 +2,7 @@ use alloc::{vec, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
-use super::{Command, Located, open, unwrap, within};
+use super::{Command, Located, enter};
 use crate::Limits;
 
 /// A command sequence, decoded whole.
@@ -20,7 +20,7 @@ pub(super) struct Context<'l> {
     commands_left: &'l mut usize,
     /// Sequences around the one being read.
     depth: usize,
-    /// Where the sequence being read starts within the top-level one.
+    /// Where the top-level sequence starts in what the readers' offsets count in.
     start: usize,
 }
 
@@ -34,23 +34,16 @@ impl Context<'_> {
         if self.depth >= self.limits.nesting() {
             return Err(reader.error(rule, Problem::TooDeep));
         }
-        let outer = self.start;
-        let wrapper = reader.clone();
-        let content = reader.bytes(rule)?;
-        let start = reader.position() - content.len();
+        let inner = enter(reader, self.limits, rule)?;
         self.depth += 1;
-        self.start = outer + start;
-        let sequence = self.sequence(content).map_err(|error| within(start, error));
-        self.start = outer;
+        let sequence = self.sequence(inner);
         self.depth -= 1;
-        debug_assert!(wrapper.position() <= start);
         sequence
     }
 
     // req: SUIT-FMT-004, SUIT-SEQ-004
-    fn sequence<'a>(&mut self, content: &'a [u8]) -> Result<Sequence<'a>, DecodeError> {
+    fn sequence<'a>(&mut self, mut reader: Reader<'a>) -> Result<Sequence<'a>, DecodeError> {
         const RULE: &str = "SUIT_Command_Sequence";
-        let mut reader = open(content, self.limits, RULE)?;
         let start = reader.clone();
         let items = reader.array(RULE)?;
         if items == 0 || !items.is_multiple_of(2) {
@@ -70,7 +63,7 @@ impl Context<'_> {
                 return Err(position.error("SUIT_Shared_Sequence", problem));
             }
             commands.push(Located {
-                offset: (self.start + position.position()) as u64,
+                offset: (position.position() - self.start) as u64,
                 command,
             });
         }
@@ -85,24 +78,7 @@ impl<'a> Sequence<'a> {
         &self.commands
     }
 
-    /// Decodes the content of a sequence's byte string; `commands_left` is lowered by its commands.
-    pub(super) fn decode(
-        content: &'a [u8],
-        limits: &Limits,
-        shared: bool,
-        commands_left: &mut usize,
-    ) -> Result<Self, DecodeError> {
-        Context {
-            limits,
-            shared,
-            commands_left,
-            depth: 0,
-            start: 0,
-        }
-        .sequence(content)
-    }
-
-    /// Reads a wrapped sequence.
+    /// Reads a wrapped sequence; `commands_left` is lowered by its commands.
     pub(super) fn read(
         reader: &mut Reader<'a>,
         rule: &'static str,
@@ -110,9 +86,15 @@ impl<'a> Sequence<'a> {
         shared: bool,
         commands_left: &mut usize,
     ) -> Result<Self, DecodeError> {
-        unwrap(reader, rule, |content| {
-            Self::decode(content, limits, shared, commands_left)
-        })
+        let content = enter(reader, limits, rule)?;
+        Context {
+            limits,
+            shared,
+            commands_left,
+            depth: 0,
+            start: content.position(),
+        }
+        .sequence(content)
     }
 
     /// The encoded array, without a byte string around it.

@@ -39,13 +39,16 @@ impl<'a> Text<'a> {
     /// If it is not a text map.
     // req: SUIT-MAN-009
     pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        let mut reader = open(content, limits, RULE)?;
+        Self::read(&mut open(content, limits, RULE)?, limits)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         let start = reader.clone();
         let count = reader.map(RULE)?;
         if count == 0 {
             return Err(start.error(RULE, Problem::OutOfBounds("one language or more")));
         }
-        let count = bounded(count, limits, &reader, RULE)?;
+        let count = bounded(count, limits, reader, RULE)?;
         let mut languages = Vec::new();
         for _ in 0..count {
             let start = reader.clone();
@@ -53,7 +56,7 @@ impl<'a> Text<'a> {
             if !is_language_tag(tag) {
                 return Err(start.error("tag38-ltag", Problem::Expected("a language tag")));
             }
-            languages.push((tag.into(), LanguageText::read(&mut reader, limits)?));
+            languages.push((tag.into(), LanguageText::read(reader, limits)?));
         }
         Ok(Self { languages })
     }

@@ -75,14 +75,17 @@ impl<'a> WaitInfo<'a> {
     ///
     /// If it is not a map of at least one event.
     pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        let mut reader = open(content, limits, RULE)?;
+        Self::read(&mut open(content, limits, RULE)?, limits)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         let start = reader.clone();
         let count = reader.map(RULE)?;
         if count == 0 {
             return Err(start.error(RULE, Problem::OutOfBounds("one event or more")));
         }
-        let count = bounded(count, limits, &reader, RULE)?;
-        several(count, || WaitEvent::read(&mut reader)).map(Self)
+        let count = bounded(count, limits, reader, RULE)?;
+        several(count, || WaitEvent::read(reader)).map(Self)
     }
 
     /// The encoded map, without a byte string around it.

@@ -19,10 +19,10 @@ fn unset(condition: Condition) -> Failure {
     Failure::condition(condition, UNSET)
 }
 
-/// Whether the Recipient asserts the identifier that is wanted, and which one to report.
-fn asserted<'i, T: PartialEq>(asserted: &'i [T], wanted: &T) -> (bool, Option<&'i T>) {
-    let found = asserted.iter().find(|identifier| *identifier == wanted);
-    (found.is_some(), found.or(asserted.first()))
+/// Whether the Recipient asserts the identifier that is wanted, and the position of the one to report.
+fn asserted<T: PartialEq>(asserted: &[T], wanted: &T) -> (bool, usize) {
+    let found = asserted.iter().position(|identifier| identifier == wanted);
+    (found.is_some(), found.unwrap_or_default())
 }
 
 /// What is known about a condition.
@@ -101,20 +101,20 @@ impl State<'_> {
             // req: SUIT-CMD-002, SUIT-CMD-003
             Condition::VendorIdentifier => {
                 let wanted = parameters.vendor_id().ok_or_else(|| unset(condition))?;
-                let (holds, found) = asserted(&identity.vendors, wanted);
-                let found = found.cloned().map(Parameter::VendorId);
+                let (holds, at) = asserted(&identity.vendors, wanted);
+                let found = identity.vendors.get(at).cloned().map(Parameter::VendorId);
                 (holds, found, "the component takes nothing of this vendor")
             }
             Condition::ClassIdentifier => {
                 let wanted = parameters.class_id().ok_or_else(|| unset(condition))?;
-                let (holds, found) = asserted(&identity.classes, &wanted);
-                let found = found.copied().map(Parameter::ClassId);
+                let (holds, at) = asserted(&identity.classes, &wanted);
+                let found = identity.classes.get(at).copied().map(Parameter::ClassId);
                 (holds, found, "the component is not of this class")
             }
             Condition::DeviceIdentifier => {
                 let wanted = parameters.device_id().ok_or_else(|| unset(condition))?;
-                let (holds, found) = asserted(&identity.devices, &wanted);
-                let found = found.copied().map(Parameter::DeviceId);
+                let (holds, at) = asserted(&identity.devices, &wanted);
+                let found = identity.devices.get(at).copied().map(Parameter::DeviceId);
                 (holds, found, "this is another device")
             }
             // req: SUIT-UPD-011, SUIT-UPD-012

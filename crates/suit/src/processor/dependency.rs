@@ -169,7 +169,8 @@ impl Machine<'_> {
             return Err(Failure::dependency(&id, why));
         }
         let bytes = read_all(self.state.device, &id, limits.envelope_bytes)?;
-        let envelope = Envelope::decode_within(&bytes, limits)?;
+        let bytes = self.state.shelf.keep(bytes);
+        let envelope = Envelope::decode_within(bytes, limits)?;
         // An update verifies signatures. Later procedures meet what an update has verified.
         let record = match self.procedure {
             Procedure::Update => None,
@@ -181,7 +182,6 @@ impl Machine<'_> {
             }
             None => envelope.authenticate_by(processor.crypto, processor.trusted)?,
         };
-        let envelope = envelope.into_owned();
         let identifiers = check::identifiers(envelope.manifest(), scope.as_ref())?;
         // A manifest that depends on this one, directly or not, is neither processed again nor changed.
         let above = |loaded: &&Loaded<'_>| path.starts_with(&loaded.path);

@@ -12,7 +12,7 @@ use crate::{
     codec::{Action, ComponentMetadata, Parameters, WaitInfo, parameter_label as label},
 };
 
-impl State<'_> {
+impl<'r> State<'r> {
     /// Carries out a directive on one component. Those about dependencies are the machine's own.
     pub(super) fn act(
         &mut self,
@@ -72,14 +72,14 @@ impl State<'_> {
     /// Tells the device what kind of file the new content is, before there is any.
     // req: SUIT-UPD-024, SUIT-UPD-026
     pub(super) fn describe(&mut self, action: Action, slot: usize) -> Result<(), Failure> {
-        let target = self.slot(slot)?;
+        let limits = &self.processor.settings.limits;
+        let (target, device) = self.slot_and_device(slot)?;
         let Some(encoded) = target.parameters.component_metadata() else {
             return Ok(());
         };
-        let (id, encoded) = (target.id.clone(), encoded.to_vec());
-        let metadata = ComponentMetadata::decode(&encoded, &self.processor.settings.limits)?;
-        self.device
-            .set_metadata(&id, &metadata)
+        let metadata = ComponentMetadata::decode(encoded, limits)?;
+        device
+            .set_metadata(&target.id, &metadata)
             .map_err(|error| failed(action, error))
     }
 
@@ -207,15 +207,13 @@ impl State<'_> {
         if self.rehearsing {
             return Ok(());
         }
-        let target = self.slot(slot)?;
+        let (target, device) = self.slot_and_device(slot)?;
         // What was written and not verified is never started.
         if target.written && !target.verified {
             return Err(Failure::unverified(&target.id));
         }
-        let id = target.id.clone();
-        let arguments = target.parameters.invoke_arguments().map(<[u8]>::to_vec);
-        self.device
-            .invoke(&id, arguments.as_deref())
+        device
+            .invoke(&target.id, target.parameters.invoke_arguments())
             .map_err(|error| failed(Action::Invoke, error))
     }
 
@@ -251,9 +249,8 @@ impl State<'_> {
         slot: usize,
     ) -> Result<usize, Failure> {
         let source = self.source(action, manifest, slot)?;
-        let found = self.slot(source)?;
-        let (expected, id) = (found.expected, found.id.clone());
-        match expected || self.device.length(&id)?.is_some() {
+        let (found, device) = self.slot_and_device(source)?;
+        match found.expected || device.length(&found.id)?.is_some() {
             true => Ok(source),
             false => Err(Failure::action(action, Why::SourceMissing)),
         }
@@ -281,7 +278,7 @@ impl State<'_> {
         index: usize,
         slot: usize,
     ) -> Result<bool, Failure> {
-        let target = self.slot(slot)?;
+        let (target, device) = self.slot_and_device(slot)?;
         let Some(digest) = target
             .parameters
             .image_digest()
@@ -290,13 +287,12 @@ impl State<'_> {
             return Ok(false);
         };
         let size = target.parameters.image_size();
-        let id = target.id.clone();
         let algorithm = digest.algorithm()?;
         if manifest.is_dependency(index) {
             return Ok(self.measure_manifest(slot, algorithm)? == Some(digest));
         }
         // Without a size, comparing could cost more than fetching.
-        if size.is_none() || self.device.length(&id)? != size {
+        if size.is_none() || device.length(&target.id)? != size {
             return Ok(false);
         }
         self.has_digest(slot)
@@ -320,15 +316,16 @@ impl State<'_> {
         index: usize,
         slot: usize,
     ) -> Result<(), Failure> {
-        let id = self.slot(slot)?.id.clone();
+        let (target, device) = self.slot_and_device(slot)?;
+        let id = &target.id;
         let ours = |other: &ComponentId| *other == manifest.placement;
-        for record in self.device.manifests()? {
-            let in_use = if record.id == id {
+        for record in device.manifests()? {
+            let in_use = if record.id == *id {
                 // A manifest: one that is there for its own sake, or that is no dependency of ours.
                 record.root || !manifest.is_dependency(index)
             } else {
                 !ours(&record.id)
-                    && (record.components.contains(&id) || record.dependencies.contains(&id))
+                    && (record.components.contains(id) || record.dependencies.contains(id))
             };
             if in_use {
                 return Err(Failure::action(action, Why::InUse));
@@ -351,7 +348,7 @@ impl State<'_> {
     pub(super) fn set_parameters(
         &mut self,
         slot: usize,
-        parameters: &Parameters<'_>,
+        parameters: &Parameters<'r>,
         replace: bool,
     ) -> Result<(), Failure> {
         let left = &mut self.parameters_left;
@@ -361,7 +358,7 @@ impl State<'_> {
                 matches!(parameter.label(), label::STRICT_ORDER | label::SOFT_FAILURE);
             if !of_processor && (replace || target.parameters.get(parameter.label()).is_none()) {
                 spend(left, parameter.size(), "the parameters that are set")?;
-                target.parameters.set(parameter.clone().into_owned());
+                target.parameters.set(parameter.clone());
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use super::{
     Failure, Outcome, Processor,
     machine::Machine,
     procedure::Procedure,
+    shelf::Shelf,
     state::{State, read_all},
 };
 use crate::{
@@ -15,17 +16,18 @@ use crate::{
 };
 
 /// Opens the kept envelope of a manifest; it must be the one that was recorded.
-pub(super) fn open(
+pub(super) fn open<'s>(
     processor: &Processor<'_>,
     device: &mut dyn Device,
+    shelf: &'s Shelf,
     record: &ManifestRecord,
-) -> Result<AuthenticatedEnvelope<'static>, Failure> {
+) -> Result<AuthenticatedEnvelope<'s>, Failure> {
     let limits = &processor.settings.limits;
     let bytes = read_all(device, &record.id, limits.envelope_bytes)?;
-    let envelope = Envelope::decode_within(&bytes, limits)?;
+    let envelope = Envelope::decode_within(shelf.keep(bytes), limits)?;
     let authenticated =
         envelope.authenticate_recorded(processor.crypto, &record.digest, &record.signers)?;
-    Ok(authenticated.into_owned())
+    Ok(authenticated)
 }
 
 /// Whether an error of [`open`] is about what is kept, and not about reaching it.
@@ -42,7 +44,11 @@ pub(super) fn uninstall(
     fetch: &mut dyn Fetch,
     record: &ManifestRecord,
 ) -> Outcome {
-    let mut machine = Machine::new(State::new(processor, device, fetch), Procedure::Uninstall);
+    let shelf = Shelf::default();
+    let mut machine = Machine::new(
+        State::new(processor, device, fetch, &shelf),
+        Procedure::Uninstall,
+    );
     let result = machine.uninstall_by_record(record);
     let reference = Reference {
         uri: String::new(),
@@ -99,7 +105,12 @@ impl Machine<'_> {
         let Some(record) = self.state.device.manifest(&id)? else {
             return Ok(self.state.device.length(&id)?.is_none());
         };
-        match open(self.state.processor, self.state.device, &record) {
+        match open(
+            self.state.processor,
+            self.state.device,
+            &Shelf::default(),
+            &record,
+        ) {
             Ok(_) => Ok(false),
             Err(error) if shows_change(error.error()) => Ok(true),
             Err(error) => Err(error),

@@ -414,10 +414,10 @@ impl<'r> Machine<'r> {
     }
 }
 
-impl State<'_> {
+impl<'r> State<'r> {
     fn execute(
         &mut self,
-        command: &Command<'_>,
+        command: &Command<'r>,
         loaded: &Loaded<'_>,
         frame: &Frame,
         target: usize,
@@ -509,7 +509,7 @@ fn targets(argument: &IndexArgument, count: usize) -> Result<Targets, Failure> {
 ///
 /// Frames hold no reference into their manifest; the sequence is found by following the frames up from
 /// their section, which are few.
-fn sequence_at<'m>(loaded: &'m Loaded<'_>, frames: &[Frame]) -> Option<&'m Sequence<'m>> {
+fn sequence_at<'m, 'r>(loaded: &'m Loaded<'r>, frames: &[Frame]) -> Option<&'m Sequence<'r>> {
     let base = frames
         .iter()
         .rposition(|frame| frame.kind == Kind::TopLevel)?;

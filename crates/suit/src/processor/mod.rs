@@ -21,6 +21,7 @@ mod order;
 mod outcome;
 mod procedure;
 mod settings;
+mod shelf;
 mod state;
 
 pub use outcome::Outcome;
@@ -38,6 +39,7 @@ use crate::{
 
 use failure::Failure;
 use procedure::Procedure;
+use shelf::Shelf;
 
 /// Carries out what authenticated manifests say.
 ///
@@ -182,7 +184,8 @@ impl<'p> Processor<'p> {
             }
             Err(error) => return Outcome::refused(self, device, unknown(), error.into()),
         };
-        match kept::open(self, device, &record) {
+        let shelf = Shelf::default();
+        match kept::open(self, device, &shelf, &record) {
             Ok(envelope) => {
                 procedure::run(self, device, fetch, &envelope, procedure, Some(&record))
             }

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use super::{
     Failure, Outcome, Processor, check, kept,
     machine::Machine,
+    shelf::Shelf,
     state::{Held, Loaded, Slot, State, read_all},
 };
 use crate::{
@@ -48,7 +49,8 @@ pub(super) fn run(
     procedure: Procedure,
     recorded: Option<&ManifestRecord>,
 ) -> Outcome {
-    let mut machine = Machine::new(State::new(processor, device, fetch), procedure);
+    let shelf = Shelf::default();
+    let mut machine = Machine::new(State::new(processor, device, fetch, &shelf), procedure);
     let result = match (procedure, recorded) {
         (Procedure::Invoke, Some(record)) => machine.invoke(envelope, record),
         (Procedure::Uninstall, Some(record)) => machine.uninstall(envelope, record),
@@ -171,7 +173,8 @@ impl<'r> Machine<'r> {
             if record.root || needed {
                 continue;
             }
-            let envelope = match kept::open(processor, self.state.device, &record) {
+            let envelope = match kept::open(processor, self.state.device, self.state.shelf, &record)
+            {
                 Ok(envelope) => envelope,
                 Err(error) if kept::shows_change(error.error()) => {
                     candidates.extend(self.remove_by_record(&record)?);
@@ -241,7 +244,7 @@ impl<'r> Machine<'r> {
     fn record(&mut self) -> Result<(), Failure> {
         for (position, loaded) in self.manifests.iter().enumerate() {
             let is_root = position == 0;
-            let in_use = |slot: &Slot| slot.loaded == Some(position) && slot.intact;
+            let in_use = |slot: &Slot<'_>| slot.loaded == Some(position) && slot.intact;
             if !is_root && !self.state.slots.iter().any(in_use) {
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec, vec::Vec};
 
-use super::{Failure, Processor};
+use super::{Failure, Processor, shelf::Shelf};
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Error, Fetch, Section, SuitDigest,
     codec::{Envelope, Parameters},
@@ -11,9 +11,9 @@ use crate::{
 
 /// A component in one procedure, over all manifests that name it.
 // req: SUIT-PAR-001, SUIT-PROC-006, SUIT-DEP-019
-pub(super) struct Slot {
+pub(super) struct Slot<'r> {
     pub(super) id: ComponentId,
-    pub(super) parameters: Parameters<'static>,
+    pub(super) parameters: Parameters<'r>,
     /// In a rehearsal: the performance will have changed the content by now.
     pub(super) expected: bool,
     /// Content was stored in this procedure.
@@ -31,7 +31,7 @@ pub(super) struct Slot {
     pub(super) intact: bool,
 }
 
-impl Slot {
+impl Slot<'_> {
     fn new(id: ComponentId) -> Self {
         Self {
             id,
@@ -49,7 +49,7 @@ impl Slot {
     /// Forgets what a rehearsal led to. What it measured remains true: nothing was changed.
     // req: SUIT-PROC-001
     pub(super) fn rewind(&mut self) {
-        self.parameters = Parameters::new();
+        self.parameters.clear();
         self.expected = false;
         self.verified = false;
         self.reported = false;
@@ -82,11 +82,11 @@ pub(super) struct Loaded<'r> {
 /// An envelope of the caller, or one that was read from a component.
 pub(super) enum Held<'r> {
     Borrowed(&'r AuthenticatedEnvelope<'r>),
-    Owned(Box<AuthenticatedEnvelope<'static>>),
+    Owned(Box<AuthenticatedEnvelope<'r>>),
 }
 
 impl<'r> Loaded<'r> {
-    pub(super) fn envelope(&self) -> &AuthenticatedEnvelope<'_> {
+    pub(super) fn envelope(&self) -> &AuthenticatedEnvelope<'r> {
         match &self.envelope {
             Held::Borrowed(envelope) => envelope,
             Held::Owned(envelope) => envelope,
@@ -107,7 +107,9 @@ pub(super) struct State<'r> {
     pub(super) processor: &'r Processor<'r>,
     pub(super) device: &'r mut dyn Device,
     pub(super) fetch: &'r mut dyn Fetch,
-    pub(super) slots: Vec<Slot>,
+    /// The bytes of envelopes that were read from components.
+    pub(super) shelf: &'r Shelf,
+    pub(super) slots: Vec<Slot<'r>>,
     /// Whether commands are gone through without any effect, to find out beforehand what can be known.
     pub(super) rehearsing: bool,
     /// Bytes of content that may still be read, and of parameters that may still be set.
@@ -124,11 +126,13 @@ impl<'r> State<'r> {
         processor: &'r Processor<'r>,
         device: &'r mut dyn Device,
         fetch: &'r mut dyn Fetch,
+        shelf: &'r Shelf,
     ) -> Self {
         Self {
             processor,
             device,
             fetch,
+            shelf,
             slots: Vec::new(),
             rehearsing: false,
             read_left: processor.settings.limits.read_bytes,
@@ -139,12 +143,21 @@ impl<'r> State<'r> {
     }
 }
 
-impl State<'_> {
-    pub(super) fn slot(&self, slot: usize) -> Result<&Slot, Failure> {
+impl<'r> State<'r> {
+    pub(super) fn slot(&self, slot: usize) -> Result<&Slot<'r>, Failure> {
         self.slots.get(slot).ok_or_else(Failure::defect)
     }
 
-    pub(super) fn slot_mut(&mut self, slot: usize) -> Result<&mut Slot, Failure> {
+    /// The slot, and the device, which is asked about its component.
+    pub(super) fn slot_and_device(
+        &mut self,
+        slot: usize,
+    ) -> Result<(&Slot<'r>, &mut dyn Device), Failure> {
+        let slot = self.slots.get(slot).ok_or_else(Failure::defect)?;
+        Ok((slot, self.device))
+    }
+
+    pub(super) fn slot_mut(&mut self, slot: usize) -> Result<&mut Slot<'r>, Failure> {
         self.slots.get_mut(slot).ok_or_else(Failure::defect)
     }
 
