@@ -300,7 +300,7 @@ impl<'a> Manifest<'a> {
         common.ok_or_else(|| missing("suit-common (3)"))
     }
 
-    /// Decodes a severed section from the content of its byte string.
+    /// Decodes a severed section from its byte string, head included.
     pub(crate) fn decode_severed(
         &self,
         item: &'a [u8],

@@ -139,7 +139,7 @@ pub fn unverified<'a>(
         match severed.section() {
             Some(section) => {
                 let content = manifest
-                    .decode_severed(severed.content(), &envelope.limits)
+                    .decode_severed(severed.item(), &envelope.limits)
                     .ok();
                 manifest.set_section(section, Severable::Severed { digest, content });
             }

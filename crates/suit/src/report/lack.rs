@@ -66,7 +66,7 @@ impl CapabilityReport {
             search.label(CapabilityList::Envelope, severed.label);
             if severed.section().is_some() {
                 let limits = Limits::default();
-                let sequence = manifest.decode_severed(severed.content(), &limits)?;
+                let sequence = manifest.decode_severed(severed.item(), &limits)?;
                 for located in sequence.walk() {
                     search.command(&located.command);
                 }
