@@ -15,8 +15,8 @@ use tamarack_cose::{
     },
 };
 use tamarack_suit::{
-    Action, Command, Condition, Error, MemoryDevice, Outcome, Parameter, Processor, Section,
-    Settings, SingleAuthority, SuitDigest, TrustAnchor, TrustAnchors, Why, report::Reason,
+    Action, Command, Condition, Error, MemoryDevice, NoFetch, Outcome, Parameter, Processor,
+    Section, Settings, SingleAuthority, SuitDigest, TrustAnchor, TrustAnchors, Why, report::Reason,
 };
 
 use common::*;
@@ -426,4 +426,21 @@ fn what_is_no_encryption_information_is_refused_before_anything_runs() {
         assert_eq!(outcome.result.unwrap_err().reason(), reason);
         assert_eq!(device.components().count(), 0);
     }
+}
+
+// req: SUIT-DEP-033
+#[test]
+fn what_was_encrypted_can_be_removed_without_the_key() {
+    let owner = Device::new(7);
+    let recipient = Recipient::wrapping(&owner.kek).unwrap();
+    let (info, ciphertext) = encrypt(ContentAlgorithm::A128Gcm, &[recipient], PLAINTEXT);
+    let commands = fetch_and_decrypt(&info, &ciphertext, PLAINTEXT);
+    let mut device = device();
+    let outcome = install(&mut device, &owner.keys(), commands, &ciphertext);
+    assert_eq!(outcome.result, Ok(()));
+    let (crypto, trusted) = (crypto(), [author(2).key]);
+    let keyless = Processor::new(&crypto, &trusted, &SingleAuthority);
+    let outcome = keyless.uninstall(&mut device, &mut NoFetch, &id("p/app/suit"));
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(device.components().count(), 0);
 }

@@ -64,7 +64,7 @@ pub(super) fn uninstall(
 }
 
 impl Machine<'_> {
-    fn uninstall_by_record(&mut self, record: &ManifestRecord) -> Result<(), Failure> {
+    pub(super) fn uninstall_by_record(&mut self, record: &ManifestRecord) -> Result<(), Failure> {
         if self.stays_for_others(record)? {
             return Ok(());
         }

@@ -3,7 +3,9 @@
 use alloc::{boxed::Box, vec, vec::Vec};
 
 use super::{
-    Failure, Outcome, Processor, check, kept,
+    Failure, Outcome, Processor,
+    capabilities::explains,
+    check, kept,
     machine::Machine,
     shelf::Shelf,
     state::{Held, Loaded, Slot, State, read_all},
@@ -105,7 +107,12 @@ impl<'r> Machine<'r> {
         record: &ManifestRecord,
     ) -> Result<(), Failure> {
         let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
-        self.prepare(envelope, record.id.clone(), identifiers)?;
+        match self.prepare(envelope, record.id.clone(), identifiers) {
+            Ok(()) => {}
+            // The device lost an extension or a key since: the record knows what is to go.
+            Err(failure) if explains(failure.error()) => return self.uninstall_by_record(record),
+            Err(failure) => return Err(failure),
+        }
         if self.stays_for_others(record)? {
             return Ok(());
         }
