@@ -8,7 +8,7 @@ use tamarack_cose::{
 
 use crate::{
     Authority, Error, Limits, SuitDigest, Trusted,
-    codec::{Envelope, Manifest, Section, Severable},
+    codec::{Envelope, Manifest},
     trust::{Candidate, TrustedKey},
 };
 
@@ -272,28 +272,13 @@ fn fill_in_severed<'a>(
     limits: &Limits,
 ) -> Result<(), Error> {
     for severed in envelope.severed() {
-        let check = |digest: &SuitDigest| match digest.matches(crypto, severed.item())? {
-            true => Ok(()),
-            false => Err(Error::SeveredDigest(severed.label)),
-        };
-        if let Some(section) = Section::from_label(severed.label) {
-            let Some(digest) = manifest.section(section).and_then(Severable::digest) else {
-                continue;
-            };
-            check(&digest)?;
-            let sequence = manifest.decode_severed(severed.item(), limits)?;
-            let content = Some(sequence);
-            manifest.set_section(section, Severable::Severed { digest, content });
+        let Some(digest) = manifest.severed_digest(severed.label) else {
             continue;
-        }
-        let element = match severed.label {
-            crate::codec::TEXT => &mut manifest.text,
-            _ => &mut manifest.coswid,
         };
-        if let Some(Severable::Severed { digest, content }) = element {
-            check(digest)?;
-            *content = Some(severed.content().into());
+        if !digest.matches(crypto, severed.item())? {
+            return Err(Error::SeveredDigest(severed.label));
         }
+        manifest.fill_in(severed, digest, limits)?;
     }
     Ok(())
 }

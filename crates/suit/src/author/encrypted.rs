@@ -8,11 +8,7 @@ use tamarack_cose::{
 };
 
 use super::BuildError;
-use crate::{Profile, SuitDigest, codec::Parameter};
-
-/// What the key derivation of recipients is bound to.
-// req: SUIT-ENC-016
-const PURPOSE: &[u8] = b"SUIT Payload Encryption";
+use crate::{Profile, SuitDigest, codec::Parameter, processor::PURPOSE};
 
 /// How an author encrypts payloads: the algorithm of the content, and that of its digests.
 ///

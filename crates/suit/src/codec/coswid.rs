@@ -75,7 +75,7 @@ impl<'a> ConciseSwidTag<'a> {
         Self::read(&mut open(content, limits, RULE)?, limits)
     }
 
-    pub(super) fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         let start = reader.clone();
         if reader.peek(RULE)? == Type::Tag && reader.tag(RULE)? != Self::TAG {
             return Err(start.error(RULE, Problem::Expected("tag 1398229316")));
@@ -91,9 +91,8 @@ impl<'a> ConciseSwidTag<'a> {
                     software_version = Some(reader.text("software-version")?.into());
                 }
                 label::ENTITY => {
-                    entities = one_or_more(reader, "entity", Type::Array, |reader| {
-                        Entity::read(reader, limits)
-                    })?;
+                    entities =
+                        one_or_more(reader, "entity", |reader| Entity::read(reader, limits))?;
                 }
                 label => others.push((label, reader.raw(RULE)?.into())),
             }
@@ -103,9 +102,9 @@ impl<'a> ConciseSwidTag<'a> {
             return Err(missing("entity (2)"));
         }
         Ok(Self {
-            tag_id: tag_id.ok_or(missing("tag-id (0)"))?,
-            tag_version: tag_version.ok_or(missing("tag-version (12)"))?,
-            software_name: software_name.ok_or(missing("software-name (1)"))?,
+            tag_id: tag_id.ok_or_else(|| missing("tag-id (0)"))?,
+            tag_version: tag_version.ok_or_else(|| missing("tag-version (12)"))?,
+            software_name: software_name.ok_or_else(|| missing("software-name (1)"))?,
             software_version,
             entities,
             others,
@@ -170,7 +169,7 @@ impl<'a> Entity<'a> {
             match reader.int(RULE)? {
                 label::ENTITY_NAME => name = Some(reader.text("entity-name")?.into()),
                 label::ROLE => {
-                    roles = one_or_more(reader, "role", Type::Array, |reader| reader.int("role"))?;
+                    roles = one_or_more(reader, "role", |reader| reader.int("role"))?;
                 }
                 label => others.push((label, reader.raw(RULE)?.into())),
             }
@@ -180,7 +179,7 @@ impl<'a> Entity<'a> {
             return Err(missing("role (33)"));
         }
         Ok(Self {
-            name: name.ok_or(missing("entity-name (31)"))?,
+            name: name.ok_or_else(|| missing("entity-name (31)"))?,
             roles,
             others,
         })
@@ -215,10 +214,9 @@ impl<'a> Entity<'a> {
 fn one_or_more<'a, T>(
     reader: &mut Reader<'a>,
     rule: &'static str,
-    list: Type,
     read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
-    if reader.peek(rule)? != list {
+    if reader.peek(rule)? != Type::Array {
         return Ok(Vec::from([read(reader)?]));
     }
     let start = reader.clone();

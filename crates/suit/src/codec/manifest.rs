@@ -3,10 +3,13 @@ use alloc::{borrow::Cow, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
 use super::{
-    Common, Mud, Section, Sequence, Text, Version, enter, label::manifest as label, open,
+    Common, Mud, Section, Sequence, Severed, Text, Version, enter, label::manifest as label, open,
     unknown_label,
 };
 use crate::{ComponentId, Limits, SequenceNumber, SuitDigest};
+
+/// The number of the shared sequence in reports: the label of what holds it (SUIT-AMB-027).
+pub(crate) const SHARED: i64 = label::COMMON;
 
 /// A manifest (envelope label 3), decoded whole.
 ///
@@ -160,13 +163,18 @@ impl<'a> Manifest<'a> {
         }
     }
 
+    /// The shared sequence and every section that is there, each with its number in reports.
+    pub(crate) fn numbered_sequences(&self) -> impl Iterator<Item = (i64, &Sequence<'a>)> {
+        let shared = self.common.shared_sequence.iter();
+        let sections = self.sections.iter();
+        shared.map(|sequence| (SHARED, sequence)).chain(
+            sections.filter_map(|(section, sequence)| Some((section.label(), sequence.content()?))),
+        )
+    }
+
     /// The shared sequence and every section that is there.
     pub fn sequences(&self) -> impl Iterator<Item = &Sequence<'a>> {
-        let sections = self
-            .sections
-            .iter()
-            .filter_map(|(_, sequence)| sequence.content());
-        self.common.shared_sequence.iter().chain(sections)
+        self.numbered_sequences().map(|(_, sequence)| sequence)
     }
 
     /// The digests of what is severed.
@@ -298,6 +306,38 @@ impl<'a> Manifest<'a> {
         self.sequence_number =
             sequence_number.ok_or_else(|| missing("suit-manifest-sequence-number (2)"))?;
         common.ok_or_else(|| missing("suit-common (3)"))
+    }
+
+    /// The digest that stands for a severed element, by its label; `None` if the element is absent or inline.
+    pub(crate) fn severed_digest(&self, label: i64) -> Option<SuitDigest> {
+        match Section::from_label(label) {
+            Some(section) => self.section(section)?.digest(),
+            None if label == label::TEXT => self.text.as_ref()?.digest(),
+            None => self.coswid.as_ref()?.digest(),
+        }
+    }
+
+    /// Puts a severed element where `digest` stands for it, which the caller has compared with it.
+    pub(crate) fn fill_in(
+        &mut self,
+        severed: &Severed<'a>,
+        digest: SuitDigest,
+        limits: &Limits,
+    ) -> Result<(), DecodeError> {
+        if let Some(section) = severed.section() {
+            let content = Some(self.decode_severed(severed.item(), limits)?);
+            self.set_section(section, Severable::Severed { digest, content });
+            return Ok(());
+        }
+        let element = match severed.label {
+            label::TEXT => &mut self.text,
+            _ => &mut self.coswid,
+        };
+        *element = Some(Severable::Severed {
+            digest,
+            content: Some(severed.content().into()),
+        });
+        Ok(())
     }
 
     /// Decodes a severed section from its byte string, head included.

@@ -19,6 +19,7 @@ pub use command::{Action, Command, Condition, IndexArgument, Located, ReportingP
 pub use common::{Common, Dependency};
 pub use coswid::{ConciseSwidTag, Entity, TagId};
 pub use envelope::{Envelope, Severed};
+pub(crate) use manifest::SHARED;
 pub use manifest::{Manifest, Severable};
 pub use metadata::{ActorId, ComponentMetadata, FileType, Permissions};
 pub use mud::Mud;
@@ -95,4 +96,5 @@ pub(crate) fn unknown_label(reader: &Reader<'_>, rule: &'static str) -> DecodeEr
 #[cfg(feature = "author")]
 pub(crate) const COSWID: i64 = label::manifest::COSWID;
 /// The label of the text element.
+#[cfg(feature = "author")]
 pub(crate) const TEXT: i64 = label::manifest::TEXT;

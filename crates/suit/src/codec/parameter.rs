@@ -334,11 +334,12 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Adds parameters whose labels are not among these.
+    /// Removes all.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
+    /// Adds parameters whose labels are not among these.
     pub(crate) fn append(&mut self, mut others: Self) {
         self.0.append(&mut others.0);
     }

@@ -61,7 +61,7 @@ pub fn describe(envelope: &Envelope<'_>, crypto: Option<&CryptoProvider>) -> Tre
                 ("element", Tree::text(severed.name())),
                 ("bytes", Tree::number(severed.content().len() as u64)),
             ]);
-            let digest = manifest.and_then(|manifest| severed_digest(manifest, severed.label));
+            let digest = manifest.and_then(|manifest| manifest.severed_digest(severed.label));
             match digest {
                 Some(digest) => {
                     let matches = matches(&digest, severed.item());
@@ -130,38 +130,16 @@ pub fn unverified<'a>(
 ) -> Result<Manifest<'a>, DecodeError> {
     let mut manifest = envelope.unverified_manifest()?;
     for severed in envelope.severed() {
-        let Some(digest) = severed_digest(&manifest, severed.label) else {
+        let Some(digest) = manifest.severed_digest(severed.label) else {
             continue;
         };
         if crypto.is_some_and(|crypto| digest.matches(crypto, severed.item()) != Ok(true)) {
             continue;
         }
-        match severed.section() {
-            Some(section) => {
-                let content = manifest
-                    .decode_severed(severed.item(), &envelope.limits)
-                    .ok();
-                manifest.set_section(section, Severable::Severed { digest, content });
-            }
-            None => {
-                let element = match severed.label == crate::codec::TEXT {
-                    true => &mut manifest.text,
-                    false => &mut manifest.coswid,
-                };
-                let content = Some(severed.content().into());
-                *element = Some(Severable::Severed { digest, content });
-            }
-        }
+        // What does not decode stays out.
+        let _ = manifest.fill_in(severed, digest, &envelope.limits);
     }
     Ok(manifest)
-}
-
-fn severed_digest(manifest: &Manifest<'_>, label: i64) -> Option<SuitDigest> {
-    match Section::from_label(label) {
-        Some(section) => manifest.section(section)?.digest(),
-        None if label == crate::codec::TEXT => manifest.text.as_ref()?.digest(),
-        None => manifest.coswid.as_ref()?.digest(),
-    }
 }
 
 fn algorithm(id: Option<i64>) -> Tree {

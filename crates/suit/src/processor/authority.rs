@@ -1,7 +1,7 @@
 //! What signers may do with what they may touch.
 
 use super::{Failure, Processor, check};
-use crate::{Access, AuthenticatedEnvelope, ComponentId, Error, codec::Located};
+use crate::{AuthenticatedEnvelope, ComponentId, Error, codec::Located};
 
 /// The signers may use every command of the manifest on every component and dependency of it.
 // req: SUIT-ACL-001, SUIT-ACL-004, SUIT-ACL-005
@@ -12,19 +12,11 @@ pub(super) fn commands(
     path: &[u64],
 ) -> Result<(), Failure> {
     let manifest = envelope.manifest();
-    let sections = manifest
-        .sections()
-        .filter_map(|(section, sequence)| Some((section.label(), sequence.content()?)));
-    let shared = manifest.common.shared_sequence.iter();
-    let shared = shared.map(|sequence| (check::SHARED, sequence));
-    for (label, sequence) in shared.chain(sections) {
+    for (label, sequence) in manifest.numbered_sequences() {
         for Located { offset, command } in sequence.walk() {
             for (index, id) in identifiers.iter().enumerate() {
                 let index = index as u64;
-                let access = match manifest.common.dependency(index) {
-                    Some(_) => Access::Dependency,
-                    None => Access::Component,
-                };
+                let access = check::access_to(manifest, index);
                 let signers = envelope.signers();
                 if !processor
                     .access

@@ -72,7 +72,6 @@ pub(super) fn explains(error: &Error) -> bool {
             | Reason::CommandUnsupported
             | Reason::ComponentUnsupported
             | Reason::ParameterUnsupported
-            | Reason::SeveringUnsupported
     )
 }
 

@@ -9,13 +9,10 @@ use crate::{
     Access, AuthenticatedEnvelope, ComponentId, Device, Error, Limits, Manifest, ManifestRecord,
     Section,
     codec::{
-        Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, Sequence,
-        WaitEvent, WaitInfo,
+        Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, SHARED,
+        Sequence, WaitEvent, WaitInfo,
     },
 };
-
-/// The number of the shared sequence in reports (SUIT-AMB-027).
-pub(super) const SHARED: i64 = 3;
 
 /// Checks the commands of every sequence, without executing any.
 pub(super) fn commands(
@@ -24,18 +21,10 @@ pub(super) fn commands(
     manifest: &Manifest<'_>,
     path: &[u64],
 ) -> Result<(), Failure> {
-    let sections = manifest
-        .sections()
-        .filter_map(|(section, sequence)| Some((section.label(), sequence.content()?)));
-    let shared = manifest
-        .common
-        .shared_sequence
-        .iter()
-        .map(|sequence| (SHARED, sequence));
     if processor.settings.identity_checks == IdentityChecks::Required {
         identity_checked(manifest).map_err(|failure| failure.in_section(path, SHARED, 0))?;
     }
-    for (label, sequence) in shared.chain(sections) {
+    for (label, sequence) in manifest.numbered_sequences() {
         sequence_start(manifest, sequence).map_err(|failure| failure.in_section(path, label, 0))?;
         for Located { offset, command } in sequence.walk() {
             supported(processor, device, command)
@@ -57,10 +46,9 @@ fn identity_checked(manifest: &Manifest<'_>) -> Result<(), Failure> {
     let checked = checks(Condition::VendorIdentifier) && checks(Condition::ClassIdentifier);
     match checked || common.components.is_empty() {
         true => Ok(()),
-        false => Err(Error::Invalid(
+        false => Err(Failure::invalid(
             "checks neither vendor nor class, or one of them only, in its shared sequence",
-        )
-        .into()),
+        )),
     }
 }
 
@@ -237,6 +225,14 @@ pub(super) fn recorded_identifiers(
     Ok(identifiers)
 }
 
+/// What a manifest wants with what is at an index of it.
+pub(super) fn access_to(manifest: &Manifest<'_>, index: u64) -> Access {
+    match manifest.common.dependency(index) {
+        Some(_) => Access::Dependency,
+        None => Access::Component,
+    }
+}
+
 /// The device has every component, and the signers may touch it.
 // req: SUIT-COM-004, SUIT-ACL-004, SUIT-ACL-005, SUIT-ACL-006
 pub(super) fn access(
@@ -261,10 +257,7 @@ pub(super) fn access(
     }
     for (index, id) in identifiers.iter().enumerate() {
         let index = index as u64;
-        let access = match envelope.manifest().common.dependency(index) {
-            Some(_) => Access::Dependency,
-            None => Access::Component,
-        };
+        let access = access_to(envelope.manifest(), index);
         let error = match device.supports(id) {
             true => unauthorized(access, id),
             false => Some(Error::ComponentUnsupported(id.clone())),

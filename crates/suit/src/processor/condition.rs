@@ -25,17 +25,9 @@ fn asserted<T: PartialEq>(asserted: &[T], wanted: &T) -> (bool, usize) {
     (found.is_some(), found.unwrap_or_default())
 }
 
-/// What is known about a condition.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
-    /// It holds.
-    Yes,
-    /// Only the performance will tell: see [`State::rehearsing`](super::state::State).
-    Undecided,
-}
-
 impl State<'_> {
-    /// Tests a condition, if that is possible yet.
+    /// Tests a condition, if that is possible yet: not where, in a rehearsal, only the performance will tell.
+    /// Whether it was tested; it holds then.
     pub(super) fn test_now(
         &mut self,
         condition: Condition,
@@ -43,7 +35,7 @@ impl State<'_> {
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
-    ) -> Result<Holds, Failure> {
+    ) -> Result<bool, Failure> {
         let undecided = self.rehearsing
             && match condition {
                 // Nobody is asked twice.
@@ -55,14 +47,14 @@ impl State<'_> {
                 _ => false,
             };
         if undecided {
-            return Ok(Holds::Undecided);
+            return Ok(false);
         }
         self.test(condition, policy, manifest, index, slot)?;
         if policy.reports_success() {
             self.claim_measured(slot)?;
         }
         self.position.properties = Parameters::new();
-        Ok(Holds::Yes)
+        Ok(true)
     }
 
     /// Reports what a condition that held has measured, once.
@@ -120,8 +112,9 @@ impl State<'_> {
             // req: SUIT-UPD-011, SUIT-UPD-012
             Condition::UseBefore => {
                 let bound = parameters.use_before().ok_or_else(|| unset(condition))?;
-                let unknown = Failure::condition(condition, "the device does not know the time");
-                let now = self.device.now().ok_or(unknown)?;
+                let now = self.device.now().ok_or_else(|| {
+                    Failure::condition(condition, "the device does not know the time")
+                })?;
                 let found = Some(Parameter::UseBefore(now));
                 (now < bound, found, "the manifest has expired")
             }
@@ -175,17 +168,11 @@ impl State<'_> {
             // req: SUIT-CMD-008
             Condition::Abort => (false, None, "abort"),
             Condition::ImageMatch => {
-                return self.image_match(condition, policy, manifest, index, slot);
+                return self.image_match(policy, manifest, index, slot);
             }
             Condition::ImageNotMatch => {
                 parameters.image_digest().ok_or_else(|| unset(condition))?;
-                return match self.image_match(
-                    Condition::ImageMatch,
-                    ReportingPolicy::NONE,
-                    manifest,
-                    index,
-                    slot,
-                ) {
+                return match self.image_match(ReportingPolicy::NONE, manifest, index, slot) {
                     Ok(()) => Err(Failure::condition(condition, "the content has the digest")),
                     Err(failure) if failure.is_condition() => Ok(()),
                     Err(failure) => Err(failure),
@@ -209,13 +196,12 @@ impl State<'_> {
     // req: SUIT-CMD-005, SUIT-AMB-013, SUIT-DEP-004
     fn image_match(
         &mut self,
-        condition: Condition,
         policy: ReportingPolicy,
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
     ) -> Result<(), Failure> {
-        let fail = |why| Err(Failure::condition(condition, why));
+        let fail = |why| Err(Failure::condition(Condition::ImageMatch, why));
         let parameters = &self.slot(slot)?.parameters;
         let Some(expected) = parameters.image_digest() else {
             return fail(UNSET);

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    DependencyIntegrity, DependencySections, Failure, check,
+    DependencyIntegrity, DependencySections, Failure, check, kept,
     machine::{Machine, path_to},
     procedure::Procedure,
     state::{Held, Loaded, read_all},
@@ -16,15 +16,10 @@ impl Machine<'_> {
     // req: SUIT-DEP-027, SUIT-DEP-028
     pub(super) fn check_integrity(&mut self, manifest: usize, index: usize) -> Result<(), Failure> {
         let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
-        let slot = *dependent
-            .slots
-            .get(index)
-            .ok_or_else(|| Failure::no_component(index as u64))?;
-        // Off-spec: a dependency that stays when its dependent goes, or is lost, is not looked at. It may have been
-        // updated since, and must not thereby keep its dependents from being removed.
-        if self.procedure == Procedure::Uninstall
-            && (self.still_needed(manifest, slot)? || self.is_lost(slot)?)
-        {
+        let slot = dependent.slot(index as u64)?;
+        // Off-spec: a dependency that stays when its dependent goes, or is lost, is not looked at. It may
+        // have been updated since, and must not thereby keep its dependents from being removed.
+        if self.procedure == Procedure::Uninstall && self.stays_out(manifest, slot)? {
             return Ok(());
         }
         let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
@@ -68,16 +63,13 @@ impl Machine<'_> {
         };
         let lacking = |section: &&Section| has(dependency, **section) && !has(dependent, **section);
         match self.procedure.sections().iter().find(lacking) {
-            Some(_) => Err(Error::Dependency {
-                id: self
-                    .manifests
-                    .get(dependency)
-                    .ok_or_else(Failure::defect)?
-                    .placement
-                    .clone(),
-                why: "it has a section that its dependent lacks",
+            Some(_) => {
+                let dependency = self.manifests.get(dependency).ok_or_else(Failure::defect)?;
+                Err(Failure::dependency(
+                    &dependency.placement,
+                    "it has a section that its dependent lacks",
+                ))
             }
-            .into()),
             None => Ok(()),
         }
     }
@@ -95,13 +87,8 @@ impl Machine<'_> {
             .get_mut(manifest)
             .ok_or_else(Failure::defect)?;
         dependent.processed.push((index as u64, section));
-        let slot = *dependent
-            .slots
-            .get(index)
-            .ok_or_else(|| Failure::no_component(index as u64))?;
-        if section == Section::Uninstall
-            && (self.still_needed(manifest, slot)? || self.is_lost(slot)?)
-        {
+        let slot = dependent.slot(index as u64)?;
+        if section == Section::Uninstall && self.stays_out(manifest, slot)? {
             return Ok(None);
         }
         let target = self.state.slot(slot)?;
@@ -121,6 +108,11 @@ impl Machine<'_> {
             self.released.push(slot);
         }
         Ok(loaded)
+    }
+
+    /// Whether the manifest in a slot takes no part in the removal of its dependent.
+    fn stays_out(&mut self, manifest: usize, slot: usize) -> Result<bool, Failure> {
+        Ok(self.still_needed(manifest, slot)? || self.is_lost(slot)?)
     }
 
     /// Whether somebody else than `manifest` needs the manifest in a slot. The dependent's own need ends
@@ -145,10 +137,7 @@ impl Machine<'_> {
     // req: SUIT-DEP-003, SUIT-DEP-007, SUIT-DEP-029, SUIT-LIM-005
     fn load(&mut self, manifest: usize, index: usize) -> Result<usize, Failure> {
         let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
-        let slot = *dependent
-            .slots
-            .get(index)
-            .ok_or_else(|| Failure::no_component(index as u64))?;
+        let slot = dependent.slot(index as u64)?;
         if let Some(loaded) = self.state.slot(slot)?.loaded {
             return Ok(loaded);
         }
@@ -168,19 +157,18 @@ impl Machine<'_> {
             let why = "it has not been fetched";
             return Err(Failure::dependency(&id, why));
         }
-        let bytes = read_all(self.state.device, &id, limits.envelope_bytes)?;
-        let bytes = self.state.shelf.keep(bytes);
-        let envelope = Envelope::decode_within(bytes, limits)?;
         // An update verifies signatures. Later procedures meet what an update has verified.
         let record = match self.procedure {
             Procedure::Update => None,
             Procedure::Invoke | Procedure::Uninstall => self.state.device.manifest(&id)?,
         };
         let envelope = match record {
-            Some(record) => {
-                envelope.authenticate_recorded(processor.crypto, &record.digest, &record.signers)?
+            Some(record) => kept::open(processor, self.state.device, self.state.shelf, &record)?,
+            None => {
+                let bytes = read_all(self.state.device, &id, limits.envelope_bytes)?;
+                let envelope = Envelope::decode_within(self.state.shelf.keep(bytes), limits)?;
+                envelope.authenticate_by(processor.crypto, processor.trusted)?
             }
-            None => envelope.authenticate_by(processor.crypto, processor.trusted)?,
         };
         let identifiers = check::identifiers(envelope.manifest(), scope.as_ref())?;
         // A manifest that depends on this one, directly or not, is neither processed again nor changed.
@@ -207,18 +195,7 @@ impl Machine<'_> {
         if self.procedure == Procedure::Update {
             self.check_belonging(envelope.manifest(), &id, &identifiers)?;
         }
-        let slots = identifiers
-            .into_iter()
-            .map(|id| self.state.slot_for(id))
-            .collect();
-        self.manifests.push(Loaded {
-            envelope: Held::Owned(Box::new(envelope)),
-            placement: id,
-            path,
-            slots,
-            processed: Vec::new(),
-        });
-        let loaded = self.manifests.len() - 1;
+        let loaded = self.add(Held::Owned(Box::new(envelope)), id, path, identifiers);
         self.state.slot_mut(slot)?.loaded = Some(loaded);
         Ok(loaded)
     }

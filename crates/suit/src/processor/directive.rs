@@ -265,10 +265,7 @@ impl<'r> State<'r> {
     ) -> Result<usize, Failure> {
         let index = self.slot(slot)?.parameters.source_component();
         let index = index.ok_or_else(|| missing(action, label::SOURCE_COMPONENT))?;
-        let at = usize::try_from(index)
-            .ok()
-            .and_then(|index| manifest.slots.get(index));
-        at.copied().ok_or_else(|| Failure::no_component(index))
+        manifest.slot(index)
     }
 
     /// Whether the component has the wanted content already, so that storing it again is needless.
@@ -373,10 +370,7 @@ impl<'r> State<'r> {
         list: &[(u64, alloc::vec::Vec<i64>)],
     ) -> Result<(), Failure> {
         for (index, labels) in list {
-            let at = usize::try_from(*index)
-                .ok()
-                .and_then(|index| manifest.slots.get(index));
-            let source = self.slot(*at.ok_or_else(|| Failure::no_component(*index))?)?;
+            let source = self.slot(manifest.slot(*index)?)?;
             let copies = labels
                 .iter()
                 .filter_map(|label| source.parameters.get(*label).cloned());

@@ -12,7 +12,7 @@ use crate::{ComponentId, Device, DeviceError, DigestAlgorithm, SuitDigest, Why, 
 
 /// What a key derivation is for (SUIT firmware encryption, `SuppPubInfo.other`).
 // req: SUIT-ENC-016
-pub(super) const PURPOSE: &[u8] = b"SUIT Payload Encryption";
+pub(crate) const PURPOSE: &[u8] = b"SUIT Payload Encryption";
 
 /// Content that is being stored.
 ///

@@ -1,7 +1,7 @@
 //! Manifests that the device keeps: opened by their records, and removed by these alone if what is kept
 //! was changed in storage.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
     Failure, Outcome, Processor,
@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, ManifestRecord, codec::Envelope,
-    report::Reference,
 };
 
 /// Opens the kept envelope of a manifest; it must be the one that was recorded.
@@ -50,17 +49,7 @@ pub(super) fn uninstall(
         Procedure::Uninstall,
     );
     let result = machine.uninstall_by_record(record);
-    let reference = Reference {
-        uri: String::new(),
-        digest: record.digest,
-    };
-    Outcome::new(
-        processor,
-        machine.state.device,
-        reference,
-        Vec::new(),
-        result,
-    )
+    Outcome::unopened(processor, machine.state.device, record.digest, result)
 }
 
 impl Machine<'_> {

@@ -9,8 +9,7 @@
 use alloc::{vec, vec::Vec};
 
 use super::{
-    Failure, check,
-    condition::Holds,
+    Failure,
     order::{self, Order},
     procedure::Procedure,
     state::{Loaded, Slot, State},
@@ -18,7 +17,8 @@ use super::{
 use crate::{
     Error, Section, Why,
     codec::{
-        Action, Command, Condition, IndexArgument, Located, Parameters, ReportingPolicy, Sequence,
+        Action, Command, Condition, IndexArgument, Located, Parameters, ReportingPolicy, SHARED,
+        Sequence,
     },
     report::{Entry, Record},
 };
@@ -200,7 +200,7 @@ impl<'r> Machine<'r> {
         self.state.position = Record {
             manifest_id: loaded.path.clone(),
             section: match frame.shared {
-                true => check::SHARED,
+                true => SHARED,
                 false => frame.section.label(),
             },
             offset: *offset,
@@ -213,9 +213,9 @@ impl<'r> Machine<'r> {
             .ok_or(Error::LimitExceeded("executed commands"))?;
         let frame = self.frames.last_mut().ok_or_else(Failure::defect)?;
         frame.order.check_index(command, frame.next)?;
+        let slot = loaded.slot(target as u64)?;
         match command {
             Command::Action(action, _) => {
-                let slot = *loaded.slots.get(target).ok_or_else(Failure::defect)?;
                 let source = match action {
                     Action::Copy | Action::Swap => self.state.source(*action, loaded, slot).ok(),
                     _ => None,
@@ -229,7 +229,7 @@ impl<'r> Machine<'r> {
             _ => {}
         }
         let (strict_order, soft_failure) = order::of_processor(command);
-        let flow = self.state.execute(command, loaded, frame, target)?;
+        let flow = self.state.execute(command, loaded, frame, target, slot)?;
         if let Some(strict_order) = strict_order {
             frame.order.set_strict(strict_order);
         }
@@ -315,10 +315,9 @@ impl<'r> Machine<'r> {
                 self.section_ended(frame.manifest, frame.section)?;
             }
         }
-        match self.frames.last_mut() {
-            // The command that ran it is done for this component.
-            Some(below) => below.done += 1,
-            None => return Ok(()),
+        // The command that ran it is done for this component.
+        if let Some(below) = self.frames.last_mut() {
+            below.done += 1;
         }
         Ok(())
     }
@@ -350,8 +349,7 @@ impl<'r> Machine<'r> {
         }
         let ended = self.frames.pop().ok_or_else(Failure::defect)?;
         let Kind::Alternative(position) = ended.kind else {
-            self.done_with_target()?;
-            return Ok(());
+            return self.done_with_target();
         };
         let below = self.frames.last().ok_or_else(Failure::defect)?;
         let loaded = self
@@ -385,8 +383,7 @@ impl<'r> Machine<'r> {
             });
             Ok(())
         } else if *or_nothing {
-            self.done_with_target()?;
-            Ok(())
+            self.done_with_target()
         } else {
             abort(&mut self.state, failure)
         }
@@ -421,19 +418,15 @@ impl<'r> State<'r> {
         loaded: &Loaded<'_>,
         frame: &Frame,
         target: usize,
+        slot: usize,
     ) -> Result<Flow, Failure> {
-        let slot = *loaded
-            .slots
-            .get(target)
-            .ok_or_else(|| Failure::no_component(target as u64))?;
         match command {
             Command::Condition(Condition::DependencyIntegrity, _) if !self.rehearsing => {
                 return Ok(Flow::Integrity);
             }
             Command::Condition(condition, policy) => {
-                match self.test_now(*condition, *policy, loaded, target, slot)? {
-                    Holds::Yes => {}
-                    Holds::Undecided => return Ok(Flow::Undecided),
+                if !self.test_now(*condition, *policy, loaded, target, slot)? {
+                    return Ok(Flow::Undecided);
                 }
             }
             Command::Action(Action::ProcessDependency, _) => {
@@ -470,14 +463,7 @@ impl<'r> State<'r> {
             Command::OverrideMultiple(list) => {
                 let mut last = IndexArgument::One(target as u64);
                 for (index, parameters) in list {
-                    let at = usize::try_from(*index)
-                        .ok()
-                        .and_then(|at| loaded.slots.get(at));
-                    self.set_parameters(
-                        *at.ok_or_else(|| Failure::no_component(*index))?,
-                        parameters,
-                        true,
-                    )?;
+                    self.set_parameters(loaded.slot(*index)?, parameters, true)?;
                     last = IndexArgument::One(*index);
                 }
                 return targets(&last, loaded.slots.len()).map(Flow::Retarget);

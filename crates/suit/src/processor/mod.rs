@@ -3,7 +3,7 @@
 //! Everything that can be checked without executing a command is checked first ([`check`]). Then a
 //! machine with an explicit, bounded stack ([`machine`]) goes through the sections in the order of the
 //! procedure twice: a rehearsal without any effect, which fails on all that is known to fail by then, and
-//! the performance.
+//! the performance. What is uninstalled is not rehearsed: it must go.
 
 mod authority;
 mod belonging;
@@ -24,6 +24,8 @@ mod settings;
 mod shelf;
 mod state;
 
+#[cfg(feature = "author")]
+pub(crate) use intake::PURPOSE;
 pub use outcome::Outcome;
 pub use settings::{
     CapabilityPolicy, DecryptedContent, DependencyIntegrity, DependencySections, IdentityChecks,

@@ -24,11 +24,21 @@ impl Outcome {
         digest: SuitDigest,
         failure: Failure,
     ) -> Self {
+        Self::unopened(processor, device, digest, Err(failure))
+    }
+
+    /// The outcome where no envelope was opened, and only a digest says what it is about.
+    pub(super) fn unopened(
+        processor: &Processor<'_>,
+        device: &dyn Device,
+        digest: SuitDigest,
+        result: Result<(), Failure>,
+    ) -> Self {
         let reference = Reference {
             uri: String::new(),
             digest,
         };
-        Self::new(processor, device, reference, Vec::new(), Err(failure))
+        Self::new(processor, device, reference, Vec::new(), result)
     }
 
     pub(super) fn of(
@@ -51,7 +61,7 @@ impl Outcome {
     }
 
     // req: SUIT-REP-002, SUIT-REP-003, SUIT-REP-009, SUIT-AMB-028
-    pub(super) fn new(
+    fn new(
         processor: &Processor<'_>,
         device: &dyn Device,
         reference: Reference,

@@ -1,6 +1,6 @@
 //! The three procedures, from their first check to their last record.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     Failure, Outcome, Processor,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, Fetch, ManifestRecord, Section,
-    codec::{Action, Parameter, Parameters},
+    codec::{Action, Parameter, Parameters, SHARED},
     report::{Claims, Entry},
 };
 
@@ -190,7 +190,8 @@ impl<'r> Machine<'r> {
                 Err(error) => return Err(error),
             };
             let identifiers = check::recorded_identifiers(envelope.manifest(), &record)?;
-            self.add(Held::Owned(Box::new(envelope)), id, identifiers);
+            let envelope = Held::Owned(Box::new(envelope));
+            self.add(envelope, id, Vec::new(), identifiers);
             candidates.extend(self.uninstall_one(&record)?);
         }
         Ok(())
@@ -217,13 +218,20 @@ impl<'r> Machine<'r> {
         if self.procedure == Procedure::Update {
             check::rollback(self.state.device, envelope, &placement)?;
             self.check_belonging(manifest, &placement, &identifiers)
-                .map_err(|failure| failure.in_section(&[], check::SHARED, 0))?;
+                .map_err(|failure| failure.in_section(&[], SHARED, 0))?;
         }
-        self.add(Held::Borrowed(envelope), placement, identifiers);
+        self.add(Held::Borrowed(envelope), placement, Vec::new(), identifiers);
         Ok(())
     }
 
-    fn add(&mut self, envelope: Held<'r>, placement: ComponentId, identifiers: Vec<ComponentId>) {
+    /// Adds a manifest that takes part; returns its position.
+    pub(super) fn add(
+        &mut self,
+        envelope: Held<'r>,
+        placement: ComponentId,
+        path: Vec<u64>,
+        identifiers: Vec<ComponentId>,
+    ) -> usize {
         let slots = identifiers
             .into_iter()
             .map(|id| self.state.slot_for(id))
@@ -231,10 +239,11 @@ impl<'r> Machine<'r> {
         self.manifests.push(Loaded {
             envelope,
             placement,
-            path: vec![],
+            path,
             slots,
             processed: Vec::new(),
         });
+        self.manifests.len() - 1
     }
 
     /// Runs the sections of the procedure, one after the other over all manifests.

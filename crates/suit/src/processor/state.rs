@@ -93,6 +93,14 @@ impl<'r> Loaded<'r> {
         }
     }
 
+    /// The slot of the component or dependency at an index.
+    pub(super) fn slot(&self, index: u64) -> Result<usize, Failure> {
+        let at = usize::try_from(index)
+            .ok()
+            .and_then(|at| self.slots.get(at));
+        at.copied().ok_or_else(|| Failure::no_component(index))
+    }
+
     pub(super) fn is_dependency(&self, index: usize) -> bool {
         self.envelope()
             .manifest()

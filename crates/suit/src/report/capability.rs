@@ -86,9 +86,7 @@ impl CapabilityList {
             Self::Dependency => 10,
         }
     }
-}
 
-impl CapabilityList {
     /// What is listed, in words.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 use super::{Claims, Record, Report, ReportResult};
 use crate::{
     AuthenticatedEnvelope, ComponentId, Manifest, Section,
-    codec::{Command, Parameters, Sequence},
+    codec::{Command, Parameters, SHARED, Sequence},
 };
 
 /// Why a report can't be what processing the manifest led to. Whoever made it is not to be trusted.
@@ -154,8 +154,6 @@ fn command<'m>(
         }),
     }
 }
-
-const SHARED: i64 = 3;
 
 /// The sequence with a label; `Some(None)` if it is severed and not at hand.
 fn sequence<'m>(manifest: &'m Manifest<'m>, label: i64) -> Option<Option<&'m Sequence<'m>>> {
