@@ -508,6 +508,48 @@ fn a_new_release_drops_a_dependency() {
     assert_eq!(names(&device), EVERYTHING[2..]);
 }
 
+// The same one level further down: it is the dependency that no longer needs it.
+// req: SUIT-DEP-031, SUIT-AMB-018
+#[test]
+fn a_new_release_of_a_dependency_drops_its_own() {
+    let author = author(2);
+    let release = |number: u64, inner: Option<&[u8]>| {
+        let dependent = |place: &str, inner: Option<&[u8]>| {
+            let manifest = ManifestBuilder::new(SequenceNumber(number))
+                .manifest_id(id(&format!("{place}/suit")))
+                .component(
+                    ComponentBuilder::new(id(&format!("{place}/data")))
+                        .content(&crypto(), format!("{number}")),
+                );
+            let manifest = match inner {
+                Some(inner) => {
+                    let dependency = DependencyBuilder::of(&Envelope::decode(inner).unwrap());
+                    manifest.dependency(dependency.unwrap().integrated("#inner", inner))
+                }
+                None => manifest,
+            };
+            let draft = manifest.build().unwrap();
+            draft.sign(&crypto(), &[&*author.signer]).unwrap()
+        };
+        dependent("outer", Some(&dependent("middle", inner)))
+    };
+    let mut device = device();
+    let leaf = ta(&author, 1, b"payload");
+    let first = release(1, Some(&leaf));
+    assert_eq!(update(&mut device, &author, &first).result, Ok(()));
+    assert!(device.content(&id("provider/app/ta")).is_some());
+    assert_eq!(
+        update(&mut device, &author, &release(2, None)).result,
+        Ok(())
+    );
+    assert_eq!(
+        names(&device),
+        ["middle/data", "middle/suit", "outer/data", "outer/suit"]
+    );
+    assert_eq!(remove(&mut device, &author, "outer/suit"), Ok(()));
+    assert_eq!(names(&device), Vec::<String>::new());
+}
+
 // A dependency that is changed after it was looked at, in the last section.
 // req: SUIT-DEP-029
 #[test]

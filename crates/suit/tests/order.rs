@@ -9,7 +9,8 @@
 mod common;
 
 use tamarack_suit::{
-    Action, Command, Condition, Error, IndexArgument, MemoryDevice, Outcome, Parameter, Section,
+    Action, Command, Condition, Error, IndexArgument, MemoryDevice, NoFetch, Outcome, Parameter,
+    Processor, Section, SingleAuthority,
 };
 
 use common::*;
@@ -208,4 +209,51 @@ fn a_rehearsal_refuses_nothing_that_would_succeed() {
     let outcome = update_from(&mut device, &author, &envelope, &mut server);
     assert_eq!(outcome.result, Ok(()));
     assert_eq!(device.content(&id("p/a")), Some(&b"payload"[..]));
+}
+
+/// A device whose battery is charged by the time that a wait for power is over.
+// req: SUIT-UPD-014, SUIT-UPD-020
+#[test]
+fn what_comes_after_a_wait_is_tested_when_it_is_over() {
+    use tamarack_suit::{WaitEvent, WaitInfo};
+    let power = WaitEvent::Power(1);
+    let info = WaitInfo::new(vec![power.clone()]).unwrap().encode();
+    let commands = vec![
+        set([
+            Parameter::WaitInfo(info.into()),
+            Parameter::MinimumBattery(100),
+            content(b"new"),
+            digest_of(b"new"),
+        ]),
+        action(Action::Wait),
+        condition(Condition::MinimumBattery),
+        action(Action::Write),
+        condition(Condition::ImageMatch),
+    ];
+    let author = author(2);
+    let envelope = sign_sections(&author, &["p/a"], vec![(Section::Install, commands)]);
+    let mut device = device();
+    device.set_battery(1);
+    device.set_events([power]);
+    let mut device = Recorder::new(device);
+    device.charges_to = Some(100);
+    let (outcome, _) = device.observe(&mut NoFetch, |device, fetch| {
+        let crypto = crypto();
+        Processor::new(&crypto, &[author.key], &SingleAuthority)
+            .update_bytes(device, fetch, &envelope)
+    });
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(device.inner.content(&id("p/a")), Some(&b"new"[..]));
+}
+
+#[test]
+fn a_manifest_without_components_names_the_one_that_is_missing() {
+    let author = author(2);
+    let envelope = sign_sections(
+        &author,
+        &[],
+        vec![(Section::Install, vec![action(Action::Fetch)])],
+    );
+    let outcome = update(&mut device(), &author, &envelope);
+    assert_eq!(outcome.result, Err(Error::ComponentIndex(0)));
 }

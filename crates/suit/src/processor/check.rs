@@ -114,7 +114,9 @@ fn parameters_supported(
             Parameter::MinimumBattery(_) => has.battery,
             Parameter::UpdatePriority(_) => has.authorization,
             Parameter::ComponentMetadata(_) => has.metadata,
-            Parameter::WaitInfo(info) => has.wait && events_supported(device, info)?,
+            Parameter::WaitInfo(info) => {
+                has.wait && events_supported(&processor.settings.limits, device, info)?
+            }
             Parameter::EncryptionInfo(_) if processor.recipient_keys.is_empty() => false,
             Parameter::EncryptionInfo(info) => {
                 Encrypted::decode_encrypt(info)?;
@@ -132,8 +134,12 @@ fn parameters_supported(
 
 /// Whether all events of a wait can happen here, as far as that is known before one is asked about.
 // req: SUIT-UPD-021
-fn events_supported(device: &mut dyn Device, info: &[u8]) -> Result<bool, Failure> {
-    let info = WaitInfo::decode(info, &Limits::default())?;
+fn events_supported(
+    limits: &Limits,
+    device: &mut dyn Device,
+    info: &[u8],
+) -> Result<bool, Failure> {
+    let info = WaitInfo::decode(info, limits)?;
     let zone = device.time_zone();
     Ok(info.events().iter().all(|event| match event {
         WaitEvent::TimeOfDay(_) | WaitEvent::DayOfWeek(_) => zone.is_some(),

@@ -98,6 +98,8 @@ enum Flow {
     Process(Section),
     /// In a rehearsal: what comes of the command, only the performance will tell.
     Undecided,
+    /// In a rehearsal: what holds after the command, only the performance will tell.
+    Later,
 }
 
 impl<'r> Machine<'r> {
@@ -267,11 +269,9 @@ impl<'r> Machine<'r> {
                 self.check_integrity(manifest, target)?;
                 self.done_with_target()?;
             }
-            // What a dependency does, and which parameters it leaves set, nobody knows yet.
-            // req: SUIT-DEP-019
-            Flow::Process(_) if self.state.rehearsing => self.end_rehearsal(),
             Flow::Process(section) => self.process(manifest, target, section)?,
             Flow::Undecided => self.assume()?,
+            Flow::Later => self.end_rehearsal(),
         }
         Ok(())
     }
@@ -431,6 +431,9 @@ impl<'r> State<'r> {
             }
             Command::Action(Action::ProcessDependency, _) => {
                 return match (loaded.is_dependency(target), &frame.targets) {
+                    // What a dependency does, and which parameters it leaves set, nobody knows yet.
+                    // req: SUIT-DEP-019
+                    (true, _) if self.rehearsing => Ok(Flow::Later),
                     (true, _) => Ok(Flow::Process(frame.section)),
                     // req: SUIT-DEP-024
                     (false, Targets::All) => Ok(Flow::Done),
@@ -449,7 +452,13 @@ impl<'r> State<'r> {
                     _ => Err(Failure::action(Action::Unlink, Why::InUse)),
                 };
             }
-            Command::Action(action, _) => self.act(*action, loaded, target, slot)?,
+            Command::Action(action, _) => {
+                self.act(*action, loaded, target, slot)?;
+                // What is tested after a wait is tested when it is over.
+                if self.rehearsing && *action == Action::Wait {
+                    return Ok(Flow::Later);
+                }
+            }
             Command::SetComponentIndex(index) => {
                 return targets(index, loaded.slots.len()).map(Flow::Retarget);
             }

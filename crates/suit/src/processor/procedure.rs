@@ -74,16 +74,14 @@ impl<'r> Machine<'r> {
     fn update(&mut self, envelope: &'r AuthenticatedEnvelope<'r>) -> Result<(), Failure> {
         let placement = envelope.manifest().placement();
         let identifiers = check::identifiers(envelope.manifest(), None)?;
-        self.prepare(envelope, placement.clone(), identifiers)?;
+        self.prepare(envelope, placement, identifiers)?;
         self.rehearse()?;
         self.run_sections()?;
         self.dependencies_present()?;
         self.state.all_verified()?;
-        let before = self.state.device.manifest(&placement)?;
-        self.record()?;
-        // What only the manifest before this one depended on is needed no more.
+        let left = self.record()?;
         self.procedure = Procedure::Uninstall;
-        self.sweep(before.map(|before| before.dependencies).unwrap_or_default())
+        self.sweep(left)
     }
 
     fn invoke(
@@ -255,9 +253,11 @@ impl<'r> Machine<'r> {
             .try_for_each(|section| self.run(0, *section))
     }
 
-    /// Records the root and the dependencies that were used.
+    /// Records the root and the dependencies that were used. Returns what the manifests before these
+    /// depended on: what nothing else depends on is needed no more.
     // req: SUIT-MAN-005
-    fn record(&mut self) -> Result<(), Failure> {
+    fn record(&mut self) -> Result<Vec<ComponentId>, Failure> {
+        let mut left = Vec::new();
         for (position, loaded) in self.manifests.iter().enumerate() {
             let is_root = position == 0;
             let in_use = |slot: &Slot<'_>| slot.loaded == Some(position) && slot.intact;
@@ -282,14 +282,15 @@ impl<'r> Machine<'r> {
                 signers: envelope.signers().to_vec(),
                 components,
                 dependencies,
-                root: is_root || before.is_some_and(|before| before.root),
+                root: is_root || before.as_ref().is_some_and(|before| before.root),
                 version: envelope.manifest().set_version.clone(),
             };
             self.state
                 .device
                 .record_manifest(&record, envelope.kept_envelope())?;
+            left.extend(before.into_iter().flat_map(|before| before.dependencies));
         }
-        Ok(())
+        Ok(left)
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Recorder {
     pub most_read: usize,
     /// The number of the effect that fails, and all after it.
     pub fails_at: Option<usize>,
+    /// What its battery holds once it was asked about an event.
+    pub charges_to: Option<u64>,
 }
 
 impl Recorder {
@@ -57,6 +59,7 @@ impl Recorder {
             log: Log::default(),
             most_read: usize::MAX,
             fails_at: None,
+            charges_to: None,
         }
     }
 
@@ -175,7 +178,14 @@ impl Device for Recorder {
         self.inner.extensions()
     }
 
+    fn battery(&mut self) -> Result<u64, DeviceError> {
+        self.inner.battery()
+    }
+
     fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {
+        if let Some(battery) = self.charges_to {
+            self.inner.set_battery(battery);
+        }
         self.inner.has_happened(event)
     }
 
