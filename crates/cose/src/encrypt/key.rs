@@ -69,16 +69,13 @@ impl EncryptionKey {
         Writer::build(|w| self.write_members(w, 0))
     }
 
+    /// Writes a COSE_Key but for `further` members that follow.
     fn write_members(&self, w: &mut Writer, further: usize) {
-        match self {
-            Self::P256 { x, y } => {
-                w.map(4 + further).int(label::KTY).uint(2);
-                w.int(label::CRV).uint(1).int(label::X).bytes(x);
-                w.int(label::Y).bytes(y);
-            }
+        match *self {
+            Self::P256 { x, y } => PublicKey::P256 { x, y }.write_members(w, further),
             Self::X25519 { x } => {
                 w.map(3 + further).int(label::KTY).int(OKP);
-                w.int(label::CRV).int(CRV_X25519).int(label::X).bytes(x);
+                w.int(label::CRV).int(CRV_X25519).int(label::X).bytes(&x);
             }
         }
     }
