@@ -4,11 +4,10 @@ use super::{
     ContentAlgorithm, DecryptionKey, EncryptionKey, Encryptor, HpkeSuite, KeyWrap,
     RecipientAlgorithm,
     encrypted::{Context, additional_data},
-    header::label,
     hpke,
     kdf::{kdf_context, key_encryption_key},
 };
-use crate::{CryptoProvider, Error, SymmetricKey, cbor::Writer, tag};
+use crate::{CryptoProvider, Error, SymmetricKey, cbor::Writer, header::label, tag};
 
 /// Somebody whom content is encrypted to, as its author knows them.
 #[derive(Debug, Clone, Copy)]

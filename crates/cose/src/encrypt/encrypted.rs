@@ -56,7 +56,7 @@ impl<'a> RecipientInfo<'a> {
 
     /// The encrypted key, once nothing critical is left that is not understood.
     pub(crate) fn encrypted_key(&self) -> Result<&'a [u8], Error> {
-        self.layer.check_critical()?;
+        self.layer.critical.check()?;
         Ok(self.encrypted_key)
     }
 
@@ -149,7 +149,7 @@ impl<'a> Encrypted<'a> {
             true => Some(read_recipients(reader)?),
             false => None,
         };
-        layer.check_critical()?;
+        layer.critical.check()?;
         let algorithm = content_algorithm(&layer)?;
         let problem = match layer.iv {
             Some(iv) if iv.len() == algorithm.iv_len() => {
