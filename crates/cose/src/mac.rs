@@ -3,8 +3,8 @@ use alloc::vec::Vec;
 use crate::{
     CryptoProvider, Error, Headers, MacAlgorithm, MacKey, MacWrappingKey,
     cbor::{self, DecodeError, Limits, Problem, Reader, Type, Writer},
-    encrypt::{MAX_RECIPIENTS, RecipientAlgorithm, RecipientInfo},
-    header::{self, label},
+    encrypt::{RecipientAlgorithm, RecipientInfo, read_recipients, write_recipient},
+    header,
     mac0::to_be_maced,
     sign1::one_payload,
     signed::tag,
@@ -41,14 +41,7 @@ impl<'a> Mac<'a> {
             false => Some(reader.bytes("COSE_Mac / payload")?),
         };
         let tag = reader.bytes("COSE_Mac / tag")?;
-        let count = reader.array("COSE_Mac / recipients")?;
-        if !(1..=MAX_RECIPIENTS).contains(&count) {
-            let problem = Problem::OutOfBounds("one recipient, or more up to the limit");
-            return Err(reader.error("COSE_Mac / recipients", problem).into());
-        }
-        let recipients = (0..count)
-            .map(|_| RecipientInfo::read(&mut reader))
-            .collect::<Result<_, _>>()?;
+        let recipients = read_recipients(&mut reader, "COSE_Mac / recipients")?;
         Ok(Self {
             headers,
             payload,
@@ -123,11 +116,11 @@ impl<'a> Mac<'a> {
         if recipient.algorithm() != Some(RecipientAlgorithm::KeyWrap(wrap)) {
             return Err(Error::UnknownKey);
         }
-        let bad = |_| Error::BadSignature;
         let wrapped = recipient.encrypted_key()?;
-        let unwrapped = crypto.ciphers.unwrap(wrap, key.key(), wrapped);
-        let key =
-            MacKey::new(algorithm, unwrapped.map_err(bad)?).map_err(|_| Error::BadSignature)?;
+        let unwrapped = crypto.ciphers.unwrap(wrap, key.key(), wrapped).ok();
+        let key = unwrapped
+            .and_then(|key| MacKey::new(algorithm, key).ok())
+            .ok_or(Error::BadSignature)?;
         self.check(crypto, &key, detached)
     }
 
@@ -166,13 +159,8 @@ pub fn mac_detached(
     for (wrapping, key_id) in recipients {
         let wrap = wrapping.algorithm();
         let wrapped = crypto.ciphers.wrap(wrap, wrapping.key(), key.key())?;
-        infos.array(3).bytes(&[]);
-        infos.map(1 + usize::from(key_id.is_some()));
-        infos.int(label::ALG).int(wrap.cose_id());
-        if let Some(key_id) = key_id {
-            infos.int(label::KID).bytes(key_id);
-        }
-        infos.bytes(&wrapped);
+        let to = RecipientAlgorithm::KeyWrap(wrap);
+        write_recipient(&mut infos, to, *key_id, &wrapped);
     }
     Ok(Writer::build(|w| {
         w.tag(tag::MAC).array(5).bytes(&protected).map(0).null();
@@ -183,7 +171,7 @@ pub fn mac_detached(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SymmetricKey;
+    use crate::{SymmetricKey, encrypt::MAX_RECIPIENTS};
 
     fn providers() -> [CryptoProvider; 2] {
         [crate::rustcrypto::provider(), crate::aws_lc::provider()]

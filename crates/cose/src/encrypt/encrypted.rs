@@ -35,7 +35,7 @@ pub struct RecipientInfo<'a> {
 }
 
 impl<'a> RecipientInfo<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.array_of(3, "an array of 3", "COSE_recipient")?;
         let layer = Layer::read(reader)?;
         let encrypted_key = match reader.take_null() {
@@ -146,7 +146,7 @@ impl<'a> Encrypted<'a> {
             false => Some(reader.bytes("COSE / ciphertext")?),
         };
         let recipients = match has_recipients {
-            true => Some(read_recipients(reader)?),
+            true => Some(read_recipients(reader, "COSE_Encrypt / recipients")?),
             false => None,
         };
         layer.critical.check()?;
@@ -250,11 +250,15 @@ impl<'a> Encrypted<'a> {
     }
 }
 
-fn read_recipients<'a>(reader: &mut Reader<'a>) -> Result<Vec<RecipientInfo<'a>>, DecodeError> {
-    let count = reader.array("COSE_Encrypt / recipients")?;
+/// Reads the recipients of an object, of which there is one at least.
+pub(crate) fn read_recipients<'a>(
+    reader: &mut Reader<'a>,
+    rule: &'static str,
+) -> Result<Vec<RecipientInfo<'a>>, DecodeError> {
+    let count = reader.array(rule)?;
     if !(1..=MAX_RECIPIENTS).contains(&count) {
         let problem = Problem::OutOfBounds("1 to 32 recipients");
-        return Err(reader.error("COSE_Encrypt / recipients", problem));
+        return Err(reader.error(rule, problem));
     }
     (0..count).map(|_| RecipientInfo::read(reader)).collect()
 }
