@@ -5,8 +5,7 @@ use crate::{
     cbor::{self, DecodeError, Limits, Problem, Reader, Type, Writer},
     encrypt::{RecipientAlgorithm, RecipientInfo, read_recipients, write_recipient},
     header,
-    mac0::to_be_maced,
-    sign1::one_payload,
+    sign1::{one_payload, to_be_authenticated},
     signed::tag,
 };
 
@@ -36,10 +35,7 @@ impl<'a> Mac<'a> {
         }
         reader.array_of(5, "an array of 5", RULE)?;
         let headers = Headers::read(&mut reader)?;
-        let payload = match reader.take_null() {
-            true => None,
-            false => Some(reader.bytes("COSE_Mac / payload")?),
-        };
+        let payload = reader.bytes_or_null("COSE_Mac / payload")?;
         let tag = reader.bytes("COSE_Mac / tag")?;
         let recipients = read_recipients(&mut reader, "COSE_Mac / recipients")?;
         Ok(Self {
@@ -131,7 +127,7 @@ impl<'a> Mac<'a> {
         detached: Option<&[u8]>,
     ) -> Result<(), Error> {
         let payload = one_payload(self.payload, detached)?;
-        let message = to_be_maced("MAC", self.headers.protected, payload);
+        let message = to_be_authenticated("MAC", self.headers.protected, payload);
         key.check(crypto, &message, self.tag)
     }
 }
@@ -153,7 +149,7 @@ pub fn mac_detached(
 ) -> Result<Vec<u8>, Error> {
     let key = MacKey::generate(crypto, algorithm)?;
     let protected = header::protected(algorithm.cose_id());
-    let code = key.tag(crypto, &to_be_maced("MAC", &protected, payload));
+    let code = key.tag(crypto, &to_be_authenticated("MAC", &protected, payload));
     let mut infos = Writer::new();
     infos.array(recipients.len());
     for (wrapping, key_id) in recipients {
@@ -221,7 +217,7 @@ mod tests {
         let crypto = crate::rustcrypto::provider();
         let key = MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new([1; 32])).unwrap();
         let protected = header::protected(5);
-        let tag = key.tag(&crypto, &to_be_maced("MAC", &protected, b"payload"));
+        let tag = key.tag(&crypto, &to_be_authenticated("MAC", &protected, b"payload"));
         let message = |recipients: &[(&[u8], i64, &[u8])]| {
             Writer::build(|w| {
                 w.tag(tag::MAC).array(5).bytes(&protected).map(0).null();

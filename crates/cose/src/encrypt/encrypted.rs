@@ -38,13 +38,10 @@ impl<'a> RecipientInfo<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.array_of(3, "an array of 3", "COSE_recipient")?;
         let layer = Layer::read(reader)?;
-        let encrypted_key = match reader.take_null() {
-            true => &[],
-            false => reader.bytes("COSE_recipient / ciphertext")?,
-        };
+        let encrypted_key = reader.bytes_or_null("COSE_recipient / ciphertext")?;
         Ok(Self {
             layer,
-            encrypted_key,
+            encrypted_key: encrypted_key.unwrap_or_default(),
         })
     }
 
@@ -141,10 +138,7 @@ impl<'a> Encrypted<'a> {
     /// Reads what follows the array head.
     fn read(reader: &mut Reader<'a>, has_recipients: bool) -> Result<Self, Error> {
         let layer = Layer::read(reader)?;
-        let ciphertext = match reader.take_null() {
-            true => None,
-            false => Some(reader.bytes("COSE / ciphertext")?),
-        };
+        let ciphertext = reader.bytes_or_null("COSE / ciphertext")?;
         let recipients = match has_recipients {
             true => Some(read_recipients(reader, "COSE_Encrypt / recipients")?),
             false => None,
