@@ -26,6 +26,11 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// RFC 9708; the key stands in the bit string as it is (RFC 9802).
 const HSS_LMS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.3.17");
 
+/// The label of a SubjectPublicKeyInfo.
+pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
+/// The label of a PKCS #8 structure.
+pub(crate) const PRIVATE_KEY: &str = "PRIVATE KEY";
+
 /// The SEC1 ECPrivateKey of a P-256 key, with its public part.
 fn ec_private_key(key: &SecretKey) -> der::Result<Vec<u8>> {
     let public = point(key.public_key());
@@ -104,7 +109,7 @@ impl PublicKey {
             subject_public_key: BitStringRef::from_bytes(&point).map_err(format_error)?,
         };
         Document::encode_msg(&info)
-            .and_then(|document| document.to_pem("PUBLIC KEY", LineEnding::LF))
+            .and_then(|document| document.to_pem(PUBLIC_KEY, LineEnding::LF))
             .map_err(format_error)
     }
 
@@ -115,7 +120,7 @@ impl PublicKey {
     /// If the text is not such a block, or the key's type or curve is another.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let (label, document) = Document::from_pem(pem).map_err(format_error)?;
-        if label != "PUBLIC KEY" {
+        if label != PUBLIC_KEY {
             return Err(format_error(alloc::format!(
                 "the block is a {label}, not a PUBLIC KEY"
             )));
@@ -162,7 +167,7 @@ impl SecretKey {
         let inner = Zeroizing::new(inner.map_err(format_error)?);
         let octets = OctetStringRef::new(&inner).map_err(format_error)?;
         SecretDocument::encode_msg(&PrivateKeyInfoRef::new(identifier(algorithm), octets))
-            .and_then(|document| document.to_pem("PRIVATE KEY", LineEnding::LF))
+            .and_then(|document| document.to_pem(PRIVATE_KEY, LineEnding::LF))
             .map_err(format_error)
     }
 
@@ -175,7 +180,7 @@ impl SecretKey {
         let (label, document) = SecretDocument::from_pem(pem).map_err(format_error)?;
         let der = document.as_bytes();
         let (algorithm, secret) = match label {
-            "PRIVATE KEY" => {
+            PRIVATE_KEY => {
                 let info = PrivateKeyInfoRef::try_from(der).map_err(format_error)?;
                 let inner = info.private_key.as_bytes();
                 let algorithm = algorithm_of(&info.algorithm)?;
@@ -193,7 +198,7 @@ impl SecretKey {
                 )
             }
             "EC PRIVATE KEY" => (SignatureAlgorithm::Esp256, ec_secret(der)?),
-            "PUBLIC KEY" => return Err(KeyError::NotPrivate.into()),
+            PUBLIC_KEY => return Err(KeyError::NotPrivate.into()),
             other => {
                 let problem = alloc::format!("the block is a {other}, not a PRIVATE KEY");
                 return Err(format_error(problem).into());

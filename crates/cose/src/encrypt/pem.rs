@@ -14,8 +14,9 @@ use zeroize::Zeroizing;
 
 use super::{Curve, DecryptionKey, EncryptionKey};
 use crate::{
-    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm, key::field,
-    pem::format_error,
+    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm,
+    key::field,
+    pem::{PRIVATE_KEY, PUBLIC_KEY, format_error},
 };
 
 const X25519: AlgorithmIdentifierRef<'static> = AlgorithmIdentifierRef {
@@ -38,7 +39,7 @@ impl EncryptionKey {
                     subject_public_key: BitStringRef::from_bytes(&x).map_err(format_error)?,
                 };
                 Document::encode_msg(&info)
-                    .and_then(|document| document.to_pem("PUBLIC KEY", LineEnding::LF))
+                    .and_then(|document| document.to_pem(PUBLIC_KEY, LineEnding::LF))
                     .map_err(format_error)
             }
         }
@@ -50,13 +51,14 @@ impl EncryptionKey {
     ///
     /// If the text is not such a block, or the key's type or curve is another.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let (_, document) = Document::from_pem(pem).map_err(format_error)?;
+        let (label, document) = Document::from_pem(pem).map_err(format_error)?;
         match SubjectPublicKeyInfoRef::from_der(document.as_bytes()) {
-            Ok(info) if info.algorithm.oid == X25519.oid => {
+            Ok(info) if label == PUBLIC_KEY && info.algorithm.oid == X25519.oid => {
                 let bits = info.subject_public_key.as_bytes();
                 let x = field("x", bits.ok_or(KeyError::Invalid)?)?;
                 Ok(Self::X25519 { x })
             }
+            // What reads signature keys says what is wrong with a label.
             _ => Self::of_p256(PublicKey::from_pem(pem)?),
         }
     }
@@ -80,7 +82,7 @@ impl DecryptionKey {
             .map_err(format_error)?;
         let octets = OctetStringRef::new(&inner).map_err(format_error)?;
         SecretDocument::encode_msg(&PrivateKeyInfoRef::new(X25519, octets))
-            .and_then(|document| document.to_pem("PRIVATE KEY", LineEnding::LF))
+            .and_then(|document| document.to_pem(PRIVATE_KEY, LineEnding::LF))
             .map_err(|error| format_error(error).into())
     }
 
@@ -90,15 +92,16 @@ impl DecryptionKey {
     ///
     /// If the text is neither, or the key's type or curve is another.
     pub fn from_pem(crypto: &CryptoProvider, pem: &str) -> Result<Self, Error> {
-        let (_, document) = SecretDocument::from_pem(pem).map_err(format_error)?;
+        let (label, document) = SecretDocument::from_pem(pem).map_err(format_error)?;
         match PrivateKeyInfoRef::try_from(document.as_bytes()) {
-            Ok(info) if info.algorithm.oid == X25519.oid => {
+            Ok(info) if label == PRIVATE_KEY && info.algorithm.oid == X25519.oid => {
                 let inner = info.private_key.as_bytes();
                 let octets = <&OctetStringRef>::from_der(inner).map_err(format_error)?;
                 let secret = Zeroizing::new(field("the private key", octets.as_bytes())?);
                 Self::from_bytes(crypto, Curve::X25519, &secret)
             }
-            // P-256 keys are read by what reads signature keys, which have the same formats.
+            // P-256 keys are read by what reads signature keys, which have the same formats; it also says
+            // what is wrong with a label.
             _ => {
                 let key = SecretKey::from_pem(crypto, pem)?;
                 let curve = EncryptionKey::of_p256(*key.public_key())?.curve();
