@@ -42,6 +42,11 @@ fn ec_private_key(key: &SecretKey) -> der::Result<Vec<u8>> {
     .to_der()
 }
 
+/// The CurvePrivateKey of an Ed25519 or X25519 key (RFC 8410).
+pub(crate) fn curve_private_key(secret: &[u8; 32]) -> der::Result<Vec<u8>> {
+    OctetStringRef::new(secret).and_then(|octets| octets.to_der())
+}
+
 /// The scalar of a SEC1 ECPrivateKey.
 fn ec_secret(der: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
     let key = sec1::EcPrivateKey::from_der(der).map_err(format_error)?;
@@ -96,6 +101,32 @@ fn point(key: &PublicKey) -> Vec<u8> {
     }
 }
 
+/// A SubjectPublicKeyInfo as a PEM block.
+pub(crate) fn public_block(
+    algorithm: AlgorithmIdentifierRef<'_>,
+    bits: &[u8],
+) -> Result<String, KeyError> {
+    let info = SubjectPublicKeyInfoRef {
+        algorithm,
+        subject_public_key: BitStringRef::from_bytes(bits).map_err(format_error)?,
+    };
+    Document::encode_msg(&info)
+        .and_then(|document| document.to_pem(PUBLIC_KEY, LineEnding::LF))
+        .map_err(format_error)
+}
+
+/// A PKCS #8 structure around the encoding of a private key, as a PEM block.
+pub(crate) fn private_block(
+    algorithm: AlgorithmIdentifierRef<'_>,
+    inner: der::Result<Vec<u8>>,
+) -> Result<Zeroizing<String>, KeyError> {
+    let inner = Zeroizing::new(inner.map_err(format_error)?);
+    let octets = OctetStringRef::new(&inner).map_err(format_error)?;
+    SecretDocument::encode_msg(&PrivateKeyInfoRef::new(algorithm, octets))
+        .and_then(|document| document.to_pem(PRIVATE_KEY, LineEnding::LF))
+        .map_err(format_error)
+}
+
 impl PublicKey {
     /// The key as a PEM block `PUBLIC KEY`.
     ///
@@ -103,14 +134,7 @@ impl PublicKey {
     ///
     /// Never for a key that exists; DER encoding reports errors by its signature.
     pub fn to_pem(&self) -> Result<String, KeyError> {
-        let point = point(self);
-        let info = SubjectPublicKeyInfoRef {
-            algorithm: identifier(self.algorithm()),
-            subject_public_key: BitStringRef::from_bytes(&point).map_err(format_error)?,
-        };
-        Document::encode_msg(&info)
-            .and_then(|document| document.to_pem(PUBLIC_KEY, LineEnding::LF))
-            .map_err(format_error)
+        public_block(identifier(self.algorithm()), &point(self))
     }
 
     /// Reads a PEM block `PUBLIC KEY`.
@@ -160,15 +184,9 @@ impl SecretKey {
         let inner = match algorithm {
             SignatureAlgorithm::HssLms => return Err(KeyError::has_state()),
             SignatureAlgorithm::Esp256 => ec_private_key(self),
-            SignatureAlgorithm::Ed25519 => {
-                OctetStringRef::new(&**self.secret_bytes()).and_then(|octets| octets.to_der())
-            }
+            SignatureAlgorithm::Ed25519 => curve_private_key(self.secret_bytes()),
         };
-        let inner = Zeroizing::new(inner.map_err(format_error)?);
-        let octets = OctetStringRef::new(&inner).map_err(format_error)?;
-        SecretDocument::encode_msg(&PrivateKeyInfoRef::new(identifier(algorithm), octets))
-            .and_then(|document| document.to_pem(PRIVATE_KEY, LineEnding::LF))
-            .map_err(format_error)
+        private_block(identifier(algorithm), inner)
     }
 
     /// Reads a PEM block `PRIVATE KEY` (PKCS #8) or `EC PRIVATE KEY` (SEC1).

@@ -4,11 +4,7 @@ use alloc::string::String;
 
 use pkcs8::{
     AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfoRef,
-    der::{
-        Decode, Document, Encode, SecretDocument,
-        asn1::{BitStringRef, OctetStringRef},
-        pem::LineEnding,
-    },
+    der::{Decode, Document, SecretDocument, asn1::OctetStringRef},
 };
 use zeroize::Zeroizing;
 
@@ -16,7 +12,7 @@ use super::{Curve, DecryptionKey, EncryptionKey};
 use crate::{
     CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm,
     key::field,
-    pem::{PRIVATE_KEY, PUBLIC_KEY, format_error},
+    pem::{PRIVATE_KEY, PUBLIC_KEY, curve_private_key, format_error, private_block, public_block},
 };
 
 const X25519: AlgorithmIdentifierRef<'static> = AlgorithmIdentifierRef {
@@ -33,15 +29,7 @@ impl EncryptionKey {
     pub fn to_pem(&self) -> Result<String, KeyError> {
         match *self {
             Self::P256 { x, y } => PublicKey::P256 { x, y }.to_pem(),
-            Self::X25519 { x } => {
-                let info = SubjectPublicKeyInfoRef {
-                    algorithm: X25519,
-                    subject_public_key: BitStringRef::from_bytes(&x).map_err(format_error)?,
-                };
-                Document::encode_msg(&info)
-                    .and_then(|document| document.to_pem(PUBLIC_KEY, LineEnding::LF))
-                    .map_err(format_error)
-            }
+            Self::X25519 { x } => public_block(X25519, &x),
         }
     }
 
@@ -76,14 +64,8 @@ impl DecryptionKey {
             let key = SecretKey::from_bytes(crypto, algorithm, self.secret_bytes())?;
             return Ok(key.to_pem()?);
         }
-        let inner = OctetStringRef::new(&**self.secret_bytes())
-            .and_then(|octets| octets.to_der())
-            .map(Zeroizing::new)
-            .map_err(format_error)?;
-        let octets = OctetStringRef::new(&inner).map_err(format_error)?;
-        SecretDocument::encode_msg(&PrivateKeyInfoRef::new(X25519, octets))
-            .and_then(|document| document.to_pem(PRIVATE_KEY, LineEnding::LF))
-            .map_err(|error| format_error(error).into())
+        let inner = curve_private_key(self.secret_bytes());
+        Ok(private_block(X25519, inner)?)
     }
 
     /// Reads a PEM block `PRIVATE KEY` (PKCS #8) or `EC PRIVATE KEY` (SEC1).
