@@ -273,9 +273,6 @@ impl<'a> CoseKey<'a> {
     }
 
     pub(crate) fn public_key(&self) -> Result<PublicKey, KeyError> {
-        let present =
-            |name, value: Option<&'a [u8]>| value.ok_or_else(|| malformed(&[name, " is missing"]));
-        let member = |name, value| field(name, present(name, value)?);
         Ok(match self.algorithm()? {
             SignatureAlgorithm::Esp256 => PublicKey::P256 {
                 x: member("x", self.x)?,
@@ -289,6 +286,16 @@ impl<'a> CoseKey<'a> {
             }
         })
     }
+}
+
+/// A key member that must be there.
+pub(crate) fn present<'a>(name: &str, value: Option<&'a [u8]>) -> Result<&'a [u8], KeyError> {
+    value.ok_or_else(|| malformed(&[name, " is missing"]))
+}
+
+/// A key member that must be there, of exactly 32 bytes.
+pub(crate) fn member(name: &str, value: Option<&[u8]>) -> Result<[u8; 32], KeyError> {
+    field(name, present(name, value)?)
 }
 
 /// A key member of exactly 32 bytes.

@@ -356,7 +356,8 @@ pub fn encrypt0(
     Ok(message.into_bytes())
 }
 
-fn whole(mut encryptor: Box<dyn Encryptor>, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+/// Encrypts what is in memory as a whole.
+pub(super) fn whole(mut encryptor: Box<dyn Encryptor>, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
     let mut ciphertext = Vec::with_capacity(plaintext.len() + 16);
     encryptor.update(plaintext, &mut ciphertext)?;
     encryptor.finish(&mut ciphertext)?;

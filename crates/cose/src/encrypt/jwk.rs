@@ -6,7 +6,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Curve, DecryptionKey, EncryptionKey, RecipientKey};
+use super::{DecryptionKey, EncryptionKey, RecipientKey};
 use crate::{
     CryptoProvider, Error, KeyError, PublicKey, SymmetricKey,
     jwk::{Jwk, bytes, format_error, member},
@@ -101,12 +101,8 @@ impl DecryptionKey {
     pub fn from_jwk(crypto: &CryptoProvider, json: &str) -> Result<Self, Error> {
         let jwk = Jwk::parse(json)?;
         let public = public_of(&jwk)?;
-        let curve = match is_x25519(&jwk) {
-            true => Curve::X25519,
-            false => Curve::P256,
-        };
         let secret = Zeroizing::new(member("d", jwk.d.as_ref().ok_or(KeyError::NotPrivate)?)?);
-        let key = Self::from_bytes(crypto, curve, &secret)?;
+        let key = Self::from_bytes(crypto, public.curve(), &secret)?;
         match *key.public_key() == public {
             true => Ok(key),
             false => Err(KeyError::Invalid.into()),

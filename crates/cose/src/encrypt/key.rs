@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::{
     CryptoProvider, Error, KeyError, KeyId, PublicKey,
     cbor::Writer,
-    key::{CoseKey, field, label},
+    key::{CoseKey, field, label, member},
 };
 
 /// The curve of a Diffie-Hellman key.
@@ -92,11 +92,9 @@ impl EncryptionKey {
     }
 
     pub(super) fn of_members(key: &CoseKey<'_>) -> Result<Self, KeyError> {
-        match (key.kty, key.crv, key.x) {
-            (OKP, Some(CRV_X25519), Some(x)) => Ok(Self::X25519 { x: field("x", x)? }),
-            (OKP, Some(CRV_X25519), None) => Err(KeyError::Format {
-                format: "COSE",
-                problem: "x is missing".into(),
+        match (key.kty, key.crv) {
+            (OKP, Some(CRV_X25519)) => Ok(Self::X25519 {
+                x: member("x", key.x)?,
             }),
             _ => Self::of_p256(key.public_key()?),
         }
