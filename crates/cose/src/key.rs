@@ -267,8 +267,16 @@ impl<'a> CoseKey<'a> {
             (2, Some(1)) => Ok(SignatureAlgorithm::Esp256),
             (1, Some(6)) => Ok(SignatureAlgorithm::Ed25519),
             (KTY_HSS_LMS, None) => Ok(SignatureAlgorithm::HssLms),
-            (kty, Some(crv)) => Err(KeyError::Curve { kty, crv }),
-            (kty, None) => Err(KeyError::KeyType(kty)),
+            _ => Err(self.unsupported()),
+        }
+    }
+
+    /// That keys of this type and curve are not supported.
+    pub(crate) fn unsupported(&self) -> KeyError {
+        let kty = self.kty;
+        match self.crv {
+            Some(crv) => KeyError::Curve { kty, crv },
+            None => KeyError::KeyType(kty),
         }
     }
 

@@ -170,6 +170,8 @@ fn keys_round_trip_in_every_format() {
         let jwk = SymmetricKey::from_jwk(&key.to_jwk()).unwrap();
         assert_eq!(cose.secret_bytes(), key.secret_bytes());
         assert_eq!(jwk.secret_bytes(), key.secret_bytes());
+        let without_curve = DecryptionKey::from_cose_key(&crypto, &key.to_cose_key());
+        assert_eq!(without_curve.err(), Some(KeyError::KeyType(4).into()));
         assert!(SymmetricKey::from_cose_key(&hex("a201042040")).is_err());
         assert!(SymmetricKey::from_jwk(r#"{"kty":"oct","k":""}"#).is_err());
     }

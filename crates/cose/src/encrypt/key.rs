@@ -205,10 +205,7 @@ impl DecryptionKey {
         let curve = match (key.kty, key.crv) {
             (OKP, Some(CRV_X25519)) => Curve::X25519,
             (2, Some(1)) => Curve::P256,
-            (kty, crv) => {
-                let crv = crv.unwrap_or_default();
-                return Err(KeyError::Curve { kty, crv }.into());
-            }
+            _ => return Err(key.unsupported().into()),
         };
         let secret = Zeroizing::new(field("d", key.d.ok_or(KeyError::NotPrivate)?)?);
         let this = Self::from_bytes(crypto, curve, &secret)?;
