@@ -9,9 +9,9 @@ use tamarack_cose::{
     encrypt::{ContentAlgorithm, Encryption, Recipient, RecipientKey},
 };
 use tamarack_suit::{
-    AuthenticatedEnvelope, Authority, CapabilityPolicy, ComponentId, Device, DeviceError, Envelope,
-    Fetch, Limits, ManifestRecord, MemoryDevice, Outcome, Processor, Report, Settings, TrustAnchor,
-    TrustAnchors, WaitEvent,
+    AuthenticatedEnvelope, Authority, CapabilityPolicy, ComponentId, Device, Envelope, Limits,
+    ManifestRecord, MemoryDevice, Outcome, Processor, Report, Settings, TrustAnchor, TrustAnchors,
+    WaitEvent,
 };
 
 use crate::{encrypt, insecure, operations, suit, watch::Watched};
@@ -58,8 +58,11 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     };
     let installed = operations::foundation();
     let mut device = world.device.clone();
-    let outcome =
-        processor(&world, Settings::default()).update_bytes(&mut device, &mut Echo, &installed);
+    let outcome = processor(&world, Settings::default()).update_bytes(
+        &mut device,
+        &mut suit::Echo,
+        &installed,
+    );
     assert_eq!(outcome.result, Ok(()), "the foundation is installed");
     World { device, ..world }
 });
@@ -125,7 +128,7 @@ fn process(bytes: &[u8], settings: Settings) {
         .ok()
         .and_then(|envelope| envelope.authenticate(&crypto, &world.anchors).ok());
     let mut device = Watched::new(world.device.clone());
-    let outcome = processor.update_bytes(&mut device, &mut Echo, bytes);
+    let outcome = processor.update_bytes(&mut device, &mut suit::Echo, bytes);
     check_report(&outcome, authentic.as_ref());
     check_effects(&device, authentic.as_ref());
     if outcome.result.is_err() {
@@ -144,7 +147,7 @@ fn process(bytes: &[u8], settings: Settings) {
     );
     for record in &records {
         let mut device = Watched::new(device.clone());
-        let outcome = processor.invoke(&mut device, &mut Echo, &record.id);
+        let outcome = processor.invoke(&mut device, &mut suit::Echo, &record.id);
         check_report(&outcome, None);
         within(&device, &[]);
     }
@@ -178,7 +181,7 @@ fn uninstall(
             continue;
         }
         let mut device = Watched::new(left.clone());
-        let outcome = processor.uninstall(&mut device, &mut Echo, &record.id);
+        let outcome = processor.uninstall(&mut device, &mut suit::Echo, &record.id);
         check_report(&outcome, None);
         within(&device, &[]);
         match outcome.result {
@@ -248,18 +251,4 @@ fn within(device: &Watched, signers: &[Authority]) {
     }
     let nobodys: ComponentId = "gamma/x".parse().expect("an identifier");
     assert_eq!(device.inner.content(&nobodys), Some(&b"as it was"[..]));
-}
-
-/// A network whose every resource is its own name.
-pub struct Echo;
-
-impl Fetch for Echo {
-    fn fetch(
-        &mut self,
-        uri: &str,
-        _: Option<&[u8]>,
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
-    ) -> Result<(), DeviceError> {
-        uri.as_bytes().chunks(7).try_for_each(sink)
-    }
 }
