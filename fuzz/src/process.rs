@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use tamarack_cose::{
-    PublicKey, SignatureAlgorithm,
+    SignatureAlgorithm,
     encrypt::{ContentAlgorithm, Encryption, Recipient, RecipientKey},
 };
 use tamarack_suit::{
@@ -27,6 +27,8 @@ const MOST_EFFECTS: usize = 100_000;
 
 /// What was prepared once.
 struct World {
+    /// Who signs, and what each may touch.
+    owners: [(Authority, ComponentId); 2],
     anchors: TrustAnchors,
     keys: Vec<RecipientKey>,
     device: MemoryDevice,
@@ -52,6 +54,8 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         device.put(&id(component), b"as it was");
     }
     let world = World {
+        owners: PREFIXES
+            .map(|(algorithm, prefix)| (Authority::Key(insecure::key(algorithm)), id(prefix))),
         anchors: TrustAnchors::new(&crypto, anchors),
         keys: vec![RecipientKey::wrapping(&crypto, encrypt::symmetric())],
         device,
@@ -216,11 +220,8 @@ fn check_record(record: &ManifestRecord) {
 }
 
 fn may(signers: &[Authority], id: &ComponentId) -> bool {
-    PREFIXES.iter().any(|(algorithm, prefix)| {
-        let key: PublicKey = insecure::key(*algorithm);
-        let prefix: ComponentId = prefix.parse().expect("an identifier");
-        signers.iter().any(|signer| *signer == key) && id.starts_with(&prefix)
-    })
+    let mut owners = WORLD.owners.iter();
+    owners.any(|(owner, prefix)| signers.contains(owner) && id.starts_with(prefix))
 }
 
 /// Nothing is done on behalf of what is not authentic. Of what is, the components of its signers are touched
@@ -240,7 +241,7 @@ fn check_effects(device: &Watched, envelope: Option<&AuthenticatedEnvelope<'_>>)
 /// What was done concerns these signers' components; anybody's that has some, if none is given.
 fn within(device: &Watched, signers: &[Authority]) {
     assert!(device.effects.len() < MOST_EFFECTS, "no bound on effects");
-    let all = PREFIXES.map(|(algorithm, _)| Authority::Key(insecure::key(algorithm)));
+    let all = WORLD.owners.each_ref().map(|(owner, _)| *owner);
     let signers = if signers.is_empty() {
         &all[..]
     } else {
