@@ -5,13 +5,13 @@
 use std::sync::LazyLock;
 
 use tamarack_cose::{
-    PublicKey, SignatureAlgorithm,
+    SignatureAlgorithm,
     encrypt::{ContentAlgorithm, Encryption, Recipient, RecipientKey},
 };
 use tamarack_suit::{
-    AuthenticatedEnvelope, Authority, CapabilityPolicy, ComponentId, Device, DeviceError, Envelope,
-    Fetch, Limits, ManifestRecord, MemoryDevice, Outcome, Processor, Report, Settings, TrustAnchor,
-    TrustAnchors, WaitEvent,
+    AuthenticatedEnvelope, Authority, CapabilityPolicy, ComponentId, Device, Envelope, Limits,
+    ManifestRecord, MemoryDevice, Outcome, Processor, Report, Settings, TrustAnchor, TrustAnchors,
+    WaitEvent,
 };
 
 use crate::{encrypt, insecure, operations, suit, watch::Watched};
@@ -27,6 +27,8 @@ const MOST_EFFECTS: usize = 100_000;
 
 /// What was prepared once.
 struct World {
+    /// Who signs, and what each may touch.
+    owners: [(Authority, ComponentId); 2],
     anchors: TrustAnchors,
     keys: Vec<RecipientKey>,
     device: MemoryDevice,
@@ -52,14 +54,19 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         device.put(&id(component), b"as it was");
     }
     let world = World {
+        owners: PREFIXES
+            .map(|(algorithm, prefix)| (Authority::Key(insecure::key(algorithm)), id(prefix))),
         anchors: TrustAnchors::new(&crypto, anchors),
         keys: vec![RecipientKey::wrapping(&crypto, encrypt::symmetric())],
         device,
     };
     let installed = operations::foundation();
     let mut device = world.device.clone();
-    let outcome =
-        processor(&world, Settings::default()).update_bytes(&mut device, &mut Echo, &installed);
+    let outcome = processor(&world, Settings::default()).update_bytes(
+        &mut device,
+        &mut suit::Echo,
+        &installed,
+    );
     assert_eq!(outcome.result, Ok(()), "the foundation is installed");
     World { device, ..world }
 });
@@ -125,7 +132,7 @@ fn process(bytes: &[u8], settings: Settings) {
         .ok()
         .and_then(|envelope| envelope.authenticate(&crypto, &world.anchors).ok());
     let mut device = Watched::new(world.device.clone());
-    let outcome = processor.update_bytes(&mut device, &mut Echo, bytes);
+    let outcome = processor.update_bytes(&mut device, &mut suit::Echo, bytes);
     check_report(&outcome, authentic.as_ref());
     check_effects(&device, authentic.as_ref());
     if outcome.result.is_err() {
@@ -144,7 +151,7 @@ fn process(bytes: &[u8], settings: Settings) {
     );
     for record in &records {
         let mut device = Watched::new(device.clone());
-        let outcome = processor.invoke(&mut device, &mut Echo, &record.id);
+        let outcome = processor.invoke(&mut device, &mut suit::Echo, &record.id);
         check_report(&outcome, None);
         within(&device, &[]);
     }
@@ -178,7 +185,7 @@ fn uninstall(
             continue;
         }
         let mut device = Watched::new(left.clone());
-        let outcome = processor.uninstall(&mut device, &mut Echo, &record.id);
+        let outcome = processor.uninstall(&mut device, &mut suit::Echo, &record.id);
         check_report(&outcome, None);
         within(&device, &[]);
         match outcome.result {
@@ -213,11 +220,8 @@ fn check_record(record: &ManifestRecord) {
 }
 
 fn may(signers: &[Authority], id: &ComponentId) -> bool {
-    PREFIXES.iter().any(|(algorithm, prefix)| {
-        let key: PublicKey = insecure::key(*algorithm);
-        let prefix: ComponentId = prefix.parse().expect("an identifier");
-        signers.iter().any(|signer| *signer == key) && id.starts_with(&prefix)
-    })
+    let mut owners = WORLD.owners.iter();
+    owners.any(|(owner, prefix)| signers.contains(owner) && id.starts_with(prefix))
 }
 
 /// Nothing is done on behalf of what is not authentic. Of what is, the components of its signers are touched
@@ -237,7 +241,7 @@ fn check_effects(device: &Watched, envelope: Option<&AuthenticatedEnvelope<'_>>)
 /// What was done concerns these signers' components; anybody's that has some, if none is given.
 fn within(device: &Watched, signers: &[Authority]) {
     assert!(device.effects.len() < MOST_EFFECTS, "no bound on effects");
-    let all = PREFIXES.map(|(algorithm, _)| Authority::Key(insecure::key(algorithm)));
+    let all = WORLD.owners.each_ref().map(|(owner, _)| *owner);
     let signers = if signers.is_empty() {
         &all[..]
     } else {
@@ -248,18 +252,4 @@ fn within(device: &Watched, signers: &[Authority]) {
     }
     let nobodys: ComponentId = "gamma/x".parse().expect("an identifier");
     assert_eq!(device.inner.content(&nobodys), Some(&b"as it was"[..]));
-}
-
-/// A network whose every resource is its own name.
-pub struct Echo;
-
-impl Fetch for Echo {
-    fn fetch(
-        &mut self,
-        uri: &str,
-        _: Option<&[u8]>,
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
-    ) -> Result<(), DeviceError> {
-        uri.as_bytes().chunks(7).try_for_each(sink)
-    }
 }

@@ -98,7 +98,7 @@ pub fn device() -> MemoryDevice {
 }
 
 /// A network whose every resource is its own name.
-struct Echo;
+pub struct Echo;
 
 impl Fetch for Echo {
     fn fetch(

@@ -3,19 +3,61 @@ use crate::{
     cbor::{self, DecodeError, Limits, Reader, Type, Writer},
 };
 
-/// Labels of the header parameters that are understood (RFC 9052 section 3.1).
+/// Labels of header parameters (RFC 9052 section 3.1, RFC 9053 section 6.3, draft-ietf-cose-hpke-24).
 pub(crate) mod label {
     pub(crate) const ALG: i64 = 1;
     pub(crate) const CRIT: i64 = 2;
     pub(crate) const CONTENT_TYPE: i64 = 3;
     pub(crate) const KID: i64 = 4;
+    pub(crate) const IV: i64 = 5;
+    pub(crate) const EPHEMERAL_KEY: i64 = -1;
+    pub(crate) const EK: i64 = -4;
+    pub(crate) const SALT: i64 = -20;
 }
+
+/// Those that a signature or a MAC may call critical.
+const UNDERSTOOD: [i64; 4] = [label::ALG, label::CRIT, label::CONTENT_TYPE, label::KID];
 
 /// Header maps are small; a large one is an attack.
 pub(crate) const LIMITS: Limits = Limits {
     bytes: 16 * 1024,
     depth: 8,
 };
+
+/// The first parameter, if any, that a header calls critical and that is not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Critical(Option<i64>);
+
+impl Critical {
+    /// What a header without the parameter crit says.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// Reads the value of crit.
+    pub(crate) fn read(reader: &mut Reader<'_>, understood: &[i64]) -> Result<Self, DecodeError> {
+        let mut unknown = None;
+        for _ in 0..reader.array("COSE / crit")? {
+            let label = match reader.peek("COSE / crit")? {
+                Type::Text => {
+                    reader.skip("COSE / crit")?;
+                    // Text labels have no number; any impossible one serves in the error.
+                    i64::MIN
+                }
+                _ => reader.int("COSE / crit")?,
+            };
+            if !understood.contains(&label) {
+                unknown.get_or_insert(label);
+            }
+        }
+        Ok(Self(unknown))
+    }
+
+    /// Whether everything critical is understood.
+    // req: TEEP-VAL-003
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.0
+            .map_or(Ok(()), |label| Err(Error::CriticalHeader(label)))
+    }
+}
 
 /// The header parameters of one COSE layer, protected and unprotected.
 ///
@@ -26,7 +68,7 @@ pub struct Headers<'a> {
     pub(crate) protected: &'a [u8],
     algorithm: Option<i64>,
     key_id: Option<&'a [u8]>,
-    unknown_critical: Option<i64>,
+    pub(crate) critical: Critical,
 }
 
 impl<'a> Headers<'a> {
@@ -37,7 +79,7 @@ impl<'a> Headers<'a> {
             protected,
             algorithm: None,
             key_id: None,
-            unknown_critical: None,
+            critical: Critical::NONE,
         };
         if !protected.is_empty() {
             cbor::check(protected, &LIMITS)?;
@@ -66,26 +108,10 @@ impl<'a> Headers<'a> {
                     };
                 }
                 (label::KID, _) => self.key_id = Some(reader.bytes("COSE / kid")?),
-                (label::CRIT, Layer::Protected) => self.read_critical(reader)?,
-                _ => reader.skip("COSE / header value")?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Remembers the first critical label that is not understood.
-    fn read_critical(&mut self, reader: &mut Reader<'a>) -> Result<(), DecodeError> {
-        for _ in 0..reader.array("COSE / crit")? {
-            let label = match reader.peek("COSE / crit")? {
-                Type::Text => {
-                    reader.skip("COSE / crit")?;
-                    // Text labels have no number; any impossible one serves in the error.
-                    i64::MIN
+                (label::CRIT, Layer::Protected) => {
+                    self.critical = Critical::read(reader, &UNDERSTOOD)?;
                 }
-                _ => reader.int("COSE / crit")?,
-            };
-            if ![label::ALG, label::CRIT, label::CONTENT_TYPE, label::KID].contains(&label) {
-                self.unknown_critical.get_or_insert(label);
+                _ => reader.skip("COSE / header value")?,
             }
         }
         Ok(())
@@ -109,7 +135,7 @@ impl<'a> Headers<'a> {
     ///
     /// [`Error::CriticalHeader`], [`Error::AlgorithmMissing`] or [`Error::AlgorithmUnsupported`].
     pub fn algorithm(&self) -> Result<SignatureAlgorithm, Error> {
-        self.check_critical()?;
+        self.critical.check()?;
         let id = self.algorithm.ok_or(Error::AlgorithmMissing)?;
         SignatureAlgorithm::from_cose_id(id).ok_or(Error::AlgorithmUnsupported(id))
     }
@@ -120,15 +146,9 @@ impl<'a> Headers<'a> {
     ///
     /// As [`algorithm`](Self::algorithm).
     pub fn mac_algorithm(&self) -> Result<MacAlgorithm, Error> {
-        self.check_critical()?;
+        self.critical.check()?;
         let id = self.algorithm.ok_or(Error::AlgorithmMissing)?;
         MacAlgorithm::from_cose_id(id).ok_or(Error::AlgorithmUnsupported(id))
-    }
-
-    // req: TEEP-VAL-003
-    pub(crate) fn check_critical(&self) -> Result<(), Error> {
-        self.unknown_critical
-            .map_or(Ok(()), |label| Err(Error::CriticalHeader(label)))
     }
 }
 

@@ -3,6 +3,8 @@
 use alloc::{
     format,
     string::{String, ToString},
+    vec,
+    vec::Vec,
 };
 
 use base64ct::{Base64, Base64Url, Base64UrlUnpadded, Encoding};
@@ -118,16 +120,22 @@ impl Jwk {
     }
 }
 
-/// Decodes 32 bytes of base64url. Deployed tools also write padding and the standard alphabet.
-pub(crate) fn member(name: &str, text: &str) -> Result<[u8; 32], KeyError> {
-    let mut buffer = Zeroizing::new([0; 48]);
-    let buffer = &mut *buffer;
-    let decoded = Base64UrlUnpadded::decode(text, buffer)
-        .map(<[u8]>::to_vec)
-        .or_else(|_| Base64Url::decode(text, buffer).map(<[u8]>::to_vec))
-        .or_else(|_| Base64::decode(text, buffer).map(<[u8]>::to_vec))
-        .map(Zeroizing::new)
+/// Decodes base64url, whose text may be a secret. Deployed tools also write padding and the standard
+/// alphabet.
+pub(crate) fn bytes(name: &str, text: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let mut decoded = Zeroizing::new(vec![0; text.len()]);
+    let length = Base64UrlUnpadded::decode(text, &mut decoded)
+        .map(<[u8]>::len)
+        .or_else(|_| Base64Url::decode(text, &mut decoded).map(<[u8]>::len))
+        .or_else(|_| Base64::decode(text, &mut decoded).map(<[u8]>::len))
         .map_err(|_| format_error(format!("{name} is not base64url")))?;
+    decoded.truncate(length);
+    Ok(decoded)
+}
+
+/// Decodes 32 bytes of base64url.
+pub(crate) fn member(name: &str, text: &str) -> Result<[u8; 32], KeyError> {
+    let decoded = bytes(name, text)?;
     decoded
         .as_slice()
         .try_into()

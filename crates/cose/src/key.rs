@@ -65,32 +65,29 @@ impl PublicKey {
     }
 
     /// Encodes the COSE_Key with the required members only, in deterministic order.
+    // req: EAT-007
     #[must_use]
     pub fn to_cose_key(&self) -> Vec<u8> {
-        self.to_thumbprint_input()
+        Writer::build(|w| self.write_members(w, 0))
     }
 
-    // req: EAT-007
-    pub(crate) fn to_thumbprint_input(self) -> Vec<u8> {
-        Writer::build(|w| match &self {
+    /// Writes a COSE_Key but for `further` members that follow.
+    pub(crate) fn write_members(&self, w: &mut Writer, further: usize) {
+        match self {
             Self::P256 { x, y } => {
-                w.map(4).int(label::KTY).uint(2).int(label::CRV).uint(1);
-                w.int(label::X).bytes(x).int(label::Y).bytes(y);
+                w.map(4 + further).int(label::KTY).uint(2);
+                w.int(label::CRV).uint(1).int(label::X).bytes(x);
+                w.int(label::Y).bytes(y);
             }
             Self::Ed25519 { x } => {
-                w.map(3)
-                    .int(label::KTY)
-                    .uint(1)
-                    .int(label::CRV)
-                    .uint(6)
-                    .int(label::X)
-                    .bytes(x);
+                w.map(3 + further).int(label::KTY).uint(1);
+                w.int(label::CRV).uint(6).int(label::X).bytes(x);
             }
             Self::HssLms(key) => {
-                w.map(2).int(label::KTY).int(KTY_HSS_LMS);
+                w.map(2 + further).int(label::KTY).int(KTY_HSS_LMS);
                 w.int(label::PUB).bytes(&key.to_bytes());
             }
-        })
+        }
     }
 
     /// Decodes a COSE_Key and takes its public part. Unknown members are ignored.
@@ -180,20 +177,7 @@ impl SecretKey {
     #[must_use]
     pub fn to_cose_key(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(Writer::build(|w| {
-            match &self.public {
-                PublicKey::P256 { x, y } => {
-                    w.map(5).int(label::KTY).uint(2).int(label::CRV).uint(1);
-                    w.int(label::X).bytes(x).int(label::Y).bytes(y);
-                }
-                PublicKey::Ed25519 { x } => {
-                    w.map(4).int(label::KTY).uint(1).int(label::CRV).uint(6);
-                    w.int(label::X).bytes(x);
-                }
-                // No provider makes such a secret key.
-                PublicKey::HssLms(_) => {
-                    w.map(2).int(label::KTY).int(KTY_HSS_LMS);
-                }
-            }
+            self.public.write_members(w, 1);
             w.int(label::D).bytes(&*self.secret);
         }))
     }
@@ -283,15 +267,20 @@ impl<'a> CoseKey<'a> {
             (2, Some(1)) => Ok(SignatureAlgorithm::Esp256),
             (1, Some(6)) => Ok(SignatureAlgorithm::Ed25519),
             (KTY_HSS_LMS, None) => Ok(SignatureAlgorithm::HssLms),
-            (kty, Some(crv)) => Err(KeyError::Curve { kty, crv }),
-            (kty, None) => Err(KeyError::KeyType(kty)),
+            _ => Err(self.unsupported()),
+        }
+    }
+
+    /// That keys of this type and curve are not supported.
+    pub(crate) fn unsupported(&self) -> KeyError {
+        let kty = self.kty;
+        match self.crv {
+            Some(crv) => KeyError::Curve { kty, crv },
+            None => KeyError::KeyType(kty),
         }
     }
 
     pub(crate) fn public_key(&self) -> Result<PublicKey, KeyError> {
-        let present =
-            |name, value: Option<&'a [u8]>| value.ok_or_else(|| malformed(&[name, " is missing"]));
-        let member = |name, value| field(name, present(name, value)?);
         Ok(match self.algorithm()? {
             SignatureAlgorithm::Esp256 => PublicKey::P256 {
                 x: member("x", self.x)?,
@@ -305,6 +294,16 @@ impl<'a> CoseKey<'a> {
             }
         })
     }
+}
+
+/// A key member that must be there.
+pub(crate) fn present<'a>(name: &str, value: Option<&'a [u8]>) -> Result<&'a [u8], KeyError> {
+    value.ok_or_else(|| malformed(&[name, " is missing"]))
+}
+
+/// A key member that must be there, of exactly 32 bytes.
+pub(crate) fn member(name: &str, value: Option<&[u8]>) -> Result<[u8; 32], KeyError> {
+    field(name, present(name, value)?)
 }
 
 /// A key member of exactly 32 bytes.

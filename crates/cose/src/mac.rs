@@ -3,10 +3,9 @@ use alloc::vec::Vec;
 use crate::{
     CryptoProvider, Error, Headers, MacAlgorithm, MacKey, MacWrappingKey,
     cbor::{self, DecodeError, Limits, Problem, Reader, Type, Writer},
-    encrypt::{MAX_RECIPIENTS, RecipientAlgorithm, RecipientInfo},
-    header::{self, label},
-    mac0::to_be_maced,
-    sign1::one_payload,
+    encrypt::{RecipientAlgorithm, RecipientInfo, read_recipients, write_recipient},
+    header,
+    sign1::{one_payload, to_be_authenticated},
     signed::tag,
 };
 
@@ -36,19 +35,9 @@ impl<'a> Mac<'a> {
         }
         reader.array_of(5, "an array of 5", RULE)?;
         let headers = Headers::read(&mut reader)?;
-        let payload = match reader.take_null() {
-            true => None,
-            false => Some(reader.bytes("COSE_Mac / payload")?),
-        };
+        let payload = reader.bytes_or_null("COSE_Mac / payload")?;
         let tag = reader.bytes("COSE_Mac / tag")?;
-        let count = reader.array("COSE_Mac / recipients")?;
-        if !(1..=MAX_RECIPIENTS).contains(&count) {
-            let problem = Problem::OutOfBounds("one recipient, or more up to the limit");
-            return Err(reader.error("COSE_Mac / recipients", problem).into());
-        }
-        let recipients = (0..count)
-            .map(|_| RecipientInfo::read(&mut reader))
-            .collect::<Result<_, _>>()?;
+        let recipients = read_recipients(&mut reader, "COSE_Mac / recipients")?;
         Ok(Self {
             headers,
             payload,
@@ -123,11 +112,11 @@ impl<'a> Mac<'a> {
         if recipient.algorithm() != Some(RecipientAlgorithm::KeyWrap(wrap)) {
             return Err(Error::UnknownKey);
         }
-        let bad = |_| Error::BadSignature;
         let wrapped = recipient.encrypted_key()?;
-        let unwrapped = crypto.ciphers.unwrap(wrap, key.key(), wrapped);
-        let key =
-            MacKey::new(algorithm, unwrapped.map_err(bad)?).map_err(|_| Error::BadSignature)?;
+        let unwrapped = crypto.ciphers.unwrap(wrap, key.key(), wrapped).ok();
+        let key = unwrapped
+            .and_then(|key| MacKey::new(algorithm, key).ok())
+            .ok_or(Error::BadSignature)?;
         self.check(crypto, &key, detached)
     }
 
@@ -138,7 +127,7 @@ impl<'a> Mac<'a> {
         detached: Option<&[u8]>,
     ) -> Result<(), Error> {
         let payload = one_payload(self.payload, detached)?;
-        let message = to_be_maced("MAC", self.headers.protected, payload);
+        let message = to_be_authenticated("MAC", self.headers.protected, payload);
         key.check(crypto, &message, self.tag)
     }
 }
@@ -160,19 +149,14 @@ pub fn mac_detached(
 ) -> Result<Vec<u8>, Error> {
     let key = MacKey::generate(crypto, algorithm)?;
     let protected = header::protected(algorithm.cose_id());
-    let code = key.tag(crypto, &to_be_maced("MAC", &protected, payload));
+    let code = key.tag(crypto, &to_be_authenticated("MAC", &protected, payload));
     let mut infos = Writer::new();
     infos.array(recipients.len());
     for (wrapping, key_id) in recipients {
         let wrap = wrapping.algorithm();
         let wrapped = crypto.ciphers.wrap(wrap, wrapping.key(), key.key())?;
-        infos.array(3).bytes(&[]);
-        infos.map(1 + usize::from(key_id.is_some()));
-        infos.int(label::ALG).int(wrap.cose_id());
-        if let Some(key_id) = key_id {
-            infos.int(label::KID).bytes(key_id);
-        }
-        infos.bytes(&wrapped);
+        let to = RecipientAlgorithm::KeyWrap(wrap);
+        write_recipient(&mut infos, to, *key_id, &wrapped);
     }
     Ok(Writer::build(|w| {
         w.tag(tag::MAC).array(5).bytes(&protected).map(0).null();
@@ -183,7 +167,7 @@ pub fn mac_detached(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SymmetricKey;
+    use crate::{SymmetricKey, encrypt::MAX_RECIPIENTS};
 
     fn providers() -> [CryptoProvider; 2] {
         [crate::rustcrypto::provider(), crate::aws_lc::provider()]
@@ -233,7 +217,7 @@ mod tests {
         let crypto = crate::rustcrypto::provider();
         let key = MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new([1; 32])).unwrap();
         let protected = header::protected(5);
-        let tag = key.tag(&crypto, &to_be_maced("MAC", &protected, b"payload"));
+        let tag = key.tag(&crypto, &to_be_authenticated("MAC", &protected, b"payload"));
         let message = |recipients: &[(&[u8], i64, &[u8])]| {
             Writer::build(|w| {
                 w.tag(tag::MAC).array(5).bytes(&protected).map(0).null();

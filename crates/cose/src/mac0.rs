@@ -4,7 +4,7 @@ use crate::{
     CryptoProvider, Error, Headers, MacKey,
     cbor::{self, DecodeError, Limits, Problem, Reader, Type, Writer},
     header,
-    sign1::{one_payload, write_unprotected},
+    sign1::{one_payload, to_be_authenticated, write_unprotected},
     signed::tag,
 };
 
@@ -31,10 +31,7 @@ impl<'a> Mac0<'a> {
         }
         reader.array_of(4, "an array of 4", RULE)?;
         let headers = Headers::read(&mut reader)?;
-        let payload = match reader.take_null() {
-            true => None,
-            false => Some(reader.bytes("COSE_Mac0 / payload")?),
-        };
+        let payload = reader.bytes_or_null("COSE_Mac0 / payload")?;
         let tag = reader.bytes("COSE_Mac0 / tag")?;
         Ok(Self {
             headers,
@@ -77,21 +74,10 @@ impl<'a> Mac0<'a> {
             return Err(Error::UnknownKey);
         }
         let payload = one_payload(self.payload, detached)?;
-        let message = to_be_maced("MAC0", self.headers.protected, payload);
+        let message = to_be_authenticated("MAC0", self.headers.protected, payload);
         key.check(crypto, &message, self.tag)?;
         Ok(payload)
     }
-}
-
-/// The MAC_structure of RFC 9052 section 6.3 with empty external data.
-pub(crate) fn to_be_maced(context: &str, protected: &[u8], payload: &[u8]) -> Vec<u8> {
-    Writer::build(|w| {
-        w.array(4)
-            .text(context)
-            .bytes(protected)
-            .bytes(&[])
-            .bytes(payload);
-    })
 }
 
 /// Makes a tagged COSE_Mac0 with `payload` attached; `key_id` goes into the unprotected header.
@@ -125,7 +111,7 @@ fn encode(
     write_payload: impl FnOnce(&mut Writer) -> &mut Writer,
 ) -> Vec<u8> {
     let protected = header::protected(key.algorithm().cose_id());
-    let code = key.tag(crypto, &to_be_maced("MAC0", &protected, payload));
+    let code = key.tag(crypto, &to_be_authenticated("MAC0", &protected, payload));
     Writer::build(|w| {
         w.tag(tag::MAC0).array(4).bytes(&protected);
         write_unprotected(w, key_id);
@@ -183,7 +169,10 @@ mod tests {
         let ours = key(MacAlgorithm::Hmac256, 1);
         let message = |algorithm: i64, length: usize| {
             let protected = header::protected(algorithm);
-            let tag = ours.tag(&crypto, &to_be_maced("MAC0", &protected, b"payload"));
+            let tag = ours.tag(
+                &crypto,
+                &to_be_authenticated("MAC0", &protected, b"payload"),
+            );
             Writer::build(|w| {
                 w.tag(tag::MAC0).array(4).bytes(&protected).map(0).null();
                 w.bytes(&tag.as_ref()[..length]);

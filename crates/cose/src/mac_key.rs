@@ -40,9 +40,7 @@ impl MacKey {
     ///
     /// [`Error::Crypto`] if the source of randomness fails.
     pub fn generate(crypto: &CryptoProvider, algorithm: MacAlgorithm) -> Result<Self, Error> {
-        let mut key = zeroize::Zeroizing::new([0; 64]);
-        crypto.random.fill(&mut *key)?;
-        let key = SymmetricKey::new(key.get(..algorithm.tag_len()).unwrap_or_default());
+        let key = SymmetricKey::generate(crypto, algorithm.tag_len())?;
         Ok(Self { algorithm, key })
     }
 
@@ -56,8 +54,7 @@ impl MacKey {
     /// text.
     #[must_use]
     pub fn key_id(&self, crypto: &CryptoProvider) -> KeyId {
-        let id = self.tag(crypto, KEY_ID);
-        KeyId::from(id.as_ref().first_chunk().copied().unwrap_or_default())
+        key_id(crypto, self.algorithm, &self.key)
     }
 
     /// The secret, to be wrapped.
@@ -115,15 +112,19 @@ impl MacWrappingKey {
     /// A name for the key that says nothing about it: the HMAC-SHA-256 of a fixed text.
     #[must_use]
     pub fn key_id(&self, crypto: &CryptoProvider) -> KeyId {
-        let key = self.key.secret_bytes();
-        let id = crypto.macs.hmac(MacAlgorithm::Hmac256, key, KEY_ID);
-        KeyId::from(id.as_ref().first_chunk().copied().unwrap_or_default())
+        key_id(crypto, MacAlgorithm::Hmac256, &self.key)
     }
 
     /// The key that wraps.
     pub(crate) fn key(&self) -> &SymmetricKey {
         &self.key
     }
+}
+
+/// The first 32 bytes of a key's MAC of [`KEY_ID`].
+fn key_id(crypto: &CryptoProvider, algorithm: MacAlgorithm, key: &SymmetricKey) -> KeyId {
+    let id = crypto.macs.hmac(algorithm, key.secret_bytes(), KEY_ID);
+    KeyId::from(id.as_ref().first_chunk().copied().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -26,6 +26,11 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// RFC 9708; the key stands in the bit string as it is (RFC 9802).
 const HSS_LMS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.3.17");
 
+/// The label of a SubjectPublicKeyInfo.
+pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
+/// The label of a PKCS #8 structure.
+pub(crate) const PRIVATE_KEY: &str = "PRIVATE KEY";
+
 /// The SEC1 ECPrivateKey of a P-256 key, with its public part.
 fn ec_private_key(key: &SecretKey) -> der::Result<Vec<u8>> {
     let public = point(key.public_key());
@@ -35,6 +40,11 @@ fn ec_private_key(key: &SecretKey) -> der::Result<Vec<u8>> {
         public_key: Some(&public),
     }
     .to_der()
+}
+
+/// The CurvePrivateKey of an Ed25519 or X25519 key (RFC 8410).
+pub(crate) fn curve_private_key(secret: &[u8; 32]) -> der::Result<Vec<u8>> {
+    OctetStringRef::new(secret).and_then(|octets| octets.to_der())
 }
 
 /// The scalar of a SEC1 ECPrivateKey.
@@ -91,6 +101,32 @@ fn point(key: &PublicKey) -> Vec<u8> {
     }
 }
 
+/// A SubjectPublicKeyInfo as a PEM block.
+pub(crate) fn public_block(
+    algorithm: AlgorithmIdentifierRef<'_>,
+    bits: &[u8],
+) -> Result<String, KeyError> {
+    let info = SubjectPublicKeyInfoRef {
+        algorithm,
+        subject_public_key: BitStringRef::from_bytes(bits).map_err(format_error)?,
+    };
+    Document::encode_msg(&info)
+        .and_then(|document| document.to_pem(PUBLIC_KEY, LineEnding::LF))
+        .map_err(format_error)
+}
+
+/// A PKCS #8 structure around the encoding of a private key, as a PEM block.
+pub(crate) fn private_block(
+    algorithm: AlgorithmIdentifierRef<'_>,
+    inner: der::Result<Vec<u8>>,
+) -> Result<Zeroizing<String>, KeyError> {
+    let inner = Zeroizing::new(inner.map_err(format_error)?);
+    let octets = OctetStringRef::new(&inner).map_err(format_error)?;
+    SecretDocument::encode_msg(&PrivateKeyInfoRef::new(algorithm, octets))
+        .and_then(|document| document.to_pem(PRIVATE_KEY, LineEnding::LF))
+        .map_err(format_error)
+}
+
 impl PublicKey {
     /// The key as a PEM block `PUBLIC KEY`.
     ///
@@ -98,14 +134,7 @@ impl PublicKey {
     ///
     /// Never for a key that exists; DER encoding reports errors by its signature.
     pub fn to_pem(&self) -> Result<String, KeyError> {
-        let point = point(self);
-        let info = SubjectPublicKeyInfoRef {
-            algorithm: identifier(self.algorithm()),
-            subject_public_key: BitStringRef::from_bytes(&point).map_err(format_error)?,
-        };
-        Document::encode_msg(&info)
-            .and_then(|document| document.to_pem("PUBLIC KEY", LineEnding::LF))
-            .map_err(format_error)
+        public_block(identifier(self.algorithm()), &point(self))
     }
 
     /// Reads a PEM block `PUBLIC KEY`.
@@ -115,7 +144,7 @@ impl PublicKey {
     /// If the text is not such a block, or the key's type or curve is another.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let (label, document) = Document::from_pem(pem).map_err(format_error)?;
-        if label != "PUBLIC KEY" {
+        if label != PUBLIC_KEY {
             return Err(format_error(alloc::format!(
                 "the block is a {label}, not a PUBLIC KEY"
             )));
@@ -155,15 +184,9 @@ impl SecretKey {
         let inner = match algorithm {
             SignatureAlgorithm::HssLms => return Err(KeyError::has_state()),
             SignatureAlgorithm::Esp256 => ec_private_key(self),
-            SignatureAlgorithm::Ed25519 => {
-                OctetStringRef::new(&**self.secret_bytes()).and_then(|octets| octets.to_der())
-            }
+            SignatureAlgorithm::Ed25519 => curve_private_key(self.secret_bytes()),
         };
-        let inner = Zeroizing::new(inner.map_err(format_error)?);
-        let octets = OctetStringRef::new(&inner).map_err(format_error)?;
-        SecretDocument::encode_msg(&PrivateKeyInfoRef::new(identifier(algorithm), octets))
-            .and_then(|document| document.to_pem("PRIVATE KEY", LineEnding::LF))
-            .map_err(format_error)
+        private_block(identifier(algorithm), inner)
     }
 
     /// Reads a PEM block `PRIVATE KEY` (PKCS #8) or `EC PRIVATE KEY` (SEC1).
@@ -175,7 +198,7 @@ impl SecretKey {
         let (label, document) = SecretDocument::from_pem(pem).map_err(format_error)?;
         let der = document.as_bytes();
         let (algorithm, secret) = match label {
-            "PRIVATE KEY" => {
+            PRIVATE_KEY => {
                 let info = PrivateKeyInfoRef::try_from(der).map_err(format_error)?;
                 let inner = info.private_key.as_bytes();
                 let algorithm = algorithm_of(&info.algorithm)?;
@@ -193,7 +216,7 @@ impl SecretKey {
                 )
             }
             "EC PRIVATE KEY" => (SignatureAlgorithm::Esp256, ec_secret(der)?),
-            "PUBLIC KEY" => return Err(KeyError::NotPrivate.into()),
+            PUBLIC_KEY => return Err(KeyError::NotPrivate.into()),
             other => {
                 let problem = alloc::format!("the block is a {other}, not a PRIVATE KEY");
                 return Err(format_error(problem).into());

@@ -74,7 +74,7 @@ impl<'a> Sign<'a> {
     where
         'a: 'p,
     {
-        self.headers.check_critical()?;
+        self.headers.critical.check()?;
         let payload = one_payload(self.payload, detached)?;
         let mut verified = None;
         for (headers, signature) in &self.signatures {
@@ -110,7 +110,7 @@ impl<'a> Sign<'a> {
         key: &PublicKey,
         detached: Option<&[u8]>,
     ) -> Result<(), Error> {
-        self.headers.check_critical()?;
+        self.headers.critical.check()?;
         let (headers, signature) = self.signatures.get(index).ok_or(Error::UnknownKey)?;
         if headers.algorithm()? != key.algorithm() {
             return Err(Error::UnknownKey);

@@ -7,6 +7,9 @@ use crate::{
     signed::tag,
 };
 
+/// The context of a COSE_Sign1.
+const SIGNATURE1: &str = "Signature1";
+
 /// A received COSE_Sign1 (RFC 9052 section 4.2), not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sign1<'a> {
@@ -75,7 +78,7 @@ impl<'a> Sign1<'a> {
             return Err(Error::UnknownKey);
         }
         let payload = one_payload(self.payload, detached)?;
-        let message = to_be_signed(self.headers.protected, payload);
+        let message = to_be_authenticated(SIGNATURE1, self.headers.protected, payload);
         crypto.signatures.verify(key, &message, self.signature)?;
         Ok(payload)
     }
@@ -93,12 +96,13 @@ pub(crate) fn one_payload<'p>(
     }
 }
 
-/// The Sig_structure of RFC 9052 section 4.4 with empty external data.
-fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
+/// What a signature or a MAC covers, with empty external data: the Sig_structure of a COSE_Sign1 and the
+/// MAC_structure (RFC 9052 sections 4.4 and 6.3), which only `context` tells apart.
+pub(crate) fn to_be_authenticated(context: &str, protected: &[u8], payload: &[u8]) -> Vec<u8> {
     // 32 bytes are enough for the context and all heads.
     let mut w = Writer::with_capacity(32 + protected.len() + payload.len());
     w.array(4)
-        .text("Signature1")
+        .text(context)
         .bytes(protected)
         .bytes(&[])
         .bytes(payload);
@@ -138,7 +142,7 @@ fn encode(
     write_payload: impl FnOnce(&mut Writer) -> &mut Writer,
 ) -> Result<Vec<u8>, Error> {
     let protected = header::protected(signer.public_key().algorithm().cose_id());
-    let signature = signer.sign(&to_be_signed(&protected, payload))?;
+    let signature = signer.sign(&to_be_authenticated(SIGNATURE1, &protected, payload))?;
     Ok(Writer::build(|w| {
         w.tag(tag::SIGN1).array(4).bytes(&protected);
         write_unprotected(w, key_id.map(|id| &id.as_bytes()[..]));

@@ -78,10 +78,7 @@ impl<'a> Signed<'a> {
         };
         reader.array_of(4, "an array of 4", "COSE message")?;
         let headers = Headers::read(&mut reader)?;
-        let payload = match reader.take_null() {
-            true => None,
-            false => Some(reader.bytes("COSE / payload")?),
-        };
+        let payload = reader.bytes_or_null("COSE / payload")?;
         let found = reader.peek("COSE / signature")?;
         if expected.is_some_and(|expected| expected != found) {
             let problem = Problem::Expected("the structure that the tag announces");

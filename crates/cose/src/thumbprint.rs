@@ -16,7 +16,7 @@ impl KeyId {
     /// The thumbprint of `key`: SHA-256 over the deterministic encoding of its required members.
     #[must_use]
     pub fn of(key: &PublicKey, crypto: &CryptoProvider) -> Self {
-        Self::of_cose_key(&key.to_thumbprint_input(), crypto)
+        Self::of_cose_key(&key.to_cose_key(), crypto)
     }
 
     /// The thumbprint of a key by the deterministic encoding of its required members.

@@ -7,7 +7,7 @@
 )]
 
 use tamarack_cose::{
-    CryptoProvider, Error, SymmetricKey, aws_lc,
+    CryptoProvider, Error, KeyError, SymmetricKey, aws_lc,
     encrypt::{
         ContentAlgorithm, ContentKey, Curve, DecryptionKey, Encrypted, Encryption, EncryptionKey,
         KeyAgreement, KeyUnwrapper, KeyWrap, Recipient, RecipientKey,
@@ -170,8 +170,38 @@ fn keys_round_trip_in_every_format() {
         let jwk = SymmetricKey::from_jwk(&key.to_jwk()).unwrap();
         assert_eq!(cose.secret_bytes(), key.secret_bytes());
         assert_eq!(jwk.secret_bytes(), key.secret_bytes());
+        let without_curve = DecryptionKey::from_cose_key(&crypto, &key.to_cose_key());
+        assert_eq!(without_curve.err(), Some(KeyError::KeyType(4).into()));
         assert!(SymmetricKey::from_cose_key(&hex("a201042040")).is_err());
         assert!(SymmetricKey::from_jwk(r#"{"kty":"oct","k":""}"#).is_err());
+    }
+}
+
+#[test]
+fn the_label_of_a_pem_block_counts() {
+    let crypto = rustcrypto::provider();
+    for curve in Curve::ALL {
+        let key = DecryptionKey::generate(&crypto, curve).unwrap();
+        let private = key.to_pem(&crypto).unwrap();
+        let public = key.public_key().to_pem().unwrap();
+        for label in ["CERTIFICATE", "PRIVATE KEY", "EC PRIVATE KEY"] {
+            let relabelled = public.replace("PUBLIC KEY", label);
+            let expected = format!("not a valid PEM key: the block is a {label}, not a PUBLIC KEY");
+            assert_eq!(
+                EncryptionKey::from_pem(&relabelled).map_err(|error| error.to_string()),
+                Err(expected)
+            );
+        }
+        let relabelled = |label: &str| {
+            let pem = private.replace("PRIVATE KEY", label);
+            DecryptionKey::from_pem(&crypto, &pem).unwrap_err()
+        };
+        assert_eq!(relabelled("PUBLIC KEY"), KeyError::NotPrivate.into());
+        assert_eq!(
+            relabelled("CERTIFICATE").to_string(),
+            "not a valid PEM key: the block is a CERTIFICATE, not a PRIVATE KEY"
+        );
+        assert!(matches!(relabelled("EC PRIVATE KEY"), Error::Key(_)));
     }
 }
 

@@ -48,6 +48,7 @@ impl MediaType {
         if !is_token(kind) || !is_token(subtype) {
             return None;
         }
+        // A heap takes a fraction of the code of a sort.
         let mut parameters = BinaryHeap::new();
         for part in parts {
             let part = part.trim();

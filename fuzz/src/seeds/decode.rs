@@ -6,7 +6,7 @@ use tamarack_suit::{
 };
 
 use super::suit::{digest, id, seeds as envelopes};
-use crate::{insecure, process};
+use crate::{insecure, suit};
 
 /// Each element by itself.
 pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
@@ -86,9 +86,9 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     );
     let crypto = insecure::provider();
     let keys = insecure::keys();
-    let mut device = crate::suit::device();
+    let mut device = suit::device();
     let processor = tamarack_suit::Processor::new(&crypto, &keys, &tamarack_suit::SingleAuthority);
-    let outcome = processor.update_bytes(&mut device, &mut process::Echo, &named("dependent"));
+    let outcome = processor.update_bytes(&mut device, &mut suit::Echo, &named("dependent"));
     assert_eq!(outcome.result, Ok(()));
     let record = tamarack_suit::Device::manifests(&mut device).expect("memory does not fail");
     let capabilities = processor.capabilities(&device);

@@ -250,6 +250,14 @@ impl<'a> Reader<'a> {
         is_null
     }
 
+    /// A byte string, or `null` in its place.
+    pub fn bytes_or_null(&mut self, rule: &'static str) -> Result<Option<&'a [u8]>, DecodeError> {
+        match self.take_null() {
+            true => Ok(None),
+            false => self.bytes(rule).map(Some),
+        }
+    }
+
     /// The encoded bytes of the next item, whatever it is.
     ///
     /// The item is walked without recursion, in time linear in its size.

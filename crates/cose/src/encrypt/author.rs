@@ -4,11 +4,15 @@ use super::{
     ContentAlgorithm, DecryptionKey, EncryptionKey, Encryptor, HpkeSuite, KeyWrap,
     RecipientAlgorithm,
     encrypted::{Context, additional_data},
-    header::label,
     hpke,
     kdf::{kdf_context, key_encryption_key},
 };
-use crate::{CryptoProvider, Error, SymmetricKey, cbor::Writer, tag};
+use crate::{
+    CryptoProvider, Error, SymmetricKey,
+    cbor::Writer,
+    header::{self, label},
+    tag,
+};
 
 /// Somebody whom content is encrypted to, as its author knows them.
 #[derive(Debug, Clone, Copy)]
@@ -113,21 +117,18 @@ impl<'k> Recipient<'k> {
         content_key: &SymmetricKey,
     ) -> Result<Vec<u8>, Error> {
         let id = self.algorithm.cose_id();
-        let algorithm_alone = || {
-            Writer::build(|w| {
-                w.map(1).int(label::ALG).int(id);
-            })
-        };
         match (self.algorithm, self.key) {
             (RecipientAlgorithm::KeyWrap(wrap), Key::Symmetric(kek)) => {
                 let wrapped = crypto.ciphers.wrap(wrap, kek, content_key)?;
-                Ok(self.write_unprotected_algorithm(&wrapped))
+                Ok(Writer::build(|w| {
+                    write_recipient(w, self.algorithm, self.key_id, &wrapped);
+                }))
             }
-            (RecipientAlgorithm::Direct, Key::Symmetric(_)) => {
-                Ok(self.write_unprotected_algorithm(&[]))
-            }
+            (RecipientAlgorithm::Direct, Key::Symmetric(_)) => Ok(Writer::build(|w| {
+                write_recipient(w, self.algorithm, self.key_id, &[]);
+            })),
             (RecipientAlgorithm::EcdhEs(wrap), Key::Public(key)) => {
-                let protected = algorithm_alone();
+                let protected = header::protected(id);
                 let ephemeral = DecryptionKey::generate(crypto, key.curve())?;
                 let secret = crypto.agreements.agree(&ephemeral, key)?;
                 let salt = self.salt.unwrap_or_default();
@@ -139,7 +140,7 @@ impl<'k> Recipient<'k> {
                     w.map(
                         1 + usize::from(self.key_id.is_some()) + usize::from(self.salt.is_some()),
                     );
-                    self.write_key_id(w);
+                    write_key_id(w, self.key_id);
                     w.int(label::EPHEMERAL_KEY);
                     w.raw(&ephemeral.public_key().to_cose_key());
                     if let Some(salt) = self.salt {
@@ -153,7 +154,7 @@ impl<'k> Recipient<'k> {
                 let protected = Writer::build(|w| {
                     w.map(1 + usize::from(self.key_id.is_some()));
                     w.int(label::ALG).int(id);
-                    self.write_key_id(w);
+                    write_key_id(w, self.key_id);
                 });
                 let ephemeral = DecryptionKey::generate(crypto, suite.curve())?;
                 let info = hpke::recipient_structure(encryption.algorithm, &protected);
@@ -168,22 +169,26 @@ impl<'k> Recipient<'k> {
             _ => Err(Error::Crypto("a key of another kind than the algorithm's")),
         }
     }
+}
 
-    /// A recipient that protects nothing.
-    fn write_unprotected_algorithm(&self, encrypted_key: &[u8]) -> Vec<u8> {
-        Writer::build(|w| {
-            w.array(3).bytes(&[]);
-            w.map(1 + usize::from(self.key_id.is_some()));
-            w.int(label::ALG).int(self.algorithm.cose_id());
-            self.write_key_id(w);
-            w.bytes(encrypted_key);
-        })
-    }
+/// Writes a COSE_recipient that protects nothing: one of AES-KW, or a direct one.
+pub(crate) fn write_recipient(
+    w: &mut Writer,
+    algorithm: RecipientAlgorithm,
+    key_id: Option<&[u8]>,
+    encrypted_key: &[u8],
+) {
+    w.array(3).bytes(&[]);
+    w.map(1 + usize::from(key_id.is_some()));
+    w.int(label::ALG).int(algorithm.cose_id());
+    write_key_id(w, key_id);
+    w.bytes(encrypted_key);
+}
 
-    fn write_key_id(&self, w: &mut Writer) {
-        if let Some(key_id) = self.key_id {
-            w.int(label::KID).bytes(key_id);
-        }
+/// Writes the parameter, if there is one.
+fn write_key_id(w: &mut Writer, key_id: Option<&[u8]>) {
+    if let Some(key_id) = key_id {
+        w.int(label::KID).bytes(key_id);
     }
 }
 
@@ -303,19 +308,16 @@ impl<'p> Encryption<'p> {
         crypto.random.fill(&mut iv)?;
         let algorithm = self.algorithm.cose_id();
         let protects = self.algorithm.is_authenticated();
-        let mut protected = Writer::new();
-        if protects {
-            protected.map(1).int(label::ALG).int(algorithm);
-        }
-        let protected = protected.into_bytes();
+        let protected = match protects {
+            true => header::protected(algorithm),
+            false => Vec::new(),
+        };
         w.bytes(&protected);
         w.map(1 + usize::from(!protects) + usize::from(key_id.is_some()));
         if !protects {
             w.int(label::ALG).int(algorithm);
         }
-        if let Some(key_id) = key_id {
-            w.int(label::KID).bytes(key_id);
-        }
+        write_key_id(w, key_id);
         w.int(label::IV).bytes(&iv);
         let associated = additional_data(self.algorithm, context, &protected, self.external_aad)?;
         (crypto.ciphers).encryptor(self.algorithm, content_key, &iv, &associated)
@@ -354,7 +356,8 @@ pub fn encrypt0(
     Ok(message.into_bytes())
 }
 
-fn whole(mut encryptor: Box<dyn Encryptor>, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+/// Encrypts what is in memory as a whole.
+pub(super) fn whole(mut encryptor: Box<dyn Encryptor>, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
     let mut ciphertext = Vec::with_capacity(plaintext.len() + 16);
     encryptor.update(plaintext, &mut ciphertext)?;
     encryptor.finish(&mut ciphertext)?;

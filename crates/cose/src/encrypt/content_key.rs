@@ -101,7 +101,7 @@ impl Encrypted<'_> {
         key: &RecipientKey,
         purpose: &[u8],
     ) -> Result<SymmetricKey, Error> {
-        recipient.layer.check_critical()?;
+        recipient.layer.critical.check()?;
         let algorithm = recipient.algorithm().ok_or(Error::NoRecipient)?;
         match (algorithm, &key.means) {
             (RecipientAlgorithm::KeyWrap(wrap), Means::Unwrap(kek)) => {

@@ -35,16 +35,13 @@ pub struct RecipientInfo<'a> {
 }
 
 impl<'a> RecipientInfo<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.array_of(3, "an array of 3", "COSE_recipient")?;
         let layer = Layer::read(reader)?;
-        let encrypted_key = match reader.take_null() {
-            true => &[],
-            false => reader.bytes("COSE_recipient / ciphertext")?,
-        };
+        let encrypted_key = reader.bytes_or_null("COSE_recipient / ciphertext")?;
         Ok(Self {
             layer,
-            encrypted_key,
+            encrypted_key: encrypted_key.unwrap_or_default(),
         })
     }
 
@@ -56,7 +53,7 @@ impl<'a> RecipientInfo<'a> {
 
     /// The encrypted key, once nothing critical is left that is not understood.
     pub(crate) fn encrypted_key(&self) -> Result<&'a [u8], Error> {
-        self.layer.check_critical()?;
+        self.layer.critical.check()?;
         Ok(self.encrypted_key)
     }
 
@@ -141,15 +138,12 @@ impl<'a> Encrypted<'a> {
     /// Reads what follows the array head.
     fn read(reader: &mut Reader<'a>, has_recipients: bool) -> Result<Self, Error> {
         let layer = Layer::read(reader)?;
-        let ciphertext = match reader.take_null() {
-            true => None,
-            false => Some(reader.bytes("COSE / ciphertext")?),
-        };
+        let ciphertext = reader.bytes_or_null("COSE / ciphertext")?;
         let recipients = match has_recipients {
-            true => Some(read_recipients(reader)?),
+            true => Some(read_recipients(reader, "COSE_Encrypt / recipients")?),
             false => None,
         };
-        layer.check_critical()?;
+        layer.critical.check()?;
         let algorithm = content_algorithm(&layer)?;
         let problem = match layer.iv {
             Some(iv) if iv.len() == algorithm.iv_len() => {
@@ -250,11 +244,15 @@ impl<'a> Encrypted<'a> {
     }
 }
 
-fn read_recipients<'a>(reader: &mut Reader<'a>) -> Result<Vec<RecipientInfo<'a>>, DecodeError> {
-    let count = reader.array("COSE_Encrypt / recipients")?;
+/// Reads the recipients of an object, of which there is one at least.
+pub(crate) fn read_recipients<'a>(
+    reader: &mut Reader<'a>,
+    rule: &'static str,
+) -> Result<Vec<RecipientInfo<'a>>, DecodeError> {
+    let count = reader.array(rule)?;
     if !(1..=MAX_RECIPIENTS).contains(&count) {
         let problem = Problem::OutOfBounds("1 to 32 recipients");
-        return Err(reader.error("COSE_Encrypt / recipients", problem));
+        return Err(reader.error(rule, problem));
     }
     (0..count).map(|_| RecipientInfo::read(reader)).collect()
 }

@@ -1,21 +1,9 @@
 use crate::{
-    Error,
     cbor::{self, DecodeError, Problem, Reader, Type},
-    header::LIMITS,
+    header::{Critical, LIMITS, label},
 };
 
-/// Labels of header parameters (RFC 9052 section 3.1, RFC 9053 section 6.3, draft-ietf-cose-hpke-24).
-pub(super) mod label {
-    pub(in super::super) const ALG: i64 = 1;
-    pub(in super::super) const CRIT: i64 = 2;
-    pub(in super::super) const CONTENT_TYPE: i64 = 3;
-    pub(in super::super) const KID: i64 = 4;
-    pub(in super::super) const IV: i64 = 5;
-    pub(in super::super) const EPHEMERAL_KEY: i64 = -1;
-    pub(in super::super) const EK: i64 = -4;
-    pub(in super::super) const SALT: i64 = -20;
-}
-
+/// Those parameters that a layer may call critical.
 const UNDERSTOOD: [i64; 8] = [
     label::ALG,
     label::CRIT,
@@ -43,7 +31,7 @@ pub(super) struct Layer<'a> {
     pub(super) ephemeral_key: Option<&'a [u8]>,
     pub(super) encapsulated_key: Option<&'a [u8]>,
     pub(super) salt: Option<&'a [u8]>,
-    unknown_critical: Option<i64>,
+    pub(super) critical: Critical,
 }
 
 impl<'a> Layer<'a> {
@@ -59,7 +47,7 @@ impl<'a> Layer<'a> {
             ephemeral_key: None,
             encapsulated_key: None,
             salt: None,
-            unknown_critical: None,
+            critical: Critical::NONE,
         };
         if !protected.is_empty() {
             cbor::check(protected, &LIMITS)?;
@@ -85,7 +73,7 @@ impl<'a> Layer<'a> {
                     self.protected_algorithm = Some(reader.int("COSE / alg")?);
                 }
                 label::ALG => self.unprotected_algorithm = Some(reader.int("COSE / alg")?),
-                label::CRIT if protected => self.read_critical(reader)?,
+                label::CRIT if protected => self.critical = Critical::read(reader, &UNDERSTOOD)?,
                 label::KID => once(&mut self.key_id, reader, Reader::bytes, "COSE / kid")?,
                 label::IV => once(&mut self.iv, reader, Reader::bytes, "COSE / IV")?,
                 label::SALT => once(&mut self.salt, reader, Reader::bytes, "COSE / salt")?,
@@ -103,29 +91,6 @@ impl<'a> Layer<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Remembers the first critical label that is not understood.
-    fn read_critical(&mut self, reader: &mut Reader<'a>) -> Result<(), DecodeError> {
-        for _ in 0..reader.array("COSE / crit")? {
-            let label = match reader.peek("COSE / crit")? {
-                Type::Text => {
-                    reader.skip("COSE / crit")?;
-                    // Text labels have no number; any impossible one serves in the error.
-                    i64::MIN
-                }
-                _ => reader.int("COSE / crit")?,
-            };
-            if !UNDERSTOOD.contains(&label) {
-                self.unknown_critical.get_or_insert(label);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn check_critical(&self) -> Result<(), Error> {
-        self.unknown_critical
-            .map_or(Ok(()), |label| Err(Error::CriticalHeader(label)))
     }
 
     /// Whether nothing is protected: a zero-length byte string, or an encoded empty map.

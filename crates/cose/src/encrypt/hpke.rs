@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use super::{ContentAlgorithm, Curve, DecryptionKey, EncryptionKey, HpkeSuite, KeyAgreement};
+use super::{
+    ContentAlgorithm, Curve, DecryptionKey, EncryptionKey, HpkeSuite, KeyAgreement, author::whole,
+};
 use crate::{CryptoProvider, Error, KeyError, SymmetricKey, cbor::Writer};
 
 /// The Recipient_structure, which HPKE takes as `info`: it binds the content key to the algorithm that it is
@@ -58,11 +60,8 @@ pub(super) fn seal(
     let encapsulated = ephemeral.public_key().to_point();
     let schedule = Schedule::new(crypto, suite, &secret, &encapsulated, recipient, info);
     let (key, nonce) = (&schedule.key, &schedule.nonce[..]);
-    let mut encryptor = crypto.ciphers.encryptor(suite.aead(), key, nonce, &[])?;
-    let mut ciphertext = Vec::new();
-    encryptor.update(plaintext, &mut ciphertext)?;
-    encryptor.finish(&mut ciphertext)?;
-    Ok((encapsulated, ciphertext))
+    let encryptor = crypto.ciphers.encryptor(suite.aead(), key, nonce, &[])?;
+    Ok((encapsulated, whole(encryptor, plaintext)?))
 }
 
 /// Key and nonce for the one message that is sent (RFC 9180 section 5.1).

@@ -2,14 +2,14 @@
 
 use alloc::string::String;
 
-use base64ct::{Base64, Base64Url, Base64UrlUnpadded, Encoding};
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Curve, DecryptionKey, EncryptionKey, RecipientKey};
+use super::{DecryptionKey, EncryptionKey, RecipientKey};
 use crate::{
     CryptoProvider, Error, KeyError, PublicKey, SymmetricKey,
-    jwk::{Jwk, format_error, member},
+    jwk::{Jwk, bytes, format_error, member},
 };
 
 /// What tells one kind of JWK from another.
@@ -101,12 +101,8 @@ impl DecryptionKey {
     pub fn from_jwk(crypto: &CryptoProvider, json: &str) -> Result<Self, Error> {
         let jwk = Jwk::parse(json)?;
         let public = public_of(&jwk)?;
-        let curve = match is_x25519(&jwk) {
-            true => Curve::X25519,
-            false => Curve::P256,
-        };
         let secret = Zeroizing::new(member("d", jwk.d.as_ref().ok_or(KeyError::NotPrivate)?)?);
-        let key = Self::from_bytes(crypto, curve, &secret)?;
+        let key = Self::from_bytes(crypto, public.curve(), &secret)?;
         match *key.public_key() == public {
             true => Ok(key),
             false => Err(KeyError::Invalid.into()),
@@ -139,12 +135,7 @@ impl SymmetricKey {
                 oct.kty
             )));
         }
-        let k = Base64UrlUnpadded::decode_vec(&oct.k)
-            .or_else(|_| Base64Url::decode_vec(&oct.k))
-            .or_else(|_| Base64::decode_vec(&oct.k))
-            .map(Zeroizing::new)
-            .map_err(|_| format_error("k is not base64url"))?;
-        Self::checked(&k, "JWK")
+        Self::checked(&bytes("k", &oct.k)?, "JWK")
     }
 }
 

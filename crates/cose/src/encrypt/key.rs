@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::{
     CryptoProvider, Error, KeyError, KeyId, PublicKey,
     cbor::Writer,
-    key::{CoseKey, field, label},
+    key::{CoseKey, field, label, member},
 };
 
 /// The curve of a Diffie-Hellman key.
@@ -69,16 +69,13 @@ impl EncryptionKey {
         Writer::build(|w| self.write_members(w, 0))
     }
 
+    /// Writes a COSE_Key but for `further` members that follow.
     fn write_members(&self, w: &mut Writer, further: usize) {
-        match self {
-            Self::P256 { x, y } => {
-                w.map(4 + further).int(label::KTY).uint(2);
-                w.int(label::CRV).uint(1).int(label::X).bytes(x);
-                w.int(label::Y).bytes(y);
-            }
+        match *self {
+            Self::P256 { x, y } => PublicKey::P256 { x, y }.write_members(w, further),
             Self::X25519 { x } => {
                 w.map(3 + further).int(label::KTY).int(OKP);
-                w.int(label::CRV).int(CRV_X25519).int(label::X).bytes(x);
+                w.int(label::CRV).int(CRV_X25519).int(label::X).bytes(&x);
             }
         }
     }
@@ -95,11 +92,9 @@ impl EncryptionKey {
     }
 
     pub(super) fn of_members(key: &CoseKey<'_>) -> Result<Self, KeyError> {
-        match (key.kty, key.crv, key.x) {
-            (OKP, Some(CRV_X25519), Some(x)) => Ok(Self::X25519 { x: field("x", x)? }),
-            (OKP, Some(CRV_X25519), None) => Err(KeyError::Format {
-                format: "COSE",
-                problem: "x is missing".into(),
+        match (key.kty, key.crv) {
+            (OKP, Some(CRV_X25519)) => Ok(Self::X25519 {
+                x: member("x", key.x)?,
             }),
             _ => Self::of_p256(key.public_key()?),
         }
@@ -210,10 +205,7 @@ impl DecryptionKey {
         let curve = match (key.kty, key.crv) {
             (OKP, Some(CRV_X25519)) => Curve::X25519,
             (2, Some(1)) => Curve::P256,
-            (kty, crv) => {
-                let crv = crv.unwrap_or_default();
-                return Err(KeyError::Curve { kty, crv }.into());
-            }
+            _ => return Err(key.unsupported().into()),
         };
         let secret = Zeroizing::new(field("d", key.d.ok_or(KeyError::NotPrivate)?)?);
         let this = Self::from_bytes(crypto, curve, &secret)?;

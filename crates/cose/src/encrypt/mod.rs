@@ -67,8 +67,10 @@ mod recipient_key;
 mod symmetric;
 
 pub use algorithm::{ContentAlgorithm, HpkeSuite, KeyWrap, RecipientAlgorithm};
+pub(crate) use author::write_recipient;
 pub use author::{Encryption, Recipient, encrypt0};
 pub use content_key::ContentKey;
+pub(crate) use encrypted::read_recipients;
 pub use encrypted::{Encrypted, MAX_RECIPIENTS, RecipientInfo};
 pub use kdf::kdf_context;
 pub use key::{Curve, DecryptionKey, EncryptionKey};

@@ -4,18 +4,15 @@ use alloc::string::String;
 
 use pkcs8::{
     AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfoRef,
-    der::{
-        Decode, Document, Encode, SecretDocument,
-        asn1::{BitStringRef, OctetStringRef},
-        pem::LineEnding,
-    },
+    der::{Decode, Document, SecretDocument, asn1::OctetStringRef},
 };
 use zeroize::Zeroizing;
 
 use super::{Curve, DecryptionKey, EncryptionKey};
 use crate::{
-    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm, key::field,
-    pem::format_error,
+    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SignatureAlgorithm,
+    key::field,
+    pem::{PRIVATE_KEY, PUBLIC_KEY, curve_private_key, format_error, private_block, public_block},
 };
 
 const X25519: AlgorithmIdentifierRef<'static> = AlgorithmIdentifierRef {
@@ -32,15 +29,7 @@ impl EncryptionKey {
     pub fn to_pem(&self) -> Result<String, KeyError> {
         match *self {
             Self::P256 { x, y } => PublicKey::P256 { x, y }.to_pem(),
-            Self::X25519 { x } => {
-                let info = SubjectPublicKeyInfoRef {
-                    algorithm: X25519,
-                    subject_public_key: BitStringRef::from_bytes(&x).map_err(format_error)?,
-                };
-                Document::encode_msg(&info)
-                    .and_then(|document| document.to_pem("PUBLIC KEY", LineEnding::LF))
-                    .map_err(format_error)
-            }
+            Self::X25519 { x } => public_block(X25519, &x),
         }
     }
 
@@ -50,13 +39,14 @@ impl EncryptionKey {
     ///
     /// If the text is not such a block, or the key's type or curve is another.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let (_, document) = Document::from_pem(pem).map_err(format_error)?;
+        let (label, document) = Document::from_pem(pem).map_err(format_error)?;
         match SubjectPublicKeyInfoRef::from_der(document.as_bytes()) {
-            Ok(info) if info.algorithm.oid == X25519.oid => {
+            Ok(info) if label == PUBLIC_KEY && info.algorithm.oid == X25519.oid => {
                 let bits = info.subject_public_key.as_bytes();
                 let x = field("x", bits.ok_or(KeyError::Invalid)?)?;
                 Ok(Self::X25519 { x })
             }
+            // What reads signature keys says what is wrong with a label.
             _ => Self::of_p256(PublicKey::from_pem(pem)?),
         }
     }
@@ -74,14 +64,8 @@ impl DecryptionKey {
             let key = SecretKey::from_bytes(crypto, algorithm, self.secret_bytes())?;
             return Ok(key.to_pem()?);
         }
-        let inner = OctetStringRef::new(&**self.secret_bytes())
-            .and_then(|octets| octets.to_der())
-            .map(Zeroizing::new)
-            .map_err(format_error)?;
-        let octets = OctetStringRef::new(&inner).map_err(format_error)?;
-        SecretDocument::encode_msg(&PrivateKeyInfoRef::new(X25519, octets))
-            .and_then(|document| document.to_pem("PRIVATE KEY", LineEnding::LF))
-            .map_err(|error| format_error(error).into())
+        let inner = curve_private_key(self.secret_bytes());
+        Ok(private_block(X25519, inner)?)
     }
 
     /// Reads a PEM block `PRIVATE KEY` (PKCS #8) or `EC PRIVATE KEY` (SEC1).
@@ -90,15 +74,16 @@ impl DecryptionKey {
     ///
     /// If the text is neither, or the key's type or curve is another.
     pub fn from_pem(crypto: &CryptoProvider, pem: &str) -> Result<Self, Error> {
-        let (_, document) = SecretDocument::from_pem(pem).map_err(format_error)?;
+        let (label, document) = SecretDocument::from_pem(pem).map_err(format_error)?;
         match PrivateKeyInfoRef::try_from(document.as_bytes()) {
-            Ok(info) if info.algorithm.oid == X25519.oid => {
+            Ok(info) if label == PRIVATE_KEY && info.algorithm.oid == X25519.oid => {
                 let inner = info.private_key.as_bytes();
                 let octets = <&OctetStringRef>::from_der(inner).map_err(format_error)?;
                 let secret = Zeroizing::new(field("the private key", octets.as_bytes())?);
                 Self::from_bytes(crypto, Curve::X25519, &secret)
             }
-            // P-256 keys are read by what reads signature keys, which have the same formats.
+            // P-256 keys are read by what reads signature keys, which have the same formats; it also says
+            // what is wrong with a label.
             _ => {
                 let key = SecretKey::from_pem(crypto, pem)?;
                 let curve = EncryptionKey::of_p256(*key.public_key())?.curve();

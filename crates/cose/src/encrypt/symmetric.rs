@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::{
     CryptoProvider, Error, KeyError, SymmetricKey,
     cbor::Writer,
-    key::{CoseKey, label},
+    key::{CoseKey, label, present},
 };
 
 /// The COSE key type of symmetric keys (RFC 9053 section 7.3).
@@ -36,12 +36,8 @@ impl SymmetricKey {
     }
 
     pub(super) fn of_members(key: &CoseKey<'_>) -> Result<Self, KeyError> {
-        match (key.kty, key.k) {
-            (KTY_SYMMETRIC, Some(k)) => Self::checked(k, "COSE"),
-            (KTY_SYMMETRIC, None) => Err(KeyError::Format {
-                format: "COSE",
-                problem: "k is missing".into(),
-            }),
+        match key.kty {
+            KTY_SYMMETRIC => Self::checked(present("k", key.k)?, "COSE"),
             _ => Err(KeyError::Unsupported(
                 "a key that is not symmetric where one is needed".into(),
             )),
