@@ -215,8 +215,11 @@ impl<F: Files> DirectoryDevice<F> {
         Ok(())
     }
 
-    /// Writes a new file and syncs its content.
+    /// Writes a new file and syncs its content. What is too long to be read again is not written.
     fn write_private(&mut self, path: &str, content: &[u8]) -> Result<(), DirectoryError> {
+        if content.len() > sealed::MAX_LEN {
+            return Err(DirectoryError::at(path)(FileError::NoSpace));
+        }
         self.files
             .create(path)
             .and_then(|()| self.files.append(path, content))
