@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tamarack_suit::{
     Envelope, Error, Limits, SuitDigest, Text,
     author::{
-        Draft,
+        BuildError, Draft,
         json::{Input, InputError},
     },
 };
@@ -268,4 +268,28 @@ fn what_is_wrong_is_named_with_its_place() {
     };
     assert!(problem.contains("line 2 column 18"), "{problem}");
     assert!(matches!(draft("{} {}"), Err(InputError::Place { .. })));
+}
+
+/// The value with a second component, changed by `change`, that is installed at `01`.
+fn with_another(mut value: Value, change: &dyn Fn(&mut Value)) -> Result<Draft, InputError> {
+    let components = value["components"].as_array_mut().unwrap();
+    let mut other = components[0].clone();
+    other["install-id"] = json!(["01"]);
+    components.push(other);
+    change(&mut value["components"]);
+    let mut files = |name: &str| Ok(name.as_bytes().to_vec());
+    Input::parse(&value.to_string())?.draft(&crypto(), &mut files)
+}
+
+#[test]
+fn one_key_is_one_payload() {
+    let same = with_another(minimal(), &|_| {}).unwrap();
+    let envelope = same.encode_unsigned(&crypto());
+    let envelope = Envelope::decode(&envelope).unwrap();
+    assert_eq!(envelope.integrated(), [("#image", &b"image.bin"[..])]);
+    let different = with_another(minimal(), &|both| both[1]["file"] = json!("other.bin"));
+    assert_eq!(
+        different.unwrap_err(),
+        InputError::Build(BuildError::DuplicateKey("#image".into()))
+    );
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     ComponentId, SequenceNumber,
-    author::Draft,
+    author::{BuildError, Draft},
     codec::{
         Action, Command, Common, Condition, IndexArgument, Manifest, Parameter, Parameters,
         ReportingPolicy, Section, Sequence, Severable, Version,
@@ -74,10 +74,15 @@ impl Input {
             }
         }
         let mut draft = Draft::checked(&manifest)?;
-        for image in &images {
-            if let (Some(uri), Some(content)) = (&image.component.uri, &image.integrated) {
-                draft = draft.with_integrated(uri.clone(), content.clone());
+        let carried = || {
+            let carried = images.iter();
+            carried.filter_map(|image| image.component.uri.as_ref().zip(image.integrated.as_ref()))
+        };
+        for (uri, content) in carried() {
+            if carried().any(|(other, another)| other == uri && another != content) {
+                return Err(BuildError::DuplicateKey(uri.clone()).into());
             }
+            draft = draft.with_integrated(uri.clone(), content.clone());
         }
         Ok(match input.severable {
             true => draft.sever_large(crypto),
