@@ -293,3 +293,44 @@ fn one_key_is_one_payload() {
         InputError::Build(BuildError::DuplicateKey("#image".into()))
     );
 }
+
+// req: SUIT-COM-006
+#[test]
+fn one_place_is_for_one_image() {
+    let mut staged = minimal();
+    let first = &mut staged["components"][0];
+    first["uri"] = json!("https://example.com/image");
+    first["install-on-download"] = json!(false);
+    first["download-id"] = json!(["02"]);
+    first["loadable"] = json!(true);
+    first["load-id"] = json!(["03"]);
+    let apart = |both: &mut Value| {
+        both[1]["download-id"] = json!(["04"]);
+        both[1]["load-id"] = json!(["05"]);
+    };
+    let draft = with_another(staged.clone(), &apart).unwrap();
+    let ids = ["0x00", "0x02", "0x03", "0x01", "0x04", "0x05"].map(id);
+    assert_eq!(draft.manifest().common.components, ids);
+    let taken = [
+        (1, "download-id", "02"),
+        (1, "load-id", "03"),
+        (1, "load-id", "01"),
+        (1, "load-id", "04"),
+        (1, "download-id", "00"),
+        (1, "install-id", "02"),
+        (1, "install-id", "03"),
+        (0, "load-id", "00"),
+    ];
+    for (position, field, segment) in taken {
+        let change = |both: &mut Value| {
+            apart(both);
+            both[position][field] = json!([segment]);
+        };
+        let expected = BuildError::DuplicateIdentifier(id(&format!("0x{segment}")));
+        assert_eq!(
+            with_another(staged.clone(), &change).unwrap_err(),
+            InputError::Build(expected),
+            "{field}"
+        );
+    }
+}
