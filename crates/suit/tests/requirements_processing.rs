@@ -812,3 +812,23 @@ fn override_parameters_replaces_and_takes_lists() {
     assert_eq!(device.content(&id("x")), Some(&b"second"[..]));
     assert_eq!(device.content(&id("y")), Some(&b"third"[..]));
 }
+
+// req: SUIT-UPD-031
+#[test]
+fn what_follows_a_list_of_overrides_is_about_its_last_component() {
+    let common = Common {
+        components: ["x", "y", "z"].map(id).to_vec(),
+        ..Common::default()
+    };
+    let mut manifest = Manifest::new(SequenceNumber(1), common);
+    let size = |size| Parameters::from_list([Parameter::ImageSize(size)]);
+    let commands = [
+        Command::OverrideMultiple(vec![(2, size(2)), (1, size(1))]),
+        set([uri("coap://x")]),
+    ];
+    manifest.set_section(Section::Install, Severable::Inline(sequence(commands)));
+    assert_eq!(manifest.uris(0), [""; 0]);
+    assert_eq!(manifest.uris(1), ["coap://x"]);
+    assert_eq!(manifest.uris(2), [""; 0]);
+    assert_eq!(manifest.parameters_of(2), [&size(2)]);
+}
