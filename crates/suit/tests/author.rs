@@ -14,9 +14,9 @@ use tamarack_cose::{
     encrypt::{ContentAlgorithm, Curve, DecryptionKey, RecipientKey},
 };
 use tamarack_suit::{
-    ConciseSwidTag, Entity, Envelope, Error, IdentityChecks, LanguageText, Limits, Mud, NoFetch,
-    Parameter, Processor, Section, SequenceNumber, Settings, Severable, SingleAuthority,
-    SuitDigest, TagId, Text, Version,
+    Common, ConciseSwidTag, Condition, Entity, Envelope, Error, IdentityChecks, LanguageText,
+    Limits, Manifest, Mud, NoFetch, Parameter, Processor, Section, SequenceNumber, Settings,
+    Severable, SingleAuthority, SuitDigest, TagId, Text, Version,
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, PayloadEncryption},
     report::{CapabilityList, CapabilityReport, ComponentCapability, Lack, Reason},
 };
@@ -320,4 +320,28 @@ fn a_recipient_may_demand_that_manifests_say_whom_they_are_for() {
         });
         assert_eq!(outcome.result, Ok(()));
     }
+}
+
+#[test]
+fn what_is_severed_is_read_within_the_limits_of_its_envelope() {
+    let nested = (0..6).fold(vec![condition(Condition::Abort)], |inner, _| {
+        vec![run(inner)]
+    });
+    let common = Common {
+        components: vec![id("p/app")],
+        ..Common::default()
+    };
+    let mut bare = Manifest::new(SequenceNumber(1), common);
+    bare.set_section(Section::Install, Severable::Inline(sequence(nested)));
+    let bytes = sign(&Draft::new(bare).sever(&crypto(), Section::Install));
+    let lacks = |nesting| {
+        let limits = Limits {
+            nesting,
+            ..Limits::default()
+        };
+        let envelope = Envelope::decode_within(&bytes, &limits).unwrap();
+        capable(&[]).lacks(&envelope)
+    };
+    assert_eq!(lacks(8), Ok(vec![]));
+    assert!(lacks(5).is_err());
 }
