@@ -9,7 +9,7 @@ use base16ct::HexDisplay;
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type};
 
 use super::shape::{self, Member, Shape};
-use crate::Uuid;
+use crate::{Uuid, component::is_plain};
 
 /// An envelope in diagnostic notation (RFC 8949 section 8), with what is in byte strings shown as
 /// `<< … >>`, and with names on labels as in the drafts' examples.
@@ -336,10 +336,7 @@ impl Walk {
                     self.out.push(c);
                 }
                 '\n' => self.out.push_str("\\n"),
-                ' ' => self.out.push(' '),
-                c if c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric()) => {
-                    self.out.push(c);
-                }
+                c if is_plain(c) => self.out.push(c),
                 c => {
                     let mut units = [0; 2];
                     for unit in c.encode_utf16(&mut units) {
