@@ -212,7 +212,7 @@ impl Walk {
             }
             Type::Map => {
                 let count = at.reader.map(RULE)?;
-                self.map(at, count, shape)?;
+                self.map(at, count, shape);
             }
             Type::Tag => {
                 let tag = at.reader.tag(RULE)?;
@@ -397,7 +397,7 @@ impl Walk {
     fn array(&mut self, at: &mut At<'_>, count: u64, shape: Shape) {
         match shape {
             // A digest where a wrapped element is expected: the element was severed.
-            Shape::Wrapped(_) => self.array(at, count, shape::severed()),
+            Shape::Wrapped(_) => self.array(at, count, shape::digest()),
             Shape::Commands => self.commands(at, count),
             Shape::Items(members) => self.lines(at, count, ['[', ']'], |walk, at, position| {
                 let position = usize::try_from(position).unwrap_or(usize::MAX);
@@ -456,7 +456,7 @@ impl Walk {
         });
     }
 
-    fn map(&mut self, at: &mut At<'_>, count: u64, shape: Shape) -> Read {
+    fn map(&mut self, at: &mut At<'_>, count: u64, shape: Shape) {
         self.lines(at, count, ['{', '}'], |walk, at, _| {
             let label = at.reader.clone().int("cbor").ok();
             let member = match (shape, label) {
@@ -485,7 +485,6 @@ impl Walk {
             let place = name.map_or_else(|| shown.trim_end_matches(": ").to_string(), Into::into);
             walk.under(place, |walk| walk.value(at, inner));
         });
-        Ok(())
     }
 
     fn key(&mut self, at: &mut At<'_>, shape: Shape) {
@@ -513,17 +512,13 @@ impl Walk {
         self.lines(at, count, ['{', '}'], |walk, at, _| {
             if at.reader.peek("cbor") == Ok(Type::Array) {
                 walk.key(at, shape::component_id());
-                walk.texts(at, shape::component_text);
-                return;
+                return walk.component_texts(at);
             }
-            let label = at.reader.clone().int("cbor").unwrap_or(0);
-            walk.name(shape::manifest_text(label));
-            walk.key(at, Shape::Plain);
-            walk.value(at, Shape::Plain);
+            walk.text_entry(at, shape::manifest_text);
         });
     }
 
-    fn texts(&mut self, at: &mut At<'_>, name: fn(i64) -> &'static str) {
+    fn component_texts(&mut self, at: &mut At<'_>) {
         if self.broken {
             return;
         }
@@ -533,11 +528,16 @@ impl Walk {
             return self.item(at, Shape::Plain);
         };
         self.lines(at, count, ['{', '}'], |walk, at, _| {
-            let label = at.reader.clone().int("cbor").unwrap_or(0);
-            walk.name(name(label));
-            walk.key(at, Shape::Plain);
-            walk.value(at, Shape::Plain);
+            walk.text_entry(at, shape::component_text);
         });
+    }
+
+    /// A label, with its name, and its text.
+    fn text_entry(&mut self, at: &mut At<'_>, name: fn(i64) -> &'static str) {
+        let label = at.reader.clone().int("cbor").unwrap_or(0);
+        self.name(name(label));
+        self.key(at, Shape::Plain);
+        self.value(at, Shape::Plain);
     }
 }
 
