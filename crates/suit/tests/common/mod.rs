@@ -10,7 +10,7 @@ mod recipient;
 mod recorder;
 
 pub use recipient::Recipient;
-pub use recorder::{Effect, Recorder, Visible};
+pub use recorder::{Effect, Recorder, Visible, begun};
 
 use std::{collections::BTreeMap, path::PathBuf};
 
