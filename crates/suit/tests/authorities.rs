@@ -20,14 +20,6 @@ use tamarack_suit::{
     report::{Reason, ReportResult},
 };
 
-fn mac_key(byte: u8) -> MacKey {
-    MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new([byte; 32])).unwrap()
-}
-
-fn anchors(keys: impl IntoIterator<Item = TrustAnchor>) -> TrustAnchors {
-    TrustAnchors::new(&crypto(), keys)
-}
-
 /// The draft's envelope with authentication blocks of any kind, each made of the digest.
 fn with_blocks(draft: &Draft, make: &dyn Fn(&[u8]) -> Vec<Vec<u8>>) -> Vec<u8> {
     let unsigned = draft.encode_unsigned(&crypto());

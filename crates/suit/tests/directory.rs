@@ -16,21 +16,12 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 use common::*;
 use storage::{Storage, Survival, Tree};
 use tamarack_suit::{
-    Access, Command, ComponentId, Condition, Device, DeviceError, Error, Identity, ManifestRecord,
-    NoFetch, Outcome, Parameter, Processor, Section, SequenceNumber, SingleAuthority, SuitDigest,
-    Uuid, Why,
+    Access, Command, ComponentId, Condition, Device, DeviceError, Error, ManifestRecord, NoFetch,
+    Outcome, Parameter, Processor, Section, SequenceNumber, SingleAuthority, SuitDigest, Why,
     author::{ComponentBuilder, ManifestBuilder},
     directory::{DirectoryDevice, DirectoryError, FileError, Files},
 };
 use tempfile::TempDir;
-
-fn identity() -> Identity {
-    Identity {
-        vendors: vec![vendor().into()],
-        classes: vec![class()],
-        devices: vec![Uuid([7; 16])],
-    }
-}
 
 fn open(folder: &Path) -> DirectoryDevice<tamarack_suit::directory::OsFiles> {
     DirectoryDevice::open(folder, identity()).unwrap()
