@@ -140,16 +140,19 @@ impl ComponentId {
     }
 }
 
-/// Whether a segment is shown as text: ASCII that prints, or letters and digits of any script.
+/// Whether a character is shown as it is: ASCII that prints, or a letter or digit of any script.
 ///
-/// Everything else (control characters, direction marks, look-alike spaces) is shown in hexadecimal, so
-/// that a hostile identifier can't disturb a terminal or a log.
+/// Everything else (control characters, direction marks, look-alike spaces) is escaped wherever input is
+/// shown, so that it can't disturb a terminal or a log.
+pub(crate) fn is_plain(c: char) -> bool {
+    c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric())
+}
+
+/// A segment that is shown as text; others are shown in hexadecimal.
 fn as_text(segment: &[u8]) -> Option<&str> {
-    let printable =
-        |c: char| c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric());
     core::str::from_utf8(segment)
         .ok()
-        .filter(|text| !text.is_empty() && text.chars().all(printable))
+        .filter(|text| !text.is_empty() && text.chars().all(is_plain))
 }
 
 impl fmt::Display for ComponentId {

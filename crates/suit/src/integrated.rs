@@ -45,6 +45,10 @@ impl Manifest<'_> {
                     Command::OverrideMultiple(list) => {
                         let of_index = list.iter().filter(|(other, _)| *other == index);
                         found.extend(of_index.map(|(_, parameters)| parameters));
+                        // Which stays chosen, as with the processor.
+                        if let Some((last, _)) = list.last() {
+                            selected = IndexArgument::One(*last);
+                        }
                     }
                     _ => {}
                 }

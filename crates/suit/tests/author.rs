@@ -14,9 +14,9 @@ use tamarack_cose::{
     encrypt::{ContentAlgorithm, Curve, DecryptionKey, RecipientKey},
 };
 use tamarack_suit::{
-    ConciseSwidTag, Entity, Envelope, Error, IdentityChecks, LanguageText, Limits, Mud, NoFetch,
-    Parameter, Processor, Section, SequenceNumber, Settings, Severable, SingleAuthority,
-    SuitDigest, TagId, Text, Version,
+    Common, ConciseSwidTag, Condition, Entity, Envelope, Error, IdentityChecks, LanguageText,
+    Limits, Manifest, Mud, NoFetch, Parameter, Processor, Section, SequenceNumber, Settings,
+    Severable, SingleAuthority, SuitDigest, TagId, Text, Version,
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, PayloadEncryption},
     report::{CapabilityList, CapabilityReport, ComponentCapability, Lack, Reason},
 };
@@ -35,10 +35,6 @@ fn manifest() -> ManifestBuilder {
     ManifestBuilder::new(SequenceNumber(1))
         .manifest_id(id("p/suit"))
         .component(component())
-}
-
-fn sign(draft: &Draft) -> Vec<u8> {
-    draft.sign(&crypto(), &[&*author(2).signer]).unwrap()
 }
 
 fn mud() -> Mud<'static> {
@@ -92,7 +88,7 @@ fn versions_text_and_references_reach_the_device() {
         .coswid(&tag())
         .build()
         .unwrap();
-    let bytes = sign(&draft);
+    let bytes = signed(&draft);
     let envelope = Envelope::decode(&bytes).unwrap();
     let read = envelope.unverified_manifest().unwrap();
     let limits = Limits::default();
@@ -120,7 +116,7 @@ fn what_is_larger_than_its_digest_is_severed() {
     let whole = draft.manifest().encode().len();
     let severed = draft.sever_large(&crypto());
     assert!(severed.manifest().encode().len() < whole);
-    let bytes = sign(&severed);
+    let bytes = signed(&severed);
     let envelope = Envelope::decode(&bytes).unwrap();
     let labels: Vec<i64> = envelope
         .severed()
@@ -166,7 +162,7 @@ fn what_a_recipient_lacks_is_known_before_shipping() {
         &crypto(),
         SymmetricKey::new([7; 16]),
     )];
-    let plain = sign(&manifest().build().unwrap());
+    let plain = signed(&manifest().build().unwrap());
     assert_eq!(lacks(&capable(&[]), &plain), []);
 
     // An extension that the device has not advertised.
@@ -175,7 +171,7 @@ fn what_a_recipient_lacks_is_known_before_shipping() {
         condition(tamarack_suit::Condition::MinimumBattery),
     ];
     let wanting = manifest().section(Section::Validate, sequence(battery));
-    let wanting = sign(&wanting.build().unwrap());
+    let wanting = signed(&wanting.build().unwrap());
     assert_eq!(
         lacks(&capable(&[]), &wanting),
         [
@@ -201,7 +197,7 @@ fn what_a_recipient_lacks_is_known_before_shipping() {
         .encrypted_integrated("#app", ciphertext, id("p/staged"), image);
     let encrypted = ManifestBuilder::new(SequenceNumber(1)).component(encrypted);
     // Severed commands are looked at as well.
-    let encrypted = sign(&encrypted.build().unwrap().sever_large(&crypto()));
+    let encrypted = signed(&encrypted.build().unwrap().sever_large(&crypto()));
     let lacking = lacks(&capable(&[]), &encrypted);
     for lack in [
         Lack::Label(CapabilityList::Parameters, 19),
@@ -246,7 +242,7 @@ fn what_a_recipient_lacks_is_known_before_shipping() {
 // req: SUIT-UPD-002
 #[test]
 fn text_and_dependencies_are_looked_for_where_the_report_lists_them() {
-    let dependency = Envelope::decode(&sign(&manifest().build().unwrap()))
+    let dependency = Envelope::decode(&signed(&manifest().build().unwrap()))
         .map(|envelope| DependencyBuilder::of(&envelope).unwrap())
         .unwrap();
     let draft = ManifestBuilder::new(SequenceNumber(1))
@@ -264,7 +260,7 @@ fn text_and_dependencies_are_looked_for_where_the_report_lists_them() {
         })
         .build()
         .unwrap();
-    let envelope = sign(&draft);
+    let envelope = signed(&draft);
     let mut report = capable(&[]);
     assert_eq!(lacks(&report, &envelope), []);
     report
@@ -301,7 +297,7 @@ fn a_recipient_may_demand_that_manifests_say_whom_they_are_for() {
         (bare.vendor(vendor()).class(class()), true),
     ] {
         let draft = ManifestBuilder::new(SequenceNumber(1)).component(component);
-        let envelope = sign(&draft.build().unwrap());
+        let envelope = signed(&draft.build().unwrap());
         let recipient = common::Recipient::trusting([author(2).key]).with_settings(settings);
         let mut device = Recorder::new(device());
         let (outcome, effects) = device.observe(&mut NoFetch, |device, fetch| {
@@ -320,4 +316,28 @@ fn a_recipient_may_demand_that_manifests_say_whom_they_are_for() {
         });
         assert_eq!(outcome.result, Ok(()));
     }
+}
+
+#[test]
+fn what_is_severed_is_read_within_the_limits_of_its_envelope() {
+    let nested = (0..6).fold(vec![condition(Condition::Abort)], |inner, _| {
+        vec![run(inner)]
+    });
+    let common = Common {
+        components: vec![id("p/app")],
+        ..Common::default()
+    };
+    let mut bare = Manifest::new(SequenceNumber(1), common);
+    bare.set_section(Section::Install, Severable::Inline(sequence(nested)));
+    let bytes = signed(&Draft::new(bare).sever(&crypto(), Section::Install));
+    let lacks = |nesting| {
+        let limits = Limits {
+            nesting,
+            ..Limits::default()
+        };
+        let envelope = Envelope::decode_within(&bytes, &limits).unwrap();
+        capable(&[]).lacks(&envelope)
+    };
+    assert_eq!(lacks(8), Ok(vec![]));
+    assert!(lacks(5).is_err());
 }

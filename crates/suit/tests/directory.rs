@@ -16,20 +16,12 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 use common::*;
 use storage::{Storage, Survival, Tree};
 use tamarack_suit::{
-    Access, Command, ComponentId, Condition, Device, DeviceError, Error, Identity, NoFetch,
-    Outcome, Parameter, Processor, Section, SequenceNumber, SingleAuthority, Uuid, Why,
+    Access, Command, ComponentId, Condition, Device, DeviceError, Error, ManifestRecord, NoFetch,
+    Outcome, Parameter, Processor, Section, SequenceNumber, SingleAuthority, SuitDigest, Why,
     author::{ComponentBuilder, ManifestBuilder},
     directory::{DirectoryDevice, DirectoryError, FileError, Files},
 };
 use tempfile::TempDir;
-
-fn identity() -> Identity {
-    Identity {
-        vendors: vec![vendor().into()],
-        classes: vec![class()],
-        devices: vec![Uuid([7; 16])],
-    }
-}
 
 fn open(folder: &Path) -> DirectoryDevice<tamarack_suit::directory::OsFiles> {
     DirectoryDevice::open(folder, identity()).unwrap()
@@ -671,4 +663,47 @@ fn a_signer_does_not_get_at_the_components_of_another() {
         }
     }
     assert_eq!(read(&mut device, &id("other/key")).unwrap(), b"secret");
+}
+
+/// What could not be read again must not be committed.
+// req: SUIT-PROC-010
+#[test]
+fn records_that_are_too_long_are_not_committed() {
+    let storage = Storage::default();
+    let record = |count: usize| {
+        let component = ComponentId::new(vec![[b'x'; 100]; 9]).unwrap();
+        ManifestRecord {
+            id: id("a/suit"),
+            sequence_number: SequenceNumber(1),
+            digest: SuitDigest::sha256(&crypto(), b"x"),
+            signers: vec![],
+            components: vec![component; count],
+            dependencies: vec![],
+            root: true,
+            version: None,
+        }
+    };
+    let keep = |record: &ManifestRecord| {
+        let mut device = DirectoryDevice::on(storage.clone(), identity()).unwrap();
+        let mut transaction = device.transaction().unwrap();
+        transaction.record_manifest(record, b"envelope").unwrap();
+        let committed = transaction.commit();
+        (committed, device.records().to_vec())
+    };
+    // Not quite 4 MiB, and more.
+    let (fits, too_long) = (record(4500), record(4700));
+    assert_eq!(keep(&fits), (Ok(()), vec![fits.clone()]));
+    let before = storage.tree();
+    let (committed, records) = keep(&too_long);
+    assert!(matches!(
+        committed,
+        Err(DirectoryError::File {
+            error: FileError::NoSpace,
+            ..
+        })
+    ));
+    assert_eq!(records, [fits]);
+    assert_eq!(storage.tree(), before);
+    let device = DirectoryDevice::on(storage, identity()).unwrap();
+    assert_eq!(device.records(), records);
 }

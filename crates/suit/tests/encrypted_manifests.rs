@@ -58,10 +58,6 @@ fn manifest(component: ComponentBuilder) -> ManifestBuilder {
         .component(component)
 }
 
-fn sign(draft: &Draft) -> Vec<u8> {
-    draft.sign(&crypto(), &[&*author(2).signer]).unwrap()
-}
-
 fn update_with(
     keys: &[RecipientKey],
     device: &mut MemoryDevice,
@@ -101,7 +97,7 @@ fn what_the_builder_encrypts_is_installed() {
         let written =
             ComponentBuilder::new(id("p/app")).encrypted_content(ciphertext.clone(), image);
         for component in [fetched, integrated, written] {
-            let envelope = sign(&manifest(component).build().unwrap());
+            let envelope = signed(&manifest(component).build().unwrap());
             let mut device = device();
             let mut server = Server::with(URI, &ciphertext);
             let outcome = update_with(&keys(), &mut device, &mut server, &envelope);
@@ -131,7 +127,7 @@ fn what_the_builder_encrypts_is_installed() {
 fn a_changed_ciphertext_is_refused_before_it_is_decrypted() {
     for algorithm in ContentAlgorithm::ALL {
         let (image, ciphertext) = encrypted(algorithm);
-        let envelope = sign(&manifest(component(image)).build().unwrap());
+        let envelope = signed(&manifest(component(image)).build().unwrap());
         for at in 0..ciphertext.len() {
             let mut changed = ciphertext.clone();
             changed[at] ^= 1;
@@ -250,7 +246,7 @@ fn a_cipher_that_notices_nothing_needs_the_digest_of_its_ciphertext() {
 fn an_authenticated_cipher_may_do_without_the_digest_of_its_ciphertext() {
     let (image, ciphertext) = encrypted(ContentAlgorithm::A128Gcm);
     let image = EncryptedImage::new(image.info(), image.plaintext(), None).unwrap();
-    let envelope = sign(&manifest(component(image)).build().unwrap());
+    let envelope = signed(&manifest(component(image)).build().unwrap());
     let mut device = device();
     let mut server = Server::with(URI, &ciphertext);
     let outcome = update_with(&keys(), &mut device, &mut server, &envelope);
@@ -320,7 +316,7 @@ fn a_profile_chooses_all_algorithms_together() {
                 );
             }
             // It is what a device with the key takes.
-            let envelope = sign(&draft);
+            let envelope = signed(&draft);
             let keys = [
                 RecipientKey::wrapping(&crypto, kek128.clone()),
                 RecipientKey::wrapping(&crypto, kek256.clone()),
@@ -377,7 +373,7 @@ fn nothing_is_installed_before_everything_was_fetched_and_checked() {
         };
         assert_eq!(fetches, expected, "{section:?}");
     }
-    let envelope = sign(&draft);
+    let envelope = signed(&draft);
     let mut server = Server::with("https://example.com/one", b"first");
     server
         .files
@@ -432,7 +428,7 @@ fn a_manifest_is_hidden_in_a_manifest_that_everybody_can_read() {
         )
         .build()
         .unwrap();
-    let secret = sign(&secret);
+    let secret = signed(&secret);
     for algorithm in [ContentAlgorithm::A128Gcm, ContentAlgorithm::A128Ctr] {
         let kek = kek();
         let to = [Recipient::wrapping(&kek).unwrap()];
@@ -467,7 +463,7 @@ fn a_manifest_is_hidden_in_a_manifest_that_everybody_can_read() {
             for label in [3, 19, 21] {
                 assert!(parameters.contains(&label), "{parameters:?}");
             }
-            let envelope = sign(&cover);
+            let envelope = signed(&cover);
             assert!(
                 !envelope
                     .windows(PLAINTEXT.len())

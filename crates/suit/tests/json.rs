@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tamarack_suit::{
     Envelope, Error, Limits, SuitDigest, Text,
     author::{
-        Draft,
+        BuildError, Draft,
         json::{Input, InputError},
     },
 };
@@ -268,4 +268,69 @@ fn what_is_wrong_is_named_with_its_place() {
     };
     assert!(problem.contains("line 2 column 18"), "{problem}");
     assert!(matches!(draft("{} {}"), Err(InputError::Place { .. })));
+}
+
+/// The value with a second component, changed by `change`, that is installed at `01`.
+fn with_another(mut value: Value, change: &dyn Fn(&mut Value)) -> Result<Draft, InputError> {
+    let components = value["components"].as_array_mut().unwrap();
+    let mut other = components[0].clone();
+    other["install-id"] = json!(["01"]);
+    components.push(other);
+    change(&mut value["components"]);
+    let mut files = |name: &str| Ok(name.as_bytes().to_vec());
+    Input::parse(&value.to_string())?.draft(&crypto(), &mut files)
+}
+
+#[test]
+fn one_key_is_one_payload() {
+    let same = with_another(minimal(), &|_| {}).unwrap();
+    let envelope = same.encode_unsigned(&crypto());
+    let envelope = Envelope::decode(&envelope).unwrap();
+    assert_eq!(envelope.integrated(), [("#image", &b"image.bin"[..])]);
+    let different = with_another(minimal(), &|both| both[1]["file"] = json!("other.bin"));
+    assert_eq!(
+        different.unwrap_err(),
+        InputError::Build(BuildError::DuplicateKey("#image".into()))
+    );
+}
+
+// req: SUIT-COM-006
+#[test]
+fn one_place_is_for_one_image() {
+    let mut staged = minimal();
+    let first = &mut staged["components"][0];
+    first["uri"] = json!("https://example.com/image");
+    first["install-on-download"] = json!(false);
+    first["download-id"] = json!(["02"]);
+    first["loadable"] = json!(true);
+    first["load-id"] = json!(["03"]);
+    let apart = |both: &mut Value| {
+        both[1]["download-id"] = json!(["04"]);
+        both[1]["load-id"] = json!(["05"]);
+    };
+    let draft = with_another(staged.clone(), &apart).unwrap();
+    let ids = ["0x00", "0x02", "0x03", "0x01", "0x04", "0x05"].map(id);
+    assert_eq!(draft.manifest().common.components, ids);
+    let taken = [
+        (1, "download-id", "02"),
+        (1, "load-id", "03"),
+        (1, "load-id", "01"),
+        (1, "load-id", "04"),
+        (1, "download-id", "00"),
+        (1, "install-id", "02"),
+        (1, "install-id", "03"),
+        (0, "load-id", "00"),
+    ];
+    for (position, field, segment) in taken {
+        let change = |both: &mut Value| {
+            apart(both);
+            both[position][field] = json!([segment]);
+        };
+        let expected = BuildError::DuplicateIdentifier(id(&format!("0x{segment}")));
+        assert_eq!(
+            with_another(staged.clone(), &change).unwrap_err(),
+            InputError::Build(expected),
+            "{field}"
+        );
+    }
 }

@@ -9,7 +9,7 @@
 mod common;
 
 use tamarack_cose::{
-    MacAlgorithm, MacKey, SymmetricKey,
+    SymmetricKey,
     cbor::Reader,
     encrypt::{ContentAlgorithm, Curve, DecryptionKey, Recipient, RecipientKey},
 };
@@ -45,10 +45,6 @@ impl Tam {
             RecipientKey::direct(self.shared.clone()).with_key_id(*b"shared"),
         ]
     }
-}
-
-fn mac_key(byte: u8) -> MacKey {
-    MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new([byte; 32])).unwrap()
 }
 
 fn payloads(tam: &Tam, algorithm: ContentAlgorithm) -> [ReportPayload; 3] {

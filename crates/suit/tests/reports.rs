@@ -10,8 +10,9 @@ mod common;
 
 use common::*;
 use tamarack_suit::{
-    Action, Condition, Envelope, Error, NoFetch, Parameter, Processor, Section, SingleAuthority,
-    SuitDigest,
+    Action, Common, Condition, Envelope, Error, Manifest, NoFetch, Parameter, Processor, Section,
+    SequenceNumber, Severable, SingleAuthority, SuitDigest,
+    author::Draft,
     explain::{describe, describe_report},
     report::{Reason, Report, ReportResult},
 };
@@ -241,4 +242,46 @@ fn descriptions() {
     let hostile = sign_sections(&author, &["a"], vec![(Section::Install, install)]);
     let text = describe(&Envelope::decode(&hostile).unwrap(), None).to_string();
     assert!(text.contains("http://x\\u{1b}[2J\\u{202e}"), "{text}");
+}
+
+#[test]
+fn a_payload_of_several_components_is_compared_for_each() {
+    let described = |promised: [&[u8]; 2]| {
+        let install = [0, 1].map(|at: u64| {
+            let position = usize::try_from(at).unwrap();
+            vec![
+                index(at),
+                set([uri("#both"), digest_of(promised[position])]),
+            ]
+        });
+        let common = Common {
+            components: vec![id("one"), id("two")],
+            ..Common::default()
+        };
+        let mut manifest = Manifest::new(SequenceNumber(1), common);
+        manifest.set_section(
+            Section::Install,
+            Severable::Inline(sequence(install.concat())),
+        );
+        let envelope = Draft::new(manifest)
+            .with_integrated("#both", b"payload")
+            .encode_unsigned(&crypto());
+        let envelope = Envelope::decode(&envelope).unwrap();
+        let tree = describe(&envelope, Some(&crypto()));
+        let payload = tree.get("integrated").unwrap().items()[0].clone();
+        let each = payload.get("for").unwrap().items().iter();
+        let each: Vec<_> = each
+            .map(|one| (one.word("component").unwrap(), one.flag("digest-matches")))
+            .collect();
+        let text = tree.to_string();
+        for line in ["- one  (digest-matches", "- two  (digest-matches"] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+        (payload.flag("digest-matches"), each)
+    };
+    let each = |one, two| vec![("one".into(), Some(one)), ("two".into(), Some(two))];
+    let (good, bad) = (&b"payload"[..], &b"another"[..]);
+    assert_eq!(described([good, good]), (Some(true), each(true, true)));
+    assert_eq!(described([good, bad]), (Some(false), each(true, false)));
+    assert_eq!(described([bad, good]), (Some(false), each(false, true)));
 }

@@ -10,9 +10,8 @@ mod common;
 
 use common::*;
 use tamarack_suit::{
-    Action, Command, Common, ComponentId, Condition, Dependency, Device, DeviceError, Envelope,
-    Error, Identity, Manifest, ManifestRecord, MemoryDevice, NoFetch, Parameter, Parameters,
-    Section, SequenceNumber, Severable,
+    Action, Command, Common, Condition, Dependency, Envelope, Error, Manifest, NoFetch, Parameter,
+    Parameters, Section, SequenceNumber, Severable,
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
 };
 
@@ -347,68 +346,6 @@ fn integrity_is_checked_anew_in_each_procedure() {
     }
 }
 
-/// A device whose storage turns hostile once an envelope was read.
-struct Turncoat {
-    inner: MemoryDevice,
-    target: ComponentId,
-    evil: Vec<u8>,
-    reads: usize,
-}
-
-impl Device for Turncoat {
-    fn identity(&self, id: &ComponentId) -> &Identity {
-        self.inner.identity(id)
-    }
-    fn supports(&self, id: &ComponentId) -> bool {
-        self.inner.supports(id)
-    }
-    fn length(&mut self, id: &ComponentId) -> Result<Option<u64>, DeviceError> {
-        self.inner.length(id)
-    }
-    fn read_at(
-        &mut self,
-        id: &ComponentId,
-        offset: u64,
-        buffer: &mut [u8],
-    ) -> Result<usize, DeviceError> {
-        let read = self.inner.read_at(id, offset, buffer)?;
-        if *id == self.target {
-            self.reads += 1;
-            let evil = self.evil.clone();
-            self.inner.put(id, &evil);
-        }
-        Ok(read)
-    }
-    fn begin(&mut self, id: &ComponentId, length: Option<u64>) -> Result<(), DeviceError> {
-        self.inner.begin(id, length)
-    }
-    fn append(&mut self, id: &ComponentId, chunk: &[u8]) -> Result<(), DeviceError> {
-        self.inner.append(id, chunk)
-    }
-    fn finish(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
-        self.inner.finish(id)
-    }
-    fn remove(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
-        self.inner.remove(id)
-    }
-    fn manifest(&mut self, id: &ComponentId) -> Result<Option<ManifestRecord>, DeviceError> {
-        self.inner.manifest(id)
-    }
-    fn manifests(&mut self) -> Result<Vec<ManifestRecord>, DeviceError> {
-        self.inner.manifests()
-    }
-    fn record_manifest(
-        &mut self,
-        record: &ManifestRecord,
-        envelope: &[u8],
-    ) -> Result<(), DeviceError> {
-        self.inner.record_manifest(record, envelope)
-    }
-    fn forget_manifest(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
-        self.inner.forget_manifest(id)
-    }
-}
-
 // req: SUIT-ENV-016
 #[test]
 fn a_manifest_that_was_verified_is_used_as_it_was() {
@@ -431,16 +368,14 @@ fn a_manifest_that_was_verified_is_used_as_it_was() {
         sections
     });
     let recipient = Recipient::trusting([author.key]);
-    let mut device = Turncoat {
-        inner: device(),
-        target: id("b/suit"),
-        evil,
-        reads: 0,
-    };
+    let mut device = Recorder::new(device());
+    device.turns = Some((id("b/suit"), evil));
     let outcome = recipient.update(&mut device, &mut NoFetch, &envelope);
     // Read once, verified, and used from memory: what storage says afterwards has no effect.
     assert_eq!(outcome.result, Ok(()));
-    assert_eq!(device.reads, 1);
+    let reads = device.asked.iter();
+    let reads = reads.filter(|asked| **asked == ("read", id("b/suit")));
+    assert_eq!(reads.count(), 1);
     assert_eq!(device.inner.content(&id("b/x")), Some(&b"good"[..]));
     let kept = device.inner.content(&id("b/suit")).unwrap();
     let kept = Envelope::decode(kept).unwrap();
@@ -497,12 +432,8 @@ fn steps_are_taken_in_lockstep() {
         recipient.update(device, fetch, &envelope)
     });
     assert_eq!(outcome.result, Ok(()));
-    let begun: Vec<_> = effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Begin(id) => Some(id.to_string()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(begun, ["b/suit", "b/fetched", "a/x", "b/installed"]);
+    assert_eq!(
+        begun(&effects),
+        ["b/suit", "b/fetched", "a/x", "b/installed"]
+    );
 }

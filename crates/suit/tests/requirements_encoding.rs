@@ -87,10 +87,6 @@ fn built() -> Draft {
         .unwrap()
 }
 
-fn signed(draft: &Draft) -> Vec<u8> {
-    draft.sign(&crypto(), &[&*author(2).signer]).unwrap()
-}
-
 /// Every command of a manifest, nested ones included.
 fn commands<'m>(manifest: &'m Manifest<'_>) -> Vec<&'m Command<'m>> {
     manifest

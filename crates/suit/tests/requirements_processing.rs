@@ -11,8 +11,8 @@ mod common;
 use common::*;
 use tamarack_suit::{
     Access, Action, Command, Common, ComponentId, Condition, Device, DeviceError, Error, Fetch,
-    Identity, IndexArgument, Limits, Manifest, ManifestRecord, MemoryDevice, NoFetch, Parameter,
-    Parameters, Section, SequenceNumber, Settings, Severable, Uuid, Why, WrittenContent,
+    Identity, IndexArgument, Limits, Manifest, MemoryDevice, NoFetch, Parameter, Parameters,
+    Section, SequenceNumber, Settings, Severable, Uuid, Why, WrittenContent,
     author::{ComponentBuilder, Draft, ManifestBuilder},
     report::{Reason, ReportResult},
 };
@@ -54,89 +54,18 @@ fn write(text: &'static [u8]) -> Vec<Command<'static>> {
     vec![set([content(text)]), action(Action::Write)]
 }
 
-fn begun(effects: &[Effect]) -> Vec<String> {
-    effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Begin(id) => Some(id.to_string()),
-            _ => None,
-        })
-        .collect()
-}
-
-/// A device that keeps an eye on what is asked before anything happens.
-#[derive(Default)]
-struct Curious {
-    inner: MemoryDevice,
-    asked: Vec<&'static str>,
-}
-
-impl Device for Curious {
-    fn identity(&self, id: &ComponentId) -> &Identity {
-        self.inner.identity(id)
-    }
-    fn supports(&self, id: &ComponentId) -> bool {
-        self.inner.supports(id)
-    }
-    fn length(&mut self, id: &ComponentId) -> Result<Option<u64>, DeviceError> {
-        self.asked.push("length");
-        self.inner.length(id)
-    }
-    fn read_at(
-        &mut self,
-        id: &ComponentId,
-        offset: u64,
-        buffer: &mut [u8],
-    ) -> Result<usize, DeviceError> {
-        self.asked.push("read");
-        self.inner.read_at(id, offset, buffer)
-    }
-    fn begin(&mut self, id: &ComponentId, length: Option<u64>) -> Result<(), DeviceError> {
-        self.asked.push("begin");
-        self.inner.begin(id, length)
-    }
-    fn append(&mut self, id: &ComponentId, chunk: &[u8]) -> Result<(), DeviceError> {
-        self.inner.append(id, chunk)
-    }
-    fn finish(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
-        self.inner.finish(id)
-    }
-    fn remove(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
-        self.inner.remove(id)
-    }
-    fn manifest(&mut self, id: &ComponentId) -> Result<Option<ManifestRecord>, DeviceError> {
-        self.asked.push("record");
-        self.inner.manifest(id)
-    }
-    fn manifests(&mut self) -> Result<Vec<ManifestRecord>, DeviceError> {
-        self.inner.manifests()
-    }
-    fn record_manifest(
-        &mut self,
-        record: &ManifestRecord,
-        envelope: &[u8],
-    ) -> Result<(), DeviceError> {
-        self.inner.record_manifest(record, envelope)
-    }
-    fn forget_manifest(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
-        self.inner.forget_manifest(id)
-    }
-}
-
 // req: SUIT-PROC-001
 #[test]
 fn first_authenticity_then_the_version_then_the_number() {
     let author = author(2);
     let recipient = Recipient::trusting([author.key]);
     let good = ta(&author, 2, b"two");
-    let mut device = Curious {
-        inner: device(),
-        asked: vec![],
-    };
-    let asked = |device: &mut Curious, envelope: &[u8]| {
+    let mut device = Recorder::new(device());
+    let asked = |device: &mut Recorder, envelope: &[u8]| {
         device.asked.clear();
         let outcome = recipient.update(device, &mut NoFetch, envelope);
-        (outcome.result, device.asked.clone())
+        let asked = device.asked.iter().map(|(what, _)| *what);
+        (outcome.result, asked.collect::<Vec<_>>())
     };
     // Nobody asks the device anything on behalf of a stranger, or for another version.
     let (result, none) = asked(&mut device, &ta(&common::author(4), 2, b"two"));
@@ -811,4 +740,24 @@ fn override_parameters_replaces_and_takes_lists() {
     assert_eq!(outcome.result, Ok(()));
     assert_eq!(device.content(&id("x")), Some(&b"second"[..]));
     assert_eq!(device.content(&id("y")), Some(&b"third"[..]));
+}
+
+// req: SUIT-UPD-031
+#[test]
+fn what_follows_a_list_of_overrides_is_about_its_last_component() {
+    let common = Common {
+        components: ["x", "y", "z"].map(id).to_vec(),
+        ..Common::default()
+    };
+    let mut manifest = Manifest::new(SequenceNumber(1), common);
+    let size = |size| Parameters::from_list([Parameter::ImageSize(size)]);
+    let commands = [
+        Command::OverrideMultiple(vec![(2, size(2)), (1, size(1))]),
+        set([uri("coap://x")]),
+    ];
+    manifest.set_section(Section::Install, Severable::Inline(sequence(commands)));
+    assert_eq!(manifest.uris(0), [""; 0]);
+    assert_eq!(manifest.uris(1), ["coap://x"]);
+    assert_eq!(manifest.uris(2), [""; 0]);
+    assert_eq!(manifest.parameters_of(2), [&size(2)]);
 }

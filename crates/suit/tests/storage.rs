@@ -26,10 +26,6 @@ fn app(place: &str, component: &str, number: u64) -> Draft {
         .unwrap()
 }
 
-fn signed(draft: &Draft) -> Vec<u8> {
-    draft.sign(&crypto(), &[&*author(2).signer]).unwrap()
-}
-
 /// A manifest kept at `place` with an installed or integrated dependency.
 fn dependent(place: &str, dependency: &[u8]) -> Vec<u8> {
     let builder = DependencyBuilder::of(&Envelope::decode(dependency).unwrap()).unwrap();

@@ -10,7 +10,7 @@ use tamarack_cose::{
 use super::BuildError;
 use crate::{
     Limits, SuitDigest,
-    codec::{COSWID, Envelope, Manifest, Section, Sequence, Severable, TEXT},
+    codec::{COSWID, Envelope, Manifest, Section, Severable, TEXT},
 };
 
 /// A manifest with all that goes into its envelope, to be signed.
@@ -104,16 +104,13 @@ impl Draft {
     // req: SUIT-SEV-002, SUIT-SEV-003, SUIT-SEV-004
     #[must_use]
     pub fn sever(mut self, crypto: &CryptoProvider, section: Section) -> Self {
-        let content = match self.manifest.section(section) {
-            Some(Severable::Inline(sequence)) if section.is_severable() => sequence.encode(),
-            _ => return self,
-        };
-        let severed: Severable<Sequence<'static>> = Severable::Severed {
-            digest: SuitDigest::of(crypto, self.digest_algorithm, &wrapped(&content)),
-            content: None,
-        };
-        self.manifest.set_section(section, severed);
-        self.severed.push((section.label(), content));
+        if let Some(Severable::Inline(sequence)) = self.manifest.section(section)
+            && section.is_severable()
+        {
+            let content = sequence.encode();
+            let severed = self.move_out(crypto, section.label(), content);
+            self.manifest.set_section(section, severed);
+        }
         self
     }
 
@@ -123,13 +120,7 @@ impl Draft {
     pub fn sever_text(mut self, crypto: &CryptoProvider) -> Self {
         if let Some(Severable::Inline(text)) = &self.manifest.text {
             let content = text.to_vec();
-            let digest = SuitDigest::of(crypto, self.digest_algorithm, &wrapped(&content));
-            let content_left = None;
-            self.severed.push((TEXT, content));
-            self.manifest.text = Some(Severable::Severed {
-                digest,
-                content: content_left,
-            });
+            self.manifest.text = Some(self.move_out(crypto, TEXT, content));
         }
         self
     }
@@ -140,15 +131,25 @@ impl Draft {
     #[must_use]
     pub fn sever_coswid(mut self, crypto: &CryptoProvider) -> Self {
         if let Some(Severable::Inline(tag)) = &self.manifest.coswid {
-            let tag = tag.to_vec();
-            let digest = SuitDigest::of(crypto, self.digest_algorithm, &wrapped(&tag));
-            self.severed.push((COSWID, tag));
-            self.manifest.coswid = Some(Severable::Severed {
-                digest,
-                content: None,
-            });
+            let content = tag.to_vec();
+            self.manifest.coswid = Some(self.move_out(crypto, COSWID, content));
         }
         self
+    }
+
+    /// Puts content into the envelope; what stays behind in the manifest.
+    fn move_out<T>(
+        &mut self,
+        crypto: &CryptoProvider,
+        label: i64,
+        content: Vec<u8>,
+    ) -> Severable<T> {
+        let digest = SuitDigest::of(crypto, self.digest_algorithm, &wrapped(&content));
+        self.severed.push((label, content));
+        Severable::Severed {
+            digest,
+            content: None,
+        }
     }
 
     /// Moves into the envelope what gets the manifest smaller: sections, text and software tags that are
@@ -189,14 +190,7 @@ impl Draft {
     pub fn sign(&self, crypto: &CryptoProvider, signers: &[&dyn Signer]) -> Result<Vec<u8>, Error> {
         refuse_duplicates(signers)?;
         let digest = self.digest(crypto).encode();
-        let blocks = signers
-            .iter()
-            .map(|signer| {
-                let key_id = KeyId::of(signer.public_key(), crypto);
-                sign1_detached(*signer, &digest, Some(&key_id))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.encode(&digest, &blocks))
+        Ok(self.encode(&digest, &sign_each(crypto, signers, &digest)?))
     }
 
     /// Signs the manifest with each of `signers` as [`sign`](Self::sign) does, but in one block: a
@@ -295,6 +289,19 @@ fn refuse_duplicates(signers: &[&dyn Signer]) -> Result<(), Error> {
     Ok(())
 }
 
+/// A block by each of `signers`, which names its key.
+fn sign_each(
+    crypto: &CryptoProvider,
+    signers: &[&dyn Signer],
+    digest: &[u8],
+) -> Result<Vec<Vec<u8>>, Error> {
+    let sign = |signer: &&dyn Signer| {
+        let key_id = KeyId::of(signer.public_key(), crypto);
+        sign1_detached(*signer, digest, Some(&key_id))
+    };
+    signers.iter().map(sign).collect()
+}
+
 /// A byte string with this content, head included.
 fn wrapped(content: &[u8]) -> Vec<u8> {
     Writer::build(|w| {
@@ -323,14 +330,7 @@ impl Envelope<'_> {
         {
             return Err(Error::DuplicateSigner.into());
         }
-        let added = signers
-            .iter()
-            .map(|signer| {
-                let key_id = KeyId::of(signer.public_key(), crypto);
-                sign1_detached(*signer, self.digest_bytes(), Some(&key_id))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.with_blocks(&added))
+        Ok(self.with_blocks(&sign_each(crypto, signers, self.digest_bytes())?))
     }
 
     /// Adds a MAC to an envelope, which stays otherwise as it is; `key_id` as with [`Draft::mac`].

@@ -8,10 +8,11 @@ use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Problem, Reader};
 
 use super::{
-    DirectoryError, FileError, Files,
+    DirectoryError, FileError, Files, is_there, make_folder,
     name::{self, JOURNAL},
     sealed,
 };
+use crate::codec::several;
 
 const RULE: &str = "step of the journal";
 
@@ -38,11 +39,8 @@ pub(super) fn encode(steps: &[Step]) -> Vec<u8> {
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Step>, DirectoryError> {
     sealed::open(JOURNAL, bytes, |reader| {
-        let mut steps = Vec::new();
-        for _ in 0..reader.array(RULE)? {
-            steps.push(read(reader)?);
-        }
-        Ok(steps)
+        let count = reader.array(RULE)?;
+        several(count, || read(reader))
     })
 }
 
@@ -71,17 +69,10 @@ pub(super) fn apply(files: &mut impl Files, steps: &[Step]) -> Result<(), Direct
                 // A file must not move into a folder that a power loss could take away again.
                 for folder in name::folders(path) {
                     if reachable.insert(folder) {
-                        files
-                            .create_folder(folder)
-                            .and_then(|()| files.sync_folder(name::parent(folder)))
-                            .map_err(DirectoryError::at(folder))?;
+                        make_folder(files, folder)?;
                     }
                 }
-                if files
-                    .length(&from)
-                    .map_err(DirectoryError::at(&from))?
-                    .is_some()
-                {
+                if is_there(files, &from)? {
                     files
                         .rename(&from, path)
                         .map_err(DirectoryError::at(path))?;

@@ -94,11 +94,8 @@ impl<F: Files> DirectoryDevice<F> {
     /// [`DirectoryError::Damaged`], with the folder as it was; or if a file operation fails.
     // req: SUIT-PROC-010
     pub fn on(mut files: F, identity: Identity) -> Result<Self, DirectoryError> {
-        for (folder, within) in [(PRIVATE, ""), (STAGING, PRIVATE)] {
-            files
-                .create_folder(folder)
-                .and_then(|()| files.sync_folder(within))
-                .map_err(DirectoryError::at(folder))?;
+        for folder in [PRIVATE, STAGING] {
+            make_folder(&mut files, folder)?;
         }
         let mut device = Self {
             files,
@@ -215,8 +212,11 @@ impl<F: Files> DirectoryDevice<F> {
         Ok(())
     }
 
-    /// Writes a new file and syncs its content.
+    /// Writes a new file and syncs its content. What is too long to be read again is not written.
     fn write_private(&mut self, path: &str, content: &[u8]) -> Result<(), DirectoryError> {
+        if content.len() > sealed::MAX_LEN {
+            return Err(DirectoryError::at(path)(FileError::NoSpace));
+        }
         self.files
             .create(path)
             .and_then(|()| self.files.append(path, content))
@@ -229,15 +229,13 @@ impl<F: Files> DirectoryDevice<F> {
         let Some(length) = self.files.length(path).map_err(DirectoryError::at(path))? else {
             return Ok(None);
         };
-        let too_long = |_| DirectoryError::Damaged {
-            path,
-            error: DecodeError::new(0, "file of the device", Problem::OutOfBounds("4 MiB")),
-        };
         let length = usize::try_from(length)
             .ok()
             .filter(|length| *length <= sealed::MAX_LEN)
-            .ok_or(())
-            .map_err(too_long)?;
+            .ok_or_else(|| DirectoryError::Damaged {
+                path,
+                error: DecodeError::new(0, "file of the device", Problem::OutOfBounds("4 MiB")),
+            })?;
         let mut bytes = vec![0; length];
         let mut filled = 0;
         while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -250,6 +248,21 @@ impl<F: Files> DirectoryDevice<F> {
         bytes.truncate(filled);
         Ok(Some(bytes))
     }
+}
+
+/// Whether a file is there; an error if something else is.
+// req: SUIT-UPD-029
+fn is_there(files: &mut impl Files, path: &str) -> Result<bool, DirectoryError> {
+    let length = files.length(path).map_err(DirectoryError::at(path))?;
+    Ok(length.is_some())
+}
+
+/// Makes a folder that a power loss does not take away again.
+fn make_folder(files: &mut impl Files, folder: &str) -> Result<(), DirectoryError> {
+    files
+        .create_folder(folder)
+        .and_then(|()| files.sync_folder(name::parent(folder)))
+        .map_err(DirectoryError::at(folder))
 }
 
 impl<F> core::fmt::Debug for DirectoryDevice<F> {

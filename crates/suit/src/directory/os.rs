@@ -87,11 +87,8 @@ impl OsFiles {
     /// The folder that the last name of a path is in, and that name.
     // req: SUIT-UPD-030
     fn parent<'p>(&self, path: &'p str) -> Result<(File, &'p str), FileError> {
-        let (folder, name) = match path.rsplit_once('/') {
-            Some((folder, name)) => (self.folder(folder)?, name),
-            None => (self.folder("")?, path),
-        };
-        Ok((folder, checked(name)?))
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        Ok((self.folder(folder)?, checked(name)?))
     }
 
     fn folder(&self, path: &str) -> Result<File, FileError> {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{DirectoryError, name::RECORDS, sealed};
-use crate::ManifestRecord;
+use crate::{ManifestRecord, codec::several};
 
 pub(super) fn encode(records: &[ManifestRecord]) -> Vec<u8> {
     sealed::seal(|w| {
@@ -16,8 +16,7 @@ pub(super) fn encode(records: &[ManifestRecord]) -> Vec<u8> {
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<ManifestRecord>, DirectoryError> {
     sealed::open(RECORDS, bytes, |reader| {
-        (0..reader.array("records of manifests")?)
-            .map(|_| ManifestRecord::read(reader))
-            .collect()
+        let count = reader.array("records of manifests")?;
+        several(count, || ManifestRecord::read(reader))
     })
 }

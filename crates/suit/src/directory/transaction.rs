@@ -1,7 +1,7 @@
 use alloc::{collections::BTreeMap, string::String, vec, vec::Vec};
 
 use super::{
-    DirectoryDevice, DirectoryError, FileError, Files,
+    DirectoryDevice, DirectoryError, FileError, Files, is_there,
     journal::{self, Step},
     name::{self, JOURNAL, NEW_JOURNAL, STAGING},
     record,
@@ -221,13 +221,6 @@ impl<'d, F: Files> Transaction<'d, F> {
         staged.finished = true;
         Ok(staged)
     }
-}
-
-/// Whether a file is there; an error if something else is.
-// req: SUIT-UPD-029
-fn is_there(files: &mut impl Files, path: &str) -> Result<bool, DirectoryError> {
-    let length = files.length(path).map_err(DirectoryError::at(path))?;
-    Ok(length.is_some())
 }
 
 fn missing(component: &ComponentId) -> DeviceError {

@@ -83,14 +83,29 @@ pub fn describe(envelope: &Envelope<'_>, crypto: Option<&CryptoProvider>) -> Tre
             let users = manifest
                 .map(|manifest| users(manifest, key))
                 .unwrap_or_default();
-            for (id, digests) in users {
-                members.push(("for".to_string(), Tree::text(id)));
-                if let Some(crypto) = crypto.filter(|_| !digests.is_empty()) {
-                    let mut digests = digests.iter();
-                    let matches = digests.any(|digest| is_about(digest, crypto, payload));
-                    members.push(("digest-matches".to_string(), Tree::Flag(matches)));
+            let matches = |digests: &[SuitDigest]| {
+                let crypto = crypto.filter(|_| !digests.is_empty())?;
+                let mut digests = digests.iter();
+                Some(digests.any(|digest| is_about(digest, crypto, payload)))
+            };
+            let flag = |matches| ("digest-matches".to_string(), Tree::Flag(matches));
+            // Of several, one that is let down is one too many.
+            let verdicts = users.iter().filter_map(|(_, digests)| matches(digests));
+            let verdict = verdicts.reduce(|one, other| one && other).map(flag);
+            let used_by = match users.as_slice() {
+                [] => None,
+                [(id, _)] => Some(Tree::text(id)),
+                several => {
+                    let each = several.iter().map(|(id, digests)| {
+                        let mut user = map([("component", Tree::text(id))]);
+                        user.extend(matches(digests).map(flag));
+                        Tree::Map(user)
+                    });
+                    Some(Tree::List(each.collect()))
                 }
-            }
+            };
+            members.extend(used_by.map(|tree| ("for".to_string(), tree)));
+            members.extend(verdict);
             Tree::Map(members)
         });
         put("integrated", Tree::List(payloads.collect()));

@@ -9,7 +9,7 @@ use base16ct::HexDisplay;
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type};
 
 use super::shape::{self, Member, Shape};
-use crate::Uuid;
+use crate::{Uuid, component::is_plain};
 
 /// An envelope in diagnostic notation (RFC 8949 section 8), with what is in byte strings shown as
 /// `<< … >>`, and with names on labels as in the drafts' examples.
@@ -212,7 +212,7 @@ impl Walk {
             }
             Type::Map => {
                 let count = at.reader.map(RULE)?;
-                self.map(at, count, shape)?;
+                self.map(at, count, shape);
             }
             Type::Tag => {
                 let tag = at.reader.tag(RULE)?;
@@ -336,10 +336,7 @@ impl Walk {
                     self.out.push(c);
                 }
                 '\n' => self.out.push_str("\\n"),
-                ' ' => self.out.push(' '),
-                c if c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric()) => {
-                    self.out.push(c);
-                }
+                c if is_plain(c) => self.out.push(c),
                 c => {
                     let mut units = [0; 2];
                     for unit in c.encode_utf16(&mut units) {
@@ -400,7 +397,7 @@ impl Walk {
     fn array(&mut self, at: &mut At<'_>, count: u64, shape: Shape) {
         match shape {
             // A digest where a wrapped element is expected: the element was severed.
-            Shape::Wrapped(_) => self.array(at, count, shape::severed()),
+            Shape::Wrapped(_) => self.array(at, count, shape::digest()),
             Shape::Commands => self.commands(at, count),
             Shape::Items(members) => self.lines(at, count, ['[', ']'], |walk, at, position| {
                 let position = usize::try_from(position).unwrap_or(usize::MAX);
@@ -459,7 +456,7 @@ impl Walk {
         });
     }
 
-    fn map(&mut self, at: &mut At<'_>, count: u64, shape: Shape) -> Read {
+    fn map(&mut self, at: &mut At<'_>, count: u64, shape: Shape) {
         self.lines(at, count, ['{', '}'], |walk, at, _| {
             let label = at.reader.clone().int("cbor").ok();
             let member = match (shape, label) {
@@ -488,7 +485,6 @@ impl Walk {
             let place = name.map_or_else(|| shown.trim_end_matches(": ").to_string(), Into::into);
             walk.under(place, |walk| walk.value(at, inner));
         });
-        Ok(())
     }
 
     fn key(&mut self, at: &mut At<'_>, shape: Shape) {
@@ -516,17 +512,13 @@ impl Walk {
         self.lines(at, count, ['{', '}'], |walk, at, _| {
             if at.reader.peek("cbor") == Ok(Type::Array) {
                 walk.key(at, shape::component_id());
-                walk.texts(at, shape::component_text);
-                return;
+                return walk.component_texts(at);
             }
-            let label = at.reader.clone().int("cbor").unwrap_or(0);
-            walk.name(shape::manifest_text(label));
-            walk.key(at, Shape::Plain);
-            walk.value(at, Shape::Plain);
+            walk.text_entry(at, shape::manifest_text);
         });
     }
 
-    fn texts(&mut self, at: &mut At<'_>, name: fn(i64) -> &'static str) {
+    fn component_texts(&mut self, at: &mut At<'_>) {
         if self.broken {
             return;
         }
@@ -536,11 +528,16 @@ impl Walk {
             return self.item(at, Shape::Plain);
         };
         self.lines(at, count, ['{', '}'], |walk, at, _| {
-            let label = at.reader.clone().int("cbor").unwrap_or(0);
-            walk.name(name(label));
-            walk.key(at, Shape::Plain);
-            walk.value(at, Shape::Plain);
+            walk.text_entry(at, shape::component_text);
         });
+    }
+
+    /// A label, with its name, and its text.
+    fn text_entry(&mut self, at: &mut At<'_>, name: fn(i64) -> &'static str) {
+        let label = at.reader.clone().int("cbor").unwrap_or(0);
+        self.name(name(label));
+        self.key(at, Shape::Plain);
+        self.value(at, Shape::Plain);
     }
 }
 

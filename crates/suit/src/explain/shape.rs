@@ -61,7 +61,7 @@ fn authentication() -> Shape {
     Shape::Items(&[DIGEST, BLOCK])
 }
 
-fn digest() -> Shape {
+pub(super) fn digest() -> Shape {
     const ALGORITHM: Member = member("algorithm-id", Shape::Algorithm);
     const BYTES: Member = member("digest-bytes", Shape::Plain);
     Shape::Items(&[ALGORITHM, BYTES])
@@ -89,11 +89,6 @@ fn manifest_member(label: i64) -> Member {
             None => UNKNOWN,
         },
     }
-}
-
-/// What a digest stands for is an array where a byte string would be: a severed element.
-pub(super) fn severed() -> Shape {
-    digest()
 }
 
 fn common() -> Shape {

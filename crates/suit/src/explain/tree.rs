@@ -3,6 +3,8 @@ use core::fmt;
 
 use base16ct::lower::encode_string;
 
+use crate::component::is_plain;
+
 /// A description, as data.
 ///
 /// `Display` prints it as an indented outline; with feature `json` it becomes a JSON value with the same
@@ -192,8 +194,7 @@ impl fmt::Display for Tree {
 /// Writes text with everything escaped that is not plainly visible.
 fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     text.chars().try_for_each(|c| match c {
-        ' ' => f.write_str(" "),
-        c if c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric()) => write!(f, "{c}"),
+        c if is_plain(c) => write!(f, "{c}"),
         c => write!(f, "{}", c.escape_unicode()),
     })
 }

@@ -61,12 +61,11 @@ impl CapabilityReport {
         }
         search.label(CapabilityList::Envelope, 2);
         search.label(CapabilityList::Envelope, 3);
-        search.manifest(&manifest);
+        search.manifest(&manifest, &envelope.limits);
         for severed in envelope.severed() {
             search.label(CapabilityList::Envelope, severed.label);
             if severed.section().is_some() {
-                let limits = Limits::default();
-                let sequence = manifest.decode_severed(severed.item(), &limits)?;
+                let sequence = manifest.decode_severed(severed.item(), &envelope.limits)?;
                 for located in sequence.walk() {
                     search.command(&located.command);
                 }
@@ -100,7 +99,7 @@ impl Search<'_> {
         self.label(CapabilityList::Algorithms, id);
     }
 
-    fn manifest(&mut self, manifest: &Manifest<'_>) {
+    fn manifest(&mut self, manifest: &Manifest<'_>, limits: &Limits) {
         for id in &manifest.common.components {
             if !self.report.components.iter().any(|c| c.covers(id)) {
                 self.add(Lack::Component(id.clone()));
@@ -124,7 +123,7 @@ impl Search<'_> {
             self.algorithm(digest.algorithm_id());
         }
         if let Some(text) = manifest.text.as_ref().and_then(|text| text.content())
-            && let Ok(text) = Text::decode(text, &Limits::default())
+            && let Ok(text) = Text::decode(text, limits)
         {
             for (_, text) in &text.languages {
                 self.text(text);

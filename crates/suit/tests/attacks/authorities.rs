@@ -11,10 +11,7 @@ use tamarack_suit::{
     SequenceNumber, Severable, author::Draft,
 };
 
-use crate::{
-    common::*,
-    fixture::{Attack, mac_key},
-};
+use crate::{common::*, fixture::Attack};
 
 /// Primitives whose randomness is the same each time.
 pub fn repeatable() -> CryptoProvider {

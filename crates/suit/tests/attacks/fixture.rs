@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use tamarack_cose::{MacAlgorithm, MacKey, PublicKey, SymmetricKey, encrypt::RecipientKey};
+use tamarack_cose::{PublicKey, SymmetricKey, encrypt::RecipientKey};
 use tamarack_suit::{ComponentId, Error, MemoryDevice, Processor, TrustAnchor, TrustAnchors};
 
 use crate::common::*;
@@ -319,11 +319,6 @@ pub fn run(folder: &Path) -> Vec<String> {
         }
     }
     wrong
-}
-
-/// A key of MACs, from a seed.
-pub fn mac_key(seed: u8) -> MacKey {
-    MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new([seed; 32])).unwrap()
 }
 
 /// A key that wraps content keys, from a seed.

@@ -10,19 +10,21 @@ mod recipient;
 mod recorder;
 
 pub use recipient::Recipient;
-pub use recorder::{Effect, Recorder, Visible};
+pub use recorder::{Effect, Recorder, Visible, begun};
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use tamarack_cose::{
-    CryptoProvider, PublicKey, SecretKey, SignatureAlgorithm, Signer,
+    CryptoProvider, MacAlgorithm, MacKey, PublicKey, SecretKey, SignatureAlgorithm, Signer,
+    SymmetricKey,
     cbor::{Problem, Writer},
     rustcrypto,
 };
 use tamarack_suit::{
     Action, Command, Common, ComponentId, Condition, DeviceError, Envelope, Error, Fetch, Identity,
     IndexArgument, Manifest, MemoryDevice, NoFetch, Outcome, Parameter, Parameters,
-    ReportingPolicy, Section, Sequence, SequenceNumber, Severable, SuitDigest, Uuid,
+    ReportingPolicy, Section, Sequence, SequenceNumber, Severable, SuitDigest, TrustAnchor,
+    TrustAnchors, Uuid,
     author::{ComponentBuilder, Draft, ManifestBuilder},
 };
 
@@ -73,6 +75,20 @@ pub fn author(seed: u8) -> Author {
     }
 }
 
+/// A key of MACs, from a seed.
+pub fn mac_key(seed: u8) -> MacKey {
+    MacKey::new(MacAlgorithm::Hmac256, SymmetricKey::new([seed; 32])).unwrap()
+}
+
+pub fn anchors(keys: impl IntoIterator<Item = TrustAnchor>) -> TrustAnchors {
+    TrustAnchors::new(&crypto(), keys)
+}
+
+/// The envelope of a draft, signed by the author that most tests trust.
+pub fn signed(draft: &Draft) -> Vec<u8> {
+    draft.sign(&crypto(), &[&*author(2).signer]).unwrap()
+}
+
 pub fn id(text: &str) -> ComponentId {
     text.parse().unwrap()
 }
@@ -85,12 +101,16 @@ pub fn class() -> Uuid {
     vendor().class("door")
 }
 
-pub fn device() -> MemoryDevice {
-    MemoryDevice::new(Identity {
+pub fn identity() -> Identity {
+    Identity {
         vendors: vec![vendor().into()],
         classes: vec![class()],
         devices: vec![Uuid([7; 16])],
-    })
+    }
+}
+
+pub fn device() -> MemoryDevice {
+    MemoryDevice::new(identity())
 }
 
 /// The device of the drafts' examples.

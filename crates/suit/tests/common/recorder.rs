@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use tamarack_suit::{
     ComponentId, ComponentMetadata, Device, DeviceError, Extensions, Fetch, Identity,
-    ManifestRecord, MemoryDevice, Outcome, SequenceNumber, SuitDigest, WaitEvent,
+    ManifestRecord, MemoryDevice, Outcome, SequenceNumber, SuitDigest, Version, WaitEvent,
 };
 
 /// Something that a processor did outside itself.
@@ -19,6 +19,17 @@ pub enum Effect {
     Record(ComponentId),
     Forget(ComponentId),
     Fetch(String),
+}
+
+/// The components whose content was begun, in this order.
+pub fn begun(effects: &[Effect]) -> Vec<String> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Begin(id) => Some(id.to_string()),
+            _ => None,
+        })
+        .collect()
 }
 
 impl Effect {
@@ -50,6 +61,10 @@ pub struct Recorder {
     pub fails_at: Option<usize>,
     /// What its battery holds once it was asked about an event.
     pub charges_to: Option<u64>,
+    /// What the device was asked about what, beginning included: `length`, `read`, `begin`, `record`.
+    pub asked: Vec<(&'static str, ComponentId)>,
+    /// A component whose storage is hostile: once it was read, it holds this.
+    pub turns: Option<(ComponentId, Vec<u8>)>,
 }
 
 impl Recorder {
@@ -60,6 +75,8 @@ impl Recorder {
             most_read: usize::MAX,
             fails_at: None,
             charges_to: None,
+            asked: vec![],
+            turns: None,
         }
     }
 
@@ -119,6 +136,7 @@ impl Device for Recorder {
     }
 
     fn length(&mut self, component: &ComponentId) -> Result<Option<u64>, DeviceError> {
+        self.asked.push(("length", component.clone()));
         self.inner.length(component)
     }
 
@@ -128,11 +146,19 @@ impl Device for Recorder {
         offset: u64,
         buffer: &mut [u8],
     ) -> Result<usize, DeviceError> {
+        self.asked.push(("read", component.clone()));
         let most = buffer.len().min(self.most_read);
-        self.inner.read_at(component, offset, &mut buffer[..most])
+        let read = self.inner.read_at(component, offset, &mut buffer[..most])?;
+        if let Some((target, content)) = &self.turns
+            && target == component
+        {
+            self.inner.put(target, content);
+        }
+        Ok(read)
     }
 
     fn begin(&mut self, component: &ComponentId, length: Option<u64>) -> Result<(), DeviceError> {
+        self.asked.push(("begin", component.clone()));
         self.effect(Effect::Begin(component.clone()))?;
         self.inner.begin(component, length)
     }
@@ -174,12 +200,24 @@ impl Device for Recorder {
         self.inner.now()
     }
 
+    fn component_prefixes(&self) -> Vec<ComponentId> {
+        self.inner.component_prefixes()
+    }
+
+    fn time_zone(&mut self) -> Option<i64> {
+        self.inner.time_zone()
+    }
+
     fn extensions(&self) -> Extensions {
         self.inner.extensions()
     }
 
     fn battery(&mut self) -> Result<u64, DeviceError> {
         self.inner.battery()
+    }
+
+    fn authorizes(&mut self, priority: i64) -> Result<bool, DeviceError> {
+        self.inner.authorizes(priority)
     }
 
     fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {
@@ -197,7 +235,12 @@ impl Device for Recorder {
         self.inner.set_metadata(component, metadata)
     }
 
+    fn version(&mut self, component: &ComponentId) -> Result<Option<Version>, DeviceError> {
+        self.inner.version(component)
+    }
+
     fn manifest(&mut self, id: &ComponentId) -> Result<Option<ManifestRecord>, DeviceError> {
+        self.asked.push(("record", id.clone()));
         self.inner.manifest(id)
     }
 

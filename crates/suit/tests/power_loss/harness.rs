@@ -6,8 +6,8 @@ use tamarack_suit::{
 };
 
 use crate::{
-    common::id,
-    scenarios::{Act, End, Scenario, identity, perform},
+    common::{id, identity},
+    scenarios::{Act, End, Scenario, perform},
     storage::{Cut, Numbers, Storage, Survival, Tree},
 };
 

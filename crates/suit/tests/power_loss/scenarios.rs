@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use tamarack_cose::PublicKey;
 use tamarack_suit::{
-    Action, Command, Common, ComponentId, Condition, Device, DeviceError, Envelope, Fetch,
-    Identity, Limits, Manifest, NoFetch, Outcome, Parameter, Processor, Section, SequenceNumber,
-    Settings, Severable, SingleAuthority, Uuid,
+    Action, Command, Common, ComponentId, Condition, Device, DeviceError, Envelope, Fetch, Limits,
+    Manifest, NoFetch, Outcome, Parameter, Processor, Section, SequenceNumber, Settings, Severable,
+    SingleAuthority,
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
     directory::DirectoryDevice,
 };
@@ -40,14 +40,6 @@ pub enum End {
     SucceedsOnce,
     /// It fails, and changes nothing.
     Fails,
-}
-
-pub fn identity() -> Identity {
-    Identity {
-        vendors: vec![vendor().into()],
-        classes: vec![class()],
-        devices: vec![Uuid([7; 16])],
-    }
 }
 
 /// Payloads are what their address says, some times over.

@@ -23,7 +23,7 @@
 //! | `install-id` | its identifier: a list of segments in hexadecimal |
 //! | `install-digest`, `install-size` | the image: `{"algorithm-id", "digest-bytes"}`, and its length in bytes |
 //! | `file` | a file with the image: digest and size need not be given then |
-//! | `uri` | where the image is fetched from; a URI that starts with `#` carries `file` in the envelope |
+//! | `uri` | where the image is fetched from; a URI that starts with `#` carries `file` in the envelope, one file each |
 //! | `vendor-id`, `class-id` | the devices that take the image, as UUIDs |
 //! | `slot` | the slot that the image is for; components with one identifier are told apart by it |
 //! | `install-on-download` | `false`: the image is fetched to `download-id` first, and then copied |

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     ComponentId, SequenceNumber,
-    author::Draft,
+    author::{BuildError, Draft},
     codec::{
         Action, Command, Common, Condition, IndexArgument, Manifest, Parameter, Parameters,
         ReportingPolicy, Section, Sequence, Severable, Version,
@@ -74,10 +74,15 @@ impl Input {
             }
         }
         let mut draft = Draft::checked(&manifest)?;
-        for image in &images {
-            if let (Some(uri), Some(content)) = (&image.component.uri, &image.integrated) {
-                draft = draft.with_integrated(uri.clone(), content.clone());
+        let carried = || {
+            let carried = images.iter();
+            carried.filter_map(|image| image.component.uri.as_ref().zip(image.integrated.as_ref()))
+        };
+        for (uri, content) in carried() {
+            if carried().any(|(other, another)| other == uri && another != content) {
+                return Err(BuildError::DuplicateKey(uri.clone()).into());
             }
+            draft = draft.with_integrated(uri.clone(), content.clone());
         }
         Ok(match input.severable {
             true => draft.sever_large(crypto),
@@ -102,17 +107,23 @@ impl<'p> Plan<'p> {
         let mut ids: Vec<ComponentId> = Vec::new();
         let mut targets: Vec<Target<'p>> = Vec::new();
         for image in images {
-            let index = position(&mut ids, &image.install_id);
-            match targets.iter_mut().find(|target| target.index == index) {
-                Some(target) => target.images.push(image),
-                None => targets.push(Target {
-                    index,
-                    images: Vec::from([image]),
-                }),
+            let mut known = targets.iter_mut();
+            if let Some(target) = known.find(|target| target.is_at(&image.install_id)) {
+                target.images.push(image);
+                continue;
             }
+            targets.push(Target {
+                index: ids.len() as u64,
+                images: Vec::from([image]),
+            });
             let download = image.download.iter().map(|download| &download.id);
-            for id in download.chain(image.load.iter().map(|load| &load.id)) {
-                position(&mut ids, id);
+            let load = image.load.iter().map(|load| &load.id);
+            for id in [&image.install_id].into_iter().chain(download).chain(load) {
+                // What one image leaves there, another would overwrite.
+                if ids.contains(id) {
+                    return Err(BuildError::DuplicateIdentifier(id.clone()).into());
+                }
+                ids.push(id.clone());
             }
         }
         for target in &targets {
@@ -263,21 +274,18 @@ impl<'p> Plan<'p> {
     }
 }
 
-/// The position of an identifier, which is added if it is new.
-fn position(ids: &mut Vec<ComponentId>, id: &ComponentId) -> u64 {
-    let at = ids.iter().position(|known| known == id);
-    at.unwrap_or_else(|| {
-        ids.push(id.clone());
-        ids.len() - 1
-    }) as u64
-}
-
 fn uri(image: &Image<'_>) -> Option<Parameter<'static>> {
     let uri = image.component.uri.clone()?;
     Some(Parameter::Uri(Cow::Owned(uri)))
 }
 
 impl Target<'_> {
+    fn is_at(&self, id: &ComponentId) -> bool {
+        self.images
+            .first()
+            .is_some_and(|image| image.install_id == *id)
+    }
+
     /// Images of one component differ in their slots, and in what the slots hold, but in nothing else.
     fn check(&self) -> Result<(), InputError> {
         let Some((first, others)) = self.images.split_first() else {
