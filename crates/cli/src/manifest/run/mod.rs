@@ -24,10 +24,9 @@ use super::trust::{FileWith, Trust, Trusted, anchors};
 use crate::{
     failure::Failure,
     files,
-    key_file::{Kind, kind, read_decryption, read_symmetric},
+    key_file::{KeyFile, Kind},
     output::Output,
     progress::Progress,
-    symmetric_file::About,
 };
 use account::Account;
 use place::Places;
@@ -298,18 +297,13 @@ impl Run {
     }
 
     fn recipient_keys(&self, crypto: &CryptoProvider) -> Result<Vec<RecipientKey>, Failure> {
-        let keys = self.decrypt.iter().map(|file| {
-            let path: &Path = &file.path;
-            let key = match kind(path)? {
-                Kind::Symmetric => RecipientKey::wrapping(crypto, read_symmetric(path)?),
-                _ => RecipientKey::agreement(crypto, read_decryption(path, crypto)?),
+        let keys = self.decrypt.iter().map(|with| {
+            let file = KeyFile::read(&with.path)?;
+            let key = match file.kind() {
+                Kind::Symmetric => RecipientKey::wrapping(crypto, file.symmetric()?),
+                _ => RecipientKey::agreement(crypto, file.decryption(crypto)?),
             };
-            let named = file.key_id()?;
-            let named = match named {
-                Some(named) => Some(named),
-                None => About::of(&files::read(path)?).key_id,
-            };
-            Ok(match named {
+            Ok(match with.key_id(&file)? {
                 Some(named) => key.with_key_id(named),
                 None => key,
             })
