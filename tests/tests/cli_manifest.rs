@@ -1,63 +1,41 @@
 //! `tamarack manifest` at work: what it makes, takes apart, shows, verifies and compares.
 
-use std::{fs, path::Path};
+use std::{fs, ops::Deref, path::Path};
 
 use serde_json::Value;
 use tamarack_cose::{CryptoProvider, SecretKey, rustcrypto};
 use tamarack_suit::{
-    Envelope, Identity, Manifest, MemoryDevice, NoFetch, Processor, Section, SequenceNumber,
-    Severed, SingleAuthority, Uuid,
+    ConciseSwidTag, Entity, Envelope, Identity, Manifest, MemoryDevice, NoFetch, Processor,
+    Section, SequenceNumber, Severed, SingleAuthority, TagId, Uuid,
     author::{ComponentBuilder, ManifestBuilder},
 };
-use tamarack_tests::system::{Finished, Keys, run};
+use tamarack_tests::system::{self, Finished, run, vectors};
 
 struct Folder {
-    folder: tempfile::TempDir,
+    folder: system::Folder,
     crypto: CryptoProvider,
+}
+
+impl Deref for Folder {
+    type Target = system::Folder;
+
+    fn deref(&self) -> &system::Folder {
+        &self.folder
+    }
 }
 
 impl Folder {
     fn new() -> Self {
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: system::Folder::new(),
             crypto: rustcrypto::provider(),
         }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        fs::write(self.path(name), content).unwrap();
-        self.path(name)
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    /// A key pair; the paths of both halves.
-    fn key(&self, name: &str) -> (String, String) {
-        Keys::make(self.folder.path(), name, "esp256");
-        (
-            self.path(&format!("{name}.pem")),
-            self.path(&format!("{name}.pub.pem")),
-        )
     }
 
     /// Runs `tamarack manifest …` in which `@name` is a path in the folder.
     #[track_caller]
     fn manifest(&self, line: &str) -> Finished {
-        let mut arguments = vec!["manifest".to_owned()];
-        for word in line.split_whitespace() {
-            arguments.push(match word.strip_prefix('@') {
-                Some(name) => self.path(name),
-                None => word.to_owned(),
-            });
-        }
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        run(&arguments)
+        self.tamarack(&format!("manifest {line}"))
     }
 
     /// Two components, of which one is carried, with text and install severed; signed if `key` names one.
@@ -75,19 +53,6 @@ impl Folder {
         ))
         .ok();
     }
-}
-
-fn vectors() -> Option<std::path::PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let folder = std::env::var_os("TAMARACK_VECTORS").map_or(beside, Into::into);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!(
-        "SKIPPED: the vectors folder {} does not exist",
-        folder.display()
-    );
-    None
 }
 
 fn texts(value: &Value) -> Vec<&str> {
@@ -345,6 +310,60 @@ fn parts_are_severed_before_signing_and_dropped_after() {
     assert!(small.integrated().is_empty());
 }
 
+// req: SUIT-UPD-006, SUIT-SEV-012
+#[test]
+fn a_software_tag_is_taken_out_and_dropped() {
+    let folder = Folder::new();
+    let tag = ConciseSwidTag {
+        tag_id: TagId::Text("com.example.lamp".into()),
+        tag_version: 0,
+        software_name: "lamp".into(),
+        software_version: None,
+        entities: vec![Entity {
+            name: "Example".into(),
+            roles: vec![1],
+            others: vec![],
+        }],
+        others: vec![],
+    };
+    let crypto = &folder.crypto;
+    let component = ComponentBuilder::new("a".parse().unwrap());
+    let draft = ManifestBuilder::new(SequenceNumber(1))
+        .component(component.integrated(crypto, "#payload", b"content"))
+        .coswid(&tag)
+        .build()
+        .unwrap();
+    folder.write("inline.suit", draft.encode_unsigned(crypto));
+    let severed = draft.sever_coswid(crypto);
+    folder.write("severed.suit", severed.encode_unsigned(crypto));
+    for name in ["inline", "severed"] {
+        folder
+            .manifest(&format!("extract @{name}.suit --all --out @{name}"))
+            .ok();
+        assert_eq!(folder.read(&format!("{name}/coswid.cbor")), tag.encode());
+    }
+    folder
+        .manifest("sever @severed.suit --drop text")
+        .fails(1, &["no text", "coswid, #payload"]);
+    folder
+        .manifest("sever @inline.suit --drop coswid")
+        .fails(1, &["no coswid"]);
+    folder
+        .manifest("sever @severed.suit --drop coswid --out @small.suit")
+        .ok();
+    let (small, whole) = (folder.read("small.suit"), folder.read("severed.suit"));
+    let (small, whole) = (
+        Envelope::decode(&small).unwrap(),
+        Envelope::decode(&whole).unwrap(),
+    );
+    assert!(small.severed().is_empty() && whole.severed().len() == 1);
+    assert_eq!(small.manifest_item(), whole.manifest_item());
+    folder
+        .manifest("extract @small.suit --all --out @small")
+        .ok();
+    assert!(!folder.has("small/coswid.cbor"));
+}
+
 #[test]
 fn parts_are_taken_out_whole_and_never_over_others() {
     let folder = Folder::new();
@@ -471,6 +490,13 @@ fn keys_of_a_hostile_envelope_do_not_leave_the_folder() {
             .manifest(&format!("show @hostile.suit --format {format}"))
             .ok();
         assert!(!shown.contains('\u{1b}'), "{format}: {shown}");
+    }
+    for line in [
+        "extract @hostile.suit --payload none --out @x",
+        "sever @hostile.suit --drop none",
+    ] {
+        let said = folder.manifest(line).fails(1, &["../../escape", "\\u{1b}"]);
+        assert!(!said.contains('\u{1b}'), "{line}: {said}");
     }
 }
 
@@ -704,7 +730,7 @@ fn diff_says_what_changed_and_its_exit_code_whether() {
 #[test]
 fn every_manifest_command_helps_with_examples() {
     for command in [
-        "create", "sign", "sever", "extract", "show", "verify", "diff",
+        "create", "sign", "sever", "extract", "show", "verify", "run", "encrypt", "diff",
     ] {
         let help = run(&["manifest", command, "--help"]).ok();
         let example = format!("  tamarack manifest {command} ");

@@ -1,11 +1,7 @@
 //! `tamarack manifest run` at work: a folder as a device, keys of all kinds, encrypted payloads, and the
 //! published examples.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{fs, ops::Deref, thread};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
@@ -15,56 +11,34 @@ use tamarack_suit::{
     directory::DirectoryDevice,
     report::{Reason, ReportResult},
 };
-use tamarack_tests::system::{Finished, Response, Server, run};
+use tamarack_tests::system::{self, Finished, Response, Server, vectors};
 
+/// A folder with a key pair and a payload.
 struct Folder {
-    folder: tempfile::TempDir,
+    folder: system::Folder,
     crypto: CryptoProvider,
+}
+
+impl Deref for Folder {
+    type Target = system::Folder;
+
+    fn deref(&self) -> &system::Folder {
+        &self.folder
+    }
 }
 
 /// The device that most manifests here are for.
 const LAMP: &str = "--vendor acme.example --class lamp";
 
 impl Folder {
-    /// With a key pair and a payload.
     fn new() -> Self {
         let this = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: system::Folder::new(),
             crypto: rustcrypto::provider(),
         };
-        this.tamarack("key generate --out @acme.pem --public @acme.pub.pem")
-            .ok();
+        this.key("acme");
         this.write("app.bin", "lamp firmware, release 1");
         this
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        fs::write(self.path(name), content).unwrap();
-        self.path(name)
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    fn has(&self, name: &str) -> bool {
-        Path::new(&self.path(name)).exists()
-    }
-
-    /// Runs `tamarack …` in which `@name` is a path in the folder, wherever it stands in a word.
-    #[track_caller]
-    fn tamarack(&self, line: &str) -> Finished {
-        let folder = self.folder.path().to_str().unwrap();
-        let words = line.split_whitespace();
-        let arguments: Vec<String> = words
-            .map(|word| word.replace('@', &format!("{folder}/")))
-            .collect();
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        run(&arguments)
     }
 
     #[track_caller]
@@ -88,19 +62,6 @@ impl Folder {
              --key @acme.pem --out @lamp-{number}.suit"
         ));
     }
-}
-
-fn vectors() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let folder = std::env::var_os("TAMARACK_VECTORS").map_or(beside, Into::into);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!(
-        "SKIPPED: the vectors folder {} does not exist",
-        folder.display()
-    );
-    None
 }
 
 fn changes(value: &Value) -> Vec<(&str, &str)> {
@@ -319,6 +280,55 @@ fn reports_are_written_and_shown() {
 }
 
 #[test]
+fn a_folder_that_fails_makes_no_report_of_success() {
+    let folder = Folder::new();
+    let payload = folder.read("app.bin");
+    let device = folder.path("device");
+    // While the payload is on its way, something gets into the way of what is committed after it.
+    let server = Server::start(move |request, _| {
+        fs::create_dir_all(format!("{device}{}", request.path)).unwrap();
+        Some(Response {
+            status: 200,
+            body: payload.clone(),
+            ..Response::default()
+        })
+    });
+    let create = |name: &str, obstacle: &str| {
+        folder.create(&format!(
+            "--component lamp/app --payload @app.bin --uri {} -n 1 --key @acme.pem --out @{name}",
+            server.url(obstacle)
+        ));
+    };
+    create("one.suit", "/lamp+/app/x");
+    create("two.suit", "/.suit/records/x");
+    folder
+        .run("@one.suit --report @report")
+        .fails(1, &["lamp+/app"]);
+    assert!(!folder.has("device/.suit/records") && !folder.has("report"));
+    fs::remove_dir_all(folder.path("device/lamp+")).unwrap();
+    folder
+        .run("@two.suit --report @report")
+        .fails(3, &["committed", "completes the update"]);
+    assert!(!folder.has("report"));
+    fs::remove_dir_all(folder.path("device/.suit/records")).unwrap();
+    let done = folder.run("--json @two.suit --report @report").json();
+    assert!(changes(&done).is_empty());
+    assert_eq!(folder.read("device/lamp+/app"), folder.read("app.bin"));
+    let report = Report::decode(&folder.read("report")).unwrap();
+    assert!(report.result.is_success());
+}
+
+#[test]
+fn what_is_done_stays_done_without_a_report() {
+    let folder = Folder::new();
+    folder.lamp(1);
+    folder
+        .run(&format!("@lamp-1.suit {LAMP} --report @gone/report"))
+        .fails(1, &["gone/report", "only the report is missing"]);
+    assert_eq!(folder.read("device/lamp+/app"), folder.read("app.bin"));
+}
+
+#[test]
 fn one_process_at_a_time_works_on_a_folder() {
     let folder = Folder::new();
     folder.lamp(1);
@@ -433,6 +443,15 @@ fn what_was_encrypted_before_goes_into_a_manifest() {
             "manifest create {line} --ciphertext @big.enc --encryption-info @big.bin"
         ))
         .fails(1, &["big.bin"]);
+    for uri in ["", "--uri #app"] {
+        folder
+            .tamarack(&format!(
+                "manifest create --component a --payload @big.bin {uri} --ciphertext @never \
+                 --encrypt-to @device.jwk -n 1 --out @l"
+            ))
+            .fails(2, &["--component a", "--ciphertext", "--uri"]);
+        assert!(!folder.has("never") && !folder.has("l"));
+    }
     folder.create(&format!(
         "{line} --ciphertext @big.enc --encryption-info @big.info"
     ));
@@ -446,6 +465,25 @@ fn what_was_encrypted_before_goes_into_a_manifest() {
         .run("@l --decrypt @device.jwk --payload-dir @")
         .fails(1, &["image-match"]);
     assert!(!folder.has("device/lamp+"));
+    // Either may go to standard output, where nothing else goes then.
+    let encrypt = "manifest encrypt @big.bin --recipient @device.jwk=kid-9";
+    let piped = folder.tamarack(&format!("{encrypt} --out - --info @big.info"));
+    folder.write("big.enc", piped.bytes());
+    folder.create(&format!(
+        "{line} --ciphertext @big.enc --encryption-info @big.info"
+    ));
+    folder.run("@l --decrypt @device.jwk --payload-dir @").ok();
+    assert_eq!(folder.read("device/lamp+/app"), payload);
+    let piped = folder.tamarack(&format!("{encrypt} --out @big.enc --info -"));
+    folder.write("big.info", piped.bytes());
+    fs::remove_dir_all(folder.path("device")).unwrap();
+    folder.create(&format!(
+        "{line} --ciphertext @big.enc --encryption-info @big.info"
+    ));
+    folder.run("@l --decrypt @device.jwk --payload-dir @").ok();
+    folder
+        .tamarack(&format!("{encrypt} --out - --info -"))
+        .fails(2, &["--out", "--info"]);
     folder
         .tamarack("manifest encrypt @big.bin --recipient @acme.pub.pem --recipient @nobody --out @x --info @y")
         .fails(1, &["nobody"]);

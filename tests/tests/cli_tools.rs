@@ -1,38 +1,12 @@
 //! The tools that need no server: keys, manifests, messages.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt};
 
 use tamarack_tests::{
     Device, Person, Tam, release,
-    system::{Finished, Keys, run, tamarack},
+    system::{Finished, Folder, run, tamarack, vectors},
     wasm::HELLO_1,
 };
-
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        fs::write(self.path(name), content).unwrap();
-        self.path(name)
-    }
-
-    /// A key pair; the paths of both halves.
-    fn key(&self, name: &str) -> (String, String) {
-        Keys::make(self.0.path(), name, "esp256");
-        (
-            self.path(&format!("{name}.pem")),
-            self.path(&format!("{name}.pub.pem")),
-        )
-    }
-}
 
 // req: EAT-007
 #[test]
@@ -66,6 +40,79 @@ fn a_key_is_the_same_key_in_every_format() {
             }
         }
     }
+}
+
+#[test]
+fn keys_come_from_standard_input_and_pipes() {
+    let folder = Folder::new();
+    let (secret, _) = folder.key("acme");
+    let shared = folder.path("shared.jwk");
+    for (algorithm, path) in [("hmac256", &shared), ("x25519", &folder.path("device.pem"))] {
+        run(&["key", "generate", "--algorithm", algorithm, "--out", path]).ok();
+    }
+    let piped = |path: &str, arguments: &[&str]| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(&fs::read(path).unwrap()).unwrap();
+        drop(writer);
+        let mut command = tamarack(arguments);
+        command.stdin(reader);
+        Finished::of(arguments, command)
+    };
+    for path in [&secret, &shared, &folder.path("device.pem")] {
+        for command in ["thumbprint", "show"] {
+            let direct = run(&["key", command, path]).ok();
+            assert_eq!(piped(path, &["key", command, "-"]).ok(), direct);
+        }
+        let copy = folder.path("copy.cose");
+        piped(
+            path,
+            &["key", "convert", "-", "--format", "cose", "--out", &copy],
+        )
+        .ok();
+        fs::remove_file(copy).unwrap();
+    }
+    let payload = folder.write("payload", "content");
+    let create = [
+        "manifest",
+        "create",
+        "-n",
+        "1",
+        "--component",
+        "a",
+        "--payload",
+        &payload,
+    ];
+    let out = folder.path("a.suit");
+    for path in [&secret, &shared] {
+        piped(
+            path,
+            &[&create[..], &["--key", "/dev/stdin", "--out", &out]].concat(),
+        )
+        .ok();
+        piped(path, &["manifest", "verify", &out, "--key", "/dev/stdin"]).ok();
+    }
+    let device = folder.path("device.pem");
+    let to = [
+        "--encrypt-to",
+        "/dev/stdin",
+        "--key",
+        &secret,
+        "--out",
+        &out,
+    ];
+    piped(&device, &[&create[..], &to].concat()).ok();
+    let components = folder.path("components");
+    let line = [
+        "manifest",
+        "run",
+        &out,
+        "--components",
+        &components,
+        "--key",
+        &secret,
+    ];
+    piped(&device, &[&line[..], &["--decrypt", "-"]].concat()).ok();
+    assert_eq!(folder.read("components/a"), b"content");
 }
 
 #[test]
@@ -277,20 +324,6 @@ fn messages_that_are_broken_anywhere_are_an_error_and_no_panic() {
     run(&["teep", "show", &bomb]).fails(1, &[&bomb]);
     run(&["teep", "show", "--diagnostic", &bomb]).fails(1, &[&bomb]);
     run(&["manifest", "show", &bomb]).fails(1, &[&bomb]);
-}
-
-/// The published vectors, if they are there.
-fn vectors() -> Option<std::path::PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let folder = std::env::var_os("TAMARACK_VECTORS").map_or(beside, Into::into);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!(
-        "SKIPPED: the vectors folder {} does not exist",
-        folder.display()
-    );
-    None
 }
 
 #[test]

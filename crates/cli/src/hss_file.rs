@@ -17,7 +17,6 @@ use tamarack_cose::{
     CryptoProvider, Error, PublicKey, Signer,
     hss::{HssSecretKey, HssSigner, HssState},
 };
-use zeroize::Zeroizing;
 
 use crate::{failure::Failure, files};
 
@@ -54,10 +53,9 @@ fn state_path(path: &Path) -> PathBuf {
 }
 
 impl HssFile {
-    /// Reads a private key. Its state is looked at when it signs.
-    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = Zeroizing::new(files::read(path)?);
-        let key = HssSecretKey::from_bytes(&bytes).map_err(|error| Failure::file(path, error))?;
+    /// The private key that a file holds. Its state is looked at when it signs.
+    pub(crate) fn of(path: &Path, bytes: &[u8]) -> Result<Self, Failure> {
+        let key = HssSecretKey::from_bytes(bytes).map_err(|error| Failure::file(path, error))?;
         let path = path.to_owned();
         Ok(Self { path, key })
     }
@@ -114,24 +112,26 @@ impl HssFile {
         lock.lock()
             .map_err(|error| Failure::file(&self.path, format!("can't be locked: {error}")))?;
         let state = State::read(&path)?;
-        let public = self.public_key(crypto)?;
-        if state.key_id != public.key_id(crypto).to_hex() {
+        let capacity = self.key.capacity();
+        let numbers = Numbers {
+            path: path.clone(),
+            state: state.clone(),
+            _lock: lock,
+        };
+        // Making it takes no number yet; the top tree, which takes long, also tells the key's id.
+        let signer = HssSigner::new(crypto, self.key, Box::new(numbers))?;
+        if state.key_id != signer.public_key().key_id(crypto).to_hex() {
             return Err(Failure::file(&path, "is the state of another key")
                 .hint("a key whose state is lost must not sign any more; make another one"));
         }
-        if state.next >= self.key.capacity() {
+        if state.next >= capacity {
             let made = state.next;
             return Err(
                 Failure::file(&self.path, format!("has made all its {made} signatures"))
                     .hint("make another key with `tamarack key generate --algorithm hss-lms`"),
             );
         }
-        let numbers = Numbers {
-            path,
-            state,
-            _lock: lock,
-        };
-        Ok(HssSigner::new(crypto, self.key, Box::new(numbers))?)
+        Ok(signer)
     }
 }
 

@@ -2,23 +2,18 @@
 
 mod generate;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base16ct::lower::encode_string;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use tamarack_cose::{CryptoProvider, MacKey, MacWrappingKey, SignatureAlgorithm, aws_lc};
+use tamarack_cose::{CryptoProvider, SignatureAlgorithm, aws_lc};
 
 use crate::{
     failure::Failure,
     files,
-    hss_file::HssFile,
-    key_file::{
-        KeyFormat, Kind, kind, read_decryption, read_encryption, read_public, read_secret,
-        read_symmetric,
-    },
+    key_file::{KeyFile, KeyFormat, Kind},
     output::{DIM, Output},
-    symmetric_file::{About, Use},
 };
 
 #[derive(Subcommand)]
@@ -85,7 +80,7 @@ impl Command {
             Self::Show(command) => command.run(&crypto, output),
             Self::Convert(command) => command.run(&crypto, output),
             Self::Thumbprint(command) => {
-                let id = key_id(&command.file, &crypto)?;
+                let id = key_id(&KeyFile::read(&command.file)?, &crypto)?;
                 output.result(&json!({ "key_id": id }), || id.clone());
                 Ok(())
             }
@@ -94,39 +89,27 @@ impl Command {
 }
 
 /// The id by which a manifest names the key in a file.
-fn key_id(path: &Path, crypto: &CryptoProvider) -> Result<String, Failure> {
-    if kind(path)? == Kind::Symmetric {
-        return Ok(shared(path, crypto)?.1);
+fn key_id(file: &KeyFile, crypto: &CryptoProvider) -> Result<String, Failure> {
+    if file.kind() == Kind::Symmetric {
+        return Ok(file.shared()?.1.id(crypto).to_hex());
     }
-    match read_public(path, crypto) {
+    match file.public(crypto) {
         Ok(key) => Ok(key.key_id(crypto).to_hex()),
-        Err(failure) => match read_encryption(path, crypto) {
+        Err(failure) => match file.encryption(crypto) {
             Ok(key) => Ok(key.key_id(crypto).to_hex()),
             Err(_) => Err(failure),
         },
     }
 }
 
-/// What a shared key is for, its own id, and the one that its file gives it.
-fn shared(path: &Path, crypto: &CryptoProvider) -> Result<(Use, String, Option<Vec<u8>>), Failure> {
-    let key = read_symmetric(path)?;
-    let about = About::of(&files::read(path)?);
-    let used_for = about.used_for(&key);
-    let fault = |error: tamarack_cose::KeyError| Failure::file(path, error);
-    let id = match used_for {
-        Use::Mac(algorithm) => MacKey::new(algorithm, key).map_err(fault)?.key_id(crypto),
-        Use::Wrap(_) => MacWrappingKey::new(key).map_err(fault)?.key_id(crypto),
-    };
-    Ok((used_for, id.to_hex(), about.key_id))
-}
-
 impl Show {
     fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
-        let kind = kind(&self.file)?;
+        let file = KeyFile::read(&self.file)?;
+        let kind = file.kind();
         if kind == Kind::Symmetric {
-            return self.show_shared(crypto, output);
+            return self.show_shared(&file, crypto, output);
         }
-        let (algorithm, id, jwk) = match read_public(&self.file, crypto) {
+        let (algorithm, id, jwk) = match file.public(crypto) {
             Ok(key) => {
                 if let Some(format) = self.format {
                     return files::write("-".as_ref(), &format.encode_public(&key)?);
@@ -135,7 +118,7 @@ impl Show {
                 (algorithm, key.key_id(crypto), key.to_jwk())
             }
             Err(failure) => {
-                let key = read_encryption(&self.file, crypto).map_err(|_| failure)?;
+                let key = file.encryption(crypto).map_err(|_| failure)?;
                 if let Some(format) = self.format {
                     return files::write("-".as_ref(), &format.encode_encryption(&key)?);
                 }
@@ -150,7 +133,7 @@ impl Show {
         });
         let mut state = String::new();
         if kind == Kind::Hss {
-            let (made, capacity) = HssFile::read(&self.file)?.used()?;
+            let (made, capacity) = file.hss()?.used()?;
             state = format!("\n{DIM}signatures{DIM:#} {made} of {capacity} made");
             if let Value::Object(members) = &mut value {
                 members.insert("signatures".into(), json!(made));
@@ -164,19 +147,26 @@ impl Show {
     }
 
     /// Of a secret, nothing but names.
-    fn show_shared(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
+    fn show_shared(
+        &self,
+        file: &KeyFile,
+        crypto: &CryptoProvider,
+        output: Output,
+    ) -> Result<(), Failure> {
         if self.format.is_some() {
-            return Err(
-                Failure::file(&self.file, "a shared key has no public half to show")
-                    .hint("`tamarack key convert` writes the key itself in another format"),
-            );
+            return Err(file
+                .failure("a shared key has no public half to show")
+                .hint("`tamarack key convert` writes the key itself in another format"));
         }
-        let (used_for, id, named) = shared(&self.file, crypto)?;
-        let algorithm = used_for.name();
-        let named = named.map(|name| match String::from_utf8(name) {
-            Ok(text) => text,
-            Err(error) => format!("0x{}", encode_string(error.as_bytes())),
-        });
+        let (used_for, key) = file.shared()?;
+        let (algorithm, id) = (used_for.name(), key.id(crypto).to_hex());
+        let named = file
+            .about()
+            .key_id
+            .map(|name| match String::from_utf8(name) {
+                Ok(text) => text,
+                Err(error) => format!("0x{}", encode_string(error.as_bytes())),
+            });
         let value = json!({ "algorithm": algorithm, "key_id": id, "kid": named });
         output.result(&value, || {
             let mut text =
@@ -192,9 +182,10 @@ impl Show {
 
 impl Convert {
     fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
-        let bytes = match kind(&self.file)? {
+        let file = KeyFile::read(&self.file)?;
+        let bytes = match file.kind() {
             Kind::Hss => {
-                return Err(Failure::file(&self.file, "an HSS/LMS key is not converted")
+                return Err(file.failure("an HSS/LMS key is not converted")
                     .hint("a second file with the key would be a second one to sign with, and two signatures with one number give it away"));
             }
             Kind::Symmetric if self.format == KeyFormat::Pem => {
@@ -204,13 +195,13 @@ impl Convert {
                 );
             }
             Kind::Symmetric => {
-                let (used_for, ..) = shared(&self.file, crypto)?;
-                used_for.encode(&read_symmetric(&self.file)?, self.format)
+                let (used_for, _) = file.shared()?;
+                used_for.encode(&file.symmetric()?, self.format)
             }
-            Kind::Asymmetric => match read_secret(&self.file, crypto) {
+            Kind::Asymmetric => match file.secret(crypto) {
                 Ok(key) => self.format.encode_secret(&key)?,
                 Err(failure) => {
-                    let key = read_decryption(&self.file, crypto).map_err(|_| failure)?;
+                    let key = file.decryption(crypto).map_err(|_| failure)?;
                     self.format.encode_decryption(&key, crypto)?
                 }
             },

@@ -1,6 +1,9 @@
 //! Key files in any format: PEM, JWK or COSE_Key, told apart by their content.
 
-use std::path::Path;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueEnum;
 use tamarack_cose::{
@@ -9,7 +12,12 @@ use tamarack_cose::{
 };
 use zeroize::Zeroizing;
 
-use crate::{failure::Failure, files, hss_file, symmetric_file};
+use crate::{
+    failure::Failure,
+    files,
+    hss_file::{self, HssFile},
+    symmetric_file::{About, Shared, Use},
+};
 
 /// A format of key files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,68 +83,6 @@ impl KeyFormat {
     }
 }
 
-pub(crate) fn text(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>, Failure> {
-    let text = String::from_utf8(bytes.to_vec());
-    text.map(Zeroizing::new)
-        .map_err(|_| Failure::file(path, "not a text file"))
-}
-
-/// Reads a private key.
-pub(crate) fn read_secret(path: &Path, crypto: &CryptoProvider) -> Result<SecretKey, Failure> {
-    let bytes = Zeroizing::new(files::read(path)?);
-    let key = match KeyFormat::of(&bytes) {
-        KeyFormat::Pem => SecretKey::from_pem(crypto, &text(path, &bytes)?),
-        KeyFormat::Jwk => SecretKey::from_jwk(crypto, &text(path, &bytes)?),
-        KeyFormat::Cose => SecretKey::from_cose_key(crypto, &bytes),
-    };
-    key.map_err(|error| {
-        Failure::file(path, error)
-            .hint("a private key in PEM (PKCS #8), JWK or COSE_Key is expected; `tamarack key generate` makes one")
-    })
-}
-
-/// Reads a public key that content is encrypted to, or the public part of a private one.
-pub(crate) fn read_encryption(
-    path: &Path,
-    crypto: &CryptoProvider,
-) -> Result<EncryptionKey, Failure> {
-    let bytes = Zeroizing::new(files::read(path)?);
-    let key = match KeyFormat::of(&bytes) {
-        KeyFormat::Pem => {
-            let pem = text(path, &bytes)?;
-            EncryptionKey::from_pem(&pem).or_else(|error| {
-                let secret = DecryptionKey::from_pem(crypto, &pem);
-                secret.map(|key| *key.public_key()).map_err(|_| error)
-            })
-        }
-        KeyFormat::Jwk => EncryptionKey::from_jwk(&text(path, &bytes)?),
-        KeyFormat::Cose => EncryptionKey::from_cose_key(&bytes),
-    };
-    key.map_err(|error| {
-        Failure::file(path, error).hint(
-            "a P-256 or X25519 key is expected; `tamarack key generate --algorithm x25519` makes one",
-        )
-    })
-}
-
-/// Reads a private key for decryption.
-pub(crate) fn read_decryption(
-    path: &Path,
-    crypto: &CryptoProvider,
-) -> Result<DecryptionKey, Failure> {
-    let bytes = Zeroizing::new(files::read(path)?);
-    let key = match KeyFormat::of(&bytes) {
-        KeyFormat::Pem => DecryptionKey::from_pem(crypto, &text(path, &bytes)?),
-        KeyFormat::Jwk => DecryptionKey::from_jwk(crypto, &text(path, &bytes)?),
-        KeyFormat::Cose => DecryptionKey::from_cose_key(crypto, &bytes),
-    };
-    key.map_err(|error| {
-        Failure::file(path, error).hint(
-            "a private P-256 or X25519 key, or a symmetric key, is expected; `tamarack key generate --algorithm x25519` makes one",
-        )
-    })
-}
-
 /// What a key file holds, as far as that shows without using the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -148,37 +94,165 @@ pub(crate) enum Kind {
     Hss,
 }
 
-/// Looks at what a file holds.
-pub(crate) fn kind(path: &Path) -> Result<Kind, Failure> {
-    let bytes = Zeroizing::new(files::read(path)?);
-    Ok(if hss_file::is_secret(&bytes) {
-        Kind::Hss
-    } else if symmetric_file::About::of(&bytes).is_symmetric {
-        Kind::Symmetric
-    } else {
-        Kind::Asymmetric
-    })
+/// A key file. It is read once: what comes from a pipe is there only once.
+pub(crate) struct KeyFile {
+    path: PathBuf,
+    bytes: Zeroizing<Vec<u8>>,
 }
 
-/// Reads a symmetric key, whatever it is for.
-pub(crate) fn read_symmetric(path: &Path) -> Result<SymmetricKey, Failure> {
-    let bytes = Zeroizing::new(files::read(path)?);
-    let key = match KeyFormat::of(&bytes) {
-        KeyFormat::Jwk => SymmetricKey::from_jwk(&text(path, &bytes)?),
-        _ => SymmetricKey::from_cose_key(&bytes),
-    };
-    key.map_err(|error| Failure::file(path, error))
+impl KeyFile {
+    /// Reads a file, or standard input for `-`.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        Ok(Self {
+            path: path.to_owned(),
+            bytes: Zeroizing::new(files::read(path)?),
+        })
+    }
+
+    /// What the file holds.
+    pub(crate) fn kind(&self) -> Kind {
+        if hss_file::is_secret(&self.bytes) {
+            Kind::Hss
+        } else if self.about().is_symmetric {
+            Kind::Symmetric
+        } else {
+            Kind::Asymmetric
+        }
+    }
+
+    /// What the file says besides the key.
+    pub(crate) fn about(&self) -> About {
+        About::of(&self.bytes)
+    }
+
+    /// A failure about this file.
+    pub(crate) fn failure(&self, cause: impl fmt::Display) -> Failure {
+        Failure::file(&self.path, cause)
+    }
+
+    fn text(&self) -> Result<&str, Failure> {
+        str::from_utf8(&self.bytes).map_err(|_| self.failure("not a text file"))
+    }
+
+    /// The private key.
+    pub(crate) fn secret(&self, crypto: &CryptoProvider) -> Result<SecretKey, Failure> {
+        let key = match KeyFormat::of(&self.bytes) {
+            KeyFormat::Pem => SecretKey::from_pem(crypto, self.text()?),
+            KeyFormat::Jwk => SecretKey::from_jwk(crypto, self.text()?),
+            KeyFormat::Cose => SecretKey::from_cose_key(crypto, &self.bytes),
+        };
+        key.map_err(|error| {
+            self.failure(error)
+                .hint("a private key in PEM (PKCS #8), JWK or COSE_Key is expected; `tamarack key generate` makes one")
+        })
+    }
+
+    /// The public key that content is encrypted to, or the public part of a private one.
+    pub(crate) fn encryption(&self, crypto: &CryptoProvider) -> Result<EncryptionKey, Failure> {
+        let key = match KeyFormat::of(&self.bytes) {
+            KeyFormat::Pem => {
+                let pem = self.text()?;
+                EncryptionKey::from_pem(pem).or_else(|error| {
+                    let secret = DecryptionKey::from_pem(crypto, pem);
+                    secret.map(|key| *key.public_key()).map_err(|_| error)
+                })
+            }
+            KeyFormat::Jwk => EncryptionKey::from_jwk(self.text()?),
+            KeyFormat::Cose => EncryptionKey::from_cose_key(&self.bytes),
+        };
+        key.map_err(|error| {
+            self.failure(error).hint(
+                "a P-256 or X25519 key is expected; `tamarack key generate --algorithm x25519` makes one",
+            )
+        })
+    }
+
+    /// The private key for decryption.
+    pub(crate) fn decryption(&self, crypto: &CryptoProvider) -> Result<DecryptionKey, Failure> {
+        let key = match KeyFormat::of(&self.bytes) {
+            KeyFormat::Pem => DecryptionKey::from_pem(crypto, self.text()?),
+            KeyFormat::Jwk => DecryptionKey::from_jwk(crypto, self.text()?),
+            KeyFormat::Cose => DecryptionKey::from_cose_key(crypto, &self.bytes),
+        };
+        key.map_err(|error| {
+            self.failure(error).hint(
+                "a private P-256 or X25519 key, or a symmetric key, is expected; `tamarack key generate --algorithm x25519` makes one",
+            )
+        })
+    }
+
+    /// The symmetric key, whatever it is for.
+    pub(crate) fn symmetric(&self) -> Result<SymmetricKey, Failure> {
+        let key = match KeyFormat::of(&self.bytes) {
+            KeyFormat::Jwk => SymmetricKey::from_jwk(self.text()?),
+            _ => SymmetricKey::from_cose_key(&self.bytes),
+        };
+        key.map_err(|error| self.failure(error))
+    }
+
+    /// What the symmetric key is for, and the key for that.
+    pub(crate) fn shared(&self) -> Result<(Use, Shared), Failure> {
+        let key = self.symmetric()?;
+        let used_for = self.about().used_for(&key);
+        let shared = used_for.key(key).map_err(|error| self.failure(error))?;
+        Ok((used_for, shared))
+    }
+
+    /// The private HSS/LMS key.
+    pub(crate) fn hss(&self) -> Result<HssFile, Failure> {
+        HssFile::of(&self.path, &self.bytes)
+    }
+
+    /// The public key, or the public part of a private one.
+    pub(crate) fn public(&self, crypto: &CryptoProvider) -> Result<PublicKey, Failure> {
+        match self.publics(crypto)?.as_slice() {
+            [key] => Ok(*key),
+            keys => Err(self.failure(format!("holds {} keys; one is expected", keys.len()))),
+        }
+    }
+
+    /// The public keys: one in any format, several PEM blocks, or a JWK set.
+    pub(crate) fn publics(&self, crypto: &CryptoProvider) -> Result<Vec<PublicKey>, Failure> {
+        if self.kind() == Kind::Hss {
+            return Ok(vec![self.hss()?.public_key(crypto)?]);
+        }
+        let keys = match KeyFormat::of(&self.bytes) {
+            KeyFormat::Pem => pem_blocks(self.text()?)
+                .map(|block| {
+                    PublicKey::from_pem(block).or_else(|error| {
+                        let secret = SecretKey::from_pem(crypto, block);
+                        secret.map(|key| *key.public_key()).map_err(|_| error)
+                    })
+                })
+                .collect(),
+            KeyFormat::Jwk => {
+                let json = self.text()?;
+                match serde_json::from_str::<JwkSet>(json) {
+                    Ok(set) => set
+                        .keys
+                        .iter()
+                        .map(|jwk| PublicKey::from_jwk(&jwk.to_string()))
+                        .collect(),
+                    Err(_) => PublicKey::from_jwk(json).map(|key| vec![key]),
+                }
+            }
+            KeyFormat::Cose => PublicKey::from_cose_key(&self.bytes).map(|key| vec![key]),
+        };
+        keys.map_err(|error: KeyError| {
+            self.failure(error)
+                .hint("a public key in PEM, JWK or COSE_Key is expected")
+        })
+    }
+}
+
+/// Reads a private key.
+pub(crate) fn read_secret(path: &Path, crypto: &CryptoProvider) -> Result<SecretKey, Failure> {
+    KeyFile::read(path)?.secret(crypto)
 }
 
 /// Reads a public key, or the public part of a private one.
 pub(crate) fn read_public(path: &Path, crypto: &CryptoProvider) -> Result<PublicKey, Failure> {
-    match read_publics(path, crypto)?.as_slice() {
-        [key] => Ok(*key),
-        keys => Err(Failure::file(
-            path,
-            format!("holds {} keys; one is expected", keys.len()),
-        )),
-    }
+    KeyFile::read(path)?.public(crypto)
 }
 
 /// Reads the public keys in a file: one in any format, several PEM blocks, or a JWK set.
@@ -186,35 +260,7 @@ pub(crate) fn read_publics(
     path: &Path,
     crypto: &CryptoProvider,
 ) -> Result<Vec<PublicKey>, Failure> {
-    let bytes = Zeroizing::new(files::read(path)?);
-    if hss_file::is_secret(&bytes) {
-        return Ok(vec![hss_file::HssFile::read(path)?.public_key(crypto)?]);
-    }
-    let keys = match KeyFormat::of(&bytes) {
-        KeyFormat::Pem => pem_blocks(&text(path, &bytes)?)
-            .map(|block| {
-                PublicKey::from_pem(block).or_else(|error| {
-                    let secret = SecretKey::from_pem(crypto, block);
-                    secret.map(|key| *key.public_key()).map_err(|_| error)
-                })
-            })
-            .collect(),
-        KeyFormat::Jwk => {
-            let json = text(path, &bytes)?;
-            match serde_json::from_str::<JwkSet>(&json) {
-                Ok(set) => set
-                    .keys
-                    .iter()
-                    .map(|jwk| PublicKey::from_jwk(&jwk.to_string()))
-                    .collect(),
-                Err(_) => PublicKey::from_jwk(&json).map(|key| vec![key]),
-            }
-        }
-        KeyFormat::Cose => PublicKey::from_cose_key(&bytes).map(|key| vec![key]),
-    };
-    keys.map_err(|error: KeyError| {
-        Failure::file(path, error).hint("a public key in PEM, JWK or COSE_Key is expected")
-    })
+    KeyFile::read(path)?.publics(crypto)
 }
 
 /// A JWK set (RFC 7517 section 5).

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::Output;
 
-/// How far something has got, in bytes.
+/// How far something has got, in bytes. The bar goes when this is dropped, if not before.
 pub(crate) struct Progress {
     shown: bool,
     started: Instant,
@@ -72,5 +72,11 @@ impl Progress {
         }
         bar.set_message(self.what.clone());
         bar
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
     }
 }

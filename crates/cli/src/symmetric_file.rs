@@ -1,7 +1,7 @@
 //! What a key file says besides the key: its id, and what a symmetric key is for.
 
 use tamarack_cose::{
-    MacAlgorithm, SymmetricKey,
+    CryptoProvider, KeyError, KeyId, MacAlgorithm, MacKey, MacWrappingKey, SymmetricKey,
     cbor::{self, DecodeError, Limits, Reader, Type, Writer},
     encrypt::KeyWrap,
 };
@@ -16,6 +16,24 @@ pub(crate) enum Use {
     Mac(MacAlgorithm),
     /// Wrapping keys: content keys, or keys of MACs.
     Wrap(KeyWrap),
+}
+
+/// A symmetric key, ready for what it is for.
+pub(crate) enum Shared {
+    /// Makes and checks MACs.
+    Mac(MacKey),
+    /// Wraps the keys of MACs.
+    Wrapping(MacWrappingKey),
+}
+
+impl Shared {
+    /// The id by which a manifest names the key.
+    pub(crate) fn id(&self, crypto: &CryptoProvider) -> KeyId {
+        match self {
+            Self::Mac(key) => key.key_id(crypto),
+            Self::Wrapping(key) => key.key_id(crypto),
+        }
+    }
 }
 
 /// What a key file says besides the key.
@@ -82,6 +100,14 @@ impl Use {
         match self {
             Self::Mac(algorithm) => algorithm.tag_len(),
             Self::Wrap(wrap) => wrap.key_len(),
+        }
+    }
+
+    /// The key for this use.
+    pub(crate) fn key(self, key: SymmetricKey) -> Result<Shared, KeyError> {
+        match self {
+            Self::Mac(algorithm) => MacKey::new(algorithm, key).map(Shared::Mac),
+            Self::Wrap(_) => MacWrappingKey::new(key).map(Shared::Wrapping),
         }
     }
 

@@ -1,12 +1,14 @@
 //! The binary at work: its commands, its processes, and what they talk to.
 
 mod binary;
+mod folder;
 mod http;
 mod process;
 mod wire;
 mod world;
 
 pub use binary::{Finished, binary, run, tamarack};
+pub use folder::{Folder, vectors};
 pub use http::{Request, Response, Server, post, request, send_slowly};
 pub use process::{PATIENCE, Process, alive, children, eventually, signal};
 pub use wire::Wire;

@@ -3,8 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use tamarack_cose::{
-    CryptoProvider, MacAlgorithm, MacKey, MacWrappingKey, PublicKey, SecretKey, SignatureAlgorithm,
-    SymmetricKey,
+    CryptoProvider, MacAlgorithm, PublicKey, SecretKey, SignatureAlgorithm, SymmetricKey,
     encrypt::{Curve, DecryptionKey, KeyWrap},
     hss::{HssHash, HssLevel, HssSecretKey},
 };
@@ -189,12 +188,8 @@ impl Generate {
         };
         let key = SymmetricKey::generate(crypto, used_for.key_len())?;
         files::write_secret(&self.out, &used_for.encode(&key, format))?;
-        let id = match used_for {
-            Use::Mac(algorithm) => MacKey::new(algorithm, key).map(|key| key.key_id(crypto)),
-            Use::Wrap(_) => MacWrappingKey::new(key).map(|key| key.key_id(crypto)),
-        };
-        let id = id.map_err(tamarack_cose::Error::from)?;
-        self.tell(used_for.name(), &id.to_hex(), "", output);
+        let key = used_for.key(key).map_err(tamarack_cose::Error::from)?;
+        self.tell(used_for.name(), &key.id(crypto).to_hex(), "", output);
         Ok(())
     }
 

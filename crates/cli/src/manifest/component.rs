@@ -152,9 +152,17 @@ impl Component {
                 .hint("give --encrypt-to, or --encryption-info for what was encrypted before")),
             };
         };
+        let is_fetched = self.uri.as_ref().is_some_and(|uri| !uri.starts_with('#'));
+        if self.ciphertext.is_some() && !is_fetched {
+            return Err(Failure::new(format!(
+                "--component {id}: --ciphertext is for what devices fetch from --uri"
+            ))
+            .hint("give the --uri; without it, the envelope carries the ciphertext")
+            .code(2));
+        }
         let recipients = to.recipients.all()?;
         let (image, ciphertext) = to.encryption.encrypt(crypto, &recipients, payload)?;
-        if self.uri.as_ref().is_some_and(|uri| !uri.starts_with('#')) {
+        if is_fetched {
             let target = self.ciphertext.clone().unwrap_or_else(|| {
                 let mut name = path.as_os_str().to_owned();
                 name.push(".enc");

@@ -9,7 +9,7 @@ use tamarack_suit::{
     explain::{self, Tree},
 };
 
-use super::{decode, place};
+use super::{decode, outline::shown, place};
 use crate::{
     failure::Failure,
     files,
@@ -172,10 +172,6 @@ fn compare(about: &str, [before, after]: [Facts; 2], changes: &mut Vec<Change>) 
             });
         }
     }
-}
-
-fn shown(text: &str) -> String {
-    Tree::Text(text.into()).to_string().trim_end().to_owned()
 }
 
 fn about_manifest(manifest: &Manifest<'_>) -> Facts {

@@ -1,13 +1,13 @@
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use serde_json::json;
 use tamarack_cose::aws_lc;
-use tamarack_suit::author::{EncryptedImage, PayloadEncryption};
+use tamarack_suit::author::{EncryptedImage, PayloadEncryption, PayloadEncryptor};
 use tempfile::NamedTempFile;
 
 use super::{
@@ -50,10 +50,10 @@ pub(crate) struct Encrypt {
     /// How the content key gets to devices with public keys.
     #[arg(long, value_enum, default_value = "ecdh-es")]
     exchange: Exchange,
-    /// Where the ciphertext goes.
+    /// Where the ciphertext goes, `-` for standard output.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-    /// Where the encryption info goes: a COSE_Encrypt.
+    /// Where the encryption info goes, `-` for standard output: a COSE_Encrypt.
     #[arg(long, value_name = "FILE")]
     info: PathBuf,
 }
@@ -62,13 +62,28 @@ const CHUNK: usize = 64 << 10;
 
 impl Encrypt {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
+        let [is_out_here, is_info_here] =
+            [&self.out, &self.info].map(|path| path == Path::new("-"));
+        if is_out_here && is_info_here {
+            return Err(
+                Failure::new("--out - and --info -: both can't go to standard output")
+                    .hint("nobody could tell them apart; choose a file for one")
+                    .code(2),
+            );
+        }
         let crypto = aws_lc::provider();
         let recipients = Recipients::read(&self.recipient, self.exchange, &crypto)?;
         let recipients = recipients.all()?;
         let encryptor =
             PayloadEncryption::new(self.algorithm.into()).start(&crypto, &recipients)?;
-        let image = self.stream(encryptor, output)?;
+        let image = match is_out_here {
+            true => self.stream(encryptor, &mut io::stdout().lock(), output)?,
+            false => self.to_file(encryptor, output)?,
+        };
         files::write(&self.info, image.info())?;
+        if is_out_here || is_info_here {
+            return Ok(());
+        }
         let (plaintext, length) = image.plaintext();
         let ciphertext = image.ciphertext();
         let value = json!({
@@ -104,20 +119,32 @@ impl Encrypt {
     }
 
     /// Encrypts from file to file. The ciphertext gets its name when it is whole.
-    fn stream(
+    fn to_file(
         &self,
-        mut encryptor: tamarack_suit::author::PayloadEncryptor,
+        encryptor: PayloadEncryptor,
         output: Output,
     ) -> Result<EncryptedImage, Failure> {
-        let from = |error: std::io::Error| Failure::file(&self.file, error);
-        let to = |error: std::io::Error| Failure::file(&self.out, error);
-        let mut plaintext = File::open(&self.file).map_err(from)?;
-        let total = plaintext.metadata().map_err(from)?.len();
         let folder = match self.out.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let mut target = NamedTempFile::new_in(folder).map_err(to)?;
+        let target = NamedTempFile::new_in(folder);
+        let mut target = target.map_err(|error| Failure::file(&self.out, error))?;
+        let image = self.stream(encryptor, &mut target, output)?;
+        publish(target, &self.out)?;
+        Ok(image)
+    }
+
+    fn stream(
+        &self,
+        mut encryptor: PayloadEncryptor,
+        target: &mut dyn Write,
+        output: Output,
+    ) -> Result<EncryptedImage, Failure> {
+        let from = |error: io::Error| Failure::file(&self.file, error);
+        let to = |error: io::Error| Failure::file(&self.out, error);
+        let mut plaintext = File::open(&self.file).map_err(from)?;
+        let total = plaintext.metadata().map_err(from)?.len();
         let mut progress = Progress::new(output);
         progress.begin(self.file.display().to_string(), Some(total));
         let mut buffer = vec![0; CHUNK];
@@ -135,8 +162,7 @@ impl Encrypt {
         ciphertext.clear();
         let image = encryptor.finish(&mut ciphertext)?;
         target.write_all(&ciphertext).map_err(to)?;
-        progress.end();
-        publish(target, &self.out)?;
+        target.flush().map_err(to)?;
         Ok(image)
     }
 }
@@ -144,7 +170,7 @@ impl Encrypt {
 /// Gives a temporary file its name, and the rights that new files have.
 fn publish(target: NamedTempFile, path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt;
-    let fault = |error: std::io::Error| Failure::file(path, error);
+    let fault = |error: io::Error| Failure::file(path, error);
     // A ciphertext is to be given away.
     let permissions = std::fs::Permissions::from_mode(0o644);
     target

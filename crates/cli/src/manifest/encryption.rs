@@ -9,9 +9,7 @@ use tamarack_cose::{
 use super::trust::FileWith;
 use crate::{
     failure::Failure,
-    files,
-    key_file::{Kind, kind, read_encryption, read_symmetric},
-    symmetric_file::About,
+    key_file::{KeyFile, Kind},
 };
 
 /// How content is encrypted. AES-CTR and AES-CBC notice no change themselves: the digests in the manifest do.
@@ -74,16 +72,13 @@ impl Recipients {
         exchange: Exchange,
         crypto: &CryptoProvider,
     ) -> Result<Self, Failure> {
-        let read = |file: &FileWith| {
-            let key = match kind(&file.path)? {
-                Kind::Symmetric => Key::Shared(read_symmetric(&file.path)?),
-                _ => Key::Public(read_encryption(&file.path, crypto)?),
+        let read = |with: &FileWith| {
+            let file = KeyFile::read(&with.path)?;
+            let key = match file.kind() {
+                Kind::Symmetric => Key::Shared(file.symmetric()?),
+                _ => Key::Public(file.encryption(crypto)?),
             };
-            let named = match file.key_id()? {
-                Some(named) => Some(named),
-                None => About::of(&files::read(&file.path)?).key_id,
-            };
-            Ok((key, named))
+            Ok((key, with.key_id(&file)?))
         };
         let keys = keys.iter().map(read).collect::<Result<_, Failure>>()?;
         Ok(Self { keys, exchange })

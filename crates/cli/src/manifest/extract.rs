@@ -5,7 +5,7 @@ use serde_json::json;
 use tamarack_cose::cbor::Reader;
 use tamarack_suit::{Envelope, Section, Severed};
 
-use super::{decode, place};
+use super::{decode, outline::shown, place};
 use crate::{failure::Failure, files, output::Output};
 
 /// Take parts out of an envelope: payloads, dependencies, the manifest, sections, the text.
@@ -14,7 +14,7 @@ use crate::{failure::Failure, files, output::Output};
 ///   tamarack manifest extract lamp.suit --section install --out install.cbor
 ///   tamarack manifest extract lamp.suit --all --out parts
 ///
-/// Manifest, sections and text are CBOR. Nothing is verified: see `tamarack manifest verify`. A file that is
+/// Manifest, sections, text and software tag (CoSWID) are CBOR. Nothing is verified: see `tamarack manifest verify`. A file that is
 /// there is never overwritten.
 #[derive(Args)]
 #[command(verbatim_doc_comment, group = ArgGroup::new("part").required(true))]
@@ -41,17 +41,15 @@ pub(crate) struct Extract {
     out: PathBuf,
 }
 
-/// The label of the text element.
+/// The labels of the software tag, and of the text.
+const COSWID: i64 = 14;
 const TEXT: i64 = 23;
 
 fn section(text: &str) -> Result<Section, String> {
-    let mut sections = Section::ALL.into_iter();
-    sections
-        .find(|section| section.name() == text)
-        .ok_or_else(|| {
-            let names = Section::ALL.map(Section::name);
-            format!("the sections are {}", names.join(", "))
-        })
+    Section::from_name(text).ok_or_else(|| {
+        let names = Section::ALL.map(Section::name);
+        format!("the sections are {}", names.join(", "))
+    })
 }
 
 /// A part: what it is, a name for its file, and its bytes.
@@ -85,7 +83,8 @@ impl Extract {
             let mut payloads = envelope.integrated().iter();
             let found = payloads.find(|(key, _)| key == wanted);
             return found.map(|(_, payload)| *payload).ok_or_else(|| {
-                let keys: Vec<&str> = envelope.integrated().iter().map(|(key, _)| *key).collect();
+                let keys = envelope.integrated().iter().map(|(key, _)| shown(key));
+                let keys: Vec<String> = keys.collect();
                 let failure = Failure::file(&self.file, format!("no payload has the key {wanted}"));
                 match keys.is_empty() {
                     true => failure.hint("the envelope carries no payload"),
@@ -115,7 +114,10 @@ impl Extract {
             bytes: manifest(envelope),
         }];
         let sections = Section::ALL.map(|section| (section.label(), section.name()));
-        for (label, name) in sections.into_iter().chain([(TEXT, "text")]) {
+        for (label, name) in sections
+            .into_iter()
+            .chain([(COSWID, "coswid"), (TEXT, "text")])
+        {
             if let Some(bytes) = element(envelope, label) {
                 pieces.push(Piece {
                     part: name.into(),
@@ -163,9 +165,9 @@ fn manifest<'a>(envelope: &Envelope<'a>) -> &'a [u8] {
 /// The content of an element, from the envelope if it was severed, or from the manifest.
 fn element<'a>(envelope: &Envelope<'a>, label: i64) -> Option<&'a [u8]> {
     let mut severed = envelope.severed().iter();
-    match member(envelope, label)? {
-        inline if Reader::new(inline).bytes("element").is_ok() => Some(place::content(inline)),
-        _ => severed
+    match Reader::new(member(envelope, label)?).bytes("element") {
+        Ok(inline) => Some(inline),
+        Err(_) => severed
             .find(|severed| severed.label == label)
             .map(Severed::content),
     }

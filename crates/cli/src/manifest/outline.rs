@@ -130,8 +130,8 @@ fn scalar(tree: &Tree) -> Option<String> {
     }
 }
 
-/// A name, escaped as text is.
-fn shown(name: &str) -> String {
+/// A name that comes from a manifest, escaped as text is.
+pub(super) fn shown(name: &str) -> String {
     Tree::Text(name.into()).to_string().trim_end().to_owned()
 }
 

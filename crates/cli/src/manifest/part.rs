@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use tamarack_cose::CryptoProvider;
-use tamarack_suit::{Envelope, Section, Severable, author::Draft};
+use tamarack_suit::{Section, Severable, author::Draft};
 
 use crate::failure::Failure;
 
@@ -14,16 +14,6 @@ pub(super) enum Part {
     Section(Section),
     /// The text for people.
     Text,
-}
-
-impl Part {
-    /// The element in an envelope.
-    pub(super) fn label(self, envelope: &Envelope<'_>) -> Option<i64> {
-        let mut severed = envelope.severed().iter();
-        severed
-            .find(|severed| severed.name() == self.to_string())
-            .map(|severed| severed.label)
-    }
 }
 
 impl fmt::Display for Part {
@@ -47,10 +37,7 @@ impl FromStr for Part {
                 .into_iter()
                 .filter(|section| section.is_severable())
         };
-        match Section::ALL
-            .into_iter()
-            .find(|section| section.name() == text)
-        {
+        match Section::from_name(text) {
             Some(section) if section.is_severable() => Ok(Self::Section(section)),
             known => {
                 let names: Vec<&str> = severable().map(Section::name).collect();

@@ -7,6 +7,7 @@ use tamarack_suit::{Section, Severed, author::Draft};
 
 use super::{
     decode,
+    outline::shown,
     part::{Part, sever},
 };
 use crate::{failure::Failure, files, output::Output};
@@ -30,7 +31,7 @@ pub(crate) struct Sever {
     /// Move the text.
     #[arg(long, group = "what")]
     text: bool,
-    /// Drop a severed section, `text`, or the payload with this key. May be given several times.
+    /// Drop a severed section, `text`, `coswid`, or the payload with this key. May be given several times.
     #[arg(long, value_name = "PART", group = "what", conflicts_with_all = ["section", "text"])]
     drop: Vec<String>,
     /// Where the envelope goes; in place of the old one by default.
@@ -106,11 +107,14 @@ impl Sever {
                 envelope = envelope.without_integrated(name);
                 continue;
             }
-            let part = name.parse::<Part>().ok();
-            let Some(label) = part.and_then(|part| part.label(&envelope)) else {
+            let mut severed = envelope.severed().iter();
+            let Some(label) = severed
+                .find(|severed| severed.name() == name)
+                .map(|severed| severed.label)
+            else {
                 let severed = envelope.severed().iter().map(Severed::name);
-                let mut there: Vec<&str> = severed.collect();
-                there.extend(keys.map(|(key, _)| *key));
+                let mut there: Vec<String> = severed.map(str::to_owned).collect();
+                there.extend(keys.map(|(key, _)| shown(key)));
                 let failure = Failure::file(&self.file, format!("the envelope has no {name}"));
                 return Err(match there.is_empty() {
                     true => failure.hint("nothing in it can be dropped"),

@@ -76,7 +76,9 @@ impl Show {
                 .map(|error| place::in_file(&bytes, envelope, error)),
             Err(error) => Some(error.clone()),
         };
-        if let (Some(error), None) = (&error, diagnostic.fault()) {
+        if let Some(error) = &error
+            && diagnostic.fault().is_none()
+        {
             diagnostic = diagnostic.marked(error.clone());
         }
         if self.format == Format::Diagnostic {

@@ -12,10 +12,8 @@ use tamarack_suit::{AnchorKey, ComponentId, TrustAnchor, TrustAnchors};
 
 use crate::{
     failure::Failure,
-    files,
-    hss_file::HssFile,
-    key_file::{Kind, kind, read_publics, read_secret, read_symmetric},
-    symmetric_file::{About, Use},
+    key_file::{KeyFile, Kind},
+    symmetric_file::Shared,
 };
 
 /// A file, and what is said of it after `=`.
@@ -45,10 +43,11 @@ impl FromStr for FileWith {
 }
 
 impl FileWith {
-    /// The addition as a key id: text, or hexadecimal after `0x`.
-    pub(super) fn key_id(&self) -> Result<Option<Vec<u8>>, Failure> {
+    /// The id by which the key is known: the addition, as text or hexadecimal after `0x`, or else what the
+    /// file says.
+    pub(super) fn key_id(&self, file: &KeyFile) -> Result<Option<Vec<u8>>, Failure> {
         let Some(text) = &self.addition else {
-            return Ok(None);
+            return Ok(file.about().key_id);
         };
         match text.strip_prefix("0x") {
             Some(digits) => base16ct::mixed::decode_vec(digits).map(Some).map_err(|_| {
@@ -137,15 +136,15 @@ type NamedKey = (AnchorKey, Option<Vec<u8>>);
 
 /// The keys in a file.
 fn keys(path: &Path, crypto: &CryptoProvider) -> Result<Vec<NamedKey>, Failure> {
-    if kind(path)? == Kind::Symmetric {
-        let (key, named) = read_shared(path)?;
-        let key = match key {
+    let file = KeyFile::read(path)?;
+    if file.kind() == Kind::Symmetric {
+        let key = match file.shared()?.1 {
             Shared::Mac(key) => key.into(),
             Shared::Wrapping(key) => key.into(),
         };
-        return Ok(vec![(key, named)]);
+        return Ok(vec![(key, file.about().key_id)]);
     }
-    let keys = read_publics(path, crypto)?.into_iter();
+    let keys = file.publics(crypto)?.into_iter();
     Ok(keys.map(|key| (key.into(), None)).collect())
 }
 
@@ -207,23 +206,6 @@ pub(super) fn anchors(trusted: &[Trusted], needed: usize, crypto: &CryptoProvide
     TrustAnchors::new(crypto, anchors).with_threshold(needed)
 }
 
-enum Shared {
-    Mac(MacKey),
-    Wrapping(MacWrappingKey),
-}
-
-/// Reads a shared key, with the name that its file gives it.
-fn read_shared(path: &Path) -> Result<(Shared, Option<Vec<u8>>), Failure> {
-    let about = About::of(&files::read(path)?);
-    let key = read_symmetric(path)?;
-    let shared = match about.used_for(&key) {
-        Use::Mac(algorithm) => MacKey::new(algorithm, key).map(Shared::Mac),
-        Use::Wrap(_) => MacWrappingKey::new(key).map(Shared::Wrapping),
-    };
-    let shared = shared.map_err(|error| Failure::file(path, error))?;
-    Ok((shared, about.key_id))
-}
-
 /// A key that vouches for manifests.
 pub(super) enum Voucher {
     /// By a signature.
@@ -237,15 +219,13 @@ pub(super) enum Voucher {
 impl Voucher {
     /// Reads a private or shared key. An HSS/LMS key is locked until the voucher is dropped.
     pub(super) fn read(path: &Path, crypto: &CryptoProvider) -> Result<Self, Failure> {
-        Ok(match kind(path)? {
-            Kind::Hss => Self::Signer(Box::new(HssFile::read(path)?.signer(crypto)?)),
-            Kind::Asymmetric => {
-                let key = read_secret(path, crypto)?;
-                Self::Signer(crypto.signatures.signer(&key)?)
-            }
-            Kind::Symmetric => match read_shared(path)? {
-                (Shared::Mac(key), named) => Self::Mac(key, named),
-                (Shared::Wrapping(key), named) => Self::Wrapping(key, named),
+        let file = KeyFile::read(path)?;
+        Ok(match file.kind() {
+            Kind::Hss => Self::Signer(Box::new(file.hss()?.signer(crypto)?)),
+            Kind::Asymmetric => Self::Signer(crypto.signatures.signer(&file.secret(crypto)?)?),
+            Kind::Symmetric => match file.shared()?.1 {
+                Shared::Mac(key) => Self::Mac(key, file.about().key_id),
+                Shared::Wrapping(key) => Self::Wrapping(key, file.about().key_id),
             },
         })
     }

@@ -56,8 +56,9 @@ impl Verify {
         let envelope = decode(&self.file, &bytes)?;
         // Too few signatures are counted below, after a look at each.
         let authenticated = envelope.authenticate(&crypto, &anchors(&trusted, 1, &crypto));
-        let signatures = signatures(&envelope, &trusted, &crypto);
-        let carried = carried(&envelope, &crypto);
+        let described = explain::describe(&envelope, Some(&crypto));
+        let signatures = signatures(&envelope, &described, &trusted, &crypto);
+        let carried = carried(&described);
 
         let signers = match &authenticated {
             Ok(authenticated) => authenticated.signers(),
@@ -117,7 +118,12 @@ impl Verify {
 }
 
 /// What each authentication block is worth with the keys that are trusted.
-fn signatures(envelope: &Envelope<'_>, trusted: &[Trusted], crypto: &CryptoProvider) -> Vec<Check> {
+fn signatures(
+    envelope: &Envelope<'_>,
+    described: &Tree,
+    trusted: &[Trusted],
+    crypto: &CryptoProvider,
+) -> Vec<Check> {
     let payload = envelope.digest_bytes();
     let digest_matches = envelope
         .claimed_digest()
@@ -131,7 +137,6 @@ fn signatures(envelope: &Envelope<'_>, trusted: &[Trusted], crypto: &CryptoProvi
             Err(error) => error.to_string(),
         },
     }];
-    let described = explain::describe(envelope, None);
     let described = described.get("signatures").map_or(&[][..], Tree::items);
     let blocks = envelope.authentication_blocks().iter().zip(described);
     for (position, (block, names)) in blocks.enumerate() {
@@ -218,8 +223,7 @@ fn key_ids(block: &[u8]) -> Vec<Vec<u8>> {
 
 /// What the envelope carries besides the manifest, against the digests in the manifest.
 // req: SUIT-SEV-006, SUIT-SEV-007, SUIT-SEV-016
-fn carried(envelope: &Envelope<'_>, crypto: &CryptoProvider) -> Vec<Check> {
-    let described = explain::describe(envelope, Some(crypto));
+fn carried(described: &Tree) -> Vec<Check> {
     let list = |name| described.get(name).map_or(&[][..], Tree::items).iter();
     let check = |what: String, item: &Tree, unused: &str| {
         let holds = item.flag("digest-matches");

@@ -66,10 +66,18 @@ impl Section {
         }
     }
 
-    pub(crate) fn from_label(label: i64) -> Option<Self> {
+    /// The section with a label in the manifest.
+    #[must_use]
+    pub fn from_label(label: i64) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|section| section.label() == label)
+    }
+
+    /// The section with a name in the standard.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|section| section.name() == name)
     }
 
     /// Whether the section may stand in the envelope, with its digest in the manifest.

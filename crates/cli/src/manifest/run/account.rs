@@ -12,7 +12,7 @@ use tamarack_suit::{
 
 use super::{
     Task, Trusted,
-    place::{Place, Places},
+    place::Place,
     witness::{Deed, Witness},
 };
 use crate::output::{BAD, DIM, GOOD, Output, STRONG};
@@ -42,7 +42,7 @@ impl Account {
     pub(super) fn of(
         task: &Task<'_>,
         outcome: &Outcome,
-        places: &Places<'_>,
+        root: Option<&Manifest<'static>>,
         witness: &mut Witness<'_>,
     ) -> Self {
         let mut seen: Vec<(&[u64], i64, u64, u64)> = Vec::new();
@@ -54,12 +54,12 @@ impl Account {
             // The shared sequence runs before every section.
             if !seen.contains(&place) {
                 seen.push(place);
-                steps.push(places.find(record, witness));
+                steps.push(Place::of(record, root, witness));
             }
         }
         let failed_at = match &outcome.report.result {
             ReportResult::Success => None,
-            ReportResult::Failure { record, .. } => Some(places.find(record, witness)),
+            ReportResult::Failure { record, .. } => Some(Place::of(record, root, witness)),
         };
         // What failed is told apart from what held.
         if let Some(failed) = &failed_at {

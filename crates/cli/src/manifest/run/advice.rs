@@ -4,10 +4,7 @@ use tamarack_suit::{
     Action, Condition, DeviceError, Error, Manifest, Parameter, Why, report::Reason,
 };
 
-use super::{
-    LATER,
-    account::{Account, printable},
-};
+use super::account::{Account, printable};
 use crate::failure::Failure;
 
 pub(super) fn failure(
@@ -26,13 +23,6 @@ pub(super) fn failure(
         message += &format!(" ({})", printable(&place.shown()));
     }
     let failure = Failure::new(message);
-    let failure = match error {
-        Error::ActionFailed {
-            why: Why::NotYet(_),
-            ..
-        } => failure.code(LATER),
-        _ => failure,
-    };
     match hint(error, account, root) {
         Some(hint) => failure.hint(hint),
         None => failure,
@@ -105,7 +95,6 @@ fn hint(error: &Error, account: &Account, root: Option<&Manifest<'_>>) -> Option
             }
             (_, Why::NoRecipient) => Some("give the device's key with --decrypt; `tamarack manifest show` says for which keys the content is encrypted".into()),
             (_, Why::BadCiphertext) => Some("the payload was damaged, or is not the one that belongs to the manifest".into()),
-            (_, Why::NotYet(_)) => Some("run it again once the event has happened".into()),
             (Action::Fetch, Why::NotIntegrated(_)) => Some("the payload was dropped from the envelope; get the envelope as its author made it".into()),
             _ => None,
         },

@@ -24,13 +24,11 @@ use super::trust::{FileWith, Trust, Trusted, anchors};
 use crate::{
     failure::Failure,
     files,
-    key_file::{Kind, kind, read_decryption, read_symmetric},
+    key_file::{KeyFile, Kind},
     output::Output,
     progress::Progress,
-    symmetric_file::About,
 };
 use account::Account;
-use place::Places;
 use source::Source;
 use witness::Witness;
 
@@ -50,8 +48,8 @@ use witness::Witness;
 /// given.
 ///
 /// Exit code 0 if it is done; 1 if the manifest was refused or failed, and the folder is as it was; 2 for
-/// wrong usage; 3 if it can be done later: another process works on the folder, an event that the manifest
-/// waits for has not happened, or the update is committed and will be completed the next time.
+/// wrong usage; 3 if another process works on the folder, so that it can be done later, or if the update is
+/// committed and the next run on the folder completes it.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Run {
@@ -104,7 +102,8 @@ pub(crate) struct Run {
     #[arg(long, help_heading = "Payloads")]
     offline: bool,
 
-    /// Write the SUIT report here, in CBOR, also of a failure. `tamarack manifest show` shows it.
+    /// Write the SUIT report here, in CBOR, also of a failure of the manifest; where the folder fails, there is
+    /// none. `tamarack manifest show` shows it.
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     report: Option<PathBuf>,
     /// The nonce for the report, in hexadecimal.
@@ -189,23 +188,25 @@ impl Run {
         let root = root(&task, &mut transaction, &crypto);
         let mut witness = Witness::of(&mut transaction, &crypto, Progress::new(output));
         let outcome = carry_out(&task, &processor, &mut witness, &mut source);
-        let places = Places::of(root.as_ref());
-        let mut account = Account::of(&task, &outcome, &places, &mut witness);
+        let mut account = Account::of(&task, &outcome, root.as_ref(), &mut witness);
         // What was written is known now; the device below is needed again.
         account.fetched = source.fetched;
-        if let Some(path) = &self.report {
-            files::write(path, &outcome.report.encode())?;
+        match &outcome.result {
+            Ok(()) => transaction.commit().map_err(failed)?,
+            // What is left of it is removed before the next transaction.
+            Err(_) => drop(transaction),
         }
-        let committed = match &outcome.result {
-            Ok(()) => transaction.commit().map_err(failed),
-            Err(_) => transaction.roll_back().map_err(failed),
-        };
         account.look_at(&device, &before, root.as_ref(), &trusted, &crypto);
         let subject = self.subject();
-        if let (Err(failure), true) = (committed, outcome.result.is_ok()) {
-            return Err(failure);
-        }
         account.tell(&subject, outcome.result.is_ok(), output);
+        // A report of success is one of what the folder has.
+        if let Some(path) = &self.report {
+            let written = files::write(path, &outcome.report.encode());
+            written.map_err(|failure| match &outcome.result {
+                Ok(()) => failure.hint("all else is done; only the report is missing"),
+                Err(_) => failure,
+            })?;
+        }
         match &outcome.result {
             Ok(()) => Ok(()),
             Err(Error::Decode(error)) if root.is_none() && self.file.is_some() => {
@@ -298,18 +299,13 @@ impl Run {
     }
 
     fn recipient_keys(&self, crypto: &CryptoProvider) -> Result<Vec<RecipientKey>, Failure> {
-        let keys = self.decrypt.iter().map(|file| {
-            let path: &Path = &file.path;
-            let key = match kind(path)? {
-                Kind::Symmetric => RecipientKey::wrapping(crypto, read_symmetric(path)?),
-                _ => RecipientKey::agreement(crypto, read_decryption(path, crypto)?),
+        let keys = self.decrypt.iter().map(|with| {
+            let file = KeyFile::read(&with.path)?;
+            let key = match file.kind() {
+                Kind::Symmetric => RecipientKey::wrapping(crypto, file.symmetric()?),
+                _ => RecipientKey::agreement(crypto, file.decryption(crypto)?),
             };
-            let named = file.key_id()?;
-            let named = match named {
-                Some(named) => Some(named),
-                None => About::of(&files::read(path)?).key_id,
-            };
-            Ok(match named {
+            Ok(match with.key_id(&file)? {
                 Some(named) => key.with_key_id(named),
                 None => key,
             })
@@ -318,7 +314,7 @@ impl Run {
     }
 }
 
-/// The exit code for what may succeed later as it is.
+/// The exit code for what may succeed later, or be completed then.
 const LATER: u8 = 3;
 
 fn carry_out(

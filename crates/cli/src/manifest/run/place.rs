@@ -1,13 +1,10 @@
 //! Which command a place in a report means.
 
+use std::borrow::Cow;
+
 use tamarack_suit::{
     Command, ComponentId, Device, Envelope, Manifest, Parameter, Section, explain, report::Record,
 };
-
-/// A root manifest, in which places are looked up; those of its dependencies are read from a device.
-pub(super) struct Places<'m> {
-    root: Option<&'m Manifest<'static>>,
-}
 
 /// A place in words.
 pub(super) struct Place {
@@ -22,12 +19,6 @@ pub(super) struct Place {
     pub(super) wants: Vec<Parameter<'static>>,
 }
 
-fn section(label: i64) -> Option<Section> {
-    Section::ALL
-        .into_iter()
-        .find(|section| section.label() == label)
-}
-
 /// The label of the shared sequence, and of no sequence.
 const SHARED: i64 = 3;
 const NONE: i64 = 0;
@@ -35,13 +26,15 @@ const NONE: i64 = 0;
 /// The most bytes of a dependency's envelope that are read to explain a place.
 const MAX: u64 = 4 << 20;
 
-impl<'m> Places<'m> {
-    pub(super) fn of(root: Option<&'m Manifest<'static>>) -> Self {
-        Self { root }
-    }
-
-    pub(super) fn find(&self, record: &Record, device: &mut dyn Device) -> Place {
-        let mut manifest = self.root.cloned();
+impl Place {
+    /// Looks up the place that a record means, in a root manifest or in those of its dependencies, which are
+    /// read from a device.
+    pub(super) fn of(
+        record: &Record,
+        root: Option<&Manifest<'static>>,
+        device: &mut dyn Device,
+    ) -> Self {
+        let mut manifest = root.map(Cow::Borrowed);
         let mut dependency = None;
         for index in &record.manifest_id {
             let id = manifest
@@ -51,12 +44,12 @@ impl<'m> Places<'m> {
                 Some(id) => id.to_string(),
                 None => format!("dependency {index}"),
             });
-            manifest = id.and_then(|id| stored(device, &id));
+            manifest = id.and_then(|id| stored(device, &id)).map(Cow::Owned);
         }
-        let manifest = manifest.as_ref();
+        let manifest = manifest.as_deref();
         let sequence = manifest.and_then(|manifest| match record.section {
             SHARED => manifest.common.shared_sequence.as_ref(),
-            label => manifest.section(section(label)?)?.content(),
+            label => manifest.section(Section::from_label(label)?)?.content(),
         });
         let located = sequence.and_then(|sequence| {
             let mut all = sequence.walk();
@@ -75,7 +68,7 @@ impl<'m> Places<'m> {
                 .cloned()
                 .map(Parameter::into_owned)
         });
-        Place {
+        Self {
             command: located.map(|located| match &located.command {
                 Command::Condition(condition, _) => condition.name().to_owned(),
                 directive => directive.name().to_owned(),
@@ -88,7 +81,7 @@ impl<'m> Places<'m> {
             section: match record.section {
                 NONE => "before any command".into(),
                 SHARED => "shared sequence".into(),
-                label => match section(label) {
+                label => match Section::from_label(label) {
                     Some(section) => section.name().into(),
                     None => format!("section {label}"),
                 },
@@ -96,6 +89,26 @@ impl<'m> Places<'m> {
             offset: record.offset,
             wants: wants.collect(),
         }
+    }
+
+    /// Where it is: section, byte, and dependency.
+    pub(super) fn shown(&self) -> String {
+        let mut text = self.section.clone();
+        if self.command.is_some() || self.offset > 0 {
+            text += &format!(", byte {}", self.offset);
+        }
+        if let Some(dependency) = &self.dependency {
+            text += &format!(", of {dependency}");
+        }
+        text
+    }
+
+    /// Whether another place is this one.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.section == other.section
+            && self.offset == other.offset
+            && self.component == other.component
+            && self.dependency == other.dependency
     }
 }
 
@@ -118,28 +131,4 @@ pub(super) fn stored(device: &mut dyn Device, id: &ComponentId) -> Option<Manife
     explain::unverified(&envelope, None)
         .ok()
         .map(Manifest::into_owned)
-}
-
-impl Place {
-    /// Where it is: section, byte, and dependency.
-    pub(super) fn shown(&self) -> String {
-        let mut text = self.section.clone();
-        if self.command.is_some() || self.offset > 0 {
-            text += &format!(", byte {}", self.offset);
-        }
-        if let Some(dependency) = &self.dependency {
-            text += &format!(", of {dependency}");
-        }
-        text
-    }
-}
-
-impl Place {
-    /// Whether another place is this one.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.section == other.section
-            && self.offset == other.offset
-            && self.component == other.component
-            && self.dependency == other.dependency
-    }
 }
