@@ -1,6 +1,6 @@
 //! What the TAM asks an agent: QueryRequests (TEEP section 4.2).
 
-use tamarack_cose::SignatureAlgorithm;
+use tamarack_cose::{PublicKey, SignatureAlgorithm};
 use tamarack_teep::{
     AttestationPayload, Challenge, CipherSuite, DataItems, Encoding, FreshnessMechanism, Numbering,
     Order, QueryRequest, SuitCoseProfile, Token, protect, protect_for_unknown_agent,
@@ -43,7 +43,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             freshness.push(FreshnessMechanism::TIMESTAMP);
         }
         Question {
-            algorithms: keys.iter().map(|key| key.algorithm()).collect(),
+            algorithms: keys.iter().map(PublicKey::algorithm).collect(),
             freshness,
             items: DataItems::ATTESTATION
                 | DataItems::TRUSTED_COMPONENTS
