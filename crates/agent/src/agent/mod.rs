@@ -1,5 +1,6 @@
 //! The agent: the conceptual API, and the way a message takes.
 
+mod authenticate;
 mod device;
 mod query;
 mod refusal;
@@ -13,14 +14,15 @@ use alloc::{
 
 use tamarack_cose::cbor::Limits;
 use tamarack_suit::{ComponentId, Fetch};
-use tamarack_teep::{Encoding, Message, Protected, ProtectionError, Verified, protect};
+use tamarack_teep::{Encoding, Message, protect};
 
 use crate::{
     exchange::{Exchanges, PolicyRound, StrangerBudget},
     link::{InstalledComponent, MAX_MESSAGE},
     platform::{Platform, StorageError, View},
-    state::{Anchor, AnchorRole, ComponentRecord, KnownManifest, Record, Request},
+    state::{ComponentRecord, KnownManifest, Record, Request},
 };
+use authenticate::Rejection;
 use refusal::Refusal;
 
 /// The TEEP Agent of one TEE.
@@ -133,64 +135,10 @@ impl<P: Platform> Agent<P> {
         self.answer(&answer, encoding).map(Some)
     }
 
-    /// Opens a message with the TAM anchors, or says what to answer instead.
-    ///
-    /// No field of the message counts before this has succeeded. With the message comes the SHA-256 of what
-    /// was signed: the bytes around it can be changed without a key.
-    // req: TEEP-VAL-007
-    // req: ARCH-021
-    fn verify(
-        &self,
-        message: &[u8],
-    ) -> Result<Result<(Verified, [u8; 32]), Rejection>, StorageError> {
-        let crypto = self.platform.crypto();
-        let protected = match Protected::decode(message, &self.limits) {
-            Ok(protected) => protected,
-            Err(error) => {
-                return Ok(Err(Rejection::stranger(Refusal::permanent(
-                    &error.to_string(),
-                ))));
-            }
-        };
-        let ours = self.platform.teep_key().public_key().algorithm();
-        let mut keys = Anchor::keys(&*self.platform.storage().view()?, AnchorRole::Tam)?;
-        // A suite that this agent does not speak is told apart from a key that it does not trust.
-        if !protected.algorithms().any(|algorithm| algorithm == ours) {
-            return Ok(Err(Rejection::stranger(Refusal::unsupported_suites(ours))));
-        }
-        // One suite for the whole exchange: the agent's (requirement TEEP-COSE-012).
-        keys.retain(|key| key.algorithm() == ours);
-        let payload = protected.signed().unverified_payload().unwrap_or_default();
-        Ok(match protected.verify(crypto, &keys) {
-            Ok(verified) => Ok((verified, crypto.sha256(payload))),
-            Err(ProtectionError::Message { error, token, .. }) => Err(Rejection {
-                refusal: Refusal::permanent(&error.to_string()).with_token(token),
-                authentic: true,
-            }),
-            Err(error) => Err(Rejection::stranger(Refusal::permanent(&error.to_string()))),
-        })
-    }
-
     /// Signs an answer.
     fn answer(&self, message: &Message, encoding: Encoding) -> Result<Vec<u8>, AgentError> {
         let signer = self.platform.teep_key();
         protect(self.platform.crypto(), signer, message, encoding).map_err(AgentError::Signing)
-    }
-}
-
-/// A message that is not acted on.
-struct Rejection {
-    refusal: Refusal,
-    /// Whether a trusted TAM signed it.
-    authentic: bool,
-}
-
-impl Rejection {
-    fn stranger(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            authentic: false,
-        }
     }
 }
 
