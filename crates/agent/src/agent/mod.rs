@@ -16,10 +16,11 @@ use tamarack_suit::{ComponentId, Fetch};
 use tamarack_teep::{Encoding, Message, Protected, ProtectionError, Verified, protect};
 
 use crate::{
-    exchange::{Exchanges, PolicyRound, StrangerBudget},
+    exchange::{Exchanges, StrangerBudget},
     link::{InstalledComponent, MAX_MESSAGE},
     platform::{Platform, StorageError, View},
     state::{Anchor, AnchorRole, ComponentRecord, KnownManifest, Record, Request},
+    tams::{PolicyRound, TamHistory},
 };
 use refusal::Refusal;
 
@@ -29,6 +30,7 @@ pub struct Agent<P> {
     limits: Limits,
     exchanges: Exchanges,
     policy_round: PolicyRound,
+    tams: TamHistory,
     stranger_budget: StrangerBudget,
 }
 
@@ -74,6 +76,7 @@ impl<P: Platform> Agent<P> {
             },
             exchanges: Exchanges::default(),
             policy_round: PolicyRound::default(),
+            tams: TamHistory::default(),
             stranger_budget: StrangerBudget::default(),
         }
     }
@@ -110,6 +113,7 @@ impl<P: Platform> Agent<P> {
             ..Default::default()
         };
         let tam = verified.signer().key_id(self.platform.crypto());
+        self.tam_answered(&tam)?;
         let answer = match verified.into_message() {
             Message::QueryRequest(request) => {
                 let token = request.token.clone();
