@@ -1,9 +1,6 @@
 //! What the agent remembers of exchanges while it runs: lost on a restart, and harmlessly so.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    string::String,
-};
+use alloc::collections::BTreeMap;
 
 use tamarack_cose::KeyId;
 
@@ -52,25 +49,6 @@ impl Exchanges {
             self.open.remove(tam);
         }
         fits
-    }
-}
-
-/// The TAMs still to be named in a round of policy checks.
-#[derive(Debug, Default)]
-pub(crate) struct PolicyRound {
-    left: Option<VecDeque<String>>,
-}
-
-impl PolicyRound {
-    /// The next TAM, from `all` when a round begins; `None` ends the round.
-    // req: TEEP-AGENT-007
-    pub(crate) fn next(&mut self, all: impl FnOnce() -> VecDeque<String>) -> Option<String> {
-        let left = self.left.get_or_insert_with(all);
-        let next = left.pop_front();
-        if next.is_none() {
-            self.left = None;
-        }
-        next
     }
 }
 

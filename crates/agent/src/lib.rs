@@ -52,6 +52,7 @@ pub mod platform;
 mod rights;
 mod staging;
 pub mod state;
+mod tams;
 
 pub use agent::{Agent, AgentError, Outbound, installed_components};
 pub use domain::{DOMAIN_SEGMENT, Quota, SecurityDomain};

@@ -17,10 +17,11 @@ use tamarack_suit::{ComponentId, Fetch};
 use tamarack_teep::{Encoding, Message, protect};
 
 use crate::{
-    exchange::{Exchanges, PolicyRound, StrangerBudget},
+    exchange::{Exchanges, StrangerBudget},
     link::{InstalledComponent, MAX_MESSAGE},
     platform::{Platform, StorageError, View},
     state::{ComponentRecord, KnownManifest, Record, Request},
+    tams::{PolicyRound, TamHistory},
 };
 use authenticate::Rejection;
 use refusal::Refusal;
@@ -31,6 +32,7 @@ pub struct Agent<P> {
     limits: Limits,
     exchanges: Exchanges,
     policy_round: PolicyRound,
+    tams: TamHistory,
     stranger_budget: StrangerBudget,
 }
 
@@ -76,6 +78,7 @@ impl<P: Platform> Agent<P> {
             },
             exchanges: Exchanges::default(),
             policy_round: PolicyRound::default(),
+            tams: TamHistory::default(),
             stranger_budget: StrangerBudget::default(),
         }
     }
@@ -112,6 +115,7 @@ impl<P: Platform> Agent<P> {
             ..Default::default()
         };
         let tam = verified.signer().key_id(self.platform.crypto());
+        self.tam_answered(&tam)?;
         let answer = match verified.into_message() {
             Message::QueryRequest(request) => {
                 let token = request.token.clone();

@@ -73,13 +73,13 @@ impl<P: Platform> Agent<P> {
                 remembered => remembered?,
             }
         }
-        if let Err(reason) = self.unlink_all(&update.unneeded_manifest_list, fetch)? {
+        if let Err(reason) = self.unlink_all(&update.unneeded_manifest_list, tam, fetch)? {
             return refused(Refusal::manifests_failed(&reason, Vec::new()));
         }
         let mut reports = Vec::new();
         let mut failure = None;
         for manifest in &update.manifest_list {
-            let applied = self.install(manifest, update, fetch)?;
+            let applied = self.install(manifest, update, tam, fetch)?;
             reports.push(applied.report);
             failure = failure.or(applied.failure);
         }
@@ -114,6 +114,7 @@ impl<P: Platform> Agent<P> {
     fn unlink_all(
         &mut self,
         manifests: &[ComponentId],
+        tam: &KeyId,
         fetch: &mut dyn Fetch,
     ) -> Result<Result<(), String>, AgentError> {
         let mut left: Vec<&ComponentId> = manifests.iter().collect();
@@ -141,7 +142,7 @@ impl<P: Platform> Agent<P> {
                 return Ok(Err(format!("{blocked} is needed by {by}")));
             };
             let id = left.remove(at);
-            if let Err(reason) = self.unlink(id, fetch)? {
+            if let Err(reason) = self.unlink(id, tam, fetch)? {
                 return Ok(Err(format!("{id}: {reason}")));
             }
         }
@@ -151,12 +152,13 @@ impl<P: Platform> Agent<P> {
     fn unlink(
         &self,
         id: &ComponentId,
+        tam: &KeyId,
         fetch: &mut dyn Fetch,
     ) -> Result<Result<(), String>, AgentError> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
+        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
         let outcome = Processor::new(self.platform.crypto(), &signers, &rights).uninstall(
             &mut device,
             fetch,
@@ -167,7 +169,7 @@ impl<P: Platform> Agent<P> {
             Ok(()) => Ok(()),
             Err(_) => {
                 transaction = Staged::begin(self.platform.storage())?;
-                device = TeeDevice::new(&self.platform, &rights, &mut transaction);
+                device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
                 device.forget_manifest(id)
             }
         };
@@ -198,12 +200,13 @@ impl<P: Platform> Agent<P> {
         &self,
         envelope: &[u8],
         update: &Update,
+        tam: &KeyId,
         fetch: &mut dyn Fetch,
     ) -> Result<Applied, AgentError> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
+        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
         let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
         // req: TEEP-MSG-083
         if let Some(token) = &update.token {

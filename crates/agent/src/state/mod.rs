@@ -5,6 +5,7 @@ mod components;
 mod domains;
 mod manifests;
 mod requests;
+mod tams;
 mod updates;
 
 use alloc::{format, vec::Vec};
@@ -18,6 +19,7 @@ pub use components::ComponentRecord;
 pub use domains::DomainRecord;
 pub use manifests::KnownManifest;
 pub use requests::{Request, RequestKind};
+pub use tams::TamEndpoint;
 pub use updates::SeenUpdates;
 
 /// A value of the agent's namespace: a prefix that tells the kind, a key within it, an encoding.
