@@ -22,7 +22,7 @@ pub enum Invariant {
     Authorised,
     /// The sequence number of a component never goes down on a device, not even over its removal.
     NoDowngrade,
-    /// Each challenge gets one Update at most.
+    /// Each challenge gets each device one Update at most.
     SingleUse,
     /// Once messages flow again, TAMs believe of devices what is so, and that is what is wished.
     Convergence,

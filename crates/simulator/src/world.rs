@@ -108,8 +108,8 @@ pub(crate) struct Server {
     pub(crate) deployments: Vec<Deployment>,
     /// What was ever deployed for a device, or needed by that.
     pub(crate) deployed: [[bool; COMPONENTS.len()]; DEVICES],
-    /// Challenges whose answer got an Update.
-    pub(crate) answered: BTreeSet<Vec<u8>>,
+    /// Challenges whose answer got an Update, each with the device.
+    pub(crate) answered: BTreeSet<(Vec<u8>, Vec<u8>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -553,14 +553,15 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Message> {
     Some(protected.read_unverified().ok()?.0)
 }
 
-/// The challenge that a QueryResponse answers.
-fn answered_challenge(bytes: &[u8]) -> Option<Vec<u8>> {
+/// The challenge that a QueryResponse answers, and the device that says so.
+fn answered_challenge(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let Message::QueryResponse(response) = read(bytes)? else {
         return None;
     };
     let evidence = response.attestation?.bytes;
     let evidence = Evidence::decode(&evidence).ok()?;
-    evidence.unverified_claims().nonce.clone()
+    let claims = evidence.unverified_claims();
+    claims.nonce.clone().zip(claims.ueid.clone())
 }
 
 fn sign(crypto: &CryptoProvider, key: &SecretKey, message: &Message) -> Vec<u8> {
