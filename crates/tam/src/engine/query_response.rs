@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use tamarack_cose::KeyId;
-use tamarack_suit::ComponentId;
+use tamarack_suit::{ComponentId, Report, report::ReportResult};
 use tamarack_teep::{
-    ErrorCode, Message, Numbering, Protected, QueryResponse, Token, Update, VERSION,
+    DataItems, ErrorCode, Message, Numbering, Protected, QueryResponse, Token, Update, VERSION,
 };
 
 use super::{
-    EngineError, Tam,
+    AttestationModel, EngineError, Tam,
     attestation::{Attested, NotAttested, offered_suite},
+    known::Recognized,
     verdict::{Dropped, Handled, Verdict},
 };
 use crate::{
@@ -55,9 +56,18 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let Some(algorithm) = offered_suite(protected) else {
             return Ok(Dropped::Suite.into());
         };
-        // No QueryRequest of this TAM has a token, so a reply that has one answers another's.
-        if unverified.token.is_some() {
-            return Ok(Dropped::NotIssued.into());
+        if let Some(token) = &unverified.token {
+            match self.recognize(protected, token, now)? {
+                Recognized::Answer(known) => return self.attested(&known, now),
+                Recognized::Dropped(reason) => return Ok(reason.into()),
+                // A token that is not for a device is one for an Attestation Result.
+                Recognized::No
+                    if self.settings.attestation_model == AttestationModel::BackgroundCheck =>
+                {
+                    return Ok(Dropped::NotIssued.into());
+                }
+                Recognized::No => {}
+            }
         }
         match self.attest(protected, unverified, now)? {
             Ok(attested) => self.attested(&attested, now),
@@ -154,9 +164,21 @@ impl<S: Store, C: Clock> Tam<S, C> {
             )));
         }
         // req: TEEP-TAM-002
+        let asked = |item| attested.asked.contains(item);
+        if asked(DataItems::EXTENSIONS) && response.ext_list.is_none() {
+            return Ok(Decision::Fault("ext-list (9) is missing".into()));
+        }
         let Some(list) = &response.tc_list else {
             return Ok(Decision::Fault("tc-list (8) is missing".into()));
         };
+        // req: TEEP-TAM-003
+        let token = response.token.as_ref();
+        let signer = attested.verified.signer();
+        let reports = match self.open_reports(&response.suit_reports, &signer, token) {
+            Ok(reports) => reports,
+            Err(problem) => return Ok(Decision::Fault(format!("a SUIT report {problem}"))),
+        };
+        log_boot(&attested.ueid, &reports);
         if list.len() > self.settings.installed_components {
             let most = self.settings.installed_components;
             return Ok(Decision::Fault(format!(
@@ -165,9 +187,13 @@ impl<S: Store, C: Clock> Tam<S, C> {
         }
         let installed: Vec<_> = list.iter().map(InstalledComponent::from).collect();
         let revision = catalog.deployments_revision();
-        let exhausted = self
-            .store
-            .exhausted(&attested.ueid, revision, self.settings.failures)?;
+        let mut exhausted =
+            self.store
+                .exhausted(&attested.ueid, revision, self.settings.failures)?;
+        if !asked(DataItems::ATTESTATION) {
+            // The exchange goes on with what is left: what has just failed is for another one.
+            exhausted.extend(self.lately_failed(&attested.ueid, now)?);
+        }
         let target = Target {
             ueid: attested.ueid.as_bytes(),
             labels: &attested.device.endorsement.labels,
@@ -214,6 +240,15 @@ impl<S: Store, C: Clock> Tam<S, C> {
         })
     }
 
+    /// Manifests that failed on the device a short while ago.
+    fn lately_failed(&self, ueid: &Ueid, now: Timestamp) -> Result<Vec<ManifestId>, EngineError> {
+        let outcomes = self.store.outcomes(ueid)?.into_iter();
+        let lately = outcomes.filter(|outcome| {
+            !outcome.installed && now < outcome.at.plus(self.settings.attestation_lifetime)
+        });
+        Ok(lately.map(|outcome| outcome.manifest).collect())
+    }
+
     /// The Update that carries out a plan, and what is remembered of it.
     fn update(
         &self,
@@ -229,6 +264,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             token_hash: self.crypto.sha256(&token),
             issued_at: now,
             expires_at: now.plus(self.settings.update_lifetime),
+            is_part: install.len() < plan.install.len(),
             install,
             unlink: plan.unlink.clone(),
         };
@@ -319,6 +355,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             agent_key_id,
             numbering: attested.verified.encoding().numbering,
             at: now,
+            attested: attested.asked.contains(DataItems::ATTESTATION),
             installed,
             pending,
             unanswered: unanswered.as_ref(),
@@ -386,6 +423,16 @@ fn settled(
         action,
         detail,
     })
+}
+
+/// One line for each manifest that did not come up when the device started.
+fn log_boot(device: &Ueid, reports: &[Report]) {
+    for report in reports {
+        if let ReportResult::Failure { reason, .. } = &report.result {
+            let digest = base16ct::lower::encode_string(report.reference.digest.bytes());
+            tracing::warn!(outcome = "boot failure", %device, digest, reason = %reason);
+        }
+    }
 }
 
 /// One line for each manifest that is wanted and that the device can't be given.
