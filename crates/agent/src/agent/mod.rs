@@ -8,7 +8,7 @@ mod requests;
 mod update;
 
 use alloc::{
-    string::{String, ToString},
+    string::String,
     vec::Vec,
 };
 
