@@ -32,9 +32,16 @@ enum Decision {
     Plan {
         plan: Plan,
         installed: Vec<InstalledComponent>,
-        /// What is to be installed still, of an Update that counts as not answered.
-        unanswered: Vec<ManifestOutcome>,
+        /// How the device's last Update ended, if it counts as not answered.
+        closed: Option<Closed>,
     },
+}
+
+/// How an Update ended to which no answer came.
+struct Closed {
+    outcomes: Vec<ManifestOutcome>,
+    action: AuditAction,
+    detail: &'static str,
 }
 
 impl<S: Store, C: Clock> Tam<S, C> {
@@ -91,12 +98,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
             return Ok(Self::used(attested));
         }
         let catalog = self.store.catalog()?;
-        let accept = |installed, pending, unanswered| {
-            self.accept(attested, installed, pending, unanswered, &catalog, now)
+        let accept = |installed, pending, closed| {
+            self.accept(attested, installed, pending, closed, &catalog, now)
         };
         let reply = match self.decide(attested, response, &catalog, now)? {
             Decision::Fault(reason) => {
-                if !accept(None, None, &[])? {
+                if !accept(None, None, None)? {
                     return Ok(Self::used(attested));
                 }
                 let code = ErrorCode::PERMANENT_ERROR;
@@ -110,9 +117,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Decision::Plan {
                 plan,
                 installed,
-                unanswered,
+                closed,
             } if plan.is_empty() => {
-                if !accept(Some(&installed), None, &unanswered)? {
+                if !accept(Some(&installed), None, closed)? {
                     return Ok(Self::used(attested));
                 }
                 // req: TEEP-TAM-018
@@ -121,11 +128,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Decision::Plan {
                 plan,
                 installed,
-                unanswered,
+                closed,
             } => {
                 let (update, pending) = self.update(&attested.ueid, plan, now)?;
                 let counts = (pending.install.len(), pending.unlink.len());
-                if !accept(Some(&installed), Some(&pending), &unanswered)? {
+                if !accept(Some(&installed), Some(&pending), closed)? {
                     return Ok(Self::used(attested));
                 }
                 let message = self.reply_to(attested, update)?;
@@ -215,10 +222,21 @@ impl<S: Store, C: Clock> Tam<S, C> {
             decided = plan(&target, &observed, catalog);
         }
         log_left_out(&attested.ueid, &decided, catalog);
+        let closed = if !unanswered.is_empty() {
+            Some(Closed {
+                outcomes: unanswered,
+                action: AuditAction::UpdateFailed,
+                detail: NO_ANSWER,
+            })
+        } else if decided.is_empty() {
+            settled(attested, &installed, catalog)
+        } else {
+            None
+        };
         Ok(Decision::Plan {
             plan: decided,
             installed,
-            unanswered,
+            closed,
         })
     }
 
@@ -299,7 +317,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
         attested: &Attested,
         installed: Option<&[InstalledComponent]>,
         pending: Option<&PendingUpdate>,
-        unanswered: &[ManifestOutcome],
+        closed: Option<Closed>,
         catalog: &Catalog,
         now: Timestamp,
     ) -> Result<bool, EngineError> {
@@ -316,14 +334,13 @@ impl<S: Store, C: Clock> Tam<S, C> {
         if attested.device.agent_key != Some(agent_key) {
             audit.push(entry(AuditAction::NewAgentKey, key_text(&agent_key_id)));
         }
-        let superseded = attested.device.pending.as_ref();
-        let superseded = superseded.filter(|_| !unanswered.is_empty());
-        let unanswered = superseded.map(|superseded| FinishedUpdate {
+        let last = attested.device.pending.as_ref().zip(closed.as_ref());
+        let unanswered = last.map(|(last, closed)| FinishedUpdate {
             ueid: &attested.ueid,
-            token_hash: superseded.token_hash,
-            outcomes: unanswered,
+            token_hash: last.token_hash,
+            outcomes: &closed.outcomes,
             deployments_revision: catalog.deployments_revision(),
-            audit: entry(AuditAction::UpdateFailed, NO_ANSWER.into()),
+            audit: entry(closed.action, closed.detail.into()),
         });
         if let Some(pending) = pending {
             audit.push(entry(
@@ -370,6 +387,42 @@ fn unanswered(attested: &Attested, plan: &Plan, now: Timestamp) -> Vec<ManifestO
             failure: Some(NO_ANSWER.into()),
         })
         .collect()
+}
+
+/// What became of the device's last Update, if there is nothing more to do: no answer to it is needed, as
+/// the list of components says the same, and says it later.
+fn settled(
+    attested: &Attested,
+    installed: &[InstalledComponent],
+    catalog: &Catalog,
+) -> Option<Closed> {
+    let pending = attested.device.pending.as_ref()?;
+    let is_there = |id: &&ManifestId| {
+        catalog.manifest(**id).is_some_and(|manifest| {
+            manifest.components.iter().all(|image| {
+                let mut found = installed.iter();
+                found.any(|found| found.component == image.component && found.digest == image.digest)
+            })
+        })
+    };
+    let outcomes: Vec<_> = pending
+        .install
+        .iter()
+        .filter(is_there)
+        .map(|id| ManifestOutcome {
+            manifest: *id,
+            failure: None,
+        })
+        .collect();
+    let (action, detail) = match outcomes.len() == pending.install.len() {
+        true => (AuditAction::UpdateSucceeded, "no answer, and nothing is left to do"),
+        false => (AuditAction::UpdateFailed, NO_ANSWER),
+    };
+    Some(Closed {
+        outcomes,
+        action,
+        detail,
+    })
 }
 
 /// One line for each manifest that did not come up when the device started.

@@ -89,7 +89,25 @@ fn what_is_there_although_nobody_said_so_has_not_failed() {
     agent.install(&world.session(&agent).unwrap());
     world.clock.advance(Duration::from_secs(60));
     assert_eq!(world.session(&agent), None);
-    assert_eq!(outcomes(&world, &agent), []);
+    let outcome = outcomes(&world, &agent).remove(0);
+    assert_eq!((outcome.installed, outcome.failures), (true, 0));
+}
+
+#[test]
+fn an_update_whose_answer_was_lost_ends_with_the_list_of_components() {
+    let mut agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    let update = world.session(&agent).unwrap();
+    agent.install(&update);
+    assert_eq!(world.session(&agent), None);
+    assert_eq!(world.device(&agent).pending, None);
+    // Nothing is left that could expire and count as a failure, and the answer comes too late to count.
+    world.clock.advance(world.tam.settings().update_lifetime);
+    let discarded = world.tam.store().discard_expired(world.clock.now());
+    assert_eq!(discarded.unwrap(), 0);
+    assert_eq!(world.process(&agent.sign(agent.success(&update))), None);
+    let outcome = outcomes(&world, &agent).remove(0);
+    assert_eq!((outcome.installed, outcome.failures), (true, 0));
 }
 
 #[test]
