@@ -4,6 +4,8 @@ use alloc::collections::BTreeMap;
 
 use tamarack_cose::KeyId;
 
+use crate::agent::Confidentiality;
+
 /// Updates taken in one exchange: a TAM may go on after a failed manifest, but not for ever.
 const MAX_UPDATES: u32 = 16;
 
@@ -23,18 +25,36 @@ pub(crate) struct Exchanges {
 struct Exchange {
     opened: u64,
     updates: u32,
+    /// How reports are encrypted, as the QueryRequest allows.
+    confidentiality: Option<Confidentiality>,
 }
 
 impl Exchanges {
     /// A QueryResponse goes out to the TAM with this key.
-    pub(crate) fn open(&mut self, tam: KeyId, now: u64) {
+    pub(crate) fn open(
+        &mut self,
+        tam: KeyId,
+        now: u64,
+        confidentiality: Option<Confidentiality>,
+    ) {
         self.open.insert(
             tam,
             Exchange {
                 opened: now,
                 updates: 0,
+                confidentiality,
             },
         );
+    }
+
+    /// The TAM has said that it does not go on.
+    pub(crate) fn close(&mut self, tam: &KeyId) {
+        self.open.remove(tam);
+    }
+
+    /// How to encrypt reports for the TAM.
+    pub(crate) fn confidentiality(&self, tam: &KeyId) -> Option<Confidentiality> {
+        self.open.get(tam)?.confidentiality
     }
 
     /// Whether an Update may come from the TAM now; counts it if so.

@@ -49,10 +49,12 @@ mod domain;
 mod exchange;
 pub mod link;
 pub mod platform;
+mod relay;
 mod rights;
 mod staging;
 pub mod state;
 mod tams;
 
-pub use agent::{Agent, AgentError, Outbound, installed_components};
+pub use agent::{Agent, AgentError, Outbound, Verdict, installed_components};
+pub use relay::Relay;
 pub use domain::{DOMAIN_SEGMENT, Quota, SecurityDomain};

@@ -42,9 +42,10 @@ pub(crate) struct Folder {
     /// The folder of the TEE: its keys and its sealed storage.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The algorithm of the key that signs TEEP messages. Counts at the first start only.
-    #[arg(long, value_enum, default_value = "esp256")]
-    algorithm: Algorithm,
+    /// The algorithms with which TEEP messages can be signed, the preferred one first; one key is made for
+    /// each. Counts at the first start only.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "esp256")]
+    algorithm: Vec<Algorithm>,
 }
 
 #[derive(Args)]
@@ -91,7 +92,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 impl Folder {
     fn platform(&self, crypto: &CryptoProvider) -> Result<Arc<dyn TeePlatform>, Failure> {
         let mut options = SoftwareOptions::default();
-        options.teep_algorithm = self.algorithm.into();
+        options.teep_algorithms = self.algorithm.iter().map(|chosen| (*chosen).into()).collect();
         let opened = Software::open(&self.data, crypto, &options);
         Ok(Arc::new(
             opened.map_err(|error| Failure::new(error.to_string()))?,

@@ -123,14 +123,18 @@ impl Platform for MemoryTee {
         &self.identity
     }
 
-    fn teep_key(&self) -> &dyn Signer {
-        &*self.teep_key
+    fn teep_keys(&self) -> &[Box<dyn Signer>] {
+        std::slice::from_ref(&self.teep_key)
     }
 
-    fn attest(&self, nonce: &[u8], teep_key: &PublicKey) -> Result<Evidence, PlatformError> {
+    fn attest(
+        &self,
+        nonce: Option<&[u8]>,
+        teep_key: &PublicKey,
+    ) -> Result<Evidence, PlatformError> {
         let claims = Claims {
             confirmation: Some(Confirmation::Key(*teep_key)),
-            nonce: Some(nonce.to_vec()),
+            nonce: nonce.map(<[u8]>::to_vec),
             ueid: Some(self.identity.ueid.clone()),
             ..Claims::default()
         };

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use tamarack_agent::{
+    Relay,
     Agent, AgentError, installed_components,
     link::InstalledComponent,
     platform::Platform,
@@ -575,6 +576,8 @@ struct Network<'a> {
     clock: &'a SimClock,
     fault: Option<FetchFault>,
 }
+
+impl Relay for Network<'_> {}
 
 impl Fetch for Network<'_> {
     fn fetch(

@@ -17,9 +17,9 @@ use std::{
 };
 
 use tamarack_agent::{
-    Agent, AgentError, Outbound, installed_components,
+    Agent, AgentError, Outbound, Relay, installed_components,
     link::{Call, MAX_FRAME, Reply},
-    platform::{Platform, StorageError},
+    platform::{Evidence, Platform, StorageError},
 };
 use tamarack_cose::cbor::Limits;
 use tamarack_suit::{DeviceError, Fetch};
@@ -140,7 +140,15 @@ impl Server {
             }
             Call::ProcessTeepMessage { tam_uri, message } => {
                 tracing::debug!(tam_uri, bytes = message.len(), "a message from a TAM");
-                match self.agent(|agent| agent.process_teep_message(&message, link)) {
+                let (answer, verdict) = self.agent(|agent| {
+                    let answer = agent.process_teep_message(&message, link);
+                    (answer, agent.take_verdict())
+                });
+                if let Some(verdict) = verdict {
+                    let text: String = verdict.text.chars().filter(|c| !c.is_control()).collect();
+                    tracing::warn!(tam = %verdict.tam, code = %verdict.code, text, "the TAM refuses");
+                }
+                match answer {
                     Ok(Some(answer)) => {
                         log_answer(&answer);
                         Reply::Message(answer)
@@ -173,7 +181,11 @@ impl Server {
                 Ok(()) => Reply::NoData,
                 Err(error) => refused(&error),
             },
-            Call::FetchChunk(_) | Call::FetchEnd | Call::FetchFailed(_) => {
+            Call::FetchChunk(_)
+            | Call::FetchEnd
+            | Call::FetchFailed(_)
+            | Call::Appraised { .. }
+            | Call::AppraisalFailed(_) => {
                 Reply::failed(ResultCode::BAD_STATE.0, "no payload was asked for")
             }
         }
@@ -281,6 +293,27 @@ impl LinkStream {
         let length = u32::try_from(frame.len()).map_err(too_long)?;
         self.stream.write_all(&length.to_be_bytes())?;
         self.stream.write_all(frame)
+    }
+}
+
+/// So do Attestation Results.
+impl Relay for LinkStream {
+    fn appraise(&mut self, evidence: &Evidence, _: Option<&[u8]>) -> Result<Evidence, String> {
+        let reply = Reply::Appraise {
+            media_type: evidence.media_type.clone(),
+            evidence: evidence.bytes.clone(),
+        };
+        self.write(&reply.encode())
+            .map_err(|error| error.to_string())?;
+        let frame = self.read().map_err(|error| error.to_string())?;
+        match Call::decode(&frame) {
+            Ok(Call::Appraised { media_type, result }) => Ok(Evidence {
+                media_type,
+                bytes: result,
+            }),
+            Ok(Call::AppraisalFailed(reason)) => Err(reason),
+            _ => Err("the link is out of step".into()),
+        }
     }
 }
 

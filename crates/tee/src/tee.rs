@@ -9,7 +9,7 @@ use tamarack_agent::{
     },
     state::{Anchor, AnchorRole, Record},
 };
-use tamarack_cose::{CryptoProvider, KeyId, PublicKey, Signer};
+use tamarack_cose::{CryptoProvider, KeyId, PublicKey, Signer, encrypt::RecipientKey};
 use tamarack_rats::{
     Claims, Confirmation, EAT_CWT, Endorsement, Measurement, ReferenceMeasurement,
 };
@@ -187,16 +187,25 @@ impl Platform for Tee {
         self.platform.identity()
     }
 
-    fn teep_key(&self) -> &dyn Signer {
-        self.platform.teep_key()
+    fn teep_keys(&self) -> &[Box<dyn Signer>] {
+        self.platform.teep_keys()
+    }
+
+    fn recipient_keys(&self) -> &[RecipientKey] {
+        self.platform.recipient_keys()
     }
 
     // req: EAT-008
     // req: EAT-016
-    fn attest(&self, nonce: &[u8], teep_key: &PublicKey) -> Result<Evidence, PlatformError> {
+    fn attest(
+        &self,
+        nonce: Option<&[u8]>,
+        teep_key: &PublicKey,
+    ) -> Result<Evidence, PlatformError> {
         let claims = Claims {
+            issued_at: Some(self.now()),
             confirmation: Some(Confirmation::Key(*teep_key)),
-            nonce: Some(nonce.to_vec()),
+            nonce: nonce.map(<[u8]>::to_vec),
             ueid: Some(self.identity().ueid.clone()),
             hwmodel: Some(self.platform.name().as_bytes().to_vec()),
             hwversion: Some(env!("CARGO_PKG_VERSION").into()),

@@ -2,6 +2,7 @@
 
 use alloc::string::ToString;
 
+use tamarack_cose::SignatureAlgorithm;
 use tamarack_teep::{Protected, ProtectionError, Verified};
 
 use super::{Agent, refusal::Refusal};
@@ -30,22 +31,27 @@ impl<P: Platform> Agent<P> {
                 ))));
             }
         };
-        let ours = self.platform.teep_key().public_key().algorithm();
         let mut keys = Anchor::keys(&*self.platform.storage().view()?, AnchorRole::Tam)?;
         // A suite that this agent does not speak is told apart from a key that it does not trust.
-        if !protected.algorithms().any(|algorithm| algorithm == ours) {
-            return Ok(Err(Rejection::stranger(Refusal::unsupported_suites(ours))));
-        }
-        // One suite for the whole exchange: the agent's (requirement TEEP-COSE-012).
-        keys.retain(|key| key.algorithm() == ours);
+        let offered = |ours: &SignatureAlgorithm| protected.algorithms().any(|found| found == *ours);
+        let Some(algorithm) = self.algorithms().find(offered) else {
+            let refusal = Refusal::unsupported_suites(self.algorithms());
+            return Ok(Err(Rejection::stranger(refusal)));
+        };
+        // One suite for the whole exchange: the one that the agent prefers (requirement TEEP-COSE-012).
+        keys.retain(|key| key.algorithm() == algorithm);
         let payload = protected.signed().unverified_payload().unwrap_or_default();
         Ok(match protected.verify(crypto, &keys) {
             Ok(verified) => Ok((verified, crypto.sha256(payload))),
             Err(ProtectionError::Message { error, token, .. }) => Err(Rejection {
                 refusal: Refusal::permanent(&error.to_string()).with_token(token),
                 authentic: true,
+                algorithm: Some(algorithm),
             }),
-            Err(error) => Err(Rejection::stranger(Refusal::permanent(&error.to_string()))),
+            Err(error) => Err(Rejection {
+                algorithm: Some(algorithm),
+                ..Rejection::stranger(Refusal::permanent(&error.to_string()))
+            }),
         })
     }
 }
@@ -55,6 +61,8 @@ pub(super) struct Rejection {
     pub(super) refusal: Refusal,
     /// Whether a trusted TAM signed it.
     pub(super) authentic: bool,
+    /// In which suite it came, if the agent speaks that.
+    pub(super) algorithm: Option<SignatureAlgorithm>,
 }
 
 impl Rejection {
@@ -62,6 +70,7 @@ impl Rejection {
         Self {
             refusal,
             authentic: false,
+            algorithm: None,
         }
     }
 }

@@ -7,19 +7,21 @@ use alloc::{
     vec::Vec,
 };
 
-use tamarack_cose::KeyId;
+use tamarack_cose::{KeyId, PublicKey};
 use tamarack_suit::{
-    ComponentId, Device, Envelope, Fetch, Processor,
+    ComponentId, Device, Envelope, Fetch, Processor, Report,
     report::{self, Reason, ReportResult},
 };
 use tamarack_teep::{Message, Success, Update};
 
-use super::{Agent, AgentError, Refusal, device::TeeDevice};
+use super::{Agent, AgentError, Refusal, Verdict, device::TeeDevice};
 use crate::{
     platform::{Platform, StorageError, Transaction, View},
     rights::Rights,
     staging::Staged,
-    state::{ComponentRecord, KnownManifest, Record, Request, RequestKind, SeenUpdates},
+    state::{
+        ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, SeenUpdates,
+    },
 };
 
 /// Most manifests taken in one Update.
@@ -28,8 +30,7 @@ const MAX_MANIFESTS: usize = 256;
 
 /// What became of one manifest.
 struct Applied {
-    /// The encoded SUIT report.
-    report: Vec<u8>,
+    report: Report,
     /// Why it failed, if it did.
     failure: Option<String>,
 }
@@ -43,6 +44,7 @@ impl<P: Platform> Agent<P> {
         digest: [u8; 32],
         fetch: &mut dyn Fetch,
     ) -> Result<Message, AgentError> {
+        let confidentiality = self.exchanges.confidentiality(tam);
         let refused = |refusal: Refusal| {
             Ok(refusal
                 .with_token(update.token.clone())
@@ -60,6 +62,7 @@ impl<P: Platform> Agent<P> {
             let text = format!("more than {MAX_MANIFESTS} manifests in one Update");
             return refused(Refusal::permanent(&text));
         }
+        self.heed(update, tam)?;
         let removes = !update.unneeded_manifest_list.is_empty();
         if removes || !update.manifest_list.is_empty() {
             if self.is_replay(update, &digest)? {
@@ -80,7 +83,7 @@ impl<P: Platform> Agent<P> {
         let mut failure = None;
         for manifest in &update.manifest_list {
             let applied = self.install(manifest, update, tam, fetch)?;
-            reports.push(applied.report);
+            reports.push(self.encode_report(&applied.report, confidentiality)?);
             failure = failure.or(applied.failure);
         }
         match self.forget_wishes() {
@@ -98,6 +101,45 @@ impl<P: Platform> Agent<P> {
             }
             .into()),
         }
+    }
+
+    /// Takes note of what the TAM says besides what to do: its verdict on the QueryResponse, and the Attestation
+    /// Result that it hands back.
+    // req: TEEP-AGENT-023
+    fn heed(&mut self, update: &Update, tam: &KeyId) -> Result<(), AgentError> {
+        self.verdict = update.error.map(|code| Verdict {
+            tam: *tam,
+            code,
+            text: (update.explanation.as_ref())
+                .map(|explanation| explanation.text.clone())
+                .unwrap_or_default(),
+        });
+        let does_nothing =
+            update.manifest_list.is_empty() && update.unneeded_manifest_list.is_empty();
+        if self.verdict.is_some() && does_nothing {
+            self.exchanges.close(tam);
+        }
+        if let Some(result) = &update.attestation
+            && result.bytes.len() <= Passport::MAX
+        {
+            let mut transaction = self.platform.storage().begin()?;
+            let passport = Passport {
+                format: result.format.clone(),
+                bytes: result.bytes.clone(),
+            };
+            passport.save(&mut *transaction)?;
+            match transaction.commit() {
+                // Evidence does instead.
+                Err(StorageError::Full) => {}
+                committed => committed?,
+            }
+        }
+        Ok(())
+    }
+
+    fn processor<'p>(&'p self, signers: &'p [PublicKey], rights: &'p Rights) -> Processor<'p> {
+        Processor::new(self.platform.crypto(), signers, rights)
+            .with_recipient_keys(self.platform.recipient_keys())
     }
 
     /// Whether this very Update was processed before and would change something now.
@@ -159,7 +201,7 @@ impl<P: Platform> Agent<P> {
         let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
         let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
-        let outcome = Processor::new(self.platform.crypto(), &signers, &rights).uninstall(
+        let outcome = self.processor(&signers, &rights).uninstall(
             &mut device,
             fetch,
             id,
@@ -207,7 +249,7 @@ impl<P: Platform> Agent<P> {
         let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
         let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
-        let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
+        let mut processor = self.processor(&signers, &rights);
         // req: TEEP-MSG-083
         if let Some(token) = &update.token {
             processor = processor.with_nonce(token.as_bytes());
@@ -217,7 +259,7 @@ impl<P: Platform> Agent<P> {
         let mut report = outcome.report;
         if let Err(error) = outcome.result {
             return Ok(Applied {
-                report: report.encode(),
+                report,
                 failure: Some(failure(envelope, &error.to_string())),
             });
         }
@@ -232,7 +274,7 @@ impl<P: Platform> Agent<P> {
                     reason: Reason::OperationFailed,
                 };
                 return Ok(Applied {
-                    report: report.encode(),
+                    report,
                     failure: Some(failure(envelope, "no room is left")),
                 });
             }
@@ -240,7 +282,7 @@ impl<P: Platform> Agent<P> {
         }
         self.retire(&retired);
         Ok(Applied {
-            report: report.encode(),
+            report,
             failure: None,
         })
     }

@@ -68,6 +68,15 @@ pub enum Call {
     FetchEnd,
     /// The payload can't be had.
     FetchFailed(String),
+    /// The Attestation Result that the TEE asked for.
+    Appraised {
+        /// Its media type.
+        media_type: String,
+        /// The result.
+        result: Vec<u8>,
+    },
+    /// No Attestation Result can be had.
+    AppraisalFailed(String),
 }
 
 /// Numbers of the calls, below 16.
@@ -84,6 +93,8 @@ mod number {
     pub(super) const FETCH_CHUNK: u64 = 10;
     pub(super) const FETCH_END: u64 = 11;
     pub(super) const FETCH_FAILED: u64 = 12;
+    pub(super) const APPRAISED: u64 = 14;
+    pub(super) const APPRAISAL_FAILED: u64 = 15;
 }
 
 fn optional_text(
@@ -165,6 +176,15 @@ impl Call {
             Self::FetchFailed(reason) => {
                 w.array(2).uint(number::FETCH_FAILED).text(reason);
             }
+            Self::Appraised { media_type, result } => {
+                w.array(3)
+                    .uint(number::APPRAISED)
+                    .text(media_type)
+                    .bytes(result);
+            }
+            Self::AppraisalFailed(reason) => {
+                w.array(2).uint(number::APPRAISAL_FAILED).text(reason);
+            }
         })
     }
 
@@ -181,11 +201,13 @@ impl Call {
                 | number::OPEN_SESSION
                 | number::CLOSE_SESSION
                 | number::FETCH_CHUNK
-                | number::FETCH_FAILED => 1,
+                | number::FETCH_FAILED
+                | number::APPRAISAL_FAILED => 1,
                 number::REQUEST_TA
                 | number::UNREQUEST_TA
                 | number::PROCESS_TEEP_MESSAGE
-                | number::PROCESS_ERROR => 2,
+                | number::PROCESS_ERROR
+                | number::APPRAISED => 2,
                 number::INVOKE => 3,
                 _ => return None,
             })
@@ -226,6 +248,13 @@ impl Call {
             number::FETCH_CHUNK => Self::FetchChunk(r.bytes("fetch-chunk")?.to_vec()),
             number::FETCH_FAILED => Self::FetchFailed(r.text("fetch-failed")?.to_owned()),
             number::FETCH_END => Self::FetchEnd,
+            number::APPRAISED => Self::Appraised {
+                media_type: r.text("appraised / media-type")?.to_owned(),
+                result: r.bytes("appraised / result")?.to_vec(),
+            },
+            number::APPRAISAL_FAILED => {
+                Self::AppraisalFailed(r.text("appraisal-failed")?.to_owned())
+            }
             // The table above lets nothing else through.
             _ => Self::List,
         })
@@ -277,6 +306,11 @@ mod tests {
             Call::FetchChunk(vec![9; 300]),
             Call::FetchEnd,
             Call::FetchFailed("gone".into()),
+            Call::Appraised {
+                media_type: "application/eat+cwt".into(),
+                result: vec![7],
+            },
+            Call::AppraisalFailed("no".into()),
         ] {
             assert_eq!(Call::decode(&call.encode()), Ok(call));
         }

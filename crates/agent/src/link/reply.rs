@@ -27,6 +27,13 @@ pub enum Reply {
         /// Where it is.
         uri: String,
     },
+    /// Have a Verifier appraise this Evidence (Passport model).
+    Appraise {
+        /// Media type of the Evidence.
+        media_type: String,
+        /// The Evidence.
+        evidence: Vec<u8>,
+    },
     /// What is installed.
     Components(Vec<InstalledComponent>),
     /// A session is open.
@@ -57,6 +64,7 @@ mod number {
     pub(super) const SESSION: u64 = 21;
     pub(super) const OUTPUT: u64 = 22;
     pub(super) const FAILED: u64 = 23;
+    pub(super) const APPRAISE: u64 = 25;
 }
 
 impl Reply {
@@ -88,6 +96,15 @@ impl Reply {
             }
             Self::Fetch { uri } => {
                 w.array(2).uint(number::FETCH).text(uri);
+            }
+            Self::Appraise {
+                media_type,
+                evidence,
+            } => {
+                w.array(3)
+                    .uint(number::APPRAISE)
+                    .text(media_type)
+                    .bytes(evidence);
             }
             Self::Components(components) => {
                 w.array(2).uint(number::COMPONENTS).array(components.len());
@@ -121,7 +138,7 @@ impl Reply {
             Some(match number {
                 number::NO_DATA => 0,
                 number::MESSAGE | number::FETCH | number::COMPONENTS | number::SESSION => 1,
-                number::OUTBOUND | number::OUTPUT | number::FAILED => 2,
+                number::OUTBOUND | number::OUTPUT | number::FAILED | number::APPRAISE => 2,
                 _ => return None,
             })
         };
@@ -138,6 +155,10 @@ impl Reply {
             number::MESSAGE => Self::Message(r.bytes("message")?.to_vec()),
             number::FETCH => Self::Fetch {
                 uri: r.text("fetch / uri")?.to_owned(),
+            },
+            number::APPRAISE => Self::Appraise {
+                media_type: r.text("appraise / media-type")?.to_owned(),
+                evidence: r.bytes("appraise / evidence")?.to_vec(),
             },
             number::COMPONENTS => {
                 let mut components = Vec::new();
@@ -186,6 +207,10 @@ mod tests {
             Reply::Message(vec![1, 2]),
             Reply::Fetch {
                 uri: "http://p".into(),
+            },
+            Reply::Appraise {
+                media_type: "application/eat+cwt".into(),
+                evidence: vec![1],
             },
             Reply::Components(vec![InstalledComponent {
                 component: id("acme/hello"),

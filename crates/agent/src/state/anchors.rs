@@ -16,6 +16,8 @@ pub enum AnchorRole {
     Tam,
     /// The key of a device administrator, who signs security domains and what no domain owns.
     Signer,
+    /// The key of a Verifier, whose results say which TAMs are in order. With one, TAMs have to be attested.
+    Verifier,
 }
 
 /// A trusted public key.
@@ -82,6 +84,7 @@ impl Record for Anchor {
         let role = match reader.uint(rule)? {
             0 => AnchorRole::Tam,
             1 => AnchorRole::Signer,
+            2 => AnchorRole::Verifier,
             _ => return Err(wrong),
         };
         let key = PublicKey::from_cose_key(reader.raw(rule)?).map_err(|_| wrong.clone())?;
