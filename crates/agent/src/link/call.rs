@@ -43,6 +43,8 @@ pub enum Call {
     },
     /// What is installed?
     List,
+    /// What kind of TEE is this?
+    Describe,
     /// An application opens a session with a Trusted Application.
     OpenSession {
         /// The Trusted Application.
@@ -84,6 +86,7 @@ mod number {
     pub(super) const FETCH_CHUNK: u64 = 10;
     pub(super) const FETCH_END: u64 = 11;
     pub(super) const FETCH_FAILED: u64 = 12;
+    pub(super) const DESCRIBE: u64 = 13;
 }
 
 fn optional_text(
@@ -138,6 +141,9 @@ impl Call {
             Self::List => {
                 w.array(1).uint(number::LIST);
             }
+            Self::Describe => {
+                w.array(1).uint(number::DESCRIBE);
+            }
             Self::OpenSession { component } => {
                 w.array(2).uint(number::OPEN_SESSION);
                 component.write(w);
@@ -176,7 +182,7 @@ impl Call {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let items = |number| {
             Some(match number {
-                number::LIST | number::FETCH_END => 0,
+                number::LIST | number::DESCRIBE | number::FETCH_END => 0,
                 number::REQUEST_POLICY_CHECK
                 | number::OPEN_SESSION
                 | number::CLOSE_SESSION
@@ -226,6 +232,7 @@ impl Call {
             number::FETCH_CHUNK => Self::FetchChunk(r.bytes("fetch-chunk")?.to_vec()),
             number::FETCH_FAILED => Self::FetchFailed(r.text("fetch-failed")?.to_owned()),
             number::FETCH_END => Self::FetchEnd,
+            number::DESCRIBE => Self::Describe,
             // The table above lets nothing else through.
             _ => Self::List,
         })
@@ -265,6 +272,7 @@ mod tests {
                 error: "timeout".into(),
             },
             Call::List,
+            Call::Describe,
             Call::OpenSession {
                 component: id("acme/hello"),
             },
