@@ -253,7 +253,9 @@ impl Trust {
             let of_key = endpoints.iter().filter(|endpoint| {
                 anchor.role == AnchorRole::Tam && endpoint.keys().contains(&anchor.key_id)
             });
-            of_key.map(|endpoint| endpoint.uri().to_owned()).collect::<Vec<_>>()
+            of_key
+                .map(|endpoint| endpoint.uri().to_owned())
+                .collect::<Vec<_>>()
         };
         let list: Vec<_> = anchors
             .iter()

@@ -51,12 +51,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(120);
 /// # Errors
 ///
 /// If the socket can't be opened.
-pub fn serve(
-    tee: Arc<Tee>,
-    name: &str,
-    path: &Path,
-    ready: impl FnOnce(),
-) -> Result<(), TeeError> {
+pub fn serve(tee: Arc<Tee>, name: &str, path: &Path, ready: impl FnOnce()) -> Result<(), TeeError> {
     let listener = listen(path).map_err(|source| TeeError::Listen {
         path: path.to_owned(),
         source,

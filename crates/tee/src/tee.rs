@@ -212,7 +212,10 @@ impl Tee {
             vendors: identity.vendors.iter().filter_map(vendor_uuid).collect(),
             classes: identity.classes.iter().map(|class| class.0).collect(),
             capabilities: vec!["webassembly".to_owned()],
-            tam_uris: endpoints.iter().map(|found| found.uri().to_owned()).collect(),
+            tam_uris: endpoints
+                .iter()
+                .map(|found| found.uri().to_owned())
+                .collect(),
         })
     }
 
@@ -243,7 +246,12 @@ pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
     let Attester::Key(attester) = platform.attester();
     let identity = platform.identity();
     Endorsement {
-        vendor_ids: identity.suit.vendors.iter().filter_map(vendor_uuid).collect(),
+        vendor_ids: identity
+            .suit
+            .vendors
+            .iter()
+            .filter_map(vendor_uuid)
+            .collect(),
         class_ids: identity.suit.classes.iter().map(|class| class.0).collect(),
         reference_measurements: vec![ReferenceMeasurement {
             name: MEASURED.into(),

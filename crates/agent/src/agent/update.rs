@@ -158,7 +158,8 @@ impl<P: Platform> Agent<P> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
+        let mut device =
+            TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
         let outcome = Processor::new(self.platform.crypto(), &signers, &rights).uninstall(
             &mut device,
             fetch,
@@ -169,7 +170,8 @@ impl<P: Platform> Agent<P> {
             Ok(()) => Ok(()),
             Err(_) => {
                 transaction = Staged::begin(self.platform.storage())?;
-                device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
+                device =
+                    TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
                 device.forget_manifest(id)
             }
         };
@@ -206,7 +208,8 @@ impl<P: Platform> Agent<P> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
+        let mut device =
+            TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
         let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
         // req: TEEP-MSG-083
         if let Some(token) = &update.token {
