@@ -53,7 +53,10 @@ impl TamHistory {
             .retain(|known, _| endpoints.iter().any(|endpoint| endpoint.uri() == known));
         if endpoints.iter().any(|endpoint| endpoint.uri() == uri) {
             let failures = self.failures.entry(uri.to_owned());
-            let failures = failures.or_insert(Failures { count: 0, last: now });
+            let failures = failures.or_insert(Failures {
+                count: 0,
+                last: now,
+            });
             failures.count = failures.count.saturating_add(1);
             failures.last = now;
         }

@@ -81,7 +81,14 @@ impl Process {
     pub(crate) async fn start_tam(folder: &Path, dir: &Path) -> Result<(Self, String), Failure> {
         let data = path_text(dir)?;
         // Everything comes from this machine, and as fast as it can.
-        let unbounded = ["--rate-per-address", "0", "--rate", "0", "--connections-per-address", "900"];
+        let unbounded = [
+            "--rate-per-address",
+            "0",
+            "--rate",
+            "0",
+            "--connections-per-address",
+            "900",
+        ];
         let arguments = ["tam", "serve", "--data", data, "--listen", "127.0.0.1:0"];
         let arguments = [&arguments[..], &unbounded].concat();
         let mut tam = Self::start("tam", folder, &arguments)?;

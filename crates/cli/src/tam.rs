@@ -151,7 +151,11 @@ impl Serve {
                 .tls_certificate
                 .zip(self.tls_key)
                 .map(|(certificate, key)| TlsFiles { certificate, key });
-            let scheme = if config.tls.is_some() { "https" } else { "http" };
+            let scheme = if config.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            };
             let url = format!("{scheme}://{address}");
             let admin_url = format!("{scheme}://{admin_address}/api/v1");
             let value = json!({

@@ -43,7 +43,7 @@ const MAX_DROPPED: usize = 64 << 20;
 /// How long a broker may take to send what it announced.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Answers calls on the socket `path` for as long as the process lives.
+/// Answers calls on the socket `path` for as long as the process lives, as the TEE called `name`.
 ///
 /// The socket is for its owner and group (mode 0660). One that a TEE left behind is replaced; one that still
 /// answers is not. `ready` runs once calls are answered.
@@ -51,7 +51,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(120);
 /// # Errors
 ///
 /// If the socket can't be opened.
-pub fn serve(tee: Arc<Tee>, path: &Path, ready: impl FnOnce()) -> Result<(), TeeError> {
+pub fn serve(tee: Arc<Tee>, name: &str, path: &Path, ready: impl FnOnce()) -> Result<(), TeeError> {
     let listener = listen(path).map_err(|source| TeeError::Listen {
         path: path.to_owned(),
         source,
@@ -59,6 +59,7 @@ pub fn serve(tee: Arc<Tee>, path: &Path, ready: impl FnOnce()) -> Result<(), Tee
     let server = Arc::new(Server {
         agent: Mutex::new(Agent::new(Arc::clone(&tee))),
         tee,
+        name: name.to_owned(),
         connections: AtomicUsize::new(0),
     });
     ready();
@@ -87,6 +88,7 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 
 struct Server {
     tee: Arc<Tee>,
+    name: String,
     /// Messages of TAMs are processed one at a time; applications do not wait for them.
     agent: Mutex<Agent<Arc<Tee>>>,
     connections: AtomicUsize,
@@ -159,6 +161,10 @@ impl Server {
             }
             Call::List => match self.list() {
                 Ok(reply) => reply,
+                Err(error) => failed(&AgentError::Storage(error)),
+            },
+            Call::Describe => match self.tee.description(&self.name) {
+                Ok(description) => Reply::Description(description),
                 Err(error) => failed(&AgentError::Storage(error)),
             },
             Call::OpenSession { component } => match self.tee.applications().open(&component) {

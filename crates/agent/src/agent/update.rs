@@ -200,7 +200,8 @@ impl<P: Platform> Agent<P> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
+        let mut device =
+            TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
         let outcome = self.processor(&signers, &rights).uninstall(
             &mut device,
             fetch,
@@ -211,7 +212,8 @@ impl<P: Platform> Agent<P> {
             Ok(()) => Ok(()),
             Err(_) => {
                 transaction = Staged::begin(self.platform.storage())?;
-                device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
+                device =
+                    TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
                 device.forget_manifest(id)
             }
         };
@@ -248,7 +250,8 @@ impl<P: Platform> Agent<P> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
         let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
+        let mut device =
+            TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
         let mut processor = self.processor(&signers, &rights);
         // req: TEEP-MSG-083
         if let Some(token) = &update.token {

@@ -43,6 +43,8 @@ pub enum Call {
     },
     /// What is installed?
     List,
+    /// What kind of TEE is this?
+    Describe,
     /// An application opens a session with a Trusted Application.
     OpenSession {
         /// The Trusted Application.
@@ -95,6 +97,7 @@ mod number {
     pub(super) const FETCH_FAILED: u64 = 12;
     pub(super) const APPRAISED: u64 = 14;
     pub(super) const APPRAISAL_FAILED: u64 = 15;
+    pub(super) const DESCRIBE: u64 = 13;
 }
 
 fn optional_text(
@@ -149,6 +152,9 @@ impl Call {
             Self::List => {
                 w.array(1).uint(number::LIST);
             }
+            Self::Describe => {
+                w.array(1).uint(number::DESCRIBE);
+            }
             Self::OpenSession { component } => {
                 w.array(2).uint(number::OPEN_SESSION);
                 component.write(w);
@@ -196,7 +202,7 @@ impl Call {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let items = |number| {
             Some(match number {
-                number::LIST | number::FETCH_END => 0,
+                number::LIST | number::DESCRIBE | number::FETCH_END => 0,
                 number::REQUEST_POLICY_CHECK
                 | number::OPEN_SESSION
                 | number::CLOSE_SESSION
@@ -255,6 +261,7 @@ impl Call {
             number::APPRAISAL_FAILED => {
                 Self::AppraisalFailed(r.text("appraisal-failed")?.to_owned())
             }
+            number::DESCRIBE => Self::Describe,
             // The table above lets nothing else through.
             _ => Self::List,
         })
@@ -294,6 +301,7 @@ mod tests {
                 error: "timeout".into(),
             },
             Call::List,
+            Call::Describe,
             Call::OpenSession {
                 component: id("acme/hello"),
             },

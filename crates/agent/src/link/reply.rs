@@ -6,7 +6,7 @@ use alloc::{
 
 use tamarack_cose::cbor::{DecodeError, Type, Writer};
 
-use super::{InstalledComponent, open, uint32};
+use super::{InstalledComponent, TeeDescription, open, uint32};
 
 /// From the TEE to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum Reply {
     },
     /// What is installed.
     Components(Vec<InstalledComponent>),
+    /// What kind of TEE this is.
+    Description(TeeDescription),
     /// A session is open.
     Session(u64),
     /// A command returned.
@@ -65,6 +67,7 @@ mod number {
     pub(super) const OUTPUT: u64 = 22;
     pub(super) const FAILED: u64 = 23;
     pub(super) const APPRAISE: u64 = 25;
+    pub(super) const DESCRIPTION: u64 = 24;
 }
 
 impl Reply {
@@ -110,6 +113,10 @@ impl Reply {
                 w.array(2).uint(number::COMPONENTS).array(components.len());
                 components.iter().for_each(|component| component.write(w));
             }
+            Self::Description(description) => {
+                w.array(2).uint(number::DESCRIPTION);
+                description.write(w);
+            }
             Self::Session(session) => {
                 w.array(2).uint(number::SESSION).uint(*session);
             }
@@ -137,7 +144,11 @@ impl Reply {
         let items = |number| {
             Some(match number {
                 number::NO_DATA => 0,
-                number::MESSAGE | number::FETCH | number::COMPONENTS | number::SESSION => 1,
+                number::MESSAGE
+                | number::FETCH
+                | number::COMPONENTS
+                | number::SESSION
+                | number::DESCRIPTION => 1,
                 number::OUTBOUND | number::OUTPUT | number::FAILED | number::APPRAISE => 2,
                 _ => return None,
             })
@@ -167,6 +178,7 @@ impl Reply {
                 }
                 Self::Components(components)
             }
+            number::DESCRIPTION => Self::Description(TeeDescription::read(r)?),
             number::SESSION => Self::Session(r.uint("session")?),
             number::OUTPUT => Self::Output {
                 result: uint32(r, "output / result")?,
@@ -221,6 +233,15 @@ mod tests {
                 size: 4,
                 digest: "ab".into(),
             }]),
+            Reply::Description(TeeDescription {
+                name: "first".into(),
+                platform: "software".into(),
+                version: "1".into(),
+                vendors: vec![[1; 16]],
+                classes: vec![[2; 16], [3; 16]],
+                capabilities: vec!["webassembly".into()],
+                tam_uris: vec![],
+            }),
             Reply::Session(7),
             Reply::Output {
                 result: 0xffff_0000,

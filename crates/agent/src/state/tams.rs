@@ -39,7 +39,9 @@ impl TamEndpoint {
             return Err(format!("{uri:?} is no http or https URI"));
         }
         if uri.len() > Self::MAX_URI || uri.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(format!("{uri:?} is too long or has characters that no URI has"));
+            return Err(format!(
+                "{uri:?} is too long or has characters that no URI has"
+            ));
         }
         Ok(Self {
             uri: uri.to_owned(),

@@ -47,9 +47,7 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
         .route_layer(authenticated)
         .method_not_allowed_fallback(super::error::method_not_allowed)
         .fallback(super::error::not_found);
-    Router::new()
-        .nest(api::PREFIX, api)
-        .merge(health_router())
+    Router::new().nest(api::PREFIX, api).merge(health_router())
 }
 
 /// Whether the TAM is well, which nobody needs a token to ask.

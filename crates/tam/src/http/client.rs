@@ -63,7 +63,10 @@ mod tests {
             .map(|value| (FORWARDED_FOR, value.parse().unwrap()))
             .collect();
         let proxies = TrustedProxies::new(networks);
-        proxies.client(peer.parse().unwrap(), &headers).0.to_string()
+        proxies
+            .client(peer.parse().unwrap(), &headers)
+            .0
+            .to_string()
     }
 
     #[test]

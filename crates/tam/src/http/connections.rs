@@ -145,7 +145,10 @@ impl Connections {
             });
         }
         let address = network_of(address);
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut addresses = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let count = addresses.entry(address).or_insert(0);
         if *count >= self.settings.connections_per_address {
             return None;

@@ -116,10 +116,7 @@ pub enum ServeError {
 /// # Errors
 ///
 /// If the folder or the certificate can't be used, or the server fails.
-pub async fn serve(
-    config: ServeConfig,
-    listeners: impl Into<Listeners>,
-) -> Result<(), ServeError> {
+pub async fn serve(config: ServeConfig, listeners: impl Into<Listeners>) -> Result<(), ServeError> {
     serve_until(config, listeners, stop_signal()).await
 }
 
@@ -135,7 +132,10 @@ pub async fn serve_until(
 ) -> Result<(), ServeError> {
     let listeners = listeners.into();
     let certificate = config.tls.as_ref().map(Certificate::open).transpose()?;
-    let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
+    let acceptor = certificate
+        .as_ref()
+        .map(Certificate::acceptor)
+        .transpose()?;
     let (http, proxies) = (config.http, config.trusted_proxies.clone());
     let shared = tokio::task::spawn_blocking(move || open(&config)).await;
     let shared = Arc::new(shared.map_err(io::Error::other)??);

@@ -180,7 +180,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| content(format!("not a certificate as PEM: {error}")))?;
     if chain.is_empty() {
-        return Err(content("holds no certificate; a PEM file is expected".into()));
+        return Err(content(
+            "holds no certificate; a PEM file is expected".into(),
+        ));
     }
     Ok(chain)
 }

@@ -65,7 +65,10 @@ impl Server {
     /// Sends a request with the headers of the binding.
     fn send(&self, client: &Client, scheme: &str, method: Method, body: Vec<u8>) -> Response {
         let mut request = client
-            .request(method, format!("{scheme}://localhost:{}/tam", self.address.port()))
+            .request(
+                method,
+                format!("{scheme}://localhost:{}/tam", self.address.port()),
+            )
             .header("accept", MEDIA_TYPE);
         if !body.is_empty() {
             request = request.header("content-type", MEDIA_TYPE).body(body);
@@ -142,8 +145,14 @@ fn both_versions_of_http_over_tls_keep_the_binding() {
     keeps_the_binding(&server, &any, "https", Version::HTTP_2);
     let http1 = authority.client().http1_only().build().unwrap();
     keeps_the_binding(&server, &http1, "https", Version::HTTP_11);
-    for version in [reqwest::tls::Version::TLS_1_2, reqwest::tls::Version::TLS_1_3] {
-        let client = authority.client().tls_version_min(version).tls_version_max(version);
+    for version in [
+        reqwest::tls::Version::TLS_1_2,
+        reqwest::tls::Version::TLS_1_3,
+    ] {
+        let client = authority
+            .client()
+            .tls_version_min(version)
+            .tls_version_max(version);
         let answer = server.send(&client.build().unwrap(), "https", Method::POST, Vec::new());
         assert_eq!(answer.status(), StatusCode::OK);
     }
@@ -172,14 +181,20 @@ fn a_new_certificate_is_taken_without_losing_a_connection() {
     let open = client();
     let first = serial(&server, &open);
     // Half of a change is no change: the key does not fit.
-    std::fs::write(authority.dir.path().join("key.pem"), KeyPair::generate().unwrap().serialize_pem())
-        .unwrap();
+    std::fs::write(
+        authority.dir.path().join("key.pem"),
+        KeyPair::generate().unwrap().serialize_pem(),
+    )
+    .unwrap();
     std::thread::sleep(Duration::from_secs(6));
     assert_eq!(serial(&server, &client()), first);
     authority.issue("localhost", 2);
     let started = Instant::now();
     while serial(&server, &client()) == first {
-        assert!(started.elapsed() < Duration::from_secs(20), "never replaced");
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "never replaced"
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
     // The connection from before goes on as it was.
@@ -202,7 +217,10 @@ fn files_that_do_not_fit_together_are_refused_with_their_names() {
     };
     std::fs::write(&files.key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
     let said = start(files.clone());
-    assert!(said.contains("key.pem does not fit") && said.contains("chain.pem"), "{said}");
+    assert!(
+        said.contains("key.pem does not fit") && said.contains("chain.pem"),
+        "{said}"
+    );
     std::fs::write(&files.key, "nothing").unwrap();
     let said = start(files.clone());
     assert!(said.contains("key.pem: not a private key as PEM"), "{said}");
@@ -236,8 +254,13 @@ fn who_asks_too_often_is_told_when_to_come_again() {
     assert_eq!(server.admin("GET", "/devices", b"").status, 200);
     // Nobody guesses the token at will.
     let guess = || {
-        let headers = [("Authorization", "Bearer 0"), ("X-Forwarded-For", "192.0.2.3")];
-        server.request("GET", "/api/v1/devices", &headers, b"").status
+        let headers = [
+            ("Authorization", "Bearer 0"),
+            ("X-Forwarded-For", "192.0.2.3"),
+        ];
+        server
+            .request("GET", "/api/v1/devices", &headers, b"")
+            .status
     };
     assert_eq!([guess(), guess(), guess(), guess()], [401, 401, 401, 429]);
 }
@@ -254,7 +277,10 @@ fn when_all_ask_too_much_the_server_says_so() {
     let connect = || server.request("POST", "/tam", &[("Accept", MEDIA_TYPE)], b"");
     assert_eq!([connect().status, connect().status], [200, 200]);
     let denied = connect();
-    assert_eq!((denied.status, denied.header("retry-after")), (503, Some("1")));
+    assert_eq!(
+        (denied.status, denied.header("retry-after")),
+        (503, Some("1"))
+    );
 }
 
 #[test]
@@ -287,7 +313,12 @@ fn who_sends_no_headers_is_hung_up_on() {
             config.http.header_timeout = Duration::from_millis(300);
             config.tls = tls;
         });
-        for sent in [&b""[..], b"P", b"PRI", b"POST /tam HTTP/1.1\r\nHost: t\r\nX: "] {
+        for sent in [
+            &b""[..],
+            b"P",
+            b"PRI",
+            b"POST /tam HTTP/1.1\r\nHost: t\r\nX: ",
+        ] {
             let mut stream = server.connect();
             std::io::Write::write_all(&mut stream, sent).unwrap();
             let started = Instant::now();
@@ -342,7 +373,10 @@ fn the_memory_for_bodies_is_bounded() {
     };
     let server = Server::with(settings);
     let answer = server.teep(&vec![0; 128 << 10]);
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (503, Some("1"))
+    );
     assert_eq!(server.teep(&vec![0; 32 << 10]).status, 204);
 }
 
@@ -369,6 +403,12 @@ fn the_admin_api_may_have_a_listener_of_its_own() {
     assert_eq!(status(Method::GET, format!("http://{admin}/healthz")), 200);
     assert_eq!(status(Method::POST, format!("http://{teep}/tam")), 200);
     assert_eq!(status(Method::POST, format!("http://{admin}/tam")), 404);
-    assert_eq!(status(Method::GET, format!("http://{teep}/api/v1/devices")), 404);
-    assert_eq!(status(Method::GET, format!("http://{admin}/api/v1/devices")), 401);
+    assert_eq!(
+        status(Method::GET, format!("http://{teep}/api/v1/devices")),
+        404
+    );
+    assert_eq!(
+        status(Method::GET, format!("http://{admin}/api/v1/devices")),
+        401
+    );
 }
