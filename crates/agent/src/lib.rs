@@ -52,6 +52,8 @@ pub mod platform;
 mod rights;
 mod staging;
 pub mod state;
+mod trust_anchors;
 
 pub use agent::{Agent, AgentError, Outbound, installed_components};
 pub use domain::{DOMAIN_SEGMENT, Quota, SecurityDomain};
+pub use trust_anchors::{AnchorEntry, TRUST_ANCHORS_SEGMENT, TrustAnchorSet};

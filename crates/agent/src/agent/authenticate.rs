@@ -2,12 +2,13 @@
 
 use alloc::string::ToString;
 
+use tamarack_cose::x509::Trust;
 use tamarack_teep::{Protected, ProtectionError, Verified};
 
 use super::{Agent, refusal::Refusal};
 use crate::{
     platform::{Platform, StorageError},
-    state::{Anchor, AnchorRole},
+    state::{AnchorRole, TrustStore},
 };
 
 impl<P: Platform> Agent<P> {
@@ -17,6 +18,7 @@ impl<P: Platform> Agent<P> {
     /// was signed: the bytes around it can be changed without a key.
     // req: TEEP-VAL-007
     // req: ARCH-021
+    // req: ARCH-040
     pub(super) fn verify(
         &self,
         message: &[u8],
@@ -31,22 +33,29 @@ impl<P: Platform> Agent<P> {
             }
         };
         let ours = self.platform.teep_key().public_key().algorithm();
-        let mut keys = Anchor::keys(&*self.platform.storage().view()?, AnchorRole::Tam)?;
+        let store = TrustStore::load(&*self.platform.storage().view()?)?;
         // A suite that this agent does not speak is told apart from a key that it does not trust.
         if !protected.algorithms().any(|algorithm| algorithm == ours) {
             return Ok(Err(Rejection::stranger(Refusal::unsupported_suites(ours))));
         }
+        let anchors = store.trust_anchors(AnchorRole::Tam);
         // One suite for the whole exchange: the agent's (requirement TEEP-COSE-012).
-        keys.retain(|key| key.algorithm() == ours);
+        let trust =
+            Trust::new(&anchors, &store.revocations, self.platform.now()).with_algorithm(ours);
         let payload = protected.signed().unverified_payload().unwrap_or_default();
-        Ok(match protected.verify(crypto, &keys) {
-            Ok(verified) => Ok((verified, crypto.sha256(payload))),
-            Err(ProtectionError::Message { error, token, .. }) => Err(Rejection {
-                refusal: Refusal::permanent(&error.to_string()).with_token(token),
-                authentic: true,
-            }),
-            Err(error) => Err(Rejection::stranger(Refusal::permanent(&error.to_string()))),
-        })
+        Ok(
+            match protected.verify_trusted(crypto, &trust, AnchorRole::Tam) {
+                Ok(verified) => Ok((verified, crypto.sha256(payload))),
+                Err(ProtectionError::Message { error, token, .. }) => Err(Rejection {
+                    refusal: Refusal::permanent(&error.to_string()).with_token(token),
+                    authentic: true,
+                }),
+                Err(ProtectionError::Cose(tamarack_cose::Error::Certificate(error))) => {
+                    Err(Rejection::stranger(Refusal::certificate(&error)))
+                }
+                Err(error) => Err(Rejection::stranger(Refusal::permanent(&error.to_string()))),
+            },
+        )
     }
 }
 

@@ -155,7 +155,7 @@ impl<P: Platform> Agent<P> {
     ) -> Result<Result<(), String>, AgentError> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
-        let signers = rights.signers();
+        let signers = rights.signers(self.platform.crypto(), self.platform.now());
         let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
         let outcome = Processor::new(self.platform.crypto(), &signers, &rights).uninstall(
             &mut device,
@@ -202,7 +202,7 @@ impl<P: Platform> Agent<P> {
     ) -> Result<Applied, AgentError> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
-        let signers = rights.signers();
+        let signers = rights.signers(self.platform.crypto(), self.platform.now());
         let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
         let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
         // req: TEEP-MSG-083

@@ -2,6 +2,7 @@
 
 mod install;
 mod removal;
+mod trust;
 
 use alloc::{collections::BTreeSet, format, string::ToString, vec::Vec};
 
