@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
-use tamarack_cose::KeyId;
+use tamarack_cose::{KeyId, SignatureAlgorithm};
 
 use crate::agent::Confidentiality;
 
@@ -17,12 +17,14 @@ const MAX_AGE: u64 = 12 * 3600;
 /// An Update is taken in an exchange only, so that one that was recorded earlier can't be played at will.
 #[derive(Debug, Default)]
 pub(crate) struct Exchanges {
-    /// By the TAM's key: no more entries than there are TAM anchors.
+    /// By the anchor that stands for the TAM: no more entries than there are TAM anchors.
     open: BTreeMap<KeyId, Exchange>,
 }
 
 #[derive(Debug)]
 struct Exchange {
+    /// In which suite it goes on.
+    algorithm: SignatureAlgorithm,
     opened: u64,
     updates: u32,
     /// How reports are encrypted, as the QueryRequest allows.
@@ -34,17 +36,26 @@ impl Exchanges {
     pub(crate) fn open(
         &mut self,
         tam: KeyId,
+        algorithm: SignatureAlgorithm,
         now: u64,
         confidentiality: Option<Confidentiality>,
     ) {
         self.open.insert(
             tam,
             Exchange {
+                algorithm,
                 opened: now,
                 updates: 0,
                 confidentiality,
             },
         );
+    }
+
+    /// Whether there is an exchange with the TAM in this suite.
+    // req: TEEP-COSE-012
+    pub(crate) fn is_in(&self, tam: &KeyId, algorithm: SignatureAlgorithm) -> bool {
+        let exchange = self.open.get(tam);
+        exchange.is_some_and(|exchange| exchange.algorithm == algorithm)
     }
 
     /// The TAM has said that it does not go on.

@@ -244,15 +244,12 @@ impl Trust {
                 )));
             }
         }
-        let role = |anchor: &Anchor| match anchor.role {
-            AnchorRole::Tam => "tam",
-            AnchorRole::Signer => "signer",
-        };
+        let role = |anchor: &Anchor| anchor.role().name();
         let anchors = tee.anchors().map_err(fault)?;
         let endpoints = tee.tam_endpoints().map_err(fault)?;
         let uris = |anchor: &Anchor| {
             let of_key = endpoints.iter().filter(|endpoint| {
-                anchor.role == AnchorRole::Tam && endpoint.keys().contains(&anchor.key_id)
+                anchor.role() == AnchorRole::Tam && endpoint.keys().contains(&anchor.key_id)
             });
             of_key
                 .map(|endpoint| endpoint.uri().to_owned())
@@ -263,9 +260,9 @@ impl Trust {
             .map(|anchor| {
                 json!({
                     "role": role(anchor),
-                    "algorithm": anchor.key.algorithm().name(),
+                    "algorithm": anchor.public_key().algorithm().name(),
                     "key_id": anchor.key_id.to_hex(),
-                    "from": anchor.name,
+                    "from": anchor.entry.name,
                     "uris": uris(anchor),
                 })
             })
@@ -277,9 +274,9 @@ impl Trust {
             let row = |anchor: &Anchor| {
                 vec![
                     role(anchor).to_owned(),
-                    anchor.key.algorithm().name().to_owned(),
+                    anchor.public_key().algorithm().name().to_owned(),
                     anchor.key_id.to_hex(),
-                    anchor.name.clone(),
+                    anchor.entry.name.clone(),
                     uris(anchor).join(" "),
                 ]
             };

@@ -26,7 +26,7 @@ use crate::{
     state::{ComponentRecord, KnownManifest, Record, Request},
     tams::{PolicyRound, TamHistory},
 };
-use authenticate::Rejection;
+use authenticate::{Authentic, Rejection};
 use refusal::Refusal;
 use tam_attestation::TamAttestations;
 
@@ -121,8 +121,12 @@ impl<P: Platform> Agent<P> {
         message: &[u8],
         relay: &mut dyn Relay,
     ) -> Result<Option<Vec<u8>>, AgentError> {
-        let (verified, digest) = match self.verify(message)? {
-            Ok(verified) => verified,
+        let Authentic {
+            verified,
+            tam,
+            digest,
+        } = match self.verify(message)? {
+            Ok(authentic) => authentic,
             Err(Rejection {
                 refusal,
                 authentic,
@@ -141,21 +145,28 @@ impl<P: Platform> Agent<P> {
             ..Default::default()
         };
         let key = verified.signer();
-        let tam = key.key_id(self.platform.crypto());
         self.tam_answered(&tam)?;
         let answer = match verified.into_message() {
             Message::QueryRequest(request) => {
                 let token = request.token.clone();
-                match self.answer_query(&request, &key, relay)? {
+                match self.answer_query(&request, &key, &tam, relay)? {
                     Ok((response, confidentiality)) => {
                         let now = self.platform.now();
-                        self.exchanges.open(tam, now, confidentiality);
+                        let algorithm = key.algorithm();
+                        self.exchanges.open(tam, algorithm, now, confidentiality);
                         response.into()
                     }
                     Err(refusal) => refusal.with_token(token).into_message().into(),
                 }
             }
-            Message::Update(update) => self.apply_update(&update, &tam, digest, relay)?,
+            Message::Update(update) if self.exchanges.is_in(&tam, key.algorithm()) => {
+                self.apply_update(&update, &tam, digest, relay)?
+            }
+            Message::Update(update) => {
+                let text = "no exchange is open in which this Update belongs";
+                let refusal = Refusal::permanent(text).with_token(update.token);
+                refusal.into_message().into()
+            }
             // req: TEEP-MSG-004
             other => {
                 // What is no TAM's message says nothing about the TAM's numbering.

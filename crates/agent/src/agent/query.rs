@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use tamarack_cose::{
-    PublicKey, SignatureAlgorithm, Signed,
+    KeyId, PublicKey, SignatureAlgorithm, Signed,
     cbor::{Reader, Type},
 };
 use tamarack_suit::{ComponentId, Parameter, Parameters, Processor, Report, report::Claims};
@@ -34,21 +34,21 @@ impl<P: Platform> Agent<P> {
     pub(super) fn answer_query(
         &mut self,
         request: &QueryRequest,
-        tam: &PublicKey,
+        key: &PublicKey,
+        tam: &KeyId,
         relay: &mut dyn Relay,
     ) -> Result<Result<Answer, Refusal>, AgentError> {
-        if let Err(refusal) = self.check_query(request, tam.algorithm()) {
+        if let Err(refusal) = self.check_query(request, key.algorithm()) {
             return Ok(Err(refusal));
         }
-        if let Err(refusal) = self.appraise_tam(request, tam)? {
+        if let Err(refusal) = self.appraise_tam(request, key)? {
             return Ok(Err(refusal));
         }
-        let tam_id = tam.key_id(self.platform.crypto());
         let view = self.platform.storage().view()?;
-        let confidentiality = Confidentiality::choose(&*view, &tam_id, request)?;
+        let confidentiality = Confidentiality::choose(&*view, tam, request)?;
         let wanted = |items| request.data_items.contains(items);
         let attestation = if wanted(DataItems::ATTESTATION) {
-            match self.attest(request, tam.algorithm(), confidentiality, relay)? {
+            match self.attest(request, key.algorithm(), confidentiality, relay)? {
                 Ok(payload) => Some(payload),
                 Err(refusal) => return Ok(Err(refusal)),
             }
@@ -175,7 +175,7 @@ impl<P: Platform> Agent<P> {
             // Dropped without a commit: nothing of it lasts.
             let mut transaction = Staged::begin(self.platform.storage())?;
             let rights = Rights::load(&transaction)?;
-            let signers = rights.signers();
+            let signers = rights.signers(self.platform.crypto(), self.platform.now());
             let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
             let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
             if let Some(token) = token {

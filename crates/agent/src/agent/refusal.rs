@@ -1,6 +1,6 @@
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{boxed::Box, string::ToString, vec, vec::Vec};
 
-use tamarack_cose::SignatureAlgorithm;
+use tamarack_cose::{SignatureAlgorithm, x509::ChainError};
 use tamarack_teep::{
     Challenge, CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, SuitCoseProfile, Token, VERSION,
 };
@@ -20,6 +20,18 @@ impl Refusal {
     // req: TEEP-ERR-003
     pub(super) fn permanent(text: &str) -> Self {
         Self::new(ErrorCode::PERMANENT_ERROR, text)
+    }
+
+    /// Something is wrong with the sender's certificates; the text names the one.
+    // req: TEEP-ERR-003
+    // req: TEEP-OPS-002
+    // req: AMB-15
+    pub(super) fn certificate(error: &ChainError) -> Self {
+        let code = match error.problem.is_validity() {
+            true => ErrorCode::CERTIFICATE_EXPIRED,
+            false => ErrorCode::BAD_CERTIFICATE,
+        };
+        Self::new(code, &error.to_string())
     }
 
     /// A passing fault of the TEE.

@@ -2,14 +2,17 @@
 
 use alloc::collections::BTreeMap;
 
-use tamarack_cose::{KeyId, PublicKey};
+use tamarack_cose::{
+    KeyId, PublicKey,
+    x509::{Trust, TrustAnchor},
+};
 use tamarack_rats::{EAT_CWT, Expectation, Freshness, ResultError, TEEP_EAT_PROFILE, UnverifiedResult};
 use tamarack_teep::{AttestationPayload, Challenge, MediaType, QueryRequest};
 
 use super::{Agent, AgentError, Refusal};
 use crate::{
     platform::Platform,
-    state::{Anchor, AnchorRole},
+    state::{AnchorRole, TrustStore},
 };
 
 /// Bytes of a challenge to a TAM.
@@ -55,7 +58,8 @@ impl<P: Platform> Agent<P> {
         request: &QueryRequest,
         key: &PublicKey,
     ) -> Result<Result<(), Refusal>, AgentError> {
-        let verifiers = Anchor::keys(&*self.platform.storage().view()?, AnchorRole::Verifier)?;
+        let store = TrustStore::load(&*self.platform.storage().view()?)?;
+        let verifiers = self.verifiers(&store);
         let tam = key.key_id(self.platform.crypto());
         let now = self.platform.now();
         if verifiers.is_empty() {
@@ -93,6 +97,18 @@ impl<P: Platform> Agent<P> {
             }
             Err(error) => Ok(Err(refusal(&error))),
         }
+    }
+
+    /// The keys of the Verifiers that count now.
+    fn verifiers(&self, store: &TrustStore) -> Vec<PublicKey> {
+        let anchors = store.trust_anchors(AnchorRole::Verifier);
+        let trust = Trust::new(&anchors, &store.revocations, self.platform.now());
+        let counts = |(index, anchor): (usize, &TrustAnchor)| {
+            trust
+                .counts(self.platform.crypto(), index)
+                .then(|| *anchor.public_key())
+        };
+        anchors.iter().enumerate().filter_map(counts).collect()
     }
 
     /// An Error that says with which challenge the TAM is to attest itself.

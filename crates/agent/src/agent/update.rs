@@ -7,9 +7,9 @@ use alloc::{
     vec::Vec,
 };
 
-use tamarack_cose::{KeyId, PublicKey};
+use tamarack_cose::KeyId;
 use tamarack_suit::{
-    ComponentId, Device, Envelope, Fetch, Processor, Report,
+    ComponentId, Device, Envelope, Fetch, Processor, Report, TrustAnchors,
     report::{self, Reason, ReportResult},
 };
 use tamarack_teep::{Message, Success, Update};
@@ -137,7 +137,7 @@ impl<P: Platform> Agent<P> {
         Ok(())
     }
 
-    fn processor<'p>(&'p self, signers: &'p [PublicKey], rights: &'p Rights) -> Processor<'p> {
+    fn processor<'p>(&'p self, signers: &'p TrustAnchors, rights: &'p Rights) -> Processor<'p> {
         Processor::new(self.platform.crypto(), signers, rights)
             .with_recipient_keys(self.platform.recipient_keys())
     }
@@ -199,7 +199,7 @@ impl<P: Platform> Agent<P> {
     ) -> Result<Result<(), String>, AgentError> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
-        let signers = rights.signers();
+        let signers = rights.signers(self.platform.crypto(), self.platform.now());
         let mut device =
             TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
         let outcome = self.processor(&signers, &rights).uninstall(
@@ -249,7 +249,7 @@ impl<P: Platform> Agent<P> {
     ) -> Result<Applied, AgentError> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
-        let signers = rights.signers();
+        let signers = rights.signers(self.platform.crypto(), self.platform.now());
         let mut device =
             TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
         let mut processor = self.processor(&signers, &rights);

@@ -16,7 +16,7 @@ use tamarack_cose::cbor::{self, DecodeError, Limits, Reader};
 
 use crate::platform::{Namespace, StorageError, Transaction, View};
 
-pub use anchors::{Anchor, AnchorRole};
+pub use anchors::{Anchor, AnchorRole, RevocationRecord, TrustStore};
 pub use components::ComponentRecord;
 pub use domains::DomainRecord;
 pub use encryption::TamEncryptionKeys;

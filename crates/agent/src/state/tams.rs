@@ -85,7 +85,7 @@ impl TamEndpoint {
         let anchors = Anchor::all(view)?;
         let trusted = |key: &KeyId| {
             let mut anchors = anchors.iter();
-            anchors.any(|anchor| anchor.role == AnchorRole::Tam && anchor.key_id == *key)
+            anchors.any(|anchor| anchor.role() == AnchorRole::Tam && anchor.key_id == *key)
         };
         let mut endpoints = Self::all(view)?;
         endpoints.retain(|endpoint| endpoint.keys.iter().any(trusted));

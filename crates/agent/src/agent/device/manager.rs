@@ -29,7 +29,7 @@ impl<P: Platform> TeeDevice<'_, P> {
         }
         let anchors = Anchor::all(&*self.transaction)?;
         let mut anchors = anchors.iter();
-        if !anchors.any(|anchor| anchor.role == AnchorRole::Tam && anchor.key_id == manager) {
+        if !anchors.any(|anchor| anchor.role() == AnchorRole::Tam && anchor.key_id == manager) {
             return Ok(());
         }
         Err(DeviceError::Failed(format!(

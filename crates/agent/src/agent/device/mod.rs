@@ -3,6 +3,7 @@
 mod install;
 mod manager;
 mod removal;
+mod trust;
 
 use alloc::{collections::BTreeSet, format, string::ToString, vec::Vec};
 
