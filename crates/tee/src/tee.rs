@@ -170,7 +170,7 @@ impl Tee {
             Some(at) => {
                 position = at as u64;
                 let before = known.iter().filter(|found| found.uri() == uri);
-                keys.extend(before.flat_map(|found| found.keys()).copied());
+                keys.extend(before.flat_map(TamEndpoint::keys).copied());
                 keys.sort_unstable();
                 keys.dedup();
             }

@@ -17,7 +17,9 @@ use tamarack_cose::PublicKey;
 use tamarack_rats::Endorsement;
 use tamarack_suit::{ComponentId, Limits};
 
-use super::{body::read_body, client::ClientAddress, error::ApiError, state::Shared, views};
+use super::{
+    body::read_body, client::ClientAddress, contact::contact, error::ApiError, state::Shared, views,
+};
 use crate::{
     AuditAction, AuditEntry, Clock, Enrolled, Mode, Registration, Selector, Store, Tam, Ueid, api,
     catalog::ManifestKind, publish, register_domain, remove_domain,
@@ -38,6 +40,7 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
     let api = Router::new()
         .route("/devices", post(enroll).get(devices))
         .route("/devices/{ueid}", get(device).delete(remove_device))
+        .route("/devices/{ueid}/contact", post(contact_device))
         .route("/domains", post(put_domain).get(domains))
         .route("/domains/{name}", get(domain).delete(delete_domain))
         .route("/components", post(publish_component).get(components))
@@ -161,6 +164,22 @@ async fn device<S: Store + 'static, C: Clock + 'static>(
             )))
         })
         .await?
+}
+
+async fn contact_device<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Path(ueid): Path<String>,
+    body: Body,
+) -> Result<Json<api::Contacted>, ApiError> {
+    let ueid = parse_ueid(&ueid)?;
+    let request: api::Contact = json_body(&shared, body).await?;
+    let known = ueid.clone();
+    let found = shared.run(move |tam| tam.store().device(&known)).await??;
+    if found.is_none() {
+        return Err(no_device(&ueid));
+    }
+    let answers = contact(&shared, &request.uri).await?;
+    Ok(Json(api::Contacted { answers }))
 }
 
 async fn remove_device<S: Store + 'static, C: Clock + 'static>(

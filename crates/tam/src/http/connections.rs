@@ -41,6 +41,9 @@ const PING: Duration = Duration::from_secs(20);
 /// First bytes of an HTTP/2 connection in clear text. No method of HTTP/1.1 begins with them.
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
+/// Open connections by address.
+type Counts = Mutex<HashMap<IpAddr, usize>>;
+
 /// A socket that listens, and how what comes in over it is served.
 pub(super) struct Listener {
     pub(super) tcp: TcpListener,
@@ -54,7 +57,7 @@ pub(super) struct Connections {
     settings: HttpSettings,
     proxies: Arc<TrustedProxies>,
     places: Arc<Semaphore>,
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    addresses: Arc<Counts>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -164,7 +167,7 @@ impl Connections {
 /// The place of an open connection, in all and for its address.
 struct Held {
     _place: OwnedSemaphorePermit,
-    counted: Option<(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr)>,
+    counted: Option<(Arc<Counts>, IpAddr)>,
 }
 
 impl Drop for Held {

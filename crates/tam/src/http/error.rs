@@ -27,6 +27,8 @@ pub(super) enum ApiError {
     TooOften(Duration),
     /// All hands are busy; it may be better after this time.
     Overloaded(Duration),
+    /// A device that was to be contacted did not answer as it should.
+    Device(String),
     /// The TAM failed. What is said about it goes to the log, not to the client.
     Internal,
 }
@@ -72,6 +74,7 @@ impl ApiError {
                 let detail = "too many requests are being worked on; try again";
                 (StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail.into())
             }
+            Self::Device(detail) => (StatusCode::BAD_GATEWAY, "device-failed", detail),
             Self::Internal => {
                 let detail = "the TAM failed; its log says why";
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", detail.into())

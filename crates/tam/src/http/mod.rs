@@ -4,6 +4,7 @@ mod admin;
 mod body;
 mod client;
 mod connections;
+mod contact;
 mod error;
 mod rate;
 mod serve;
