@@ -125,7 +125,11 @@ fn label(text: &str) -> Result<(String, String), String> {
 impl Folder {
     fn platform(&self, crypto: &CryptoProvider) -> Result<Arc<dyn TeePlatform>, Failure> {
         let mut options = SoftwareOptions::default();
-        options.teep_algorithms = self.algorithm.iter().map(|chosen| (*chosen).into()).collect();
+        options.teep_algorithms = self
+            .algorithm
+            .iter()
+            .map(|chosen| (*chosen).into())
+            .collect();
         let opened = Software::open(&self.data, crypto, &options);
         Ok(Arc::new(
             opened.map_err(|error| Failure::new(error.to_string()))?,

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use tamarack_agent::state::Record;
 use tamarack_agent::{
     platform::{
         Evidence, Identity, Namespace, Platform, PlatformError, Runtime, Storage, StorageError,
@@ -15,7 +16,6 @@ use tamarack_agent::{
     },
     state::Anchor,
 };
-use tamarack_agent::state::Record;
 use tamarack_cose::{CryptoProvider, PublicKey, SecretKey, Signer};
 use tamarack_rats::{Claims, Confirmation, EAT_CWT};
 use tamarack_suit::ComponentId;
@@ -91,10 +91,7 @@ impl MemoryTee {
 
     /// The power is back, or does not go off after all; whether it was off.
     pub fn restore_power(&self) -> bool {
-        matches!(
-            lock(&self.storage.power).take(),
-            Some(PowerLoss::Before(0))
-        )
+        matches!(lock(&self.storage.power).take(), Some(PowerLoss::Before(0)))
     }
 
     /// Everything that is stored.
@@ -245,7 +242,10 @@ impl View for WorkingCopy<'_> {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = value.get(start..).unwrap_or_default();
         Ok(Some(
-            rest.iter().zip(buffer).map(|(from, to)| *to = *from).count(),
+            rest.iter()
+                .zip(buffer)
+                .map(|(from, to)| *to = *from)
+                .count(),
         ))
     }
 
@@ -307,7 +307,10 @@ impl Transaction for WorkingCopy<'_> {
         };
         let commits = self.storage.commits.fetch_add(1, Ordering::SeqCst);
         if self.storage.defect == Some(Defect::Hoards) {
-            let name = (Namespace::agent(), [b"~", &commits.to_be_bytes()[..]].concat());
+            let name = (
+                Namespace::agent(),
+                [b"~", &commits.to_be_bytes()[..]].concat(),
+            );
             Arc::make_mut(&mut self.values).insert(name, vec![0; 64]);
         }
         if self.storage.defect == Some(Defect::ForgetsUnlinked) {

@@ -9,10 +9,7 @@ mod requests;
 mod tam_attestation;
 mod update;
 
-use alloc::{
-    string::String,
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::{KeyId, SignatureAlgorithm, Signer, cbor::Limits};
 use tamarack_suit::ComponentId;

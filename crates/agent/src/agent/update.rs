@@ -19,9 +19,7 @@ use crate::{
     platform::{Platform, StorageError, Transaction, View},
     rights::Rights,
     staging::Staged,
-    state::{
-        ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, SeenUpdates,
-    },
+    state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, SeenUpdates},
 };
 
 /// Most manifests taken in one Update.
@@ -202,11 +200,9 @@ impl<P: Platform> Agent<P> {
         let signers = rights.signers(self.platform.crypto(), self.platform.now());
         let mut device =
             TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
-        let outcome = self.processor(&signers, &rights).uninstall(
-            &mut device,
-            fetch,
-            id,
-        );
+        let outcome = self
+            .processor(&signers, &rights)
+            .uninstall(&mut device, fetch, id);
         // A manifest has a say in how it goes, not in whether it goes.
         let removed = match outcome.result {
             Ok(()) => Ok(()),

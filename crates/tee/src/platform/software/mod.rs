@@ -241,7 +241,9 @@ fn teep_keys(
     for name in names.lines() {
         let known = [SignatureAlgorithm::Esp256, SignatureAlgorithm::Ed25519];
         if !known.iter().any(|algorithm| algorithm.name() == name) {
-            return Err(damaged("it names an algorithm that TEEP does not sign with"));
+            return Err(damaged(
+                "it names an algorithm that TEEP does not sign with",
+            ));
         }
         let key = read_key(&folder.join(teep_file(name)), crypto)?;
         if key.public_key().algorithm().name() != name {
