@@ -149,7 +149,7 @@ impl Tee {
         Ok(self
             .anchors()?
             .iter()
-            .any(|anchor| anchor.role == AnchorRole::Tam))
+            .any(|anchor| anchor.role() == AnchorRole::Tam))
     }
 }
 

@@ -18,7 +18,8 @@ use std::fmt;
 use tamarack_cose::{CryptoProvider, SignatureAlgorithm};
 use tamarack_teep::{
     CipherSuite, DataItems, Encoding, Explanation, Message, Numbering, Order, Protected,
-    ProtectionError, QueryRequest, SuitCoseProfile, Update, protect, protect_for_unknown_agent,
+    ProtectionError, QueryRequest, SuitCoseProfile, Update, protect_by_each,
+    protect_for_unknown_agent,
 };
 
 use crate::{Clock, Store, StoreError, TamKeys};
@@ -193,7 +194,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
     fn tickets(&self) -> Tickets<'_> {
         Tickets {
             crypto: &self.crypto,
-            key: self.keys.ticket_key(),
+            keys: self.keys.ticket_keys(),
             lifetime: self.settings.challenge_lifetime,
         }
     }
@@ -201,9 +202,10 @@ impl<S: Store, C: Clock> Tam<S, C> {
     /// The suites that are offered: COSE_Sign1 with each key that there is.
     // req: TEEP-COSE-006
     fn suites(&self) -> Vec<CipherSuite> {
-        let keys = self.keys.public_keys();
-        keys.iter()
-            .map(|key| CipherSuite::sign1(key.algorithm()))
+        let algorithms = CipherSuite::ALGORITHMS.into_iter();
+        algorithms
+            .filter(|algorithm| self.keys.signer(*algorithm).is_some())
+            .map(CipherSuite::sign1)
             .collect()
     }
 
@@ -215,13 +217,17 @@ impl<S: Store, C: Clock> Tam<S, C> {
         algorithm: SignatureAlgorithm,
         numbering: Numbering,
     ) -> Result<Vec<u8>, EngineError> {
-        let signer = self.keys.signer(algorithm);
-        let signer = signer.ok_or(tamarack_cose::Error::Crypto("no key for the algorithm"))?;
+        let signers = self.keys.signers_with(algorithm);
         let encoding = Encoding {
             numbering,
             order: Order::Deterministic,
         };
-        Ok(protect(&self.crypto, signer, &update.into(), encoding)?)
+        Ok(protect_by_each(
+            &self.crypto,
+            &signers,
+            &update.into(),
+            encoding,
+        )?)
     }
 
     /// An Update that says what was wrong with the QueryResponse and asks for nothing.

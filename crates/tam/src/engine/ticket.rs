@@ -36,7 +36,8 @@ pub(super) enum TicketError {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tickets<'a> {
     pub(super) crypto: &'a CryptoProvider,
-    pub(super) key: &'a [u8; 32],
+    /// The newest, which seals, and older ones, which open what they sealed.
+    pub(super) keys: &'a [Zeroizing<[u8; 32]>],
     pub(super) lifetime: Duration,
 }
 
@@ -45,10 +46,12 @@ impl Tickets<'_> {
     // req: TEEP-TOK-001
     pub(super) fn issue(&self, now: Timestamp) -> Result<Challenge, tamarack_cose::Error> {
         let salt: [u8; SALT] = self.crypto.random_array()?;
+        let key = self.keys.first();
+        let key = key.ok_or(tamarack_cose::Error::Crypto("no key seals challenges"))?;
         let mut sealed = now.0.to_be_bytes().to_vec();
         self.crypto
             .aead
-            .seal(&self.derive(&salt), &[0; 12], INFO, &mut sealed)?;
+            .seal(&self.derive(key, &salt), &[0; 12], INFO, &mut sealed)?;
         let mut ticket = salt.to_vec();
         ticket.append(&mut sealed);
         Challenge::new(ticket).ok_or(tamarack_cose::Error::Crypto(
@@ -62,11 +65,13 @@ impl Tickets<'_> {
             return Err(TicketError::NotIssued);
         }
         let (salt, sealed) = nonce.split_first_chunk().ok_or(TicketError::NotIssued)?;
-        let mut time = sealed.to_vec();
-        self.crypto
-            .aead
-            .open(&self.derive(salt), &[0; 12], INFO, &mut time)
-            .map_err(|_| TicketError::NotIssued)?;
+        let opened = self.keys.iter().find_map(|key| {
+            let mut time = sealed.to_vec();
+            let key = self.derive(key, salt);
+            let opened = self.crypto.aead.open(&key, &[0; 12], INFO, &mut time);
+            opened.ok().map(|()| time)
+        });
+        let time = opened.ok_or(TicketError::NotIssued)?;
         let time = time.try_into().map_err(|_| TicketError::NotIssued)?;
         let mark = TicketMark {
             issued_at: Timestamp(u64::from_be_bytes(time)),
@@ -79,8 +84,8 @@ impl Tickets<'_> {
         Ok(mark)
     }
 
-    fn derive(&self, salt: &[u8; SALT]) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.crypto.kdf.derive(self.key, salt, INFO))
+    fn derive(&self, key: &[u8; 32], salt: &[u8; SALT]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.crypto.kdf.derive(key, salt, INFO))
     }
 }
 
@@ -99,7 +104,7 @@ mod tests {
         let crypto = aws_lc::provider();
         let tickets = Tickets {
             crypto: &crypto,
-            key: &[7; 32],
+            keys: &[Zeroizing::new([7; 32])],
             lifetime: LIFETIME,
         };
         let ticket = tickets.issue(NOW).unwrap();
@@ -120,10 +125,23 @@ mod tests {
         );
 
         let others = Tickets {
-            key: &[8; 32],
+            keys: &[Zeroizing::new([8; 32])],
             ..tickets
         };
         assert_eq!(others.open(nonce, NOW), Err(TicketError::NotIssued));
+        let rotated = Tickets {
+            keys: &[[8; 32], [7; 32]].map(Zeroizing::new),
+            ..tickets
+        };
+        assert!(
+            rotated.open(nonce, NOW).is_ok(),
+            "sealed with the key before"
+        );
+        let newer = rotated.issue(NOW).unwrap();
+        assert!(
+            others.open(newer.as_bytes(), NOW).is_ok(),
+            "sealed with the newest"
+        );
         for position in 0..nonce.len() {
             let mut changed = nonce.to_vec();
             changed[position] ^= 1;
@@ -141,7 +159,7 @@ mod tests {
         let crypto = aws_lc::provider();
         let tickets = Tickets {
             crypto: &crypto,
-            key: &[7; 32],
+            keys: &[Zeroizing::new([7; 32])],
             lifetime: LIFETIME,
         };
         let one = tickets.issue(NOW).unwrap();

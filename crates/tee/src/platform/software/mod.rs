@@ -9,7 +9,10 @@ use std::{
 };
 
 use tamarack_agent::platform::Identity;
-use tamarack_cose::{CryptoProvider, DigestAlgorithm, SecretKey, SignatureAlgorithm, Signer};
+use tamarack_cose::{
+    CryptoProvider, DigestAlgorithm, SecretKey, SignatureAlgorithm, Signer,
+    x509::{Certificate, CertifiedSigner},
+};
 use tamarack_suit::{Uuid, VendorId};
 use zeroize::Zeroizing;
 
@@ -19,6 +22,9 @@ use counter::FileCounter;
 const WARNING: &str = "the software platform keeps its keys in files: it protects against nothing that can \
     read or replace the files of this user, and its Evidence proves nothing about hardware. For \
     development and tests only";
+
+const CERTIFICATES_OF_ATTESTER: &str = "attester.certificates.pem";
+const CERTIFICATES_OF_TEEP_KEY: &str = "teep.certificates.pem";
 
 /// A platform made of files, for development and tests.
 ///
@@ -32,6 +38,7 @@ const WARNING: &str = "the software platform keeps its keys in files: it protect
 /// |---|---|
 /// | `root.key` | 32 random bytes |
 /// | `attester.key`, `teep.key` | private keys, as `COSE_Key` |
+/// | `attester.certificates.pem`, `teep.certificates.pem` | certificates that vouch for these keys, if there are any |
 /// | `ueid` | 17 bytes: 0x01 (random) and 16 random bytes |
 /// | `counter` | the monotonic counter, in decimal |
 pub struct Software {
@@ -94,8 +101,14 @@ impl Software {
         let vendor = Uuid::vendor(&options.vendor);
         Ok(Self {
             root: RootKey::new(*root),
-            attester: crypto.signatures.signer(&attester)?,
-            teep: crypto.signatures.signer(&teep)?,
+            attester: certified(
+                crypto.signatures.signer(&attester)?,
+                &folder.join(CERTIFICATES_OF_ATTESTER),
+            )?,
+            teep: certified(
+                crypto.signatures.signer(&teep)?,
+                &folder.join(CERTIFICATES_OF_TEEP_KEY),
+            )?,
             identity: Identity {
                 ueid: ueid.to_vec(),
                 suit: tamarack_suit::Identity {
@@ -107,6 +120,56 @@ impl Software {
             measurement: measure_this_program(crypto)?,
             counter: FileCounter::open(folder.join("counter"))?,
         })
+    }
+}
+
+impl Software {
+    /// Gives the keys of the platform in `dir` these certificates, each key's own first, in the place of those
+    /// that they have. They count from the next start on.
+    ///
+    /// # Errors
+    ///
+    /// If the first is not for the key, or a file can't be written.
+    pub fn certify(
+        &self,
+        dir: &Path,
+        attester: &[Certificate],
+        teep: &[Certificate],
+    ) -> Result<(), PlatformFault> {
+        let folder = dir.join("platform");
+        for (list, signer, name) in [
+            (attester, &self.attester, CERTIFICATES_OF_ATTESTER),
+            (teep, &self.teep, CERTIFICATES_OF_TEEP_KEY),
+        ] {
+            let Some(own) = list.first() else { continue };
+            let path = folder.join(name);
+            let damaged = |problem: String| PlatformFault::Damaged {
+                path: path.clone(),
+                problem,
+            };
+            if own.key() != signer.public_key() {
+                return Err(damaged("the first certificate is not for the key".into()));
+            }
+            let blocks = list.iter().map(Certificate::to_pem);
+            let text: String = blocks
+                .collect::<Result<_, _>>()
+                .map_err(|error| damaged(error.to_string()))?;
+            let new = folder.join(format!("{name}.new"));
+            match std::fs::remove_file(&new) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => {
+                    return Err(PlatformFault::File {
+                        action: "write",
+                        path: new,
+                        source,
+                    });
+                }
+            }
+            files::create(&new, text.as_bytes())?;
+            files::rename(&new, &path)?;
+        }
+        Ok(())
     }
 }
 
@@ -181,6 +244,31 @@ fn read_key(path: &Path, crypto: &CryptoProvider) -> Result<SecretKey, PlatformF
         path: path.into(),
         problem: error.to_string(),
     })
+}
+
+/// The signer with the certificates in the file at `path`, if it is there.
+fn certified(signer: Box<dyn Signer>, path: &Path) -> Result<Box<dyn Signer>, PlatformFault> {
+    let damaged = |problem: String| PlatformFault::Damaged {
+        path: path.into(),
+        problem,
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(signer),
+        Err(source) => {
+            return Err(PlatformFault::File {
+                action: "read",
+                path: path.into(),
+                source,
+            });
+        }
+    };
+    let list = Certificate::list_from_pem(&text).map_err(|error| damaged(error.to_string()))?;
+    let chain = list.iter().map(|certificate| certificate.to_der().to_vec());
+    match CertifiedSigner::new(signer, chain.collect()) {
+        Ok(certified) => Ok(Box::new(certified)),
+        Err(_) => Err(damaged("the first certificate is not for the key".into())),
+    }
 }
 
 fn measure_this_program(crypto: &CryptoProvider) -> Result<[u8; 32], PlatformFault> {
