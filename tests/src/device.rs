@@ -48,8 +48,6 @@ impl Device {
     /// A new device whose agent signs with this algorithm.
     #[must_use]
     pub fn with(algorithm: SignatureAlgorithm, tams: &[&Tam], administrators: &[&Person]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let tee = open(folder.path(), algorithm);
         let anchor = |role, key| Anchor::new(role, key, "test", &crypto());
         let tams = tams
             .iter()
@@ -57,7 +55,15 @@ impl Device {
         let signers = administrators
             .iter()
             .map(|person| anchor(AnchorRole::Signer, person.public()));
-        tee.trust(&tams.chain(signers).collect::<Vec<_>>()).unwrap();
+        Self::trusting(algorithm, &tams.chain(signers).collect::<Vec<_>>())
+    }
+
+    /// A new device whose agent signs with this algorithm, and that has these trust anchors.
+    #[must_use]
+    pub fn trusting(algorithm: SignatureAlgorithm, anchors: &[Anchor]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let tee = open(folder.path(), algorithm);
+        tee.trust(anchors).unwrap();
         Self {
             agent: Agent::new(Arc::clone(&tee)),
             tee,
