@@ -6,6 +6,7 @@ use std::{
 };
 
 use tamarack_agent::{
+    Relay,
     Agent, AgentError, installed_components,
     platform::{Platform, StorageError},
 };
@@ -139,6 +140,8 @@ struct Slow {
     started: mpsc::Sender<()>,
     go_on: mpsc::Receiver<()>,
 }
+
+impl Relay for Slow {}
 
 impl Fetch for Slow {
     fn fetch(

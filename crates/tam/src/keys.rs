@@ -9,6 +9,7 @@ use std::{
 use base16ct::{lower::encode_string, mixed};
 use tamarack_cose::{
     CryptoProvider, KeyId, PublicKey, SecretKey, SignatureAlgorithm, Signer,
+    encrypt::{Curve, DecryptionKey, EncryptionKey, RecipientKey},
     x509::{Certificate, CertifiedSigner},
 };
 use zeroize::Zeroizing;
@@ -46,17 +47,22 @@ pub enum KeysError {
     Crypto(#[from] tamarack_cose::Error),
 }
 
-/// The keys of a TAM: for each signature algorithm one or more that sign, and one or more that seal challenges.
+/// The keys of a TAM: for each signature algorithm one or more that sign, one for each curve on which agents agree
+/// on keys to encrypt Evidence and reports with, and one or more that seal challenges and tokens.
 ///
 /// While a key is replaced by another there are two: messages carry the signature of each, and challenges are
 /// sealed with the newest and opened with any. TAMs behind one address share them.
 ///
-/// The files are `esp256.pem` and `ed25519.pem` (PKCS #8) and `ticket.key` (hexadecimal); keys that came later
+/// The files are `esp256.pem` and `ed25519.pem`, which sign, `p256.pem` and `x25519.pem`, which decrypt (all PKCS
+/// #8), and `ticket.key` (hexadecimal), which seals; keys that came later
 /// have a number: `esp256.2.pem`. Beside a key may be the certificates that vouch for it, the key's own first:
 /// `esp256.certificates.pem`, which go into the messages that it signs.
 pub struct TamKeys {
     /// In the order of preference of the algorithms, and the oldest of each first.
     signers: Vec<Box<dyn Signer>>,
+    /// P-256 and X25519, each under its thumbprint.
+    recipient: [RecipientKey; 2],
+    encryption: [EncryptionKey; 2],
     /// The newest first.
     tickets: Vec<Zeroizing<[u8; 32]>>,
 }
@@ -97,11 +103,15 @@ impl TamKeys {
             let key = SecretKey::generate(crypto, algorithm)?;
             crypto.signatures.signer(&key)
         };
+        let p256 = DecryptionKey::generate(crypto, Curve::P256)?;
+        let x25519 = DecryptionKey::generate(crypto, Curve::X25519)?;
         Ok(Self {
             signers: ALGORITHMS
                 .into_iter()
                 .map(signer)
                 .collect::<Result<_, _>>()?,
+            encryption: [*p256.public_key(), *x25519.public_key()],
+            recipient: [p256, x25519].map(|key| recipient(crypto, key)),
             tickets: vec![Zeroizing::new(crypto.random_array()?)],
         })
     }
@@ -130,7 +140,15 @@ impl TamKeys {
         for path in TICKET.files_or_first(directory)? {
             tickets.insert(0, ticket(crypto, &path)?);
         }
-        Ok(Self { signers, tickets })
+        let decryption = |curve, name| decryption(crypto, curve, &directory.join(name));
+        let p256 = decryption(Curve::P256, "p256.pem")?;
+        let x25519 = decryption(Curve::X25519, "x25519.pem")?;
+        Ok(Self {
+            signers,
+            encryption: [*p256.public_key(), *x25519.public_key()],
+            recipient: [p256, x25519].map(|key| recipient(crypto, key)),
+            tickets,
+        })
     }
 
     /// Adds a key of each kind to those under `directory`; the names of the new files.
@@ -182,10 +200,10 @@ impl TamKeys {
         Ok(moved)
     }
 
-    /// The newest key that signs with `algorithm`.
+    /// The key that signs with `algorithm`; if there are several, the oldest, which devices know best.
     #[must_use]
     pub fn signer(&self, algorithm: SignatureAlgorithm) -> Option<&dyn Signer> {
-        self.signers_with(algorithm).pop()
+        self.signers_with(algorithm).into_iter().next()
     }
 
     /// The keys that sign with `algorithm`, the oldest first.
@@ -226,7 +244,20 @@ impl TamKeys {
         signers.map(|signer| *signer.public_key()).collect()
     }
 
-    /// The keys that seal challenges, the newest first.
+    /// The public keys that agents encrypt to, one for each curve, in the order of preference.
+    // req: TEEP-ENC-009
+    #[must_use]
+    pub fn encryption_keys(&self) -> &[EncryptionKey] {
+        &self.encryption
+    }
+
+    /// The keys that open what agents have encrypted.
+    #[must_use]
+    pub fn recipient_keys(&self) -> &[RecipientKey] {
+        &self.recipient
+    }
+
+    /// The keys that seal challenges and tokens, the newest first.
     pub(crate) fn ticket_keys(&self) -> &[Zeroizing<[u8; 32]>] {
         &self.tickets
     }
@@ -347,6 +378,30 @@ fn signer(
     }
 }
 
+fn decryption(
+    crypto: &CryptoProvider,
+    curve: Curve,
+    path: &Path,
+) -> Result<DecryptionKey, KeysError> {
+    let problem = |problem: String| KeysError::Content {
+        path: path.to_owned(),
+        problem,
+    };
+    let pem = read_or_create_private(path, || {
+        DecryptionKey::generate(crypto, curve)?.to_pem(crypto)
+    })?;
+    let key = DecryptionKey::from_pem(crypto, &pem).map_err(|error| problem(error.to_string()))?;
+    match key.public_key().curve() == curve {
+        true => Ok(key),
+        false => Err(problem(format!("a key on another curve than {curve:?}"))),
+    }
+}
+
+fn recipient(crypto: &CryptoProvider, key: DecryptionKey) -> RecipientKey {
+    let key_id = key.public_key().key_id(crypto);
+    RecipientKey::agreement(crypto, key).with_key_id(key_id.as_bytes())
+}
+
 fn ticket(crypto: &CryptoProvider, path: &Path) -> Result<Zeroizing<[u8; 32]>, KeysError> {
     let text = read_or_create_private(path, || {
         let key = Zeroizing::new(crypto.random_array::<32>()?);
@@ -449,6 +504,7 @@ mod tests {
         let second = TamKeys::open_or_create(&crypto, &keys).unwrap();
         assert_eq!(first.public_keys(), second.public_keys());
         assert_eq!(first.ticket_keys(), second.ticket_keys());
+        assert_eq!(first.encryption_keys(), second.encryption_keys());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&keys), 0o700);
         let mut names: Vec<_> = fs::read_dir(&keys)
@@ -456,7 +512,7 @@ mod tests {
             .map(|e| e.unwrap().path())
             .collect();
         names.sort();
-        assert_eq!(names.len(), 3, "no temporary file is left: {names:?}");
+        assert_eq!(names.len(), 5, "no temporary file is left: {names:?}");
         assert!(names.iter().all(|path| mode(path) == 0o600));
     }
 

@@ -2,7 +2,7 @@ use alloc::{boxed::Box, string::ToString, vec, vec::Vec};
 
 use tamarack_cose::{SignatureAlgorithm, x509::ChainError};
 use tamarack_teep::{
-    CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, SuitCoseProfile, Token, VERSION,
+    Challenge, CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, SuitCoseProfile, Token, VERSION,
 };
 
 /// An Error in the making: why the agent does not do what a message asks.
@@ -44,6 +44,14 @@ impl Refusal {
         Self::new(ErrorCode::UNSUPPORTED_EXTENSION, text)
     }
 
+    /// The TAM has to show what it is, in answer to `challenge`.
+    pub(super) fn attestation_required(text: &str, challenge: Option<Challenge>) -> Self {
+        let mut refusal = Self::new(ErrorCode::ATTESTATION_REQUIRED, text);
+        refusal.0.supported_freshness_mechanisms = vec![FreshnessMechanism::NONCE];
+        refusal.0.challenge = challenge;
+        refusal
+    }
+
     // req: TEEP-ERR-006
     pub(super) fn unsupported_version() -> Self {
         let mut refusal = Self::new(
@@ -58,15 +66,16 @@ impl Refusal {
     pub(super) fn unsupported_freshness() -> Self {
         let text = "none of the freshness mechanisms is supported";
         let mut refusal = Self::new(ErrorCode::UNSUPPORTED_FRESHNESS_MECHANISMS, text);
-        refusal.0.supported_freshness_mechanisms = vec![FreshnessMechanism::NONCE];
+        refusal.0.supported_freshness_mechanisms =
+            vec![FreshnessMechanism::NONCE, FreshnessMechanism::TIMESTAMP];
         refusal
     }
 
     // req: TEEP-ERR-006
-    pub(super) fn unsupported_suites(ours: SignatureAlgorithm) -> Self {
+    pub(super) fn unsupported_suites(ours: impl Iterator<Item = SignatureAlgorithm>) -> Self {
         let text = "none of the cipher suites is supported";
         let mut refusal = Self::new(ErrorCode::UNSUPPORTED_CIPHER_SUITES, text);
-        refusal.0.supported_teep_cipher_suites = vec![CipherSuite::sign1(ours)];
+        refusal.0.supported_teep_cipher_suites = ours.map(CipherSuite::sign1).collect();
         refusal
     }
 

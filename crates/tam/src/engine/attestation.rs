@@ -3,11 +3,15 @@
 use tamarack_cose::{PublicKey, SignatureAlgorithm};
 use tamarack_rats::{AppraisalError, Claims, Confirmation, EAT_CWT, Evidence, appraise};
 use tamarack_teep::{
-    AttestationPayload, CipherSuite, MediaType, Protected, QueryResponse, TEEP_EAT_PROFILE,
-    Verified,
+    AttestationPayload, CipherSuite, DataItems, MediaType, Protected, QueryResponse,
+    TEEP_EAT_PROFILE, Verified,
 };
 
-use super::{EngineError, Tam, ticket::TicketError, verdict::Dropped};
+use super::{
+    EngineError, Tam,
+    ticket::{Purpose, TicketError},
+    verdict::Dropped,
+};
 use crate::{Clock, Device, Store, TicketMark, Timestamp, Ueid};
 
 /// A QueryResponse that an enrolled device's agent has made, freshly, and signed.
@@ -15,6 +19,8 @@ pub(super) struct Attested {
     pub(super) ueid: Ueid,
     pub(super) device: Device,
     pub(super) mark: TicketMark,
+    /// What it was asked for.
+    pub(super) asked: DataItems,
     pub(super) verified: Verified,
 }
 
@@ -88,11 +94,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Err(error) => return Ok(Err(Dropped::Unreadable(error).into())),
         };
         let claims = evidence.unverified_claims();
-        let mark = match self
-            .tickets()
-            .open(claims.nonce.as_deref().unwrap_or_default(), now)
-        {
-            Ok(mark) => mark,
+        let nonce = claims.nonce.as_deref().unwrap_or_default();
+        let ticket = match self.tickets().open(Purpose::Challenge, nonce, now) {
+            Ok(ticket) => ticket,
             // req: TEEP-TOK-005
             Err(TicketError::Expired) => return Ok(Err(Dropped::Expired.into())),
             Err(TicketError::NotIssued) => return Ok(Err(Dropped::NotIssued.into())),
@@ -116,12 +120,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 fault,
             }));
         };
-        let nonce = claims.nonce.as_deref().unwrap_or_default();
         Ok(match self.verify(protected, &evidence, &device, nonce) {
             Ok(verified) => Ok(Attested {
                 ueid,
                 device,
-                mark,
+                mark: ticket.mark,
+                asked: ticket.items,
                 verified,
             }),
             Err(fault) => Err(NotAttested::Fault {
@@ -150,12 +154,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
 
     /// The key that the Evidence binds. By its id alone it can be found only if the device used it before.
     fn bound_key(&self, confirmation: &Confirmation, device: &Device) -> Option<PublicKey> {
-        match confirmation {
-            Confirmation::Key(key) => Some(*key),
-            Confirmation::KeyId(_) => device
+        let known = || {
+            device
                 .agent_key
-                .filter(|key| confirmation.confirms(key, &self.crypto)),
-        }
+                .filter(|key| confirmation.confirms(key, &self.crypto))
+        };
+        confirmation.public_key().copied().or_else(known)
     }
 }
 

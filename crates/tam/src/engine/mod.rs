@@ -1,13 +1,19 @@
 //! The protocol, without sockets: bytes in, bytes out (TEEP section 7.1).
 //!
-//! One message passes through at most four files: this one tells the kinds apart; `query_response` decides
-//! what an attested agent gets; `attestation` decides whether it is attested; `answer` takes note of what
-//! became of an Update.
+//! This file tells the kinds of messages apart. `question` asks. A QueryResponse goes through `attestation`, or
+//! `known` if a token takes its place, which decide who it is by; `query_response` decides what that agent gets.
+//! A Success or Error goes through `answer`, which takes note of what became of an Update, or through
+//! `reaction`, which decides how an agent that could not answer is asked instead.
 
 mod answer;
 mod attestation;
+mod known;
 mod query_response;
+mod question;
+mod reaction;
+mod reports;
 mod settings;
+mod tam_attester;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -17,16 +23,18 @@ use std::fmt;
 
 use tamarack_cose::{CryptoProvider, SignatureAlgorithm};
 use tamarack_teep::{
-    CipherSuite, DataItems, Encoding, Explanation, Message, Numbering, Order, Protected,
-    ProtectionError, QueryRequest, SuitCoseProfile, Update, protect_by_each,
-    protect_for_unknown_agent,
+    Encoding, Explanation, Message, Numbering, Order, Protected, ProtectionError, Update,
+    protect_by_each,
 };
 
 use crate::{Clock, Store, StoreError, TamKeys};
+use question::Addressee;
+use reaction::Patience;
 use ticket::Tickets;
 use verdict::Handled;
 
-pub use settings::Settings;
+pub use settings::{AttestationModel, Settings};
+pub use tam_attester::TamAttester;
 pub use verdict::Dropped;
 
 /// The TAM could not do its part. Nothing about the message is implied; HTTP answers 5xx.
@@ -68,6 +76,8 @@ pub struct Tam<S, C> {
     crypto: CryptoProvider,
     keys: TamKeys,
     settings: Settings,
+    attester: Option<Box<dyn TamAttester>>,
+    patience: Patience,
 }
 
 impl<S, C> fmt::Debug for Tam<S, C> {
@@ -94,7 +104,17 @@ impl<S: Store, C: Clock> Tam<S, C> {
             crypto,
             keys,
             settings,
+            attester: None,
+            patience: Patience::default(),
         }
+    }
+
+    /// The same TAM with something that proves to agents what it is. Without, an agent that demands that
+    /// is not served.
+    #[must_use]
+    pub fn with_attester(self, attester: Box<dyn TamAttester>) -> Self {
+        let attester = Some(attester);
+        Self { attester, ..self }
     }
 
     /// Where the state is.
@@ -130,21 +150,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
     // req: TEEP-TAM-001
     // req: TEEP-BROKER-011
     pub fn process_connect(&self) -> Result<Vec<u8>, EngineError> {
-        let request = QueryRequest {
-            challenge: Some(self.tickets().issue(self.clock.now())?),
-            supported_teep_cipher_suites: self.suites(),
-            supported_suit_cose_profiles: SuitCoseProfile::ALL.to_vec(),
-            data_items: DataItems::ATTESTATION | DataItems::TRUSTED_COMPONENTS,
-            // Versions and freshness mechanisms are the defaults, and left out: their labels are the
-            // same in both numberings either way, and what is not sent can't be misread.
-            ..QueryRequest::default()
-        };
-        let message = request.into();
-        Ok(protect_for_unknown_agent(
-            &self.crypto,
-            &self.keys.signers(),
-            &message,
-        )?)
+        self.ask(self.first_question(), Addressee::Anyone)
     }
 
     /// `ProcessTeepMessage`: a message from an agent; the reply, or `None` for an empty one.
@@ -173,7 +179,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Message::QueryResponse(response) => {
                 self.query_response(&protected, &response, encoding.numbering)
             }
-            Message::Success(_) | Message::Error(_) => self.answer(&protected),
+            Message::Success(_) | Message::Error(_) => {
+                self.answer(&protected, &message, encoding.numbering)
+            }
             // req: TEEP-MSG-004
             Message::QueryRequest(_) | Message::Update(_) => {
                 Ok(Dropped::Direction(message.name()).into())
@@ -197,16 +205,6 @@ impl<S: Store, C: Clock> Tam<S, C> {
             keys: self.keys.ticket_keys(),
             lifetime: self.settings.challenge_lifetime,
         }
-    }
-
-    /// The suites that are offered: COSE_Sign1 with each key that there is.
-    // req: TEEP-COSE-006
-    fn suites(&self) -> Vec<CipherSuite> {
-        let algorithms = CipherSuite::ALGORITHMS.into_iter();
-        algorithms
-            .filter(|algorithm| self.keys.signer(*algorithm).is_some())
-            .map(CipherSuite::sign1)
-            .collect()
     }
 
     /// Protects a reply with the suite and numbering that the agent used.
