@@ -38,6 +38,17 @@ fn open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Arc<Tee> {
     Arc::new(Tee::open(folder, Arc::new(platform), crypto).unwrap())
 }
 
+fn anchors(tams: &[&Tam], administrators: &[&Person]) -> Vec<Anchor> {
+    let anchor = |role, key| Anchor::new(role, key, "test", &crypto());
+    let tams = tams
+        .iter()
+        .map(|tam| anchor(AnchorRole::Tam, tam.key.public()));
+    let signers = administrators
+        .iter()
+        .map(|person| anchor(AnchorRole::Signer, person.public()));
+    tams.chain(signers).collect()
+}
+
 impl Device {
     /// A new device that trusts these TAMs and administrators.
     #[must_use]
@@ -48,32 +59,27 @@ impl Device {
     /// A new device whose agent signs with this algorithm.
     #[must_use]
     pub fn with(algorithm: SignatureAlgorithm, tams: &[&Tam], administrators: &[&Person]) -> Self {
-        Self::made(&[algorithm], tams, administrators)
+        Self::trusting(&[algorithm], &anchors(tams, administrators))
     }
 
-    fn made(algorithms: &[SignatureAlgorithm], tams: &[&Tam], administrators: &[&Person]) -> Self {
+    /// A new device whose agent signs with several algorithms, the preferred one first.
+    #[must_use]
+    pub fn with_algorithms(algorithms: &[SignatureAlgorithm], tams: &[&Tam]) -> Self {
+        Self::trusting(algorithms, &anchors(tams, &[]))
+    }
+
+    /// A new device whose agent signs with these algorithms, and that has these trust anchors.
+    #[must_use]
+    pub fn trusting(algorithms: &[SignatureAlgorithm], anchors: &[Anchor]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tee = open(folder.path(), algorithms);
-        let anchor = |role, key| Anchor::new(role, key, "test", &crypto());
-        let tams = tams
-            .iter()
-            .map(|tam| anchor(AnchorRole::Tam, tam.key.public()));
-        let signers = administrators
-            .iter()
-            .map(|person| anchor(AnchorRole::Signer, person.public()));
-        tee.trust(&tams.chain(signers).collect::<Vec<_>>()).unwrap();
+        tee.trust(anchors).unwrap();
         Self {
             agent: Agent::new(Arc::clone(&tee)),
             tee,
             payloads: Payloads::default(),
             folder,
         }
-    }
-
-    /// A new device whose agent signs with several algorithms, the preferred one first.
-    #[must_use]
-    pub fn with_algorithms(algorithms: &[SignatureAlgorithm], tams: &[&Tam]) -> Self {
-        Self::made(algorithms, tams, &[])
     }
 
     /// The device after the power was off.
