@@ -6,6 +6,7 @@ use reqwest::{
 };
 use tamarack_agent::link::{Call, MAX_MESSAGE, Reply};
 use tamarack_teep::{MEDIA_TYPE, MediaType};
+use tamarack_trace::Trace;
 
 use crate::{BrokerError, fetch::PayloadSource, http_client::explain, tee_link::TeeLink};
 
@@ -18,15 +19,17 @@ pub(crate) struct Exchanger {
     client: Client,
     tee: TeeLink,
     payloads: PayloadSource,
+    trace: Trace,
 }
 
 impl Exchanger {
-    pub(crate) fn new(client: Client, tee: TeeLink) -> Self {
+    pub(crate) fn new(client: Client, tee: TeeLink, trace: Trace) -> Self {
         let payloads = PayloadSource::new(client.clone());
         Self {
             client,
             tee,
             payloads,
+            trace,
         }
     }
 
@@ -47,8 +50,10 @@ impl Exchanger {
         first: Option<Vec<u8>>,
     ) -> Result<(), BrokerError> {
         let mut message = first;
+        let traced = self.trace.exchange(Some(tam_uri));
         for round in 1..=MAX_ROUNDS {
-            let answer = match self.post(tam_uri, message.take()).await {
+            let post = |message| self.post(tam_uri, message);
+            let answer = match traced.carry(message.take(), post).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     self.report(tam_uri, &error).await;

@@ -18,6 +18,7 @@ use axum::{
 use base64ct::{Base64, Encoding};
 use tamarack_agent::link::{Call, InstalledComponent, Reply};
 use tamarack_suit::ComponentId;
+use tamarack_trace::{Party, Trace};
 use tokio::{net::UnixListener, sync::Mutex};
 
 use crate::{
@@ -42,6 +43,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// Time between policy checks.
     pub policy_interval: Duration,
+    /// Where the messages of exchanges are written, if anywhere.
+    pub trace: Option<tamarack_trace::Settings>,
 }
 
 impl Default for Config {
@@ -52,6 +55,7 @@ impl Default for Config {
             tam_uri: String::new(),
             socket: PathBuf::new(),
             policy_interval: Duration::from_secs(3600),
+            trace: None,
         }
     }
 }
@@ -78,10 +82,14 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If the socket can't be opened, or the HTTP client can't be made.
+    /// If the socket or the trace can't be opened, or the HTTP client can't be made.
     pub fn open(config: Config) -> Result<Self, BrokerError> {
         let client = http_client::build()?;
-        let exchanger = Exchanger::new(client, TeeLink::new(&config.tee));
+        let trace = match &config.trace {
+            Some(settings) => Trace::open(settings, Party::Agent)?,
+            None => Trace::default(),
+        };
+        let exchanger = Exchanger::new(client, TeeLink::new(&config.tee), trace);
         let listener = listen(&config.socket)?;
         let broker = Arc::new(Broker {
             exchanger,
@@ -284,7 +292,7 @@ impl From<BrokerError> for Failure {
             BrokerError::Tam { .. } | BrokerError::EndlessExchange { .. } => {
                 (StatusCode::BAD_GATEWAY, None)
             }
-            BrokerError::Listen { .. } | BrokerError::HttpClient(_) => {
+            BrokerError::Listen { .. } | BrokerError::HttpClient(_) | BrokerError::Trace(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, None)
             }
         };

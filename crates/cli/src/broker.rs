@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use crate::{block_on, failure::Failure, output::Output, signals::stop_requested};
+use crate::{block_on, failure::Failure, output::Output, signals::stop_requested, trace};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -26,6 +26,8 @@ pub(crate) struct Serve {
     /// Seconds between policy checks.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
     policy_interval: u64,
+    #[command(flatten)]
+    trace: trace::Options,
 }
 
 impl Command {
@@ -44,6 +46,7 @@ impl Command {
             tam_uri: serve.tam,
             socket: serve.socket,
             policy_interval: Duration::from_secs(serve.policy_interval),
+            trace: serve.trace.settings(),
         };
         block_on(async {
             let server = tamarack_broker::Server::open(config)?;

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     block_on, failure::Failure, files, key::Algorithm, key_file::KeyFormat, output::Output,
-    signals::stop_requested,
+    signals::stop_requested, trace,
 };
 
 #[derive(Subcommand)]
@@ -29,6 +29,8 @@ pub(crate) struct Serve {
     /// Where to listen: TEEP on /tam, the admin API on /api/v1. Port 0 takes one that is free.
     #[arg(long, value_name = "HOST:PORT")]
     listen: String,
+    #[command(flatten)]
+    trace: trace::Options,
 }
 
 #[derive(Args)]
@@ -66,7 +68,8 @@ impl Serve {
             let address = listener
                 .local_addr()
                 .map_err(|error| Failure::new(format!("--listen {}: {error}", self.listen)))?;
-            let config = ServeConfig::new(&self.data);
+            let mut config = ServeConfig::new(&self.data);
+            config.trace = self.trace.settings();
             let url = format!("http://{address}");
             let value = json!({
                 "tam": format!("{url}/tam"),

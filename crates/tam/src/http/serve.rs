@@ -1,6 +1,7 @@
 use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use tamarack_cose::aws_lc;
+use tamarack_trace::{Party, Trace};
 use tokio::net::TcpListener;
 
 use super::{
@@ -25,6 +26,8 @@ pub struct ServeConfig {
     pub engine: Settings,
     /// The server's.
     pub http: HttpSettings,
+    /// Where the messages of the TEEP endpoint are written, if anywhere.
+    pub trace: Option<tamarack_trace::Settings>,
 }
 
 impl ServeConfig {
@@ -35,6 +38,7 @@ impl ServeConfig {
             data: data.into(),
             engine: Settings::default(),
             http: HttpSettings::default(),
+            trace: None,
         }
     }
 
@@ -72,6 +76,9 @@ pub enum ServeError {
         /// Why.
         error: StoreError,
     },
+    /// The trace could not be opened.
+    #[error(transparent)]
+    Trace(#[from] tamarack_trace::TraceError),
     /// The server failed.
     #[error("the server failed: {0}")]
     Io(#[from] io::Error),
@@ -97,17 +104,22 @@ pub async fn serve_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let http = config.http;
+    let trace = match &config.trace {
+        Some(settings) => Trace::open(settings, Party::Tam)?,
+        None => Trace::default(),
+    };
     let shared = tokio::task::spawn_blocking(move || open(&config)).await;
     let shared = Arc::new(shared.map_err(io::Error::other)??);
     let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
     tracing::info!(address = %listener.local_addr()?, "serving");
 
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    let graceful = axum::serve(listener, router(shared)).with_graceful_shutdown(async move {
-        stop.await;
-        // Nobody listens any more only if the server has ended by itself.
-        let _ = stopping.send(true);
-    });
+    let graceful =
+        axum::serve(listener, router(shared, trace)).with_graceful_shutdown(async move {
+            stop.await;
+            // Nobody listens any more only if the server has ended by itself.
+            let _ = stopping.send(true);
+        });
     let out_of_patience = async move {
         // A sender that is gone is a server that has ended: nothing is left to wait for.
         let _ = stopped.wait_for(|stopped| *stopped).await;
