@@ -334,9 +334,12 @@ fn a_report_for_another_request_is_found() {
                 .array(0)
                 .int(4)
                 .bool(true);
-            w.int(99).array(2).text("").bytes(&Writer::build(|w| {
-                w.array(2).int(-16).bytes(&[0; 32]);
-            }));
+            w.int(99)
+                .array(2)
+                .text("")
+                .array(2)
+                .int(-16)
+                .bytes(&[0; 32]);
         })
     };
     let message = |nonce: &[u8]| QueryResponse {

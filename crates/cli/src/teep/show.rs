@@ -64,6 +64,15 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self {
+            crypto: aws_lc::provider(),
+            public: Vec::new(),
+            private: Vec::new(),
+        }
+    }
+
     fn read(show: &Show) -> Result<Self, Failure> {
         let crypto = aws_lc::provider();
         let mut public = Vec::new();
@@ -84,6 +93,20 @@ impl Keys {
             public,
             private,
         })
+    }
+
+    /// Whether one of the public keys has this id; of a message that names no key, any may have signed it.
+    pub(super) fn may_have_signed(&self, key_id: Option<&[u8]>) -> bool {
+        let mut keys = self.public.iter();
+        keys.any(|(_, key)| key_id.is_none_or(|id| id == key.key_id(&self.crypto).as_bytes()))
+    }
+
+    /// What is known without the public keys.
+    pub(super) fn without_public(&self) -> Knowledge<'_> {
+        Knowledge {
+            keys: &[],
+            ..self.knowledge()
+        }
     }
 
     pub(super) fn knowledge(&self) -> Knowledge<'_> {

@@ -21,6 +21,10 @@ const DEPTH: usize = 32;
 impl Walk<'_> {
     /// Shows a JWT, in quotes or not, or a JSON object; `None` if the bytes are neither.
     pub(super) fn jwt(&mut self, octets: &Octets<'_>) -> Option<Content> {
+        self.under("JWT", |walk| walk.jwt_parts(octets))
+    }
+
+    fn jwt_parts(&mut self, octets: &Octets<'_>) -> Option<Content> {
         let text = core::str::from_utf8(&octets.content).ok()?;
         let trimmed = text.trim();
         let bare = trimmed.trim_matches('"');

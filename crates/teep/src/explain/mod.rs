@@ -256,6 +256,12 @@ fn neither(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>, explained:
         if !walk.has_problem() {
             let what = match &item.value {
                 Value::Tag(107, _) => "a SUIT envelope; `manifest show` shows it".into(),
+                // Untagged, it starts with its authentication wrapper.
+                Value::Map(entries)
+                    if entries.first().is_some_and(|(key, _)| key.int() == Some(2)) =>
+                {
+                    "a SUIT envelope, it seems; `manifest show` shows it".into()
+                }
                 Value::Tag(tag, _) => format!("tag {tag} is none of a TEEP message"),
                 _ => format!(
                     "a TEEP message is a COSE structure or an array, not {}",

@@ -66,7 +66,7 @@ impl Charset {
 const MARGIN: usize = 16;
 
 /// Narrowest chart, in columns.
-const NARROWEST: usize = 44;
+const NARROWEST: usize = 52;
 
 /// Widest chart: arrows that are longer are hard to follow.
 const WIDEST: usize = 110;
@@ -85,7 +85,7 @@ impl Trace<'_> {
             count(self.groups.len(), "exchange"),
         );
         for (at, group) in self.groups.iter().enumerate() {
-            out += &self.heading(at + 1, group, charset);
+            out += &self.heading(at + 1, group, width, charset);
             out += &pen.lifelines();
             for (message, since) in self.messages_of(group) {
                 out += &pen.message(message, since.as_secs_f64());
@@ -97,7 +97,7 @@ impl Trace<'_> {
         out.trim_end().to_owned()
     }
 
-    fn heading(&self, number: usize, group: &Group, charset: Charset) -> String {
+    fn heading(&self, number: usize, group: &Group, width: usize, charset: Charset) -> String {
         let mut agent = match &group.agent {
             Some(id) => format!("agent {}", abridged(id)),
             None => "agent".to_owned(),
@@ -110,9 +110,19 @@ impl Trace<'_> {
             Some(id) => format!("TAM {}", abridged(id)),
             None => "TAM".to_owned(),
         };
-        let started = humantime::format_rfc3339_millis(self.started(group));
+        let started = humantime::format_rfc3339_millis(self.started(group)).to_string();
+        let title = format!("exchange {number}");
         let parties = charset.text(&format!("{agent} ⇄ {tam}"));
-        format!("\n{STRONG}exchange {number}{STRONG:#}  {parties}  {DIM}{started}{DIM:#}\n")
+        let length = title.len() + parties.chars().count() + started.len() + 4;
+        if length <= width {
+            return format!("\n{STRONG}{title}{STRONG:#}  {parties}  {DIM}{started}{DIM:#}\n");
+        }
+        let mut lines = format!("\n{STRONG}{title}{STRONG:#}  {DIM}{started}{DIM:#}\n");
+        for party in [agent, tam] {
+            let folded = fold(&charset.text(&party), width.saturating_sub(2));
+            lines.extend(folded.iter().map(|line| format!("  {line}\n")));
+        }
+        lines
     }
 }
 
@@ -194,6 +204,9 @@ impl Pen {
                 format!("{name}, {}{status}", count(body.len(), "byte"))
             }
         };
+        // Two columns of line, the head, and two spaces; what does not fit is cut.
+        let room = self.inside.saturating_sub(5);
+        let label: String = label.chars().take(room).collect();
         let label = format!(" {label} ");
         // Two columns of line before the label, and the head of the arrow behind the rest.
         let rest = self.inside.saturating_sub(label.chars().count() + 3);

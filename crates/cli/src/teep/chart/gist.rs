@@ -45,7 +45,11 @@ pub(super) fn abridged(hex: &str) -> String {
 
 impl Gist {
     pub(super) fn of(bytes: &[u8], keys: &Keys) -> Self {
-        let explained = explain(bytes, keys.knowledge());
+        let mut explained = explain(bytes, keys.without_public());
+        // In a trace several sign: a key is held against those messages only that name it, or none.
+        if keys.may_have_signed(explained.key_id.as_deref()) {
+            explained = explain(bytes, keys.knowledge());
+        }
         let mut gist = Self {
             name: explained.name,
             key_id: explained.key_id.as_deref().map(encode_string),
@@ -93,9 +97,11 @@ impl Gist {
         }
     }
 
-    fn count(&mut self, count: usize, what: &str) {
-        if count > 0 {
-            self.words.push(format!("{count} {what}"));
+    fn report_count(&mut self, reports: &[Vec<u8>]) {
+        match reports.len() {
+            0 => {}
+            1 => self.words.push("1 report".into()),
+            count => self.words.push(format!("{count} reports")),
         }
     }
 
@@ -139,8 +145,13 @@ impl Gist {
                 if !wanted.is_empty() {
                     self.words.push(format!("wants {}", few(&wanted)));
                 }
-                self.count(response.unneeded_manifest_list.len(), "unneeded");
-                self.count(response.suit_reports.len(), "reports");
+                let unneeded = response.unneeded_manifest_list.iter();
+                let unneeded: Vec<String> = unneeded.map(ToString::to_string).collect();
+                if !unneeded.is_empty() {
+                    self.words
+                        .push(format!("no longer needs {}", few(&unneeded)));
+                }
+                self.report_count(&response.suit_reports);
             }
             Message::Update(update) => {
                 let manifests = update.manifest_list.iter();
@@ -186,7 +197,7 @@ impl Gist {
                 ReportResult::Failure { reason, .. } => Some(reason.to_string()),
             });
         let failed: Vec<String> = failed.collect();
-        self.count(reports.len(), "reports");
+        self.report_count(reports);
         if !failed.is_empty() {
             self.words.push(format!("failed: {}", few(&failed)));
         }

@@ -200,3 +200,6 @@ impl<'t> Grouping<'t> {
         group
     }
 }
+
+#[cfg(test)]
+mod tests;
