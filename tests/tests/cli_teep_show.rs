@@ -99,7 +99,7 @@ fn an_exchange_is_traced_on_both_sides_and_drawn() {
             assert!(text.contains(word), "no {word} in {text}");
         }
         let evidence = format!("Evidence of {}", &world.ueid[..8]);
-        for word in [evidence.as_str(), "installs acme/", "#1", "1 report"] {
+        for word in [evidence.as_str(), "installs acme/", "#1", "report"] {
             assert!(text.contains(word), "no {word} in {text}");
         }
         let narrow = run(&["teep", "show", trace, "--ascii", "--width", "52"]).ok();
@@ -186,7 +186,7 @@ fn a_trace_that_is_full_or_impossible_stops_no_exchange() {
     for _ in 0..3 {
         assert_eq!(world.policy_check(), 1);
     }
-    wait_for(&device, 2);
+    wait_for(&device, 3);
     assert!(fs::metadata(&device).unwrap().len() < 2_000);
     let text = run(&["teep", "show", &device]).ok();
     assert!(

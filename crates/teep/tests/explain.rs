@@ -533,10 +533,16 @@ fn check(bytes: &[u8], context: &dyn Fn() -> String) {
     }
 }
 
+/// The places at which a message is damaged: all of it or, of one with a payload inside, of its ends, with
+/// samples between them.
+fn places(length: usize) -> impl Iterator<Item = usize> {
+    (0..length).filter(move |at| *at < 900 || at + 200 > length || at % 4_001 == 0)
+}
+
 #[test]
 fn every_truncation_is_located() {
     for (name, bytes) in vectors() {
-        for length in 0..bytes.len() {
+        for length in places(bytes.len()) {
             check(&bytes[..length], &|| format!("{name} cut at {length}"));
         }
     }
@@ -546,8 +552,10 @@ fn every_truncation_is_located() {
 fn every_bit_flip_is_a_message_or_located() {
     for (name, bytes) in vectors() {
         let mut flipped = bytes.clone();
-        for at in 0..bytes.len() {
-            for bit in 0..8 {
+        // A payload is hashed each time.
+        let step = if bytes.len() > 4_096 { 3 } else { 1 };
+        for at in places(bytes.len()) {
+            for bit in (0..8).step_by(step) {
                 flipped[at] ^= 1 << bit;
                 check(&flipped, &|| format!("{name}, bit {bit} of byte {at}"));
                 flipped[at] ^= 1 << bit;

@@ -120,6 +120,11 @@ pub(super) fn is_time(name: &str) -> bool {
         .any(|(_, known, claim)| *known == name && *claim == Claim::Time)
 }
 
+/// Whether this is the name of a claim.
+pub(super) fn is_claim(name: &str) -> bool {
+    CLAIMS.iter().any(|(_, known, _)| *known == name)
+}
+
 /// Whether a claim with this name says how far something is trusted.
 pub(super) fn is_trust(name: &str) -> bool {
     VECTOR.contains(&name) || name == "ear.status"

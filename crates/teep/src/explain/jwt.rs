@@ -7,6 +7,7 @@ use serde_json::Value;
 use tamarack_suit::explain::Tree;
 
 use super::{
+    claims::is_claim,
     item::Octets,
     node::{Content, Node},
     walk::{Walk, source},
@@ -19,7 +20,7 @@ const START: &str = "eyJ";
 const DEPTH: usize = 32;
 
 impl Walk<'_> {
-    /// Shows a JWT, in quotes or not, or a JSON object; `None` if the bytes are neither.
+    /// Shows a JWT, in quotes or not, or a claims set in JSON; `None` if the bytes are neither.
     pub(super) fn jwt(&mut self, octets: &Octets<'_>) -> Option<Content> {
         self.under("JWT", |walk| walk.jwt_parts(octets))
     }
@@ -29,10 +30,12 @@ impl Walk<'_> {
         let trimmed = text.trim();
         let bare = trimmed.trim_matches('"');
         if !bare.starts_with(START) {
-            let value: Value = trimmed
-                .starts_with('{')
-                .then(|| serde_json::from_str(trimmed).ok())
-                .flatten()?;
+            if !trimmed.starts_with('{') {
+                return None;
+            }
+            let value: Value = serde_json::from_str(trimmed).ok()?;
+            // Other objects are no claims sets.
+            value.as_object()?.keys().find(|name| is_claim(name))?;
             return Some(json("", &value, 0));
         }
         // Both are parts of `text`.
