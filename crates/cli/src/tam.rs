@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     block_on, failure::Failure, files, key::Algorithm, key_file::KeyFormat, output::Output,
-    signals::stop_requested,
+    signals::stop_requested, trace,
 };
 
 #[derive(Subcommand)]
@@ -46,6 +46,8 @@ pub(crate) struct Serve {
     trusted_proxy: Vec<ipnet::IpNet>,
     #[command(flatten)]
     bounds: Bounds,
+    #[command(flatten)]
+    trace: trace::Options,
 }
 
 /// What a server puts up with.
@@ -151,6 +153,7 @@ impl Serve {
                 .tls_certificate
                 .zip(self.tls_key)
                 .map(|(certificate, key)| TlsFiles { certificate, key });
+            config.trace = self.trace.settings();
             let scheme = if config.tls.is_some() {
                 "https"
             } else {

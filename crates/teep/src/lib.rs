@@ -34,6 +34,7 @@
 //!
 //! # Features
 //!
+//! - `explain` (default): [`explain`](mod@explain), for people who look at messages.
 //! - `std` (default): error types implement the standard traits. Without it: `no_std` with `alloc`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -42,6 +43,8 @@ extern crate alloc;
 
 mod data_items;
 mod error_code;
+#[cfg(feature = "explain")]
+pub mod explain;
 mod freshness;
 mod media_type;
 mod message;
