@@ -96,7 +96,7 @@ fn one_broker_serves_several_tees_and_sends_each_request_to_the_one_that_suits()
         &["--tee", "left"],
         &["no TEE suits", "software: its name", "right: its name"],
     );
-    refused(&["--platform", "sgx"], &["\"software\" is not \"sgx\""]);
+    refused(&["--platform", "sgx"], &["its platform is software, not sgx"]);
     refused(
         &["--capability", "javacard"],
         &["lacks the capability", "javacard"],
@@ -111,7 +111,10 @@ fn one_broker_serves_several_tees_and_sends_each_request_to_the_one_that_suits()
     let invoke = ["invoke", "acme/hello", "1", "--tee", "right"];
     world
         .app(&invoke)
-        .fails(1, &["acme/hello is installed in none"]);
+        .fails(1, &["no trusted application is installed as acme/hello"]);
+    world
+        .app(&["invoke", "acme/nothing", "1"])
+        .fails(1, &["acme/nothing is installed in none of the TEEs"]);
 
     // Withdrawn where it is.
     let outcome = world.app(&["unrequest", "acme/other"]).json();
