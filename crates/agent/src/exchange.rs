@@ -3,9 +3,11 @@
 use alloc::{
     collections::{BTreeMap, VecDeque},
     string::String,
+    vec::Vec,
 };
 
-use tamarack_cose::KeyId;
+use tamarack_cose::{CryptoProvider, KeyId};
+use tamarack_teep::{Token, announced};
 
 /// Updates taken in one exchange: a TAM may go on after a failed manifest, but not for ever.
 const MAX_UPDATES: u32 = 16;
@@ -26,16 +28,19 @@ pub(crate) struct Exchanges {
 struct Exchange {
     opened: u64,
     updates: u32,
+    /// The nonce that was answered, if the TAM announced that its Updates follow the answer.
+    nonce: Option<Vec<u8>>,
 }
 
 impl Exchanges {
-    /// A QueryResponse goes out to the TAM with this key.
-    pub(crate) fn open(&mut self, tam: KeyId, now: u64) {
+    /// A QueryResponse that answers `nonce` goes out to the TAM with this key.
+    pub(crate) fn open(&mut self, crypto: &CryptoProvider, tam: KeyId, nonce: &[u8], now: u64) {
         self.open.insert(
             tam,
             Exchange {
                 opened: now,
                 updates: 0,
+                nonce: announced(crypto, nonce).map(|_| nonce.to_vec()),
             },
         );
     }
@@ -52,6 +57,21 @@ impl Exchanges {
             self.open.remove(tam);
         }
         fits
+    }
+
+    /// Whether an Update with this token follows the QueryResponse that opened the exchange, which was signed
+    /// with the key `agent`: not one to another device, nor an earlier one. Of a TAM that does not say what
+    /// its Updates follow, any does.
+    pub(crate) fn is_followed_by(
+        &self,
+        crypto: &CryptoProvider,
+        tam: &KeyId,
+        token: Option<&Token>,
+        agent: &KeyId,
+    ) -> bool {
+        let exchange = self.open.get(tam);
+        let nonce = exchange.and_then(|exchange| exchange.nonce.as_deref());
+        nonce.is_none_or(|nonce| token.is_some_and(|token| token.follows(crypto, nonce, agent)))
     }
 }
 

@@ -42,6 +42,7 @@ extern crate alloc;
 
 mod data_items;
 mod error_code;
+mod following;
 mod freshness;
 mod media_type;
 mod message;
@@ -52,6 +53,7 @@ mod suites;
 
 pub use data_items::DataItems;
 pub use error_code::ErrorCode;
+pub use following::{ANNOUNCEMENT, announce, announced};
 pub use freshness::FreshnessMechanism;
 pub use media_type::{MediaType, TEEP_EAT_PROFILE};
 pub use message::{

@@ -14,7 +14,7 @@ use alloc::{
 
 use tamarack_cose::cbor::Limits;
 use tamarack_suit::{ComponentId, Fetch};
-use tamarack_teep::{Encoding, Message, protect};
+use tamarack_teep::{Challenge, Encoding, Message, QueryRequest, Token, protect};
 
 use crate::{
     exchange::{Exchanges, PolicyRound, StrangerBudget},
@@ -117,7 +117,8 @@ impl<P: Platform> Agent<P> {
                 let token = request.token.clone();
                 match self.answer_query(&request)? {
                     Ok(response) => {
-                        self.exchanges.open(tam, self.platform.now());
+                        let (crypto, now) = (self.platform.crypto(), self.platform.now());
+                        self.exchanges.open(crypto, tam, nonce(&request), now);
                         response.into()
                     }
                     Err(refusal) => refusal.with_token(token).into_message().into(),
@@ -140,6 +141,13 @@ impl<P: Platform> Agent<P> {
         let signer = self.platform.teep_key();
         protect(self.platform.crypto(), signer, message, encoding).map_err(AgentError::Signing)
     }
+}
+
+/// What the answer to a QueryRequest is fresh by: its challenge, else its token; empty if it has neither.
+fn nonce(request: &QueryRequest) -> &[u8] {
+    let challenge = request.challenge.as_ref().map(Challenge::as_bytes);
+    let token = request.token.as_ref().map(Token::as_bytes);
+    challenge.or(token).unwrap_or_default()
 }
 
 /// What is installed, as the TEE lists it for applications.
