@@ -45,6 +45,7 @@ mod data_items;
 mod error_code;
 #[cfg(feature = "explain")]
 pub mod explain;
+mod following;
 mod freshness;
 mod media_type;
 mod message;
@@ -55,6 +56,7 @@ mod suites;
 
 pub use data_items::DataItems;
 pub use error_code::ErrorCode;
+pub use following::{ANNOUNCEMENT, announce, announced};
 pub use freshness::FreshnessMechanism;
 pub use media_type::{MediaType, TEEP_EAT_PROFILE};
 pub use message::{
