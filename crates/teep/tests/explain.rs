@@ -273,7 +273,7 @@ fn several_problems_are_found() {
             (Severity::Note, "label 5 is reserved"),
             (
                 Severity::Note,
-                "manifest-list has no place in a QueryResponse; receivers pass over it"
+                "manifest-list has no place in QueryResponse messages; receivers pass over it"
             ),
         ]
     );

@@ -118,18 +118,20 @@ impl Walk<'_> {
     fn message_of(&mut self, item: &Item<'_>, kind: MessageType, numbering: Numbering) -> Content {
         self.encoding(item);
         let items = item.array().unwrap_or_default();
-        let broken = |item: &Item<'_>| matches!(item.value, Value::Broken);
         let expected = elements(kind);
-        if items.len() != expected && !items.iter().any(broken) && item.fault.is_none() {
+        if items.len() != expected
+            && items.iter().all(|item| item.fault.is_none())
+            && item.fault.is_none()
+        {
             let what = format!(
-                "a {} has {expected} elements, this one has {}",
+                "{} has {expected} elements, this one {}",
                 kind.name(),
                 items.len()
             );
             let at = items.get(expected).unwrap_or(item);
             self.problem(at, what, source::CDDL);
         }
-        let mut facts = Facts::new(kind, item);
+        let mut facts = Facts::new(kind);
         let mut nodes = Vec::new();
         if let Some(options) = items.get(1) {
             let content = self.under("options", |walk| {
@@ -205,7 +207,7 @@ impl Walk<'_> {
                 walk.encoding(key);
                 if !meant.contains(&label) {
                     let what = format!(
-                        "{name} has no place in a {}; receivers pass over it",
+                        "{name} has no place in {} messages; receivers pass over it",
                         facts.kind.name()
                     );
                     walk.note(key, what, source::LABELS);

@@ -92,7 +92,15 @@ pub fn explain(bytes: &[u8], knowledge: Knowledge<'_>) -> Explained {
         // A message starts with a number, a COSE structure with a byte string.
         Some(structure) => protected(&mut walk, &item, structure, &mut explained),
         None if is_message(&item) => bare(&mut walk, &octets, &item, &mut explained),
-        None => neither(&mut walk, &octets, &item, &mut explained),
+        None => match walk.jwt(&octets) {
+            Some(content) => {
+                explained.name = Some("EAT");
+                explained.content = content;
+                explained.findings = walk.findings;
+                return explained;
+            }
+            None => neither(&mut walk, &item, &mut explained),
+        },
     }
     if let Some(rest) = rest {
         let name = explained.structure.or(explained.name).unwrap_or("input");
@@ -214,7 +222,7 @@ fn message(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>) -> (Number
             let sparse = walk.message(item, Numbering::Sparse);
             let sparse_findings = core::mem::replace(&mut walk.findings, before.clone());
             let compact = walk.message(item, Numbering::Compact);
-            match walk.findings.len() < sparse_findings.len() {
+            match strangeness(&walk.findings) < strangeness(&sparse_findings) {
                 true => (Numbering::Compact, compact),
                 false => {
                     walk.findings = sparse_findings;
@@ -238,13 +246,17 @@ fn message(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>) -> (Number
     (numbering, content)
 }
 
-/// An input that is neither a message nor in COSE.
-fn neither(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>, explained: &mut Explained) {
-    if let Some(content) = walk.jwt(octets) {
-        explained.name = Some("EAT");
-        explained.content = content;
-        return;
-    }
+/// How little sense a numbering makes of a message: by numbers that mean nothing first.
+fn strangeness(findings: &[Finding]) -> (usize, usize) {
+    let numbers = [source::LABELS, source::MESSAGE];
+    let strange = findings
+        .iter()
+        .filter(|finding| numbers.contains(&finding.source));
+    (strange.count(), findings.len())
+}
+
+/// An input that is neither a message nor in COSE nor JSON.
+fn neither(walk: &mut Walk<'_>, item: &Item<'_>, explained: &mut Explained) {
     const CWT: u64 = 61;
     if let Value::Tag(CWT, inner) = &item.value
         && let Some(structure) = Structure::of(inner, Structure::Encrypt)
