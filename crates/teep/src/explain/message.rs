@@ -100,7 +100,7 @@ impl Walk<'_> {
             }
             Some((first, None)) => {
                 self.under("type", |walk| {
-                    drop(walk.wrong(first, "a message type", source::MESSAGE))
+                    drop(walk.wrong(first, "a message type", source::MESSAGE));
                 });
             }
             None if item.fault.is_none() => {
@@ -301,7 +301,7 @@ impl Walk<'_> {
                     None => walk.wrong(one, "a byte string that holds a SUIT_Envelope", RULES),
                 }
             }),
-            Label::TcList => self.list(item, 0, RULES, |walk, one| walk.property_claims(one)),
+            Label::TcList => self.list(item, 0, RULES, Self::property_claims),
             Label::RequestedTcList => self.list(item, 1, RULES, |walk, one| {
                 walk.requested_component(one, numbering)
             }),
@@ -375,7 +375,7 @@ impl Walk<'_> {
         {
             let what = "have-binary is true, so tc-manifest-sequence-number must be there";
             self.under("have-binary", |walk| {
-                walk.problem(binary, what, source::QUERY_RESPONSE)
+                walk.problem(binary, what, source::QUERY_RESPONSE);
             });
         }
         Content::Map(nodes)

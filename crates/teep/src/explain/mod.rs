@@ -151,7 +151,7 @@ fn protected(
     {
         let what = "the payload, which is the message, is missing";
         walk.under(structure.name(), |walk| {
-            walk.problem(item, what, source::VALIDATION)
+            walk.problem(item, what, source::VALIDATION);
         });
     }
     if let Some((offset, why)) = shown.unverified
@@ -164,7 +164,7 @@ fn protected(
     if !matches!(structure, Structure::Sign1 | Structure::Sign) && name != Some("EAT") {
         let what = "a message comes in COSE_Sign1 or COSE_Sign";
         walk.under(structure.name(), |walk| {
-            walk.note(item, what, source::SUITES)
+            walk.note(item, what, source::SUITES);
         });
     }
     explained.name = name;
@@ -240,7 +240,7 @@ fn message(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>) -> (Number
         let name = kind_of(item, numbering).map_or("message", message_name);
         // Offsets of the decoder count in definite lengths; these are the same as long as there are no others.
         walk.under(name, |walk| {
-            walk.refused(octets, &error, "", source::VALIDATION)
+            walk.refused(octets, &error, "", source::VALIDATION);
         });
     }
     (numbering, content)

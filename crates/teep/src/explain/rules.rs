@@ -156,7 +156,7 @@ impl Walk<'_> {
                 .unwrap_or(path)
                 .trim_start_matches(" / ");
             self.under(place.to_string(), |walk| {
-                walk.problem_at(*offset, what, source)
+                walk.problem_at(*offset, what, source);
             });
         }
     }
