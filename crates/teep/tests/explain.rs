@@ -491,6 +491,21 @@ fn both_numberings_are_read() {
 }
 
 #[test]
+fn a_message_that_is_cut_off_keeps_its_numbering() {
+    let whole = bare(QueryResponse {
+        attestation: Some(AttestationPayload {
+            format: None,
+            bytes: vec![0xa1, 0x0a, 0x48, 1, 2, 3, 4, 5, 6, 7, 8],
+        }),
+        ..QueryResponse::default()
+    });
+    let explained = look(&whole[..whole.len() - 3]);
+    assert_eq!(explained.numbering, Numbering::Sparse);
+    let options = explained.content.get("options").unwrap();
+    assert!(options.get("attestation-payload").is_some(), "{options:?}");
+}
+
+#[test]
 fn the_published_messages_have_no_problem_but_their_own() {
     let mut seen = 0;
     for (name, bytes) in vectors() {
