@@ -161,7 +161,8 @@ impl<'k> Walk<'k> {
         place: &str,
         source: &'static str,
     ) {
-        let offset = part.origin.locate(error.offset);
+        // Where lengths were indefinite, decoders count in another form, which may be longer.
+        let offset = part.origin.locate(error.offset.min(part.content.len()));
         let what = format!("{}: {}", error.rule, error.problem);
         let known =
             |finding: &Finding| finding.severity == Severity::Problem && finding.offset == offset;
