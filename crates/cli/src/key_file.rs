@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use tamarack_cose::{
     CryptoProvider, Error, KeyError, PublicKey, SecretKey, SymmetricKey,
     encrypt::{DecryptionKey, EncryptionKey},
+    x509::Certificate,
 };
 use zeroize::Zeroizing;
 
@@ -203,6 +204,18 @@ impl KeyFile {
         HssFile::of(&self.path, &self.bytes)
     }
 
+    /// The certificates in the file; `None` if it holds something else.
+    pub(crate) fn certificates(&self) -> Result<Option<Vec<Certificate>>, Failure> {
+        let Ok(text) = self.text() else {
+            return Ok(None);
+        };
+        if !text.contains("-----BEGIN CERTIFICATE-----") {
+            return Ok(None);
+        }
+        let list = Certificate::list_from_pem(text).map_err(|error| self.failure(error))?;
+        Ok(Some(list))
+    }
+
     /// The public key, or the public part of a private one.
     pub(crate) fn public(&self, crypto: &CryptoProvider) -> Result<PublicKey, Failure> {
         match self.publics(crypto)?.as_slice() {
@@ -215,6 +228,10 @@ impl KeyFile {
     pub(crate) fn publics(&self, crypto: &CryptoProvider) -> Result<Vec<PublicKey>, Failure> {
         if self.kind() == Kind::Hss {
             return Ok(vec![self.hss()?.public_key(crypto)?]);
+        }
+        // Of a chain, the key of its first certificate.
+        if let Some(own) = self.certificates()?.and_then(|list| list.into_iter().next()) {
+            return Ok(vec![*own.key()]);
         }
         let keys = match KeyFormat::of(&self.bytes) {
             KeyFormat::Pem => pem_blocks(self.text()?)

@@ -26,6 +26,7 @@ mod symmetric_file;
 mod tam;
 mod tee;
 mod teep;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,9 @@ enum Command {
     /// Make keys and show them.
     #[command(subcommand)]
     Key(key::Command),
+    /// Sets of trust anchors, which reach devices as trusted components.
+    #[command(subcommand)]
+    Trust(trust::Command),
     /// Make, sign, read, verify, run, encrypt, compare and take apart SUIT manifests.
     #[command(subcommand)]
     Manifest(manifest::Command),
@@ -94,6 +98,7 @@ fn main() -> ExitCode {
         Command::Broker(command) => command.run(output),
         Command::App(command) => command.run(output),
         Command::Key(command) => command.run(output),
+        Command::Trust(command) => command.run(output),
         Command::Manifest(command) => command.run(output),
         Command::Teep(command) => command.run(output),
         Command::Bench(command) => command.run(output),

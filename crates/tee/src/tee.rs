@@ -8,9 +8,9 @@ use tamarack_agent::{
         Evidence, Identity, Platform, PlatformError, Runtime, Storage, StorageError, Transaction,
         View,
     },
-    state::{Anchor, AnchorRole, Record, TamEndpoint},
+    state::{Anchor, AnchorRole, Record, RevocationRecord, TamEndpoint},
 };
-use tamarack_cose::{CryptoProvider, KeyId, PublicKey, Signer, encrypt::RecipientKey};
+use tamarack_cose::{CryptoProvider, KeyId, PublicKey, Signer, encrypt::RecipientKey, x509::Revocation};
 use tamarack_rats::{
     Claims, Confirmation, EAT_CWT, Endorsement, Measurement, ReferenceMeasurement,
 };
@@ -115,6 +115,27 @@ impl Tee {
         for anchor in anchors {
             anchor.save(&mut *transaction)?;
         }
+        Ok(transaction.commit()?)
+    }
+
+    /// Trusts these keys and certificates no longer, whoever vouches for them. For the device's maker, as
+    /// [`trust`](Self::trust).
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub fn revoke(&self, revocations: Vec<Revocation>) -> Result<(), TeeError> {
+        let mut transaction: Box<dyn Transaction + '_> = self.store.begin()?;
+        let mut record = RevocationRecord::load(&*transaction, &[])?.unwrap_or(RevocationRecord {
+            origin: None,
+            revocations: Vec::new(),
+        });
+        for revocation in revocations {
+            if !record.revocations.contains(&revocation) {
+                record.revocations.push(revocation);
+            }
+        }
+        record.save(&mut *transaction)?;
         Ok(transaction.commit()?)
     }
 
