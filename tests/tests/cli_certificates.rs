@@ -369,6 +369,52 @@ fn a_device_is_known_by_the_certificate_of_its_maker() {
         .fails(1, &["not enrolled"]);
 }
 
+// req: ARCH-022
+#[test]
+fn a_manifest_is_signed_with_a_certificate_and_verified_with_its_authority() {
+    let world = World::new();
+    let anchor = authority(&world, "vendors");
+    let public = world.path("acme.pub.pem");
+    let purpose = ["--purpose", "signer"];
+    let chain = certify(
+        &world,
+        "vendors",
+        &public,
+        "CN=acme",
+        "acme.crt.pem",
+        &purpose,
+    );
+    let [key, chain] =
+        [world.path("acme.pem"), chain].map(|file| fs::read_to_string(file).unwrap());
+    let certified = world.write("certified.pem", format!("{key}{chain}"));
+    fs::set_permissions(
+        &certified,
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
+    let signed = world.manifest("acme/hello", 1, HELLO_1, "certified", &[]);
+    run(&["manifest", "verify", &signed, "--key", &anchor]).ok();
+    let bare = world.manifest("acme/hello", 2, HELLO_1, "acme", &[]);
+    run(&["manifest", "verify", &bare, "--key", &anchor]).fails(1, &[]);
+    let stranger = authority(&world, "strangers");
+    run(&["manifest", "verify", &signed, "--key", &stranger]).fails(1, &[]);
+
+    // A device takes it from whom the authority certifies so, and for what it may.
+    let anchors = r#"{ "purpose": "signer", "file": "vendors.crt.pem", "subject": "CN=acme", "prefixes": ["free"] }"#;
+    create_anchor_domain(&world);
+    deploy_anchors(&world, 1, &format!(r#"{{ "anchors": [ {anchors} ] }}"#));
+    world.policy_check();
+    assert_eq!(world.version("trust-anchors/site"), Some(1));
+    let create = ["domain", "create", "free", "--prefix", "free"];
+    world
+        .admin(&[&create[..], &["--signer-key", &public]].concat())
+        .ok();
+    world.publish("free/hello", 1, HELLO_1, "certified");
+    world.deploy("free/hello");
+    world.policy_check();
+    assert_eq!(world.version("free/hello"), Some(1));
+}
+
 #[test]
 fn certificates_are_made_and_shown_without_other_tools() {
     let folder = tempfile::tempdir().unwrap();

@@ -500,6 +500,42 @@ fn a_signature_is_verified_with_the_key_of_its_chain() {
 }
 
 #[test]
+fn a_renewed_certificate_leads_elsewhere_than_the_pinned_one() {
+    let crypto = rustcrypto::provider();
+    let pki = Pki::of_depth(1);
+    let issuer = crypto.signatures.signer(&pki.keys[1]).unwrap();
+    let leaf = |from, to| {
+        Issue::new(*pki.leaf_key.public_key(), "CN=leaf", Usage::Leaf(None))
+            .valid(from, to)
+            .signed_by(&crypto, &pki.root, &*issuer)
+            .unwrap()
+    };
+    let (old, new) = (leaf(1, NOW - 1), leaf(NOW, NOW + 10));
+    let message = message(&pki, &pki.leaf_key, &[&new]);
+    let pinned = TrustAnchor::certificate(Purpose::Tam, old);
+    let root = TrustAnchor::certificate(Purpose::Tam, pki.root.clone());
+    assert!(verify(&message, &[pinned.clone()], NOW).is_err());
+    let key = verify(&message, &[pinned, root], NOW);
+    assert_eq!(key, Ok(*pki.leaf_key.public_key()));
+    // A certificate that nobody issued says nothing about a key that is trusted under a name.
+    let own = crypto.signatures.signer(&pki.leaf_key).unwrap();
+    let forged = Issue::new(*pki.leaf_key.public_key(), "CN=somebody", Usage::Leaf(None));
+    let forged = forged.self_signed(&crypto, &*own).unwrap();
+    let named = TrustAnchor::key(Purpose::Tam, *pki.leaf_key.public_key());
+    let named = named.with_constraints(Constraints {
+        subject: Some("CN=somebody".into()),
+        ..Constraints::default()
+    });
+    let message = sign1(
+        &raw_signer(&pki, &pki.leaf_key, &[&forged]),
+        b"payload",
+        None,
+    )
+    .unwrap();
+    assert!(verify(&message, &[named], NOW).is_err());
+}
+
+#[test]
 fn each_signature_has_its_own_chain() {
     let crypto = rustcrypto::provider();
     let (one, two) = (Pki::of_depth(1), Pki::of_depth(2));

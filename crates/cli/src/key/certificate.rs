@@ -121,7 +121,8 @@ impl From<Role> for Purpose {
     }
 }
 
-fn now() -> u64 {
+/// Seconds since 1970-01-01 UTC.
+pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs())
