@@ -115,13 +115,13 @@ fn a_tam_is_known_by_its_authority() {
     for algorithm in SignatureAlgorithm::STATELESS {
         let person = Person::with(algorithm);
         let leaf = authority.issue(&person, "CN=TAM", Purpose::Tam);
-        let mut device = Device::trusting(algorithm, &anchors);
+        let mut device = Device::trusting(&[algorithm], &anchors);
         let tam = tam_of(&person, &[&leaf]);
         let hello = release::app("hello", 1, wasm::HELLO_1, &admin);
         device.install(&tam, &[&hello]);
         assert_eq!(device.version("hello"), Some(1));
     }
-    let mut device = Device::trusting(SignatureAlgorithm::Esp256, &anchors);
+    let mut device = Device::trusting(&[SignatureAlgorithm::Esp256], &anchors);
     // Without the chain nobody knows the key.
     let (code, _) = refusal(
         &mut device,
@@ -140,7 +140,7 @@ fn a_certificate_at_fault_is_named() {
     let (authority, stranger) = (Authority::new("CN=Operator"), Authority::new("CN=Operator"));
     let person = Person::new();
     let anchors = [authority.anchor(AnchorRole::Tam)];
-    let mut device = Device::trusting(SignatureAlgorithm::Esp256, &anchors);
+    let mut device = Device::trusting(&[SignatureAlgorithm::Esp256], &anchors);
     let mut said = |chain: &[&Certificate]| refusal(&mut device, &tam_of(&person, chain));
 
     let expired = authority.issue_until(&person, "CN=Old TAM", Purpose::Tam, now() - 10);
@@ -171,7 +171,7 @@ fn an_authority_for_signers_is_none_for_tams() {
     let leaf = Issue::new(person.public(), "CN=any", Usage::Leaf(None));
     let leaf = authority.person.issue(&authority.certificate, &leaf);
     for role in [AnchorRole::Signer, AnchorRole::Tee, AnchorRole::Verifier] {
-        let mut device = Device::trusting(SignatureAlgorithm::Esp256, &[authority.anchor(role)]);
+        let mut device = Device::trusting(&[SignatureAlgorithm::Esp256], &[authority.anchor(role)]);
         let (code, _) = refusal(&mut device, &tam_of(&person, &[&leaf]));
         assert_eq!(code, ErrorCode::BAD_CERTIFICATE);
     }
@@ -194,7 +194,7 @@ fn a_signer_is_known_by_its_authority() {
         Anchor::of(entry, &crypto()),
         Anchor::of(of_two, &crypto()),
     ];
-    let mut device = Device::trusting(SignatureAlgorithm::Esp256, &anchors);
+    let mut device = Device::trusting(&[SignatureAlgorithm::Esp256], &anchors);
     let certified = |person: &Person, subject| {
         person.certified(&[&authority.issue(person, subject, Purpose::Signer)])
     };
@@ -447,7 +447,7 @@ fn a_revoked_certificate_is_answered_with_6_and_another_one_is_taken() {
     );
     let signer = Anchor::of(raw(AnchorRole::Signer, &admin), &crypto());
     let anchors = [authority.anchor(AnchorRole::Tam), signer];
-    let mut device = Device::trusting(SignatureAlgorithm::Esp256, &anchors);
+    let mut device = Device::trusting(&[SignatureAlgorithm::Esp256], &anchors);
     let revoking = TrustAnchorSet {
         anchors: Vec::new(),
         revocations: vec![Revocation::of(&one)],

@@ -52,7 +52,9 @@ impl World {
         let mut named = Vec::new();
         while let Some(outbound) = self.device.agent.request_policy_check(None).unwrap() {
             if fails.contains(&outbound.tam_uri.as_str()) {
-                self.device.agent.process_error(&outbound.tam_uri, "no route");
+                self.device
+                    .agent
+                    .process_error(&outbound.tam_uri, "no route");
             }
             named.push(outbound.tam_uri);
             assert!(named.len() < 10, "{named:?}");
@@ -95,7 +97,10 @@ fn a_tam_that_does_not_answer_comes_last_until_it_is_heard() {
     let said = world.device.agent.process_error(FIRST, "refused");
     assert!(said.contains(FIRST), "{said}");
     // A URI that the device does not know costs nothing.
-    world.device.agent.process_error("https://evil.example/", "refused");
+    world
+        .device
+        .agent
+        .process_error("https://evil.example/", "refused");
     assert_eq!(world.request("a", None), SECOND);
     assert_eq!(world.request("b", Some(FIRST)), SECOND);
     // A message that it signed is proof that it can be reached.
@@ -129,7 +134,9 @@ fn where_the_tams_are_outlasts_a_restart_and_goes_with_the_last_key() {
     device = device.restarted();
     let uris = |device: &Device| {
         let endpoints = device.tee.tam_endpoints().unwrap().into_iter();
-        endpoints.map(|found| found.uri().to_owned()).collect::<Vec<_>>()
+        endpoints
+            .map(|found| found.uri().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(uris(&device), [FIRST, SECOND, THIRD]);
     assert_eq!(device.tee.description("left").unwrap().tam_uris.len(), 3);
@@ -144,14 +151,26 @@ fn where_the_tams_are_outlasts_a_restart_and_goes_with_the_last_key() {
 #[test]
 fn what_is_no_uri_of_a_tam_is_not_taken() {
     let world = world();
-    for uri in ["", "tam.example", "ftp://tam.example", "https://", "https://a b", "http://a\n"] {
+    for uri in [
+        "",
+        "tam.example",
+        "ftp://tam.example",
+        "https://",
+        "https://a b",
+        "http://a\n",
+    ] {
         assert!(world.device.tee.reach(uri, &[]).is_err(), "{uri:?}");
     }
     let long = format!("https://{}", "a".repeat(4096));
     assert!(world.device.tee.reach(&long, &[]).is_err());
     let mut more = 0;
     let key = key_id(&world.first);
-    while world.device.tee.reach(&format!("https://tam-{more}.example"), &[key]).is_ok() {
+    while world
+        .device
+        .tee
+        .reach(&format!("https://tam-{more}.example"), &[key])
+        .is_ok()
+    {
         more += 1;
     }
     assert_eq!(more, 13);
@@ -166,7 +185,11 @@ fn refusal(device: &mut Device, tam: &Tam, update: Update) -> tamarack_teep::Err
     // Only that the Update was seen is remembered.
     let after = device.stored(&[]);
     let changed = after.iter().filter(|entry| !before.contains(entry));
-    assert!(changed.clone().all(|(name, _)| name.starts_with(b"u")), "{:?}", changed.count());
+    assert!(
+        changed.clone().all(|(name, _)| name.starts_with(b"u")),
+        "{:?}",
+        changed.count()
+    );
     error
 }
 

@@ -6,8 +6,7 @@ use std::{
 };
 
 use tamarack_agent::{
-    Relay,
-    Agent, AgentError, installed_components,
+    Agent, AgentError, Relay, installed_components,
     platform::{Platform, StorageError},
 };
 use tamarack_suit::{DeviceError, Fetch, NoFetch};

@@ -57,6 +57,6 @@ mod tams;
 mod trust_anchors;
 
 pub use agent::{Agent, AgentError, Outbound, Verdict, installed_components};
-pub use relay::Relay;
 pub use domain::{DOMAIN_SEGMENT, Quota, SecurityDomain};
+pub use relay::Relay;
 pub use trust_anchors::{AnchorEntry, TRUST_ANCHORS_SEGMENT, TrustAnchorSet};

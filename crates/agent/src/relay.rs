@@ -16,7 +16,11 @@ pub trait Relay: Fetch {
     /// # Errors
     ///
     /// Why there is none, in words; by default that no Verifier is known.
-    fn appraise(&mut self, _evidence: &Evidence, _nonce: Option<&[u8]>) -> Result<Evidence, String> {
+    fn appraise(
+        &mut self,
+        _evidence: &Evidence,
+        _nonce: Option<&[u8]>,
+    ) -> Result<Evidence, String> {
         Err("no Verifier is known".to_owned())
     }
 }

@@ -7,6 +7,7 @@ use reqwest::{
 use std::time::Duration;
 use tamarack_agent::link::{Call, MAX_MESSAGE, Reply};
 use tamarack_teep::{MEDIA_TYPE, MediaType};
+use tamarack_trace::Trace;
 
 use crate::{
     BrokerError,
@@ -28,6 +29,7 @@ pub(crate) struct Exchanger {
     client: Client,
     tee: TeeLink,
     payloads: PayloadSource,
+    trace: Trace,
 }
 
 /// Why a message brought no answer.
@@ -42,12 +44,13 @@ enum Fault {
 }
 
 impl Exchanger {
-    pub(crate) fn new(client: Client, tee: TeeLink) -> Self {
+    pub(crate) fn new(client: Client, tee: TeeLink, trace: Trace) -> Self {
         let payloads = PayloadSource::new(client.clone());
         Self {
             client,
             tee,
             payloads,
+            trace,
         }
     }
 
@@ -92,8 +95,10 @@ impl Exchanger {
     // req: HTTP-028
     async fn run_once(&self, tam_uri: &str, first: Option<Vec<u8>>) -> Result<(), BrokerError> {
         let mut message = first;
+        let traced = self.trace.exchange(Some(tam_uri));
         for round in 1..=MAX_ROUNDS {
-            let answer = match self.deliver(tam_uri, message.take()).await {
+            let post = |message| self.deliver(tam_uri, message);
+            let answer = match traced.carry(message.take(), post).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     self.report(tam_uri, &error).await;

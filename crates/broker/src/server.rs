@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use tamarack_trace::{Party, Trace};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
@@ -34,6 +35,8 @@ pub struct Config {
     pub listen_for_tam: Option<String>,
     /// Messages that may come in there in a minute, and all at once; 0 for any number.
     pub messages_per_minute: u32,
+    /// Where the messages of exchanges are written, if anywhere.
+    pub trace: Option<tamarack_trace::Settings>,
 }
 
 impl Default for Config {
@@ -48,6 +51,7 @@ impl Default for Config {
             requests_per_minute: 240,
             listen_for_tam: None,
             messages_per_minute: 240,
+            trace: None,
         }
     }
 }
@@ -69,11 +73,16 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If a socket can't be opened, or the HTTP client can't be made.
+    /// If a socket or the trace can't be opened, or the HTTP client can't be made.
     pub async fn open(config: Config) -> Result<Self, BrokerError> {
         let client = http_client::build(&config.transport)?;
+        let trace = match &config.trace {
+            Some(settings) => Trace::open(settings, Party::Agent)?,
+            None => Trace::default(),
+        };
         let links = config.tees.iter();
-        let exchangers = links.map(|path| Exchanger::new(client.clone(), TeeLink::new(path)));
+        let exchangers = links
+            .map(|path| Exchanger::new(client.clone(), TeeLink::new(path), trace.clone()));
         let broker = Arc::new(Broker {
             tees: Tees::new(exchangers.collect()),
             tam_uris: config.tam_uris.clone(),

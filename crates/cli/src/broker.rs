@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use tamarack_broker::{Config, Server, Transport};
 
-use crate::{block_on, failure::Failure, output::Output, signals::stop_requested};
+use crate::{block_on, failure::Failure, output::Output, signals::stop_requested, trace};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -47,6 +47,8 @@ pub(crate) struct Serve {
     /// Seconds between policy checks, give or take a tenth.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
     policy_interval: u64,
+    #[command(flatten)]
+    trace: trace::Options,
 }
 
 impl Command {
@@ -74,6 +76,7 @@ impl Command {
             },
             requests_per_minute: serve.requests_per_minute,
             listen_for_tam: serve.listen_for_tam,
+            trace: serve.trace.settings(),
             ..Config::default()
         };
         block_on(async {

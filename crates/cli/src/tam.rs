@@ -9,8 +9,14 @@ use tamarack_tam::{HttpSettings, Listeners, Rate, ServeConfig, TamKeys, TlsFiles
 use tokio::net::TcpListener;
 
 use crate::{
-    block_on, failure::Failure, files, key::{Algorithm, certificate}, key_file::KeyFormat, output::Output,
+    block_on,
+    failure::Failure,
+    files,
+    key::{Algorithm, certificate},
+    key_file::KeyFormat,
+    output::Output,
     signals::stop_requested,
+    trace,
 };
 
 #[derive(Subcommand)]
@@ -113,6 +119,8 @@ pub(crate) struct Serve {
     trusted_proxy: Vec<ipnet::IpNet>,
     #[command(flatten)]
     bounds: Bounds,
+    #[command(flatten)]
+    trace: trace::Options,
 }
 
 /// What a server puts up with.
@@ -221,6 +229,7 @@ impl Serve {
                 .tls_certificate
                 .zip(self.tls_key)
                 .map(|(certificate, key)| TlsFiles { certificate, key });
+            config.trace = self.trace.settings();
             let scheme = if config.tls.is_some() {
                 "https"
             } else {

@@ -160,7 +160,11 @@ impl Folder {
 
     fn software(&self, crypto: &CryptoProvider) -> Result<Software, Failure> {
         let mut options = SoftwareOptions::default();
-        options.teep_algorithms = self.algorithm.iter().map(|chosen| (*chosen).into()).collect();
+        options.teep_algorithms = self
+            .algorithm
+            .iter()
+            .map(|chosen| (*chosen).into())
+            .collect();
         Software::open(&self.data, crypto, &options)
             .map_err(|error| Failure::new(error.to_string()))
     }

@@ -7,6 +7,7 @@ use tamarack_agent::{
     platform::{Namespace, Platform},
     state::{KnownManifest, Record, Request, RequestKind, SeenUpdates},
 };
+use tamarack_suit::SuitDigest;
 use tamarack_tam::Store;
 
 use crate::{
@@ -84,7 +85,10 @@ impl World {
     fn check_installed(&mut self, device: usize) -> Result<(), Violation> {
         for found in self.installed(device) {
             let name = found.component.to_string();
-            let highest = self.devices[device].highest.entry(name.clone()).or_default();
+            let highest = self.devices[device]
+                .highest
+                .entry(name.clone())
+                .or_default();
             if found.sequence_number < *highest {
                 return Err(Invariant::NoDowngrade.violated(format!(
                     "device {device} went from {highest} to {} of {name}",
@@ -138,16 +142,22 @@ impl World {
         if wishes > Request::MAX {
             return too_much(format!("device {device} keeps {wishes} wishes"));
         }
-        let seen = view.length(&Namespace::agent(), &[SeenUpdates::PREFIX]).unwrap();
+        let seen = view
+            .length(&Namespace::agent(), &[SeenUpdates::PREFIX])
+            .unwrap();
         if seen.unwrap_or_default() > (SeenUpdates::MAX as u64 + 1) * 34 {
-            return too_much(format!("device {device} remembers Updates in {seen:?} bytes"));
+            return too_much(format!(
+                "device {device} remembers Updates in {seen:?} bytes"
+            ));
         }
         for tam in self.tams.iter().map(crate::world::Server::tam) {
             let ueid = &self.people.devices[device].ueid;
             let outcomes = tam.store().outcomes(ueid).unwrap().len();
             let manifests = tam.store().catalog().unwrap().manifests().len();
             if outcomes > manifests {
-                return too_much(format!("a TAM keeps {outcomes} outcomes for {manifests} manifests"));
+                return too_much(format!(
+                    "a TAM keeps {outcomes} outcomes for {manifests} manifests"
+                ));
             }
         }
         Ok(())
@@ -167,6 +177,13 @@ impl World {
         let key = release_component(tam, component).to_cbor();
         let request = Request::load(&*view, &key).unwrap();
         request.is_some_and(|request| request.kind == RequestKind::Wanted)
+    }
+
+    /// The digest of a release; `None` of release 0.
+    #[must_use]
+    pub fn digest(&self, tam: usize, component: usize, release: usize) -> Option<SuitDigest> {
+        let releases = &self.people.releases[tam][component];
+        release.checked_sub(1).map(|at| releases[at].digest)
     }
 
     /// The sequence number that a device remembers of a manifest, installed or not; 0 if none.

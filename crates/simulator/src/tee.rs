@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use tamarack_agent::state::Record;
 use tamarack_agent::{
     platform::{
         Evidence, Identity, Namespace, Platform, PlatformError, Runtime, Storage, StorageError,
@@ -15,7 +16,6 @@ use tamarack_agent::{
     },
     state::Anchor,
 };
-use tamarack_agent::state::Record;
 use tamarack_cose::{CryptoProvider, PublicKey, SecretKey, Signer};
 use tamarack_rats::{Claims, Confirmation, EAT_CWT};
 use tamarack_suit::ComponentId;
@@ -25,6 +25,10 @@ use crate::{Defect, SimClock};
 
 /// Values by namespace and name.
 type Values = BTreeMap<(Namespace, Vec<u8>), Vec<u8>>;
+
+/// Everything that a TEE stores, at one moment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stored(Arc<Values>);
 
 /// A TEE whose storage is a map. It outlives the agent, as a disk outlives a power failure.
 pub struct MemoryTee {
@@ -91,16 +95,13 @@ impl MemoryTee {
 
     /// The power is back, or does not go off after all; whether it was off.
     pub fn restore_power(&self) -> bool {
-        matches!(
-            lock(&self.storage.power).take(),
-            Some(PowerLoss::Before(0))
-        )
+        matches!(lock(&self.storage.power).take(), Some(PowerLoss::Before(0)))
     }
 
     /// Everything that is stored.
     #[must_use]
-    pub fn dump(&self) -> BTreeMap<(Namespace, Vec<u8>), Vec<u8>> {
-        Values::clone(&lock(&self.storage.committed))
+    pub fn dump(&self) -> Stored {
+        Stored(Arc::clone(&lock(&self.storage.committed)))
     }
 
     /// What the maker of the device says about it: the key of its attester.
@@ -245,7 +246,10 @@ impl View for WorkingCopy<'_> {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = value.get(start..).unwrap_or_default();
         Ok(Some(
-            rest.iter().zip(buffer).map(|(from, to)| *to = *from).count(),
+            rest.iter()
+                .zip(buffer)
+                .map(|(from, to)| *to = *from)
+                .count(),
         ))
     }
 
@@ -307,7 +311,10 @@ impl Transaction for WorkingCopy<'_> {
         };
         let commits = self.storage.commits.fetch_add(1, Ordering::SeqCst);
         if self.storage.defect == Some(Defect::Hoards) {
-            let name = (Namespace::agent(), [b"~", &commits.to_be_bytes()[..]].concat());
+            let name = (
+                Namespace::agent(),
+                [b"~", &commits.to_be_bytes()[..]].concat(),
+            );
             Arc::make_mut(&mut self.values).insert(name, vec![0; 64]);
         }
         if self.storage.defect == Some(Defect::ForgetsUnlinked) {

@@ -3,14 +3,19 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use tamarack_agent::{
+    TrustAnchorSet,
     link::TeeDescription,
     platform::{
         Evidence, Identity, Platform, PlatformError, Runtime, Storage, StorageError, Transaction,
         View,
     },
-    state::{Anchor, AnchorRole, Record, RevocationRecord, TamEndpoint},
+    state::{Anchor, AnchorRole, Record, RevocationRecord, TamEncryptionKeys, TamEndpoint},
 };
-use tamarack_cose::{CryptoProvider, KeyId, PublicKey, Signer, encrypt::RecipientKey, x509::Revocation};
+use tamarack_cose::{
+    CryptoProvider, KeyId, PublicKey, Signer,
+    encrypt::{EncryptionKey, RecipientKey},
+    x509::Revocation,
+};
 use tamarack_rats::{
     Claims, Confirmation, EAT_CWT, Endorsement, Measurement, ReferenceMeasurement,
 };
@@ -123,7 +128,7 @@ impl Tee {
     ///
     /// # Errors
     ///
-    /// If the storage fails.
+    /// If the storage fails, or more than [`TrustAnchorSet::MAX_REVOCATIONS`] would be revoked.
     pub fn revoke(&self, revocations: Vec<Revocation>) -> Result<(), TeeError> {
         let mut transaction: Box<dyn Transaction + '_> = self.store.begin()?;
         let mut record = RevocationRecord::load(&*transaction, &[])?.unwrap_or(RevocationRecord {
@@ -135,7 +140,24 @@ impl Tee {
                 record.revocations.push(revocation);
             }
         }
+        // What is longer could not be read back.
+        if record.revocations.len() as u64 > TrustAnchorSet::MAX_REVOCATIONS {
+            return Err(StorageError::Full.into());
+        }
         record.save(&mut *transaction)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Encrypts Evidence and reports to these keys from now on, one for each curve at most, when they go to the TAM
+    /// that has an anchor with the key `tam`. For the device's maker, as [`trust`](Self::trust).
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub fn encrypt_to(&self, tam: &KeyId, keys: &[EncryptionKey]) -> Result<(), TeeError> {
+        let mut transaction: Box<dyn Transaction + '_> = self.store.begin()?;
+        let keys = keys.to_vec();
+        TamEncryptionKeys { tam: *tam, keys }.save(&mut *transaction)?;
         Ok(transaction.commit()?)
     }
 

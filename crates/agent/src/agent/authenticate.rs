@@ -33,15 +33,16 @@ impl<P: Platform> Agent<P> {
         };
         let store = TrustStore::load(&*self.platform.storage().view()?)?;
         // A suite that this agent does not speak is told apart from a key that it does not trust.
-        let offered = |ours: &SignatureAlgorithm| protected.algorithms().any(|found| found == *ours);
+        let offered =
+            |ours: &SignatureAlgorithm| protected.algorithms().any(|found| found == *ours);
         let Some(algorithm) = self.algorithms().find(offered) else {
             let refusal = Refusal::unsupported_suites(self.algorithms());
             return Ok(Err(Rejection::stranger(refusal)));
         };
         let anchors = store.trust_anchors(AnchorRole::Tam);
         // One suite for the whole exchange: the one that the agent prefers (requirement TEEP-COSE-012).
-        let trust = Trust::new(&anchors, &store.revocations, self.platform.now())
-            .with_algorithm(algorithm);
+        let trust =
+            Trust::new(&anchors, &store.revocations, self.platform.now()).with_algorithm(algorithm);
         let payload = protected.signed().unverified_payload().unwrap_or_default();
         let rejection = |refusal, authentic| Rejection {
             refusal,

@@ -9,17 +9,16 @@ mod requests;
 mod tam_attestation;
 mod update;
 
-use alloc::{
-    string::String,
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::{KeyId, SignatureAlgorithm, Signer, cbor::Limits};
 use tamarack_suit::ComponentId;
-use tamarack_teep::{Encoding, ErrorCode, Message, protect};
+use tamarack_teep::{
+    Challenge, Encoding, ErrorCode, Message, QueryRequest, Token, announced, protect,
+};
 
 use crate::{
-    exchange::{Exchanges, StrangerBudget},
+    exchange::{Exchange, Exchanges, StrangerBudget},
     link::{InstalledComponent, MAX_MESSAGE},
     platform::{Platform, StorageError, View},
     relay::Relay,
@@ -151,9 +150,18 @@ impl<P: Platform> Agent<P> {
                 let token = request.token.clone();
                 match self.answer_query(&request, &key, &tam, relay)? {
                     Ok((response, confidentiality)) => {
-                        let now = self.platform.now();
+                        let crypto = self.platform.crypto();
+                        let nonce = nonce(&request);
                         let algorithm = key.algorithm();
-                        self.exchanges.open(tam, algorithm, now, confidentiality);
+                        let agent = self.signer(Some(algorithm))?.public_key().key_id(crypto);
+                        let exchange = Exchange {
+                            algorithm,
+                            confidentiality,
+                            followed: announced(crypto, nonce).map(|_| (nonce.to_vec(), agent)),
+                            opened: self.platform.now(),
+                            updates: 0,
+                        };
+                        self.exchanges.open(tam, exchange);
                         response.into()
                     }
                     Err(refusal) => refusal.with_token(token).into_message().into(),
@@ -215,6 +223,13 @@ impl<P: Platform> Agent<P> {
         let signer = self.signer(algorithm)?;
         protect(self.platform.crypto(), signer, message, encoding).map_err(AgentError::Signing)
     }
+}
+
+/// What the answer to a QueryRequest is fresh by: its challenge, else its token; empty if it has neither.
+fn nonce(request: &QueryRequest) -> &[u8] {
+    let challenge = request.challenge.as_ref().map(Challenge::as_bytes);
+    let token = request.token.as_ref().map(Token::as_bytes);
+    challenge.or(token).unwrap_or_default()
 }
 
 /// What is installed, as the TEE lists it for applications.

@@ -2,7 +2,8 @@ use alloc::{boxed::Box, string::ToString, vec, vec::Vec};
 
 use tamarack_cose::{SignatureAlgorithm, x509::ChainError};
 use tamarack_teep::{
-    Challenge, CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, SuitCoseProfile, Token, VERSION,
+    Challenge, CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, SuitCoseProfile,
+    Token, VERSION,
 };
 
 /// An Error in the making: why the agent does not do what a message asks.

@@ -6,7 +6,9 @@ use tamarack_cose::{
     KeyId, PublicKey,
     x509::{Trust, TrustAnchor},
 };
-use tamarack_rats::{EAT_CWT, Expectation, Freshness, ResultError, TEEP_EAT_PROFILE, UnverifiedResult};
+use tamarack_rats::{
+    EAT_CWT, Expectation, Freshness, ResultError, TEEP_EAT_PROFILE, UnverifiedResult,
+};
 use tamarack_teep::{AttestationPayload, Challenge, MediaType, QueryRequest};
 
 use super::{Agent, AgentError, Refusal};
@@ -132,9 +134,8 @@ fn is_result(payload: &AttestationPayload) -> bool {
     let Some(format) = &payload.format else {
         return true;
     };
-    MediaType::parse(format).is_some_and(|found| {
-        found == MediaType::teep_eat() && found.essence() == EAT_CWT
-    })
+    MediaType::parse(format)
+        .is_some_and(|found| found == MediaType::teep_eat() && found.essence() == EAT_CWT)
 }
 
 /// A result that does not convince is the end of it: another challenge would not change what it says.

@@ -19,9 +19,7 @@ use crate::{
     platform::{Platform, StorageError, Transaction, View},
     rights::Rights,
     staging::Staged,
-    state::{
-        ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, SeenUpdates,
-    },
+    state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, SeenUpdates},
 };
 
 /// Most manifests taken in one Update.
@@ -65,6 +63,13 @@ impl<P: Platform> Agent<P> {
         self.heed(update, tam)?;
         let removes = !update.unneeded_manifest_list.is_empty();
         if removes || !update.manifest_list.is_empty() {
+            let crypto = self.platform.crypto();
+            let token = update.token.as_ref();
+            if !self.exchanges.is_followed_by(crypto, tam, token) {
+                return refused(Refusal::permanent(
+                    "this Update follows another QueryResponse",
+                ));
+            }
             if self.is_replay(update, &digest)? {
                 return refused(Refusal::permanent("this Update was processed before"));
             }
@@ -202,11 +207,9 @@ impl<P: Platform> Agent<P> {
         let signers = rights.signers(self.platform.crypto(), self.platform.now());
         let mut device =
             TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
-        let outcome = self.processor(&signers, &rights).uninstall(
-            &mut device,
-            fetch,
-            id,
-        );
+        let outcome = self
+            .processor(&signers, &rights)
+            .uninstall(&mut device, fetch, id);
         // A manifest has a say in how it goes, not in whether it goes.
         let removed = match outcome.result {
             Ok(()) => Ok(()),

@@ -27,9 +27,7 @@ impl Record for TamEncryptionKeys {
 
     fn encode(&self) -> Vec<u8> {
         Writer::build(|w| {
-            w.array(2)
-                .bytes(self.tam.as_bytes())
-                .array(self.keys.len());
+            w.array(2).bytes(self.tam.as_bytes()).array(self.keys.len());
             self.keys.iter().for_each(|key| {
                 w.raw(&key.to_cose_key());
             });

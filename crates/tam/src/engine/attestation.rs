@@ -21,6 +21,8 @@ pub(super) struct Attested {
     pub(super) mark: TicketMark,
     /// What it was asked for.
     pub(super) asked: DataItems,
+    /// The challenge or token that it answers.
+    pub(super) nonce: Vec<u8>,
     pub(super) verified: Verified,
 }
 
@@ -150,6 +152,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 device,
                 mark: ticket.mark,
                 asked: ticket.items,
+                nonce: nonce.to_vec(),
                 verified,
             }),
             Err(fault) => Err(NotAttested::Fault {

@@ -130,7 +130,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 installed,
                 closed,
             } => {
-                let (update, pending) = self.update(&attested.ueid, plan, now)?;
+                let (update, pending) = self.update(attested, plan, now)?;
                 let counts = (pending.install.len(), pending.unlink.len());
                 if !accept(Some(&installed), Some(&pending), closed)? {
                     return Ok(Self::used(attested));
@@ -252,16 +252,17 @@ impl<S: Store, C: Clock> Tam<S, C> {
     /// The Update that carries out a plan, and what is remembered of it.
     fn update(
         &self,
-        ueid: &Ueid,
+        attested: &Attested,
         plan: Plan,
         now: Timestamp,
     ) -> Result<(Update, PendingUpdate), EngineError> {
-        // A new value for each Update, of which only the hash is kept.
+        // A new value for each Update, of which only the hash is kept. It says what the Update follows.
         // req: TEEP-TOK-001
-        let token: [u8; 16] = self.crypto.random_array()?;
-        let (install, manifest_list) = self.envelopes(ueid, &plan.install)?;
+        let agent = attested.verified.signer().key_id(&self.crypto);
+        let token = Token::following(&self.crypto, &attested.nonce, &agent)?;
+        let (install, manifest_list) = self.envelopes(&attested.ueid, &plan.install)?;
         let pending = PendingUpdate {
-            token_hash: self.crypto.sha256(&token),
+            token_hash: self.crypto.sha256(token.as_bytes()),
             issued_at: now,
             expires_at: now.plus(self.settings.update_lifetime),
             is_part: install.len() < plan.install.len(),
@@ -269,7 +270,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             unlink: plan.unlink.clone(),
         };
         let update = Update {
-            token: Token::new(token.to_vec()),
+            token: Some(token),
             unneeded_manifest_list: plan.unlink,
             manifest_list,
             ..Update::default()
@@ -401,7 +402,8 @@ fn settled(
         catalog.manifest(**id).is_some_and(|manifest| {
             manifest.components.iter().all(|image| {
                 let mut found = installed.iter();
-                found.any(|found| found.component == image.component && found.digest == image.digest)
+                found
+                    .any(|found| found.component == image.component && found.digest == image.digest)
             })
         })
     };
@@ -415,7 +417,10 @@ fn settled(
         })
         .collect();
     let (action, detail) = match outcomes.len() == pending.install.len() {
-        true => (AuditAction::UpdateSucceeded, "no answer, and nothing is left to do"),
+        true => (
+            AuditAction::UpdateSucceeded,
+            "no answer, and nothing is left to do",
+        ),
         false => (AuditAction::UpdateFailed, NO_ANSWER),
     };
     Some(Closed {

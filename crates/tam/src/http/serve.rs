@@ -2,6 +2,7 @@ use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use tamarack_cose::aws_lc;
+use tamarack_trace::{Party, Trace};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
@@ -35,6 +36,8 @@ pub struct ServeConfig {
     pub tls: Option<TlsFiles>,
     /// Proxies in front of the TAM, which say in X-Forwarded-For where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where the messages of the TEEP endpoint are written, if anywhere.
+    pub trace: Option<tamarack_trace::Settings>,
 }
 
 /// Where the TAM listens.
@@ -66,6 +69,7 @@ impl ServeConfig {
             http: HttpSettings::default(),
             tls: None,
             trusted_proxies: Vec::new(),
+            trace: None,
         }
     }
 
@@ -106,6 +110,9 @@ pub enum ServeError {
     /// The certificate can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The trace could not be opened.
+    #[error(transparent)]
+    Trace(#[from] tamarack_trace::TraceError),
     /// The server failed.
     #[error("the server failed: {0}")]
     Io(#[from] io::Error),
@@ -137,6 +144,10 @@ pub async fn serve_until(
         .map(Certificate::acceptor)
         .transpose()?;
     let (http, proxies) = (config.http, config.trusted_proxies.clone());
+    let trace = match &config.trace {
+        Some(settings) => Trace::open(settings, Party::Tam)?,
+        None => Trace::default(),
+    };
     let shared = tokio::task::spawn_blocking(move || open(&config)).await;
     let shared = Arc::new(shared.map_err(io::Error::other)??);
     // What runs beside the connections ends with this.
@@ -156,11 +167,11 @@ pub async fn serve_until(
     tracing::info!(address = %listeners.teep.local_addr()?, tls = acceptor.is_some(), "serving");
     let mut serving = JoinSet::new();
     let first = match listeners.admin {
-        None => listener(listeners.teep, router(shared)),
+        None => listener(listeners.teep, router(shared, trace)),
         Some(admin) => {
             let admin = listener(admin, admin_router(Arc::clone(&shared)));
             serving.spawn(connections.clone().serve(admin));
-            listener(listeners.teep, teep_router(shared))
+            listener(listeners.teep, teep_router(shared, trace))
         }
     };
     serving.spawn(connections.clone().serve(first));
