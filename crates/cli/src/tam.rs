@@ -72,8 +72,8 @@ impl KeyFolder {
     }
 
     fn retire(&self, output: Output) -> Result<(), Failure> {
-        let moved = TamKeys::retire(&self.keys_dir()?)
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let moved =
+            TamKeys::retire(&self.keys_dir()?).map_err(|error| Failure::new(error.to_string()))?;
         output.result(&json!({ "retired": moved }), || match moved.len() {
             0 => "there is one key of each kind only".to_owned(),
             _ => "the old keys are retired; restart the TAM".to_owned(),
