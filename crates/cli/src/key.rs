@@ -113,7 +113,7 @@ impl Show {
     fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
         let file = KeyFile::read(&self.file)?;
         if let (None, Some(chain)) = (self.format, file.certificates()?) {
-            certificate::show(&chain, crypto, output);
+            certificate::show_chain(&chain, crypto, output);
             return Ok(());
         }
         let kind = file.kind();

@@ -2,7 +2,7 @@
 
 mod certificates;
 mod client;
-mod show;
+pub(crate) mod show;
 
 use std::path::PathBuf;
 

@@ -12,6 +12,7 @@ use tamarack_cose::{
 };
 
 use crate::{
+    admin::show,
     failure::Failure,
     files,
     key_file::{KeyFile, read_public, read_secret},
@@ -154,7 +155,7 @@ impl What {
         }
         files::write(&self.out, text.as_bytes())?;
         if self.out != Path::new("-") {
-            show(chain, crypto, output);
+            show_chain(chain, crypto, output);
         }
         Ok(())
     }
@@ -233,13 +234,13 @@ fn issued(
 
 impl Certificates {
     pub(crate) fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
-        show(&read(&self.file)?, crypto, output);
+        show_chain(&read(&self.file)?, crypto, output);
         Ok(())
     }
 }
 
 /// Shows certificates, one after the other.
-pub(crate) fn show(chain: &[Certificate], crypto: &CryptoProvider, output: Output) {
+pub(crate) fn show_chain(chain: &[Certificate], crypto: &CryptoProvider, output: Output) {
     let value: Vec<Value> = chain.iter().map(|own| describe(own, crypto)).collect();
     output.result(&json!({ "certificates": value }), || {
         let blocks = value.iter().map(|certificate| {
@@ -252,6 +253,9 @@ pub(crate) fn show(chain: &[Certificate], crypto: &CryptoProvider, output: Outpu
                         Value::Array(list) => {
                             let texts = list.iter().filter_map(Value::as_str).map(harmless);
                             texts.collect::<Vec<_>>().join(" ")
+                        }
+                        Value::Number(at) if name.starts_with("not_") => {
+                            show::time(at.as_u64().unwrap_or_default())
                         }
                         other => other.to_string(),
                     };
@@ -267,7 +271,14 @@ pub(crate) fn show(chain: &[Certificate], crypto: &CryptoProvider, output: Outpu
 
 /// What somebody else chose, as it may go to a terminal.
 fn harmless(text: &str) -> String {
-    text.chars().flat_map(char::escape_debug).collect()
+    let mut shown = String::new();
+    for character in text.chars() {
+        match character {
+            '\\' | '"' | '\'' => shown.push(character),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    shown
 }
 
 fn describe(own: &Certificate, crypto: &CryptoProvider) -> Value {
