@@ -16,9 +16,10 @@ pub mod seeds;
 pub mod suit;
 pub mod teep;
 pub mod watch;
+pub mod x509;
 
 /// What each target does, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, fn(&[u8])); 10] = [
     ("cbor", cbor::run),
     ("cose", cose::run),
     ("decode", decode::run),
@@ -28,4 +29,5 @@ pub const TARGETS: [(&str, fn(&[u8])); 9] = [
     ("process", process::run),
     ("suit", suit::run),
     ("teep", teep::run),
+    ("x509", x509::run),
 ];

@@ -14,6 +14,7 @@ mod encrypt;
 mod process;
 mod suit;
 mod teep;
+mod x509;
 
 /// An input to start from.
 pub struct Seed {
@@ -55,5 +56,6 @@ pub fn all() -> Vec<Seed> {
         .chain(of("process", process::seeds()))
         .chain(of("suit", suit::seeds()))
         .chain(of("teep", teep::seeds()))
+        .chain(of("x509", x509::seeds()))
         .collect()
 }

@@ -408,8 +408,10 @@ fn a_tam_key_is_replaced_without_losing_a_device_in_any_order_of_steps() {
                 Step::Rotate => tam.keys = vec![old.again(), new.again()],
                 Step::Retire => tam.keys = vec![new.again()],
                 Step::TrustNew => {
+                    // By the same name: both are keys of one TAM.
+                    let keys = [&old, &new].map(|key| raw(AnchorRole::Tam, key));
                     let anchors = TrustAnchorSet {
-                        anchors: vec![raw(AnchorRole::Tam, &new)],
+                        anchors: keys.into(),
                         revocations: Vec::new(),
                     };
                     assert!(tam.reaches(&mut device, &set(1, &anchors, &admin)));

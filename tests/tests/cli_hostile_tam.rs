@@ -184,7 +184,7 @@ fn tokens_and_challenges_that_were_never_issued_are_dropped_even_from_the_device
         let secret = SecretKey::from_cose_key(&crypto(), &bytes).unwrap();
         crypto().signatures.signer(&secret).unwrap()
     };
-    let (teep, attester) = (key("teep"), key("attester"));
+    let (teep, attester) = (key("teep-esp256"), key("attester"));
     let signed =
         |message: Message| protect(&crypto(), &*teep, &message, Encoding::default()).unwrap();
     let (_, success) = world.wire.last("Success");

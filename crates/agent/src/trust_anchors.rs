@@ -28,6 +28,8 @@ pub const TRUST_ANCHORS_SEGMENT: &[u8] = b"trust-anchors";
 /// revocation                                   ; see tamarack_cose::x509::Revocation::write
 /// ```
 ///
+/// TAMs with the same name in one set are one TAM with several keys: each may change what another one brought.
+///
 /// What a set brings replaces what the same set brought before, and goes when it is removed; revocations hold
 /// against the anchors of every set, and against those with which the device was made.
 // req: ARCH-025
@@ -45,7 +47,7 @@ pub struct TrustAnchorSet {
 pub struct AnchorEntry {
     /// The anchor.
     pub anchor: TrustAnchor,
-    /// A name for people.
+    /// A name for people; of TAMs, keys with the same name are one TAM's.
     pub name: String,
     /// What a signer may sign for: components whose identifiers start with one of these. `None` makes the
     /// signer a device administrator.

@@ -1,5 +1,6 @@
 //! `tamarack key`: make keys, show them, and write them in other formats.
 
+pub(crate) mod certificate;
 mod generate;
 
 use std::path::PathBuf;
@@ -23,13 +24,16 @@ pub(crate) enum Command {
     Show(Show),
     /// Write a private or shared key in another format, into a file that only you can read.
     Convert(Convert),
+    Authority(certificate::Authority),
+    Certify(certificate::Certify),
+    Certificates(certificate::Certificates),
     /// Print the key id: the RFC 9679 thumbprint (SHA-256) of the public key.
     Thumbprint(Thumbprint),
 }
 
 #[derive(Args)]
 pub(crate) struct Show {
-    /// A key in PEM, JWK or COSE_Key.
+    /// A key in PEM, JWK or COSE_Key, or certificates in PEM.
     file: PathBuf,
     /// Print the public key in this format instead of describing it.
     #[arg(long, value_enum)]
@@ -79,6 +83,9 @@ impl Command {
             Self::Generate(command) => command.run(&crypto, output),
             Self::Show(command) => command.run(&crypto, output),
             Self::Convert(command) => command.run(&crypto, output),
+            Self::Authority(command) => command.run(&crypto, output),
+            Self::Certify(command) => command.run(&crypto, output),
+            Self::Certificates(command) => command.run(&crypto, output),
             Self::Thumbprint(command) => {
                 let id = key_id(&KeyFile::read(&command.file)?, &crypto)?;
                 output.result(&json!({ "key_id": id }), || id.clone());
@@ -105,6 +112,10 @@ fn key_id(file: &KeyFile, crypto: &CryptoProvider) -> Result<String, Failure> {
 impl Show {
     fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
         let file = KeyFile::read(&self.file)?;
+        if let (None, Some(chain)) = (self.format, file.certificates()?) {
+            certificate::show_chain(&chain, crypto, output);
+            return Ok(());
+        }
         let kind = file.kind();
         if kind == Kind::Symmetric {
             return self.show_shared(&file, crypto, output);

@@ -7,8 +7,9 @@ use std::{
 
 use clap::ValueEnum;
 use tamarack_cose::{
-    CryptoProvider, Error, KeyError, PublicKey, SecretKey, SymmetricKey,
+    CryptoProvider, Error, KeyError, PublicKey, SecretKey, Signer, SymmetricKey,
     encrypt::{DecryptionKey, EncryptionKey},
+    x509::{Certificate, CertifiedSigner},
 };
 use zeroize::Zeroizing;
 
@@ -18,6 +19,9 @@ use crate::{
     hss_file::{self, HssFile},
     symmetric_file::{About, Shared, Use},
 };
+
+/// How the PEM block of a certificate begins.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 /// A format of key files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -156,10 +160,30 @@ impl KeyFile {
         str::from_utf8(&self.bytes).map_err(|_| self.failure("not a text file"))
     }
 
+    /// What signs with the private key, and sends the certificates that follow it in the file.
+    pub(crate) fn signer(&self, crypto: &CryptoProvider) -> Result<Box<dyn Signer>, Failure> {
+        let signer = crypto.signatures.signer(&self.secret(crypto)?)?;
+        let Some(chain) = self.certificates()? else {
+            return Ok(signer);
+        };
+        let chain = chain
+            .iter()
+            .map(|certificate| certificate.to_der().to_vec());
+        match CertifiedSigner::new(signer, chain.collect()) {
+            Ok(certified) => Ok(Box::new(certified)),
+            Err(_) => Err(self.failure("the first certificate is not for the private key")),
+        }
+    }
+
     /// The private key.
     pub(crate) fn secret(&self, crypto: &CryptoProvider) -> Result<SecretKey, Failure> {
         let key = match KeyFormat::of(&self.bytes) {
-            KeyFormat::Pem => SecretKey::from_pem(crypto, self.text()?),
+            KeyFormat::Pem => {
+                // Certificates may follow.
+                let text = self.text()?;
+                let end = text.find(CERTIFICATE).unwrap_or(text.len());
+                SecretKey::from_pem(crypto, text.get(..end).unwrap_or_default())
+            }
             KeyFormat::Jwk => SecretKey::from_jwk(crypto, self.text()?),
             KeyFormat::Cose => SecretKey::from_cose_key(crypto, &self.bytes),
         };
@@ -225,6 +249,18 @@ impl KeyFile {
         HssFile::of(&self.path, &self.bytes)
     }
 
+    /// The certificates in the file; `None` if it holds something else.
+    pub(crate) fn certificates(&self) -> Result<Option<Vec<Certificate>>, Failure> {
+        let Ok(text) = self.text() else {
+            return Ok(None);
+        };
+        if !text.contains(CERTIFICATE) {
+            return Ok(None);
+        }
+        let list = Certificate::list_from_pem(text).map_err(|error| self.failure(error))?;
+        Ok(Some(list))
+    }
+
     /// The public key, or the public part of a private one.
     pub(crate) fn public(&self, crypto: &CryptoProvider) -> Result<PublicKey, Failure> {
         match self.publics(crypto)?.as_slice() {
@@ -237,6 +273,13 @@ impl KeyFile {
     pub(crate) fn publics(&self, crypto: &CryptoProvider) -> Result<Vec<PublicKey>, Failure> {
         if self.kind() == Kind::Hss {
             return Ok(vec![self.hss()?.public_key(crypto)?]);
+        }
+        // Of a chain, the key of its first certificate.
+        if let Some(own) = self
+            .certificates()?
+            .and_then(|list| list.into_iter().next())
+        {
+            return Ok(vec![*own.key()]);
         }
         let keys = match KeyFormat::of(&self.bytes) {
             KeyFormat::Pem => pem_blocks(self.text()?)

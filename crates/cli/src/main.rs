@@ -28,6 +28,7 @@ mod tam;
 mod tee;
 mod teep;
 mod trace;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -73,6 +74,9 @@ enum Command {
     /// Make keys and show them.
     #[command(subcommand)]
     Key(key::Command),
+    /// Sets of trust anchors, which reach devices as trusted components.
+    #[command(subcommand)]
+    Trust(trust::Command),
     /// Make, sign, read, verify, run, encrypt, compare and take apart SUIT manifests.
     #[command(subcommand)]
     Manifest(manifest::Command),
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
         Command::Broker(command) => command.run(output),
         Command::App(command) => command.run(output),
         Command::Key(command) => command.run(output),
+        Command::Trust(command) => command.run(output),
         Command::Manifest(command) => command.run(output),
         Command::Teep(command) => command.run(output),
         Command::Bench(command) => command.run(output),

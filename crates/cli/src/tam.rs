@@ -11,8 +11,13 @@ use tokio::net::TcpListener;
 use crate::{
     block_on,
     encryption_keys::{EncryptionCurve, encode_encryption_keys},
-    failure::Failure, files, key::Algorithm, key_file::KeyFormat, output::Output,
-    signals::stop_requested, trace,
+    failure::Failure,
+    files,
+    key::{Algorithm, certificate},
+    key_file::KeyFormat,
+    output::Output,
+    signals::stop_requested,
+    trace,
 };
 
 #[derive(Subcommand)]
@@ -21,6 +26,73 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Print the public keys of the TAM, which devices are to trust.
     Keys(Keys),
+    /// Make new keys beside the old ones: from the next start on the TAM signs with both.
+    ///
+    /// Have devices trust the new keys (`tamarack trust`), then retire the old ones.
+    RotateKeys(KeyFolder),
+    /// Sign with the newest keys only, from the next start on. Devices that trust the old ones alone are lost.
+    RetireKeys(KeyFolder),
+    /// Give the TAM certificates for one of its keys, which it sends from the next start on.
+    Certify(CertifyKey),
+}
+
+#[derive(Args)]
+pub(crate) struct KeyFolder {
+    /// The folder of the TAM.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct CertifyKey {
+    #[command(flatten)]
+    folder: KeyFolder,
+    /// Certificates in PEM: that of the key, then those of the authorities above it.
+    chain: PathBuf,
+}
+
+impl KeyFolder {
+    /// The folder with the keys, which must be there.
+    fn keys_dir(&self) -> Result<PathBuf, Failure> {
+        let keys = ServeConfig::new(&self.data).keys_dir();
+        match keys.is_dir() {
+            true => Ok(keys),
+            false => Err(Failure::file(&self.data, "holds no TAM")
+                .hint("`tamarack tam serve` makes its keys at the first start")),
+        }
+    }
+
+    fn rotate(&self, output: Output) -> Result<(), Failure> {
+        let made = TamKeys::rotate(&aws_lc::provider(), &self.keys_dir()?)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        output.result(&json!({ "made": made }), || {
+            "new keys are made; restart the TAM, and have devices trust them before the old ones are retired"
+                .to_owned()
+        });
+        Ok(())
+    }
+
+    fn retire(&self, output: Output) -> Result<(), Failure> {
+        let moved =
+            TamKeys::retire(&self.keys_dir()?).map_err(|error| Failure::new(error.to_string()))?;
+        output.result(&json!({ "retired": moved }), || match moved.len() {
+            0 => "there is one key of each kind only".to_owned(),
+            _ => "the old keys are retired; restart the TAM".to_owned(),
+        });
+        Ok(())
+    }
+}
+
+impl CertifyKey {
+    fn run(&self, output: Output) -> Result<(), Failure> {
+        let chain = certificate::read(&self.chain)?;
+        let file = TamKeys::certify(&aws_lc::provider(), &self.folder.keys_dir()?, &chain)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        output.result(&json!({ "file": file }), || {
+            "the certificates are in place; restart the TAM".to_owned()
+        });
+        Ok(())
+    }
 }
 
 #[derive(Args)]
@@ -140,6 +212,9 @@ impl Command {
         match self {
             Self::Serve(command) => command.run(output),
             Self::Keys(command) => command.run(),
+            Self::RotateKeys(folder) => folder.rotate(output),
+            Self::RetireKeys(folder) => folder.retire(output),
+            Self::Certify(command) => command.run(output),
         }
     }
 }

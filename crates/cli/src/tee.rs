@@ -8,6 +8,7 @@ use std::{
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tamarack_agent::{
+    AnchorEntry,
     platform::StorageError,
     state::{Anchor, AnchorRole},
 };
@@ -21,9 +22,10 @@ use crate::{
     encryption_keys::{EncryptionCurve, encode_encryption_keys, read_encryption_keys},
     failure::Failure,
     files,
-    key::Algorithm,
-    key_file::{KeyFormat, read_publics},
+    key::{Algorithm, certificate},
+    key_file::KeyFormat,
     output::{Output, table},
+    trust::{read_anchors, read_description},
 };
 
 #[derive(Subcommand)]
@@ -38,6 +40,32 @@ pub(crate) enum Command {
     ///
     /// This is the part of the device's maker; the TEE must not be running.
     Trust(Trust),
+    /// Give the device certificates for one of its keys: the attester's, or one that signs TEEP messages.
+    ///
+    /// This too is the part of the device's maker. They count from the next start on.
+    Certify(Certify),
+}
+
+#[derive(Args)]
+pub(crate) struct Certify {
+    #[command(flatten)]
+    folder: Folder,
+    /// Certificates in PEM: that of the key, then those of the authorities above it.
+    chain: PathBuf,
+}
+
+impl Certify {
+    fn run(&self, output: Output) -> Result<(), Failure> {
+        let chain = certificate::read(&self.chain)?;
+        let platform = self.folder.software(&rustcrypto::provider())?;
+        platform
+            .certify(&self.folder.data, &chain)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        output.result(&json!({ "certificates": chain.len() }), || {
+            "the certificates are in place".to_owned()
+        });
+        Ok(())
+    }
 }
 
 #[derive(Args)]
@@ -91,7 +119,7 @@ pub(crate) struct KeysOf {
 pub(crate) struct Trust {
     #[command(flatten)]
     folder: Folder,
-    /// The public key of a TAM, and the URI of its TEEP endpoint, such as tam.pub.pem=https://tam.example/tam.
+    /// The public key of a TAM, or the certificate of the TAM or its authority, and the URI of its TEEP endpoint, such as tam.pub.pem=https://tam.example/tam.
     ///
     /// May be given several times: the TAMs are asked in the order in which they were added. Keys with the same
     /// URI are keys of one TAM, and several URIs for one key are ways to the same TAM. Without a URI, the device
@@ -106,9 +134,13 @@ pub(crate) struct Trust {
     /// them. May be given several times.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     verifier_key: Vec<PathBuf>,
-    /// The public key of a device administrator. May be given several times.
+    /// The public key of a device administrator, or the certificate of one or of an authority. May be given several times.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     signer_key: Vec<PathBuf>,
+    /// Trust everybody that this description names: see `tamarack trust create --help`. What it revokes is
+    /// revoked.
+    #[arg(long, value_name = "FILE")]
+    anchors: Option<PathBuf>,
     /// Trust the key with this id no longer, in any role. What it signed before stays.
     #[arg(long, value_name = "KEY ID")]
     revoke: Vec<String>,
@@ -150,16 +182,18 @@ fn label(text: &str) -> Result<(String, String), String> {
 
 impl Folder {
     fn platform(&self, crypto: &CryptoProvider) -> Result<Arc<dyn TeePlatform>, Failure> {
+        Ok(Arc::new(self.software(crypto)?))
+    }
+
+    fn software(&self, crypto: &CryptoProvider) -> Result<Software, Failure> {
         let mut options = SoftwareOptions::default();
         options.teep_algorithms = self
             .algorithm
             .iter()
             .map(|chosen| (*chosen).into())
             .collect();
-        let opened = Software::open(&self.data, crypto, &options);
-        Ok(Arc::new(
-            opened.map_err(|error| Failure::new(error.to_string()))?,
-        ))
+        Software::open(&self.data, crypto, &options)
+            .map_err(|error| Failure::new(error.to_string()))
     }
 
     fn tee(&self) -> Result<Tee, Failure> {
@@ -190,6 +224,7 @@ impl Command {
             Self::Endorsement(command) => command.run(output),
             Self::Keys(command) => command.run(),
             Self::Trust(command) => command.run(output),
+            Self::Certify(command) => command.run(output),
         }
     }
 }
@@ -248,8 +283,10 @@ impl Trust {
             let mut anchors = Vec::new();
             for path in paths {
                 let name = path.display().to_string();
-                let keys = read_publics(path, &crypto)?.into_iter();
-                anchors.extend(keys.map(|key| Anchor::new(role, key, &name, &crypto)));
+                let found = read_anchors(path, role, &crypto)?.into_iter();
+                anchors.extend(
+                    found.map(|anchor| Anchor::of(AnchorEntry::new(anchor, &name), &crypto)),
+                );
             }
             Ok::<_, Failure>(anchors)
         };
@@ -270,8 +307,18 @@ impl Trust {
         }
         added.extend(anchors(&self.verifier_key, AnchorRole::Verifier)?);
         added.extend(anchors(&self.signer_key, AnchorRole::Signer)?);
+        let mut revoked = Vec::new();
+        if let Some(path) = &self.anchors {
+            let set = read_description(path, &crypto)?;
+            let entries = set.anchors.into_iter();
+            added.extend(entries.map(|entry| Anchor::of(entry, &crypto)));
+            revoked = set.revocations;
+        }
         let tee = self.folder.tee()?;
         let fault = |error: TeeError| explain(&error, &self.folder.data);
+        if !revoked.is_empty() {
+            tee.revoke(revoked).map_err(fault)?;
+        }
         tee.trust(&added).map_err(fault)?;
         if !encryption.is_empty() {
             for tam in &tams {
@@ -312,6 +359,8 @@ impl Trust {
                     "role": role(anchor),
                     "algorithm": anchor.public_key().algorithm().name(),
                     "key_id": anchor.key_id.to_hex(),
+                    "certificate": anchor.entry.anchor.as_certificate().map(|own| own.name().to_string()),
+                    "set": anchor.origin.as_ref().map(ToString::to_string),
                     "from": anchor.entry.name,
                     "uris": uris(anchor),
                 })

@@ -500,6 +500,42 @@ fn a_signature_is_verified_with_the_key_of_its_chain() {
 }
 
 #[test]
+fn a_renewed_certificate_leads_elsewhere_than_the_pinned_one() {
+    let crypto = rustcrypto::provider();
+    let pki = Pki::of_depth(1);
+    let issuer = crypto.signatures.signer(&pki.keys[1]).unwrap();
+    let leaf = |from, to| {
+        Issue::new(*pki.leaf_key.public_key(), "CN=leaf", Usage::Leaf(None))
+            .valid(from, to)
+            .signed_by(&crypto, &pki.root, &*issuer)
+            .unwrap()
+    };
+    let (old, new) = (leaf(1, NOW - 1), leaf(NOW, NOW + 10));
+    let message = message(&pki, &pki.leaf_key, &[&new]);
+    let pinned = TrustAnchor::certificate(Purpose::Tam, old);
+    let root = TrustAnchor::certificate(Purpose::Tam, pki.root.clone());
+    assert!(verify(&message, &[pinned.clone()], NOW).is_err());
+    let key = verify(&message, &[pinned, root], NOW);
+    assert_eq!(key, Ok(*pki.leaf_key.public_key()));
+    // A certificate that nobody issued says nothing about a key that is trusted under a name.
+    let own = crypto.signatures.signer(&pki.leaf_key).unwrap();
+    let forged = Issue::new(*pki.leaf_key.public_key(), "CN=somebody", Usage::Leaf(None));
+    let forged = forged.self_signed(&crypto, &*own).unwrap();
+    let named = TrustAnchor::key(Purpose::Tam, *pki.leaf_key.public_key());
+    let named = named.with_constraints(Constraints {
+        subject: Some("CN=somebody".into()),
+        ..Constraints::default()
+    });
+    let message = sign1(
+        &raw_signer(&pki, &pki.leaf_key, &[&forged]),
+        b"payload",
+        None,
+    )
+    .unwrap();
+    assert!(verify(&message, &[named], NOW).is_err());
+}
+
+#[test]
 fn each_signature_has_its_own_chain() {
     let crypto = rustcrypto::provider();
     let (one, two) = (Pki::of_depth(1), Pki::of_depth(2));
@@ -654,6 +690,83 @@ proptest::proptest! {
             let outcome = Trust::new(&anchors, &revocations, NOW).follow(&crypto, &chain, Purpose::Tam);
             proptest::prop_assert!(outcome.is_err() || bytes[..] == *pki.chain[0].to_der());
             let _ = tamarack_cose::x509::RevocationList::from_der(&crypto, bytes, &pki.root);
+        }
+    }
+}
+
+/// What OpenSSL made.
+mod openssl {
+    use super::*;
+    use tamarack_cose::x509::RevocationList;
+
+    fn read(text: &str) -> Certificate {
+        Certificate::list_from_pem(text).unwrap().remove(0)
+    }
+
+    fn list(text: &str) -> Vec<u8> {
+        RevocationList::pem_to_der(text).unwrap().remove(0)
+    }
+
+    const ROOT: &str = include_str!("vectors/x509/root.pem");
+    const LEAF: &str = include_str!("vectors/x509/leaf.pem");
+    const REVOKED: &str = include_str!("vectors/x509/revoked.pem");
+    const LIST: &str = include_str!("vectors/x509/root.crl");
+
+    fn follow_signer(
+        chain: &Certificate,
+        revocations: &Revocations,
+    ) -> Result<Vouched, ChainError> {
+        let anchors = [TrustAnchor::certificate(Purpose::Signer, read(ROOT))];
+        let chain = CertificateChain::new(vec![chain.to_der()]);
+        Trust::new(&anchors, revocations, NOW).follow(
+            &rustcrypto::provider(),
+            &chain,
+            Purpose::Signer,
+        )
+    }
+
+    #[test]
+    fn its_certificates_are_read_and_followed() {
+        let (root, leaf) = (read(ROOT), read(LEAF));
+        assert!(root.is_authority() && root.is_self_issued());
+        assert_eq!(leaf.subject_text(), "CN=Leaf");
+        assert_eq!(leaf.issuer_text(), root.subject_text());
+        assert_eq!(
+            leaf.alternative_names(),
+            ["leaf.example", "urn:example:leaf"]
+        );
+        assert_eq!(leaf.extended_key_usage_text(), ["codeSigning"]);
+        let vouched = follow_signer(&leaf, &Revocations::default()).unwrap();
+        assert_eq!(
+            vouched.certificate.key().algorithm(),
+            SignatureAlgorithm::Ed25519
+        );
+    }
+
+    // req: TEEP-OPS-002
+    #[test]
+    fn its_revocation_list_is_verified_and_obeyed() {
+        let crypto = rustcrypto::provider();
+        let (root, leaf, revoked) = (read(ROOT), read(LEAF), read(REVOKED));
+        let list = list(LIST);
+        let read_list = |bytes: &[u8], issuer| RevocationList::from_der(&crypto, bytes, issuer);
+        let found = read_list(&list, &root).unwrap();
+        assert_eq!(found.revoked(), [Revocation::of(&revoked)]);
+        assert_eq!(found.issuer(), root.subject());
+        assert!(found.next_update() > Some(found.this_update()));
+        let revocations: Revocations = found.revoked().iter().cloned().collect();
+        follow_signer(&leaf, &revocations).unwrap();
+        assert_eq!(
+            follow_signer(&revoked, &revocations).unwrap_err().problem,
+            ChainProblem::Revoked
+        );
+        // By somebody else, or changed.
+        let other = read_list(&list, &leaf).unwrap_err().problem;
+        assert_eq!(other, ChainProblem::IssuerName);
+        for bit in 0..list.len() * 8 {
+            let mut flipped = list.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(read_list(&flipped, &root).is_err(), "bit {bit}");
         }
     }
 }

@@ -50,6 +50,12 @@ impl<'a> Evidence<'a> {
         Ok(Self { signed, claims })
     }
 
+    /// The COSE object, for finding certificates of the attester.
+    #[must_use]
+    pub fn signed(&self) -> &Signed<'a> {
+        &self.signed
+    }
+
     /// The claims as stated, for finding the endorsement and for showing to people.
     #[must_use]
     pub fn unverified_claims(&self) -> &Claims {

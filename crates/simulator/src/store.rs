@@ -1,11 +1,12 @@
 use std::{collections::HashSet, path::Path, sync::Arc};
 
-use tamarack_cose::KeyId;
+use tamarack_cose::{KeyId, x509::Revocation};
 use tamarack_rats::Endorsement;
 use tamarack_suit::ComponentId;
 use tamarack_tam::{
-    AcceptedResponse, AuditEntry, AuditRecord, Changed, Device, Enrolled, FinishedUpdate, Mode,
-    NewManifest, RecordedOutcome, Selector, SqliteStore, Store, StoreError, Timestamp, Ueid,
+    AcceptedResponse, AuditEntry, AuditRecord, Changed, Device, Enrolled, FinishedUpdate, Maker,
+    Mode, NewManifest, RecordedOutcome, Revoked, Selector, SqliteStore, Store, StoreError,
+    Timestamp, Ueid,
     catalog::{Catalog, Domain, ManifestId},
 };
 
@@ -140,6 +141,39 @@ impl Store for SimStore {
 
     fn undeploy(&self, id: i64, audit: &AuditEntry) -> Result<bool, StoreError> {
         self.store.undeploy(id, audit)
+    }
+
+    fn revocations(&self) -> Result<Vec<Revoked>, StoreError> {
+        self.store.revocations()
+    }
+
+    fn are_revoked(&self, any: &[Revocation]) -> Result<bool, StoreError> {
+        self.store.are_revoked(any)
+    }
+
+    fn revoke(
+        &self,
+        revocations: &[Revocation],
+        reason: &str,
+        audit: &AuditEntry,
+    ) -> Result<usize, StoreError> {
+        self.store.revoke(revocations, reason, audit)
+    }
+
+    fn reinstate(&self, revocation: &Revocation, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.store.reinstate(revocation, audit)
+    }
+
+    fn makers(&self) -> Result<Vec<Maker>, StoreError> {
+        self.store.makers()
+    }
+
+    fn put_maker(&self, maker: &Maker, audit: &AuditEntry) -> Result<(), StoreError> {
+        self.store.put_maker(maker, audit)
+    }
+
+    fn remove_maker(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.store.remove_maker(name, audit)
     }
 
     fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {

@@ -16,6 +16,12 @@
 //! | `POST /api/v1/deployments` | [`DeploymentRequest`] | [`Deployment`] |
 //! | `GET /api/v1/deployments` | | [`Deployments`] |
 //! | `DELETE /api/v1/deployments/ID` | | |
+//! | `POST /api/v1/revocations` | [`RevocationRequest`] | [`Revocations`] |
+//! | `GET /api/v1/revocations` | | [`Revocations`] |
+//! | `DELETE /api/v1/revocations/ID` | | |
+//! | `POST /api/v1/makers` | [`MakerRequest`] | [`Maker`] |
+//! | `GET /api/v1/makers` | | [`Makers`] |
+//! | `DELETE /api/v1/makers/NAME` | | |
 //! | `GET /api/v1/audit?after=ID&limit=N` | | [`AuditPage`] |
 //! | `GET /healthz` | | [`Health`] |
 //!
@@ -267,4 +273,85 @@ pub struct Contacted {
 pub struct Health {
     /// `ok`, or what is wrong.
     pub status: String,
+}
+
+/// What is to be trusted no longer. Any of the members may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationRequest {
+    /// Thumbprints of keys, in hexadecimal.
+    #[serde(default)]
+    pub key_ids: Vec<String>,
+    /// Certificates, each a text of PEM blocks. Their keys may have other certificates, which stay good.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    /// Revocation lists (RFC 5280), each a text of PEM blocks.
+    #[serde(default)]
+    pub lists: Vec<String>,
+    /// The certificate of the issuer of the lists, in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Why, in words.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A key or a certificate that is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// What names it in this API: hexadecimal.
+    pub id: String,
+    /// What it is, in words.
+    pub revoked: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: u64,
+}
+
+/// Everything that is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocations {
+    /// In no order that means anything.
+    pub revocations: Vec<Revocation>,
+}
+
+/// A maker of devices, whose certificates make them known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MakerRequest {
+    /// A name; another maker with it is replaced.
+    pub name: String,
+    /// The certificate of its authority, in PEM.
+    pub certificate: String,
+    /// What all its devices have in common: an endorsement without `ueid` and `attester`.
+    #[serde(default = "nothing")]
+    pub template: serde_json::Value,
+}
+
+fn nothing() -> serde_json::Value {
+    serde_json::Value::Object(serde_json::Map::new())
+}
+
+/// A maker of devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maker {
+    /// Its name.
+    pub name: String,
+    /// Subject and serial number of its authority's certificate.
+    pub authority: String,
+    /// Thumbprint of the authority's key, in hexadecimal.
+    pub key_id: String,
+    /// When the certificate expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<u64>,
+    /// What all its devices have in common.
+    pub template: serde_json::Value,
+}
+
+/// All makers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Makers {
+    /// Ordered by name.
+    pub makers: Vec<Maker>,
 }

@@ -30,6 +30,14 @@ pub enum AuditAction {
     UpdateFailed,
     /// An answer to an Update was signed well and contradicted itself.
     AnswerRefused,
+    /// A key or a certificate was revoked.
+    Revoke,
+    /// A revocation was taken back.
+    Reinstate,
+    /// A maker was added, whose certificates make devices known.
+    AddMaker,
+    /// A maker was removed.
+    RemoveMaker,
 }
 
 impl AuditAction {
@@ -49,6 +57,10 @@ impl AuditAction {
             Self::UpdateSucceeded => "update-succeeded",
             Self::UpdateFailed => "update-failed",
             Self::AnswerRefused => "answer-refused",
+            Self::Revoke => "revoke",
+            Self::Reinstate => "reinstate",
+            Self::AddMaker => "add-maker",
+            Self::RemoveMaker => "remove-maker",
         }
     }
 }

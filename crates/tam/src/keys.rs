@@ -200,6 +200,46 @@ impl TamKeys {
         Ok(moved)
     }
 
+    /// Puts a chain of certificates beside the key under `directory` that the first of them is for, in the place of
+    /// the one that is there; the name of the file.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such key, or the file can't be written.
+    // req: TEEP-OPS-001
+    pub fn certify(
+        crypto: &CryptoProvider,
+        directory: &Path,
+        chain: &[Certificate],
+    ) -> Result<PathBuf, KeysError> {
+        let own = chain.first().map(Certificate::key);
+        for algorithm in ALGORITHMS {
+            for path in kind_of(algorithm).files(directory)? {
+                let pem = read_private(&path)?;
+                let key = SecretKey::from_pem(crypto, &pem);
+                if key.ok().as_ref().map(SecretKey::public_key) != own {
+                    continue;
+                }
+                let blocks = chain.iter().map(Certificate::to_pem);
+                let text: String = blocks.collect::<Result<_, _>>().map_err(|error| {
+                    KeysError::Content {
+                        path: path.clone(),
+                        problem: error.to_string(),
+                    }
+                })?;
+                let certificates = certificates_of(&path);
+                let new = certificates.with_extension("new");
+                write_private(&new, text.as_bytes()).map_err(|error| io_error(&new, error))?;
+                fs::rename(&new, &certificates).map_err(|error| io_error(&certificates, error))?;
+                return Ok(certificates);
+            }
+        }
+        Err(KeysError::Content {
+            path: directory.to_owned(),
+            problem: "the first certificate is for none of the keys here".into(),
+        })
+    }
+
     /// The key that signs with `algorithm`; if there are several, the oldest, which devices know best.
     #[must_use]
     pub fn signer(&self, algorithm: SignatureAlgorithm) -> Option<&dyn Signer> {

@@ -71,6 +71,7 @@
 pub mod api;
 mod audit;
 pub mod catalog;
+mod certificates;
 mod clock;
 mod deployment;
 mod device;
@@ -84,6 +85,7 @@ mod store;
 mod testing;
 
 pub use audit::{AuditAction, AuditEntry, AuditRecord};
+pub use certificates::{Maker, Revoked};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use deployment::{Deployment, Mode, ModeError, Selector, SelectorError};
 pub use device::{Device, InstalledComponent, PendingUpdate, TicketMark, Ueid, UeidError};

@@ -3,16 +3,18 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use tamarack_agent::{
+    TrustAnchorSet,
     link::TeeDescription,
     platform::{
         Evidence, Identity, Platform, PlatformError, Runtime, Storage, StorageError, Transaction,
         View,
     },
-    state::{Anchor, AnchorRole, Record, TamEncryptionKeys, TamEndpoint},
+    state::{Anchor, AnchorRole, Record, RevocationRecord, TamEncryptionKeys, TamEndpoint},
 };
 use tamarack_cose::{
     CryptoProvider, KeyId, PublicKey, Signer,
     encrypt::{EncryptionKey, RecipientKey},
+    x509::Revocation,
 };
 use tamarack_rats::{
     Claims, Confirmation, EAT_CWT, Endorsement, Measurement, ReferenceMeasurement,
@@ -118,6 +120,31 @@ impl Tee {
         for anchor in anchors {
             anchor.save(&mut *transaction)?;
         }
+        Ok(transaction.commit()?)
+    }
+
+    /// Trusts these keys and certificates no longer, whoever vouches for them. For the device's maker, as
+    /// [`trust`](Self::trust).
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails, or more than [`TrustAnchorSet::MAX_REVOCATIONS`] would be revoked.
+    pub fn revoke(&self, revocations: Vec<Revocation>) -> Result<(), TeeError> {
+        let mut transaction: Box<dyn Transaction + '_> = self.store.begin()?;
+        let mut record = RevocationRecord::load(&*transaction, &[])?.unwrap_or(RevocationRecord {
+            origin: None,
+            revocations: Vec::new(),
+        });
+        for revocation in revocations {
+            if !record.revocations.contains(&revocation) {
+                record.revocations.push(revocation);
+            }
+        }
+        // What is longer could not be read back.
+        if record.revocations.len() as u64 > TrustAnchorSet::MAX_REVOCATIONS {
+            return Err(StorageError::Full.into());
+        }
+        record.save(&mut *transaction)?;
         Ok(transaction.commit()?)
     }
 

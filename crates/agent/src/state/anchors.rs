@@ -202,6 +202,34 @@ impl TrustStore {
         (0..anchors.len()).any(|index| trust.counts(crypto, index))
     }
 
+    /// Whether the key with this thumbprint is trusted as a TAM's, and not revoked.
+    #[must_use]
+    pub fn is_a_tam(&self, key_id: &KeyId, crypto: &CryptoProvider) -> bool {
+        self.of(AnchorRole::Tam).any(|anchor| {
+            let revoked = match anchor.entry.anchor.as_certificate() {
+                Some(certificate) => self.revocations.revoke(crypto, certificate),
+                None => self.revocations.revoke_key(crypto, anchor.public_key()),
+            };
+            anchor.key_id == *key_id && !revoked
+        })
+    }
+
+    /// Whether a device administrator says that both are keys of one TAM: by giving them one name in a set.
+    // req: TEEP-OPS-001
+    #[must_use]
+    pub fn share_a_tam(&self, one: &KeyId, other: &KeyId) -> bool {
+        let named = |key: &KeyId| {
+            let of_key = self.of(AnchorRole::Tam);
+            of_key
+                .filter(|anchor| anchor.origin.is_some())
+                .filter(|anchor| anchor.key_id == *key)
+                .map(|anchor| (&anchor.origin, &anchor.entry.name))
+                .collect::<Vec<_>>()
+        };
+        let others = named(other);
+        named(one).iter().any(|name| others.contains(name))
+    }
+
     /// Takes out what the set `origin` brought.
     ///
     /// # Errors

@@ -88,6 +88,35 @@ impl AdminApi {
         self.delete(&format!("domains/{name}")).await
     }
 
+    pub(crate) async fn revoke(
+        &self,
+        request: &api::RevocationRequest,
+    ) -> Result<api::Revocations, Failure> {
+        let post = self.request(Method::POST, "revocations").json(request);
+        http::json(post, &self.peer).await
+    }
+
+    pub(crate) async fn revocations(&self) -> Result<api::Revocations, Failure> {
+        self.get("revocations").await
+    }
+
+    pub(crate) async fn reinstate(&self, id: &str) -> Result<(), Failure> {
+        self.delete(&format!("revocations/{id}")).await
+    }
+
+    pub(crate) async fn put_maker(&self, maker: &api::MakerRequest) -> Result<api::Maker, Failure> {
+        let post = self.request(Method::POST, "makers").json(maker);
+        http::json(post, &self.peer).await
+    }
+
+    pub(crate) async fn makers(&self) -> Result<api::Makers, Failure> {
+        self.get("makers").await
+    }
+
+    pub(crate) async fn remove_maker(&self, name: &str) -> Result<(), Failure> {
+        self.delete(&format!("makers/{name}")).await
+    }
+
     pub(crate) async fn deploy(
         &self,
         component: &str,

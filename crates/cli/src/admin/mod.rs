@@ -1,7 +1,8 @@
 //! `tamarack admin`: operate a TAM over its admin API.
 
+mod certificates;
 mod client;
-mod show;
+pub(crate) mod show;
 
 use std::path::PathBuf;
 
@@ -94,6 +95,17 @@ enum Command {
         /// The device's id, in hexadecimal.
         ueid: String,
     },
+    Revoke(certificates::Revoke),
+    /// List what is revoked.
+    Revocations,
+    /// Take a revocation back.
+    Reinstate {
+        /// The id of the revocation, as `revocations` lists it.
+        id: String,
+    },
+    /// Makers of devices, whose certificates make devices known without an endorsement of each.
+    #[command(subcommand)]
+    Maker(certificates::Maker),
     /// List published manifests.
     Components,
     /// Show what was decided last, and why.
@@ -216,6 +228,18 @@ impl Command {
                 let list = api.components().await?;
                 output.result(&list, || show::components(&list));
             }
+            Self::Revoke(command) => command.run(api, output).await?,
+            Self::Revocations => {
+                let list = api.revocations().await?;
+                output.result(&list, || certificates::revocations(&list));
+            }
+            Self::Reinstate { id } => {
+                api.reinstate(&id).await?;
+                output.result(&serde_json::json!({ "reinstated": id }), || {
+                    "no longer revoked".into()
+                });
+            }
+            Self::Maker(command) => command.run(api, output).await?,
             Self::Audit { after, limit } => {
                 let page = api.audit(after, limit as usize).await?;
                 output.result(&page, || show::audit(&page));

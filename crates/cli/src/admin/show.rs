@@ -20,7 +20,7 @@ fn or_dash(text: Option<String>) -> String {
 }
 
 /// Seconds since 1970 as a date and a time, UTC.
-fn time(seconds: u64) -> String {
+pub(crate) fn time(seconds: u64) -> String {
     let time = UNIX_EPOCH + Duration::from_secs(seconds);
     humantime::format_rfc3339_seconds(time).to_string()
 }

@@ -11,7 +11,9 @@ use axum::{
     routing::post,
 };
 use reqwest::Client;
-use tamarack_teep::{MEDIA_TYPE, Message, Protected};
+use tamarack_cose::{CryptoProvider, Signer};
+use tamarack_rats::Evidence;
+use tamarack_teep::{Encoding, MEDIA_TYPE, Message, Protected, Token, Update, protect};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{failure::Failure, http};
@@ -26,6 +28,42 @@ pub(super) enum Plan {
     FlipBit,
     /// Answers the next QueryResponse with this instead of what the TAM says.
     Substitute(Vec<u8>),
+    /// Answers the next QueryResponse with an Update that installs this manifest, signed with the TAM's own key.
+    Forge(Arc<Forgery>),
+}
+
+/// What somebody has who stole the TAM's key.
+pub(super) struct Forgery {
+    pub(super) crypto: CryptoProvider,
+    pub(super) key: Box<dyn Signer>,
+    pub(super) manifest: Vec<u8>,
+}
+
+impl std::fmt::Debug for Forgery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Forgery").finish_non_exhaustive()
+    }
+}
+
+impl Forgery {
+    /// The Update that follows the QueryResponse, as the TAM would make it.
+    fn follow(&self, query_response: &[u8]) -> Option<Vec<u8>> {
+        let limits = tamarack_cose::cbor::Limits::default();
+        let protected = Protected::decode(query_response, &limits).ok()?;
+        let agent = protected.key_ids().next()?;
+        let (Message::QueryResponse(response), _) = protected.read_unverified().ok()? else {
+            return None;
+        };
+        let evidence = Evidence::decode(&response.attestation.as_ref()?.bytes).ok()?;
+        let nonce = evidence.unverified_claims().nonce.clone()?;
+        let update = Update {
+            token: Token::following(&self.crypto, &nonce, &agent).ok(),
+            manifest_list: vec![self.manifest.clone()],
+            ..Update::default()
+        };
+        let encoding = Encoding::default();
+        protect(&self.crypto, &*self.key, &update.into(), encoding).ok()
+    }
 }
 
 /// What Mallory has seen.
@@ -154,10 +192,14 @@ async fn relay(State(wire): State<Wire>, body: Bytes) -> Response {
             notes.answer = sent;
         }
         if is_query_response
-            && let Plan::Substitute(_) = notes.plan
-            && let Plan::Substitute(message) = std::mem::take(&mut notes.plan)
+            && let Plan::Substitute(_) | Plan::Forge(_) = notes.plan
         {
-            return reply(message);
+            let forged = match std::mem::take(&mut notes.plan) {
+                Plan::Substitute(message) => Some(message),
+                Plan::Forge(forgery) => forgery.follow(&body),
+                Plan::Watch | Plan::FlipBit => None,
+            };
+            return forged.map_or_else(|| StatusCode::BAD_GATEWAY.into_response(), reply);
         }
     }
     let mut request = wire

@@ -1,14 +1,19 @@
 //! The steps of the demo. Each checks what it claims; its sentence is printed only if that held.
 
+use std::sync::Arc;
+
 use tamarack_agent::{Quota, SecurityDomain};
 use tamarack_cose::{PublicKey, SecretKey};
 use tamarack_suit::{Envelope, author::DependencyBuilder};
 use tamarack_tam::api::DomainRequest;
-use tamarack_teep::{Encoding, ErrorCode, Message, Token, Update, protect};
+use tamarack_teep::{ErrorCode, Message};
 
 use base64ct::{Base64, Encoding as _};
 
-use super::{mallory::Plan, world::World};
+use super::{
+    mallory::{Forgery, Plan},
+    world::World,
+};
 use crate::{admin::jwk, failure::Failure};
 
 const HELLO_1: &[u8] = include_bytes!("../../../../examples/prebuilt/hello-1.wasm");
@@ -288,14 +293,11 @@ async fn attack(world: &World, plan: Plan) -> Result<(ErrorCode, String), Failur
 
 /// An Update by somebody who stole the TAM's key.
 fn forged_update(world: &World, manifest: Vec<u8>) -> Result<Plan, Failure> {
-    let update = Update {
-        token: Token::new(world.crypto.random_array::<16>()?.to_vec()),
-        manifest_list: vec![manifest],
-        ..Update::default()
-    };
-    let key = world.stolen_tam_key()?;
-    let message = protect(&world.crypto, &*key, &update.into(), Encoding::default())?;
-    Ok(Plan::Substitute(message))
+    Ok(Plan::Forge(Arc::new(Forgery {
+        crypto: world.crypto,
+        key: world.stolen_tam_key()?,
+        manifest,
+    })))
 }
 
 async fn reject_tampered(world: &mut World) -> Outcome {

@@ -7,11 +7,14 @@ use std::{
 };
 
 use clap::Args;
-use tamarack_cose::{CryptoProvider, KeyId, Mac, Mac0, MacKey, MacWrappingKey, Signed, Signer};
+use tamarack_cose::{
+    CryptoProvider, KeyId, Mac, Mac0, MacKey, MacWrappingKey, Signed, Signer, x509,
+};
 use tamarack_suit::{AnchorKey, ComponentId, TrustAnchor, TrustAnchors};
 
 use crate::{
     failure::Failure,
+    key::certificate,
     key_file::{KeyFile, Kind},
     symmetric_file::Shared,
 };
@@ -144,6 +147,14 @@ fn keys(path: &Path, crypto: &CryptoProvider) -> Result<Vec<NamedKey>, Failure> 
         };
         return Ok(vec![(key, file.about().key_id)]);
     }
+    // A certificate vouches for its own key, and as an authority for those of others.
+    if let Some(own) = file
+        .certificates()?
+        .and_then(|list| list.into_iter().next())
+    {
+        let anchor = x509::TrustAnchor::certificate(x509::Purpose::Signer, own);
+        return Ok(vec![(anchor.into(), None)]);
+    }
     let keys = file.publics(crypto)?.into_iter();
     Ok(keys.map(|key| (key.into(), None)).collect())
 }
@@ -153,6 +164,7 @@ fn key_id(key: &AnchorKey, crypto: &CryptoProvider) -> Option<KeyId> {
         AnchorKey::Public(key) => Some(key.key_id(crypto)),
         AnchorKey::Mac(key) => Some(key.key_id(crypto)),
         AnchorKey::Wrapping(key) => Some(key.key_id(crypto)),
+        AnchorKey::Issuer(anchor) => Some(anchor.public_key().key_id(crypto)),
         _ => None,
     }
 }
@@ -168,6 +180,15 @@ impl Trusted {
             AnchorKey::Public(key) => Signed::decode(block).is_ok_and(|signed| {
                 let keys = std::slice::from_ref(key);
                 signed.verify(crypto, keys, Some(payload)).is_ok()
+            }),
+            AnchorKey::Issuer(anchor) => Signed::decode(block).is_ok_and(|signed| {
+                let anchors = std::slice::from_ref(&**anchor);
+                let revocations = x509::Revocations::default();
+                let trust = x509::Trust::new(anchors, &revocations, certificate::now());
+                let signer = x509::Purpose::Signer;
+                signed
+                    .verify_trusted(crypto, &trust, signer, Some(payload))
+                    .is_ok()
             }),
             AnchorKey::Mac(key) => {
                 let alone = Mac0::decode(block)
@@ -203,7 +224,9 @@ pub(super) fn anchors(trusted: &[Trusted], needed: usize, crypto: &CryptoProvide
             None => anchor,
         }
     });
-    TrustAnchors::new(crypto, anchors).with_threshold(needed)
+    TrustAnchors::new(crypto, anchors)
+        .with_certificates(certificate::now(), x509::Revocations::default())
+        .with_threshold(needed)
 }
 
 /// A key that vouches for manifests.
@@ -222,7 +245,7 @@ impl Voucher {
         let file = KeyFile::read(path)?;
         Ok(match file.kind() {
             Kind::Hss => Self::Signer(Box::new(file.hss()?.signer(crypto)?)),
-            Kind::Asymmetric => Self::Signer(crypto.signatures.signer(&file.secret(crypto)?)?),
+            Kind::Asymmetric => Self::Signer(file.signer(crypto)?),
             Kind::Symmetric => match file.shared()?.1 {
                 Shared::Mac(key) => Self::Mac(key, file.about().key_id),
                 Shared::Wrapping(key) => Self::Wrapping(key, file.about().key_id),

@@ -94,6 +94,12 @@ impl Issue {
         }
     }
 
+    /// The same, valid from this second since 1970-01-01 UTC on, without end.
+    #[must_use]
+    pub fn valid_from(self, not_before: u64) -> Self {
+        self.valid(not_before, NO_END)
+    }
+
     /// The same with alternative names: URIs, which have a colon, and DNS names.
     #[must_use]
     pub fn with_alternative_names(self, names: impl IntoIterator<Item = String>) -> Self {

@@ -107,12 +107,18 @@ impl Attempt<'_> {
         if self.trust.algorithm.is_some_and(|only| only != algorithm) {
             return Err(Error::UnknownKey);
         }
-        match self.by_anchor() {
-            Err(Error::UnknownKey) if !self.headers.certificate_chain().is_empty() => {
-                self.by_chain()
-            }
-            outcome => outcome,
+        let first = match self.by_anchor() {
+            Err(error @ (Error::UnknownKey | Error::Certificate(_))) => error,
+            outcome => return outcome,
+        };
+        if self.headers.certificate_chain().is_empty() {
+            return Err(first);
         }
+        // A certificate that was renewed may lead to another anchor than the one that has the key.
+        self.by_chain().map_err(|second| match first {
+            Error::UnknownKey => second,
+            first => first,
+        })
     }
 
     /// The anchor that signed itself.

@@ -3,7 +3,7 @@
 use tamarack_cose::{PublicKey, SignatureAlgorithm};
 use tamarack_rats::{AppraisalError, Claims, Confirmation, EAT_CWT, Evidence, appraise};
 use tamarack_teep::{
-    AttestationPayload, CipherSuite, DataItems, MediaType, Protected, QueryResponse,
+    AttestationPayload, CipherSuite, DataItems, ErrorCode, MediaType, Protected, QueryResponse,
     TEEP_EAT_PROFILE, Verified,
 };
 
@@ -57,9 +57,25 @@ pub(super) enum Fault {
     UnknownKey,
     #[error("the message is not signed with the key that the Evidence binds")]
     NotBound,
+    #[error("{0}")]
+    Certificate(String),
+    #[error("{0}")]
+    CertificateExpired(String),
+    #[error("the key of the agent or of the attester is revoked")]
+    Revoked,
 }
 
 impl Fault {
+    /// The code with which the agent is told.
+    // req: TEEP-OPS-002
+    pub(super) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Certificate(_) | Self::Revoked => ErrorCode::BAD_CERTIFICATE,
+            Self::CertificateExpired(_) => ErrorCode::CERTIFICATE_EXPIRED,
+            _ => ErrorCode::ATTESTATION_REQUIRED,
+        }
+    }
+
     /// What the agent is told. Whoever has not shown to hold an attester's key does not learn whether a
     /// device is enrolled.
     // req: TEEP-PRIV-004
@@ -115,14 +131,22 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 fault: Fault::Nameless,
             }));
         };
-        let Some(device) = self.store.device(&ueid)? else {
-            let fault = Fault::NotEnrolled;
-            return Ok(Err(NotAttested::Fault {
-                device: Some(ueid),
-                fault,
-            }));
+        let device = match self.known_device(&ueid, &evidence, now)? {
+            Ok(device) => device,
+            Err(fault) => {
+                return Ok(Err(NotAttested::Fault {
+                    device: Some(ueid),
+                    fault,
+                }));
+            }
         };
-        Ok(match self.verify(protected, &evidence, &device, nonce) {
+        let mut verified = self.verify(protected, &evidence, &device, nonce);
+        if let Ok(message) = &verified
+            && self.is_revoked(&device.endorsement.attester, &message.signer(), &evidence)?
+        {
+            verified = Err(Fault::Revoked);
+        }
+        Ok(match verified {
             Ok(verified) => Ok(Attested {
                 ueid,
                 device,

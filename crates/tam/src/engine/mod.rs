@@ -7,6 +7,7 @@
 
 mod answer;
 mod attestation;
+mod certificates;
 mod known;
 mod query_response;
 mod question;

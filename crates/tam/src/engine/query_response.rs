@@ -75,7 +75,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             // req: TEEP-TAM-009
             // req: TEEP-TAM-010
             Err(NotAttested::Fault { device, fault }) => {
-                let code = ErrorCode::ATTESTATION_REQUIRED;
+                let code = fault.code();
                 let update = Self::fault(code, &fault.text());
                 let message = self.reply(update, algorithm, numbering)?;
                 let verdict = Verdict::Fault {

@@ -31,7 +31,7 @@ const PAGE: (u32, u32) = (1000, 100);
 /// The query of a page; what is wrong with it is said in JSON like everything else.
 type PageQuery = Result<Query<HashMap<String, String>>, QueryRejection>;
 
-type AppState<S, C> = State<Arc<Shared<S, C>>>;
+pub(super) type AppState<S, C> = State<Arc<Shared<S, C>>>;
 
 pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
     shared: &Arc<Shared<S, C>>,
@@ -47,6 +47,7 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
         .route("/deployments", post(deploy).get(deployments))
         .route("/deployments/{id}", delete(undeploy))
         .route("/audit", get(audit))
+        .merge(super::certificates::routes())
         .route_layer(authenticated)
         .method_not_allowed_fallback(super::error::method_not_allowed)
         .fallback(super::error::not_found);
@@ -422,7 +423,7 @@ async fn audit<S: Store + 'static, C: Clock + 'static>(
 
 // ---- common ----
 
-fn entry<S: Store, C: Clock>(tam: &Tam<S, C>, action: AuditAction, subject: &str) -> AuditEntry {
+pub(super) fn entry<S: Store, C: Clock>(tam: &Tam<S, C>, action: AuditAction, subject: &str) -> AuditEntry {
     AuditEntry {
         at: tam.clock().now(),
         action,
@@ -492,7 +493,7 @@ async fn text_body<S, C>(shared: &Shared<S, C>, body: Body) -> Result<String, Ap
     text.map_err(|_| ApiError::Malformed("the body is not UTF-8".into()))
 }
 
-async fn json_body<S, C, T: DeserializeOwned>(
+pub(super) async fn json_body<S, C, T: DeserializeOwned>(
     shared: &Shared<S, C>,
     body: Body,
 ) -> Result<T, ApiError> {

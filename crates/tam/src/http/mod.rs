@@ -1,6 +1,7 @@
 //! The TAM as an HTTP server: the TEEP endpoint, the admin API, health.
 
 mod admin;
+mod certificates;
 mod body;
 mod client;
 mod connections;

@@ -4,14 +4,14 @@ mod sqlite;
 
 use std::{collections::HashSet, sync::Arc};
 
-use tamarack_cose::{KeyId, PublicKey};
+use tamarack_cose::{KeyId, PublicKey, x509::Revocation};
 use tamarack_rats::Endorsement;
 use tamarack_suit::{ComponentId, SuitDigest};
 use tamarack_teep::Numbering;
 
 use crate::{
-    AuditEntry, AuditRecord, Device, InstalledComponent, Mode, PendingUpdate, Selector, TicketMark,
-    Timestamp, Ueid,
+    AuditEntry, AuditRecord, Device, InstalledComponent, Maker, Mode, PendingUpdate, Revoked,
+    Selector, TicketMark, Timestamp, Ueid,
     catalog::{Catalog, ComponentImage, Domain, ManifestId, ManifestKind},
 };
 
@@ -337,6 +337,65 @@ pub trait Store: Send + Sync {
     ///
     /// If the store fails.
     fn undeploy(&self, id: i64, audit: &AuditEntry) -> Result<bool, StoreError>;
+
+    // ---- certificates ----
+
+    /// Everything that is revoked.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn revocations(&self) -> Result<Vec<Revoked>, StoreError>;
+
+    /// Whether any of these is revoked.
+    ///
+    /// A wrong `false` lets a revoked key attest itself back in.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn are_revoked(&self, any: &[Revocation]) -> Result<bool, StoreError>;
+
+    /// Revokes these; says how many were not revoked before. A device whose agent signs with a revoked key must
+    /// attest another one before it is heard again. `audit` is recorded for each, with it as the subject.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn revoke(
+        &self,
+        revocations: &[Revocation],
+        reason: &str,
+        audit: &AuditEntry,
+    ) -> Result<usize, StoreError>;
+
+    /// Takes a revocation back; `false` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn reinstate(&self, revocation: &Revocation, audit: &AuditEntry) -> Result<bool, StoreError>;
+
+    /// The makers whose certificates make devices known, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn makers(&self) -> Result<Vec<Maker>, StoreError>;
+
+    /// Adds a maker, or replaces the one with its name.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn put_maker(&self, maker: &Maker, audit: &AuditEntry) -> Result<(), StoreError>;
+
+    /// Removes a maker; its devices stay enrolled. `false` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn remove_maker(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError>;
 
     // ---- audit and health ----
 

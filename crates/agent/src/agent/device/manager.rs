@@ -8,7 +8,7 @@ use tamarack_suit::{ComponentId, DeviceError, SuitDigest};
 use super::TeeDevice;
 use crate::{
     platform::Platform,
-    state::{Anchor, AnchorRole, KnownManifest, Record, TamEndpoint},
+    state::{KnownManifest, TamEndpoint, TrustStore},
 };
 
 impl<P: Platform> TeeDevice<'_, P> {
@@ -27,9 +27,8 @@ impl<P: Platform> TeeDevice<'_, P> {
         if TamEndpoint::share_a_tam(&*self.transaction, &manager, &tam)? {
             return Ok(());
         }
-        let anchors = Anchor::all(&*self.transaction)?;
-        let mut anchors = anchors.iter();
-        if !anchors.any(|anchor| anchor.role() == AnchorRole::Tam && anchor.key_id == manager) {
+        let store = TrustStore::load(&*self.transaction)?;
+        if store.share_a_tam(&manager, &tam) || !store.is_a_tam(&manager, self.crypto()) {
             return Ok(());
         }
         Err(DeviceError::Failed(format!(

@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalog;
+mod certificates;
 mod columns;
 mod devices;
 mod protocol;
@@ -16,7 +17,7 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
-use tamarack_cose::KeyId;
+use tamarack_cose::{KeyId, x509::Revocation};
 use tamarack_rats::Endorsement;
 use tamarack_suit::ComponentId;
 
@@ -25,7 +26,7 @@ use super::{
     StoreError,
 };
 use crate::{
-    AuditEntry, AuditRecord, Device, Mode, Selector, Timestamp, Ueid,
+    AuditEntry, AuditRecord, Device, Maker, Mode, Revoked, Selector, Timestamp, Ueid,
     catalog::{Catalog, Domain, ManifestId},
 };
 use writer::Writer;
@@ -225,6 +226,43 @@ impl Store for SqliteStore {
 
     fn undeploy(&self, id: i64, audit: &AuditEntry) -> Result<bool, StoreError> {
         self.writer.write(|c| catalog::undeploy(c, id, audit))
+    }
+
+    fn revocations(&self) -> Result<Vec<Revoked>, StoreError> {
+        self.read(certificates::revocations)
+    }
+
+    fn are_revoked(&self, any: &[Revocation]) -> Result<bool, StoreError> {
+        self.read(|c| certificates::are_revoked(c, any))
+    }
+
+    fn revoke(
+        &self,
+        revocations: &[Revocation],
+        reason: &str,
+        audit: &AuditEntry,
+    ) -> Result<usize, StoreError> {
+        self.writer
+            .write(|c| certificates::revoke(c, revocations, reason, audit))
+    }
+
+    fn reinstate(&self, revocation: &Revocation, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.writer
+            .write(|c| certificates::reinstate(c, revocation, audit))
+    }
+
+    fn makers(&self) -> Result<Vec<Maker>, StoreError> {
+        self.read(certificates::makers)
+    }
+
+    fn put_maker(&self, maker: &Maker, audit: &AuditEntry) -> Result<(), StoreError> {
+        self.writer
+            .write(|c| certificates::put_maker(c, maker, audit))
+    }
+
+    fn remove_maker(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.writer
+            .write(|c| certificates::remove_maker(c, name, audit))
     }
 
     fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
