@@ -48,6 +48,7 @@
 //! - `aws-lc-rs` (default): [`aws_lc::provider`], for servers.
 //! - `hss-signing` (default): HSS/LMS signatures made in software.
 //! - `jwk`, `pem` (default): keys as JSON Web Keys and as PEM.
+//! - `rules` (with `std`): decoding errors say in words which rule of a standard was broken.
 //! - `x509` (default): certificates, chains of them and trust anchors, in `x509`.
 //! - `std` (default): system randomness for the RustCrypto provider.
 //!

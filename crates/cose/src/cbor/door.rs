@@ -108,7 +108,11 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), DecodeError> {
 ///
 /// Recursive, but no deeper than `depth`.
 fn item_end(bytes: &[u8], at: usize, depth: usize) -> Result<usize, DecodeError> {
-    content_end(bytes, at, &head(bytes, at)?, depth)
+    match bytes.get(at) {
+        // An integer of one byte, as most labels are.
+        Some(0..=0x17 | 0x20..=0x37) => Ok(at + 1),
+        _ => content_end(bytes, at, &head(bytes, at)?, depth),
+    }
 }
 
 /// Checks what follows the head of the item at `at`.

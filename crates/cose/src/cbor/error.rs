@@ -12,7 +12,8 @@ pub struct DecodeError(Box<Violation>);
 /// The parts of a [`DecodeError`].
 ///
 /// `rule` names the production of the standard's CDDL that was being read (for example
-/// `query-response / token`), or `cbor` where the bytes are not acceptable CBOR at all.
+/// `query-response / token`), or `cbor` where the bytes are not acceptable CBOR at all. Without the feature
+/// `rules` it is empty, and so are the words in `problem`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Violation {
     /// Byte offset of the offending item, from the first byte of the item handed to the decoder.
@@ -54,12 +55,36 @@ pub enum Problem {
     OutOfBounds(&'static str),
 }
 
+/// Whether errors say in words which rule was broken, and how.
+const IN_WORDS: bool = cfg!(feature = "rules");
+
+impl Problem {
+    #[inline(always)]
+    fn without_words(self) -> Self {
+        match self {
+            Self::Expected(_) => Self::Expected(""),
+            Self::Missing(_) => Self::Missing(""),
+            Self::OutOfBounds(_) => Self::OutOfBounds(""),
+            other => other,
+        }
+    }
+}
+
 impl DecodeError {
     /// An error at `offset` under `rule`.
-    #[cold]
-    #[inline(never)]
+    // Inlined, so that words that nobody keeps leave no trace at the caller either.
+    #[inline(always)]
     #[must_use]
     pub fn new(offset: usize, rule: &'static str, problem: Problem) -> Self {
+        match IN_WORDS {
+            true => Self::boxed(offset, rule, problem),
+            false => Self::boxed(offset, "", problem.without_words()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn boxed(offset: usize, rule: &'static str, problem: Problem) -> Self {
         Self(Box::new(Violation {
             offset,
             rule,
@@ -70,7 +95,9 @@ impl DecodeError {
     /// The same error under another rule.
     #[must_use]
     pub fn under(mut self, rule: &'static str) -> Self {
-        self.0.rule = rule;
+        if IN_WORDS {
+            self.0.rule = rule;
+        }
         self
     }
 
@@ -92,7 +119,10 @@ impl Deref for DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} at byte {}", self.rule, self.problem, self.offset)
+        if !self.rule.is_empty() {
+            write!(f, "{}: ", self.rule)?;
+        }
+        write!(f, "{} at byte {}", self.problem, self.offset)
     }
 }
 
@@ -109,6 +139,9 @@ impl fmt::Display for Problem {
             Self::IndefiniteLength => f.write_str("indefinite length is not accepted"),
             Self::NotWellFormed => f.write_str("not well-formed CBOR"),
             Self::InvalidUtf8 => f.write_str("text is not UTF-8"),
+            Self::Expected("") => f.write_str("not what the standard defines"),
+            Self::Missing("") => f.write_str("a mandatory element is missing"),
+            Self::OutOfBounds("") => f.write_str("out of bounds"),
             Self::Expected(what) => write!(f, "expected {what}"),
             Self::Missing(what) => write!(f, "{what} is missing"),
             Self::OutOfBounds(what) => write!(f, "out of bounds, allowed is {what}"),

@@ -253,7 +253,7 @@ impl<'a> ActorId<'a> {
             Type::Bytes => Self::Bytes(reader.sized_bytes(1..=64, "1 to 64 bytes", RULE)?.into()),
             Type::Text => {
                 let text = reader.text(RULE)?;
-                if !(1..=255).contains(&text.len()) || text.chars().any(is_invisible) {
+                if !(1..=255).contains(&text.len()) || !is_visible(text) {
                     let problem = Problem::OutOfBounds("1 to 255 bytes of visible text");
                     return Err(start.error(RULE, problem));
                 }
@@ -282,11 +282,16 @@ impl<'a> ActorId<'a> {
     }
 }
 
+/// Whether text has no characters that work without being seen.
+pub(super) fn is_visible(text: &str) -> bool {
+    !text.chars().any(is_invisible)
+}
+
 /// Characters outside the Unicode categories L, M, N, P, S and Zs: controls, line and paragraph
 /// separators, and those that format without being seen, of which some change the direction of text.
 /// Code points that are not assigned or private are left to the device's policy.
 // req: SUIT-UPD-009, SUIT-UPD-025
-pub(crate) fn is_invisible(c: char) -> bool {
+fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}'

@@ -392,13 +392,15 @@ impl<'a> Parameters<'a> {
     pub(crate) fn write_entries(&self, w: &mut Writer) {
         let order = |parameter: &Parameter<'_>| deterministic(parameter.label());
         // A handful, as a rule: to sort them takes more code than it saves time.
-        let mut sorted: Vec<&Parameter<'_>> = Vec::new();
-        for parameter in &self.0 {
-            let place = sorted.partition_point(|other| order(other) < order(parameter));
-            sorted.insert(place, parameter);
-        }
-        for parameter in sorted {
+        let mut last = None;
+        let after = |last: Option<(bool, u64)>| {
+            let rest = self.0.iter();
+            let rest = rest.filter(|parameter| last.is_none_or(|last| order(parameter) > last));
+            rest.min_by_key(|parameter| order(parameter))
+        };
+        while let Some(parameter) = after(last) {
             parameter.write(w);
+            last = Some(order(parameter));
         }
     }
 
@@ -450,6 +452,7 @@ impl<'p> InForce<'p> {
 
 macro_rules! typed {
     ($($(#[$doc:meta])* $name:ident: $variant:ident($value:ident) -> $type:ty = $get:expr;)*) => {
+        #[expect(clippy::needless_lifetimes, reason = "some types name the lifetime")]
         impl Parameters<'_> {
             $($(#[$doc])*
             #[must_use]

@@ -2,7 +2,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
-use super::{bounded, metadata::is_invisible, open, several};
+use super::{bounded, metadata::is_visible, open, several};
 use crate::{ComponentId, Limits};
 
 /// Text for people (manifest label 23), by language.
@@ -78,9 +78,11 @@ impl<'a> Text<'a> {
 
 /// 1 to 8 letters, then groups of 1 to 8 letters and digits after hyphens.
 fn is_language_tag(tag: &str) -> bool {
-    tag.split('-').enumerate().all(|(position, part)| {
-        let allowed = |c: char| c.is_ascii_alphabetic() || (position > 0 && c.is_ascii_digit());
-        (1..=8).contains(&part.len()) && part.chars().all(allowed)
+    let mut groups = tag.as_bytes().split(|byte| *byte == b'-').enumerate();
+    groups.all(|(position, group)| {
+        let allowed =
+            |byte: &u8| byte.is_ascii_alphabetic() || (position > 0 && byte.is_ascii_digit());
+        (1..=8).contains(&group.len()) && group.iter().all(allowed)
     })
 }
 
@@ -140,7 +142,7 @@ fn component_entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), D
     let start = reader.clone();
     let (label, text) = entry(reader)?;
     let of_version = matches!(label, VERSION_REQUIRED | CURRENT_VERSION);
-    if of_version && (text.len() > MAX_BYTES || text.chars().any(is_invisible)) {
+    if of_version && (text.len() > MAX_BYTES || !is_visible(&text)) {
         let problem = Problem::OutOfBounds("256 bytes of visible text");
         return Err(start.error("SUIT_Text_Component_Keys / version", problem));
     }

@@ -1,7 +1,7 @@
 //! What signers may do with what they may touch.
 
 use super::{Failure, Processor, check};
-use crate::{AuthenticatedEnvelope, ComponentId, Error, codec::Located};
+use crate::{AuthenticatedEnvelope, ComponentId, Error};
 
 /// The signers may use every command of the manifest on every component and dependency of it.
 // req: SUIT-ACL-001, SUIT-ACL-004, SUIT-ACL-005
@@ -12,26 +12,21 @@ pub(super) fn commands(
     path: &[u64],
 ) -> Result<(), Failure> {
     let manifest = envelope.manifest();
-    for (label, sequence) in manifest.numbered_sequences() {
-        for Located { offset, command } in sequence.walk() {
-            for (index, id) in identifiers.iter().enumerate() {
-                let index = index as u64;
-                let access = check::access_to(manifest, index);
-                let signers = envelope.signers();
-                if !processor
-                    .access
-                    .permits_command(signers, access, id, command)
-                {
-                    let error = Error::CommandUnauthorized {
-                        command: command.label(),
-                        component: id.clone(),
-                    };
-                    let mut failure = Failure::from(error).in_section(path, label, *offset);
-                    failure.record_mut().component_index = index;
-                    return Err(failure);
-                }
+    let signers = envelope.signers();
+    check::each_command(manifest, path, &mut |command| {
+        for (index, id) in (0..).zip(identifiers) {
+            let access = check::access_to(manifest, index);
+            let access_control = processor.access;
+            if !access_control.permits_command(signers, access, id, command) {
+                let error = Error::CommandUnauthorized {
+                    command: command.label(),
+                    component: id.clone(),
+                };
+                let mut failure = Failure::from(error);
+                failure.record_mut().component_index = index;
+                return Err(failure);
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

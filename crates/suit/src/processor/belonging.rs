@@ -28,12 +28,12 @@ impl Machine<'_> {
             ));
         }
         let in_use = |id: &ComponentId| Err(Error::InUse(id.clone()).into());
-        for ManifestRecord { id, components, .. } in self.state.device.manifests()? {
-            if is_component(&id) {
-                return in_use(&id);
+        for ManifestRecord { id, components, .. } in &self.state.device.manifests()? {
+            if is_component(id) {
+                return in_use(id);
             }
             let takes_part =
-                id == *placement || self.manifests.iter().any(|other| other.placement == id);
+                id == placement || self.manifests.iter().any(|other| other.placement == *id);
             if !takes_part && components.contains(placement) {
                 return in_use(placement);
             }

@@ -23,7 +23,6 @@ impl Processor<'_> {
     pub fn capabilities(&self, device: &dyn Device) -> CapabilityReport {
         let has = device.extensions();
         let decrypts = !self.recipient_keys.is_empty();
-        let prefixes = device.component_prefixes().into_iter();
         let optional = [
             (
                 has.battery,
@@ -39,23 +38,33 @@ impl Processor<'_> {
             (has.metadata, 0, parameter::COMPONENT_METADATA),
             (decrypts, 0, parameter::ENCRYPTION_INFO),
         ];
-        let lacks_command = |label| optional.iter().any(|(has, c, _)| !has && *c == label);
-        let lacks_parameter = |label| optional.iter().any(|(has, _, p)| !has && *p == label);
-        let commands = LABELS.filter(|label| is_command(*label) && !lacks_command(*label));
-        let parameters = LABELS.filter(|label| is_parameter(*label) && !lacks_parameter(*label));
+        let (mut commands, mut parameters) = (Vec::new(), Vec::new());
+        for label in LABELS {
+            let mut lacking = optional.iter().filter(|(has, ..)| !has);
+            let lacks_command = lacking.clone().any(|(_, command, _)| *command == label);
+            if is_command(label) && !lacks_command {
+                commands.push(label);
+            }
+            let lacks_parameter = lacking.any(|(_, _, parameter)| *parameter == label);
+            if is_parameter(label) && !lacks_parameter {
+                parameters.push(label);
+            }
+        }
         let mut lists = Vec::from([
-            (CapabilityList::Commands, commands.collect()),
-            (CapabilityList::Parameters, parameters.collect()),
+            (CapabilityList::Commands, commands),
+            (CapabilityList::Parameters, parameters),
             (CapabilityList::Algorithms, algorithms(decrypts)),
         ]);
-        lists.extend(ELEMENTS.map(|(list, labels)| (list, labels.to_vec())));
+        for (list, labels) in ELEMENTS {
+            lists.push((list, labels.to_vec()));
+        }
+        let mut components = Vec::new();
+        for id in device.component_prefixes() {
+            let is_prefix = true;
+            components.push(ComponentCapability { id, is_prefix });
+        }
         CapabilityReport {
-            components: prefixes
-                .map(|id| ComponentCapability {
-                    id,
-                    is_prefix: true,
-                })
-                .collect(),
+            components,
             lists,
             elements: Vec::new(),
         }
@@ -87,7 +96,7 @@ const ELEMENTS: [(CapabilityList, &[i64]); 4] = [
 ];
 
 /// Where the labels of commands and of parameters are.
-const LABELS: core::ops::RangeInclusive<i64> = 1..=35;
+const LABELS: core::ops::Range<i64> = 1..36;
 
 fn is_command(label: i64) -> bool {
     use crate::codec::command_label as command;
@@ -133,14 +142,29 @@ fn is_parameter(label: i64) -> bool {
 
 /// The COSE algorithms of digests, signatures and MACs and, with keys for it, of encryption.
 fn algorithms(decrypts: bool) -> Vec<i64> {
-    let mut list: Vec<i64> = DigestAlgorithm::ALL.iter().map(|a| a.cose_id()).collect();
-    list.extend(SignatureAlgorithm::ALL.iter().map(|a| a.cose_id()));
-    list.extend(MacAlgorithm::ALL.iter().map(|a| a.cose_id()));
+    let mut list = Vec::new();
+    for algorithm in DigestAlgorithm::ALL {
+        list.push(algorithm.cose_id());
+    }
+    for algorithm in SignatureAlgorithm::ALL {
+        list.push(algorithm.cose_id());
+    }
+    for algorithm in MacAlgorithm::ALL {
+        list.push(algorithm.cose_id());
+    }
     if decrypts {
-        list.extend(KeyWrap::ALL.iter().map(|a| a.cose_id()));
-        list.extend(KeyWrap::ALL.iter().map(|a| a.ecdh_es_cose_id()));
-        list.extend(HpkeSuite::ALL.iter().map(|a| a.cose_id()));
-        list.extend(ContentAlgorithm::ALL.iter().map(|a| a.cose_id()));
+        for wrap in KeyWrap::ALL {
+            list.push(wrap.cose_id());
+        }
+        for wrap in KeyWrap::ALL {
+            list.push(wrap.ecdh_es_cose_id());
+        }
+        for suite in HpkeSuite::ALL {
+            list.push(suite.cose_id());
+        }
+        for algorithm in ContentAlgorithm::ALL {
+            list.push(algorithm.cose_id());
+        }
     }
     list
 }

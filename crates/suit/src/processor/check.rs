@@ -26,10 +26,22 @@ pub(super) fn commands(
     }
     for (label, sequence) in manifest.numbered_sequences() {
         sequence_start(manifest, sequence).map_err(|failure| failure.in_section(path, label, 0))?;
+    }
+    each_command(manifest, path, &mut |command| {
+        supported(processor, device, command)?;
+        indices(manifest, command)
+    })
+}
+
+/// Checks each command of a manifest, nested ones included.
+pub(super) fn each_command(
+    manifest: &Manifest<'_>,
+    path: &[u64],
+    check: &mut dyn FnMut(&Command<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for (label, sequence) in manifest.numbered_sequences() {
         for Located { offset, command } in sequence.walk() {
-            supported(processor, device, command)
-                .and_then(|()| indices(manifest, command))
-                .map_err(|failure| failure.in_section(path, label, *offset))?;
+            check(command).map_err(|failure| failure.at(path, label, *offset))?;
         }
     }
     Ok(())
@@ -39,12 +51,18 @@ pub(super) fn commands(
 // req: SUIT-COM-009
 fn identity_checked(manifest: &Manifest<'_>) -> Result<(), Failure> {
     let common = &manifest.common;
-    let checks = |wanted: Condition| {
-        let mut commands = common.shared_sequence.iter().flat_map(Sequence::walk);
-        commands.any(|located| matches!(located.command, Command::Condition(c, _) if c == wanted))
-    };
-    let checked = checks(Condition::VendorIdentifier) && checks(Condition::ClassIdentifier);
-    match checked || common.components.is_empty() {
+    let (mut vendor, mut class) = (false, false);
+    for located in common.shared_sequence.iter().flat_map(Sequence::walk) {
+        vendor |= matches!(
+            located.command,
+            Command::Condition(Condition::VendorIdentifier, _)
+        );
+        class |= matches!(
+            located.command,
+            Command::Condition(Condition::ClassIdentifier, _)
+        );
+    }
+    match (vendor && class) || common.components.is_empty() {
         true => Ok(()),
         false => Err(Failure::invalid(
             "checks neither vendor nor class, or one of them only, in its shared sequence",

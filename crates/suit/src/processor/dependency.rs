@@ -119,18 +119,13 @@ impl Machine<'_> {
     /// before this is asked, so the removal of the last dependent finds none.
     // req: SUIT-DEP-031, SUIT-AMB-018
     fn still_needed(&mut self, manifest: usize, slot: usize) -> Result<bool, Failure> {
-        let dependent = self
-            .manifests
-            .get(manifest)
-            .ok_or_else(Failure::defect)?
-            .placement
-            .clone();
-        let id = self.state.slot(slot)?.id.clone();
-        let needs = |record: ManifestRecord| {
-            (record.id == id && record.root)
-                || (record.id != dependent && record.dependencies.contains(&id))
+        let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
+        let (target, device) = self.state.slot_and_device(slot)?;
+        let needs = |record: &ManifestRecord| {
+            (record.id == target.id && record.root)
+                || (record.id != dependent.placement && record.dependencies.contains(&target.id))
         };
-        Ok(self.state.device.manifests()?.into_iter().any(needs))
+        Ok(device.manifests()?.iter().any(needs))
     }
 
     /// Opens the envelope that a dependency component holds, once per procedure.

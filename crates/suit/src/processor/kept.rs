@@ -84,20 +84,15 @@ impl Machine<'_> {
     /// Whether a dependency can't take part in its own removal, because it is gone or was changed. What it
     /// installed is then removed by its record once its dependent is gone.
     pub(super) fn is_lost(&mut self, slot: usize) -> Result<bool, Failure> {
-        let dependency = self.state.slot(slot)?;
+        let processor = self.state.processor;
+        let (dependency, device) = self.state.slot_and_device(slot)?;
         if dependency.loaded.is_some() {
             return Ok(false);
         }
-        let id = dependency.id.clone();
-        let Some(record) = self.state.device.manifest(&id)? else {
-            return Ok(self.state.device.length(&id)?.is_none());
+        let Some(record) = device.manifest(&dependency.id)? else {
+            return Ok(device.length(&dependency.id)?.is_none());
         };
-        match open(
-            self.state.processor,
-            self.state.device,
-            &Shelf::default(),
-            &record,
-        ) {
+        match open(processor, device, &Shelf::default(), &record) {
             Ok(_) => Ok(false),
             Err(error) if shows_change(error.error()) => Ok(true),
             Err(error) => Err(error),

@@ -121,8 +121,8 @@ impl<'r> Machine<'r> {
 
     /// Whether somebody depends on a manifest: it then only stops being there for its own sake.
     pub(super) fn stays_for_others(&mut self, record: &ManifestRecord) -> Result<bool, Failure> {
-        let mut records = self.state.device.manifests()?.into_iter();
-        if !records.any(|other| other.dependencies.contains(&record.id)) {
+        let records = self.state.device.manifests()?;
+        if !is_needed(&record.id, &records) {
             return Ok(false);
         }
         let record = ManifestRecord {
@@ -170,9 +170,7 @@ impl<'r> Machine<'r> {
         let processor = self.state.processor;
         while let Some(id) = candidates.pop() {
             let records = self.state.device.manifests()?;
-            let needed = records
-                .iter()
-                .any(|record| record.dependencies.contains(&id));
+            let needed = is_needed(&id, &records);
             let Some(record) = records.into_iter().find(|record| record.id == id) else {
                 continue;
             };
@@ -293,6 +291,12 @@ impl<'r> Machine<'r> {
         }
         Ok(left)
     }
+}
+
+/// Whether an installed manifest depends on the one that is kept at an identifier.
+fn is_needed(id: &ComponentId, records: &[ManifestRecord]) -> bool {
+    let mut records = records.iter();
+    records.any(|record| record.dependencies.contains(id))
 }
 
 impl State<'_> {

@@ -197,7 +197,7 @@ impl<'r> State<'r> {
     pub(super) fn read(
         &mut self,
         slot: usize,
-        take: &mut dyn FnMut(&mut dyn Device, &[u8]) -> Result<(), Failure>,
+        take: &mut Take<'_>,
     ) -> Result<Option<u64>, Failure> {
         let id = &self.slots.get(slot).ok_or_else(Failure::defect)?.id;
         let Some(length) = self.device.length(id)? else {
@@ -261,6 +261,9 @@ impl<'r> State<'r> {
             .map(|envelope| SuitDigest::of(crypto, algorithm, envelope.manifest_item())))
     }
 }
+
+/// What is done with each chunk of content.
+type Take<'t> = dyn FnMut(&mut dyn Device, &[u8]) -> Result<(), Failure> + 't;
 
 /// Takes from what a procedure may still use.
 pub(super) fn spend(left: &mut u64, bytes: u64, what: &'static str) -> Result<(), Failure> {
