@@ -115,7 +115,7 @@ impl Real {
                 let pending = known.pending.is_some();
                 let expected = tam.pending[d].is_some();
                 assert_eq!(pending, expected, "TAM {t} awaits device {d}, after {trace:#?}");
-                let marked = known.mark.issued_at.0 > 0;
+                let marked = known.attested_at.is_some();
                 assert_eq!(marked, tam.mark[d].is_some(), "TAM {t} marks device {d}, after {trace:#?}");
             }
         }
@@ -199,6 +199,7 @@ fn traces(small: &Small, prefix: Vec<Step>, length: usize) -> Vec<Vec<Step>> {
 fn every_short_trace_is_one_of_the_code() {
     let mut played = 0;
     for small in [TWO_DEVICES, TWO_TAMS] {
+        let small = Small { releases: 2, ..small };
         let deploy = vec![Step::Toggle { tam: 0, device: 0 }];
         for trace in traces(&small, deploy, 4) {
             play(&small, &trace);
@@ -217,14 +218,15 @@ fn long_traces_are_those_of_the_code() {
     for number in 0..90 {
         let small = Small {
             connects: 12,
-            toggles: 8,
+            toggles: 12,
             restarts: 4,
+            releases: 2,
             ..[TWO_DEVICES, TWO_TAMS, LONG][number % 3]
         };
         let mut state = small.init_states().remove(0);
         let mut trace = Vec::new();
         let mut newest = None;
-        for _ in 0..50 {
+        for _ in 0..80 {
             let steps = small.steps(&state);
             let fresh = steps.iter().filter(|step| match step {
                 Step::AtDevice { sent, .. } | Step::AtTam { sent, .. } => newest == Some(*sent),
@@ -252,5 +254,5 @@ fn long_traces_are_those_of_the_code() {
         play(&small, &trace);
     }
     println!("{kinds:?}");
-    assert!(kinds.len() == 4 && kinds.values().all(|count| *count > 20), "{kinds:?}");
+    assert!(kinds.len() == 4 && kinds.values().all(|count| *count >= 10), "{kinds:?}");
 }
