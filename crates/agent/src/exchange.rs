@@ -1,13 +1,11 @@
 //! What the agent remembers of exchanges while it runs: lost on a restart, and harmlessly so.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    string::String,
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 
-use tamarack_cose::{CryptoProvider, KeyId};
+use tamarack_cose::{CryptoProvider, KeyId, SignatureAlgorithm};
 use tamarack_teep::{Token, announced};
+
+use crate::agent::Confidentiality;
 
 /// Updates taken in one exchange: a TAM may go on after a failed manifest, but not for ever.
 const MAX_UPDATES: u32 = 16;
@@ -20,29 +18,77 @@ const MAX_AGE: u64 = 12 * 3600;
 /// An Update is taken in an exchange only, so that one that was recorded earlier can't be played at will.
 #[derive(Debug, Default)]
 pub(crate) struct Exchanges {
-    /// By the TAM's key: no more entries than there are TAM anchors.
+    /// By the anchor that stands for the TAM: no more entries than there are TAM anchors.
     open: BTreeMap<KeyId, Exchange>,
 }
 
 #[derive(Debug)]
 struct Exchange {
+    /// In which suite it goes on.
+    algorithm: SignatureAlgorithm,
     opened: u64,
     updates: u32,
-    /// The nonce that was answered, if the TAM announced that its Updates follow the answer.
-    nonce: Option<Vec<u8>>,
+    /// How reports are encrypted, as the QueryRequest allows.
+    confidentiality: Option<Confidentiality>,
+    /// What its Updates follow, if the TAM says so.
+    followed: Option<Followed>,
+}
+
+/// A QueryResponse to a TAM that announced Updates which follow it.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    nonce: Vec<u8>,
+    agent: KeyId,
+}
+
+impl Followed {
+    /// The QueryResponse to `nonce` that is signed with the key `agent`; `None` if the nonce announces nothing.
+    pub(crate) fn new(crypto: &CryptoProvider, nonce: &[u8], agent: KeyId) -> Option<Self> {
+        announced(crypto, nonce)?;
+        Some(Self {
+            nonce: nonce.to_vec(),
+            agent,
+        })
+    }
 }
 
 impl Exchanges {
-    /// A QueryResponse that answers `nonce` goes out to the TAM with this key.
-    pub(crate) fn open(&mut self, crypto: &CryptoProvider, tam: KeyId, nonce: &[u8], now: u64) {
+    /// A QueryResponse goes out to the TAM with this key.
+    pub(crate) fn open(
+        &mut self,
+        tam: KeyId,
+        algorithm: SignatureAlgorithm,
+        now: u64,
+        confidentiality: Option<Confidentiality>,
+        followed: Option<Followed>,
+    ) {
         self.open.insert(
             tam,
             Exchange {
+                algorithm,
                 opened: now,
                 updates: 0,
-                nonce: announced(crypto, nonce).map(|_| nonce.to_vec()),
+                confidentiality,
+                followed,
             },
         );
+    }
+
+    /// Whether there is an exchange with the TAM in this suite.
+    // req: TEEP-COSE-012
+    pub(crate) fn is_in(&self, tam: &KeyId, algorithm: SignatureAlgorithm) -> bool {
+        let exchange = self.open.get(tam);
+        exchange.is_some_and(|exchange| exchange.algorithm == algorithm)
+    }
+
+    /// The TAM has said that it does not go on.
+    pub(crate) fn close(&mut self, tam: &KeyId) {
+        self.open.remove(tam);
+    }
+
+    /// How to encrypt reports for the TAM.
+    pub(crate) fn confidentiality(&self, tam: &KeyId) -> Option<Confidentiality> {
+        self.open.get(tam)?.confidentiality
     }
 
     /// Whether an Update may come from the TAM now; counts it if so.
@@ -59,38 +105,18 @@ impl Exchanges {
         fits
     }
 
-    /// Whether an Update with this token follows the QueryResponse that opened the exchange, which was signed
-    /// with the key `agent`: not one to another device, nor an earlier one. Of a TAM that does not say what
-    /// its Updates follow, any does.
+    /// Whether an Update with this token follows the QueryResponse that opened the exchange: not one to another
+    /// device, nor an earlier one. Of a TAM that does not say what its Updates follow, any does.
     pub(crate) fn is_followed_by(
         &self,
         crypto: &CryptoProvider,
         tam: &KeyId,
         token: Option<&Token>,
-        agent: &KeyId,
     ) -> bool {
-        let exchange = self.open.get(tam);
-        let nonce = exchange.and_then(|exchange| exchange.nonce.as_deref());
-        nonce.is_none_or(|nonce| token.is_some_and(|token| token.follows(crypto, nonce, agent)))
-    }
-}
-
-/// The TAMs still to be named in a round of policy checks.
-#[derive(Debug, Default)]
-pub(crate) struct PolicyRound {
-    left: Option<VecDeque<String>>,
-}
-
-impl PolicyRound {
-    /// The next TAM, from `all` when a round begins; `None` ends the round.
-    // req: TEEP-AGENT-007
-    pub(crate) fn next(&mut self, all: impl FnOnce() -> VecDeque<String>) -> Option<String> {
-        let left = self.left.get_or_insert_with(all);
-        let next = left.pop_front();
-        if next.is_none() {
-            self.left = None;
-        }
-        next
+        let followed = self.open.get(tam).and_then(|exchange| exchange.followed.as_ref());
+        followed.is_none_or(|Followed { nonce, agent }| {
+            token.is_some_and(|token| token.follows(crypto, nonce, agent))
+        })
     }
 }
 

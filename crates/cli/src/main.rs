@@ -26,6 +26,7 @@ mod symmetric_file;
 mod tam;
 mod tee;
 mod teep;
+mod trace;
 
 use std::process::ExitCode;
 

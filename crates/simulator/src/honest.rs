@@ -86,7 +86,9 @@ impl World {
             for tam in (0..TAMS).filter(|tam| self.devices[device].trusts[*tam]) {
                 let known = self.known(tam, device);
                 if let Some(pending) = known.pending {
-                    return wrong(format!("TAM {tam} still awaits device {device}: {pending:?}"));
+                    return wrong(format!(
+                        "TAM {tam} still awaits device {device}: {pending:?}"
+                    ));
                 }
                 let mut believed: Vec<String> = known
                     .installed
@@ -132,7 +134,8 @@ impl World {
         }
         Err(Invariant::Convergence.violated(format!(
             "device {device} holds release {held} of {}/{}, which shall be {expected} ({mode:?})",
-            crate::DOMAINS[tam], COMPONENTS[component]
+            crate::DOMAINS[tam],
+            COMPONENTS[component]
         )))
     }
 }

@@ -85,7 +85,10 @@ impl World {
     fn check_installed(&mut self, device: usize) -> Result<(), Violation> {
         for found in self.installed(device) {
             let name = found.component.to_string();
-            let highest = self.devices[device].highest.entry(name.clone()).or_default();
+            let highest = self.devices[device]
+                .highest
+                .entry(name.clone())
+                .or_default();
             if found.sequence_number < *highest {
                 return Err(Invariant::NoDowngrade.violated(format!(
                     "device {device} went from {highest} to {} of {name}",
@@ -139,16 +142,22 @@ impl World {
         if wishes > Request::MAX {
             return too_much(format!("device {device} keeps {wishes} wishes"));
         }
-        let seen = view.length(&Namespace::agent(), &[SeenUpdates::PREFIX]).unwrap();
+        let seen = view
+            .length(&Namespace::agent(), &[SeenUpdates::PREFIX])
+            .unwrap();
         if seen.unwrap_or_default() > (SeenUpdates::MAX as u64 + 1) * 34 {
-            return too_much(format!("device {device} remembers Updates in {seen:?} bytes"));
+            return too_much(format!(
+                "device {device} remembers Updates in {seen:?} bytes"
+            ));
         }
         for tam in self.tams.iter().map(crate::world::Server::tam) {
             let ueid = &self.people.devices[device].ueid;
             let outcomes = tam.store().outcomes(ueid).unwrap().len();
             let manifests = tam.store().catalog().unwrap().manifests().len();
             if outcomes > manifests {
-                return too_much(format!("a TAM keeps {outcomes} outcomes for {manifests} manifests"));
+                return too_much(format!(
+                    "a TAM keeps {outcomes} outcomes for {manifests} manifests"
+                ));
             }
         }
         Ok(())

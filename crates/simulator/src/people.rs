@@ -96,7 +96,9 @@ impl People {
                 ueid: Ueid::new(format!("\u{1}device {n}").into_bytes()).unwrap(),
             })
             .collect();
-        let descriptors: Vec<_> = (0..TAMS).map(|tam| descriptor(tam, &providers[tam])).collect();
+        let descriptors: Vec<_> = (0..TAMS)
+            .map(|tam| descriptor(tam, &providers[tam]))
+            .collect();
         let mut people = Self {
             releases: (0..TAMS)
                 .map(|tam| releases(&crypto, tam, &providers[tam]))
@@ -252,7 +254,8 @@ impl Release {
     ) -> Vec<u8> {
         let component = SecurityDomain::component_id(name).unwrap();
         let manifest = component.clone().joined(b"suit").unwrap();
-        let content = ComponentBuilder::new(component).integrated(crypto, "#descriptor", descriptor);
+        let content =
+            ComponentBuilder::new(component).integrated(crypto, "#descriptor", descriptor);
         let builder = ManifestBuilder::new(SequenceNumber(1))
             .manifest_id(manifest)
             .component(content);

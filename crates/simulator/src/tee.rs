@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use tamarack_agent::state::Record;
 use tamarack_agent::{
     platform::{
         Evidence, Identity, Namespace, Platform, PlatformError, Runtime, Storage, StorageError,
@@ -15,7 +16,6 @@ use tamarack_agent::{
     },
     state::Anchor,
 };
-use tamarack_agent::state::Record;
 use tamarack_cose::{CryptoProvider, PublicKey, SecretKey, Signer};
 use tamarack_rats::{Claims, Confirmation, EAT_CWT};
 use tamarack_suit::ComponentId;
@@ -95,10 +95,7 @@ impl MemoryTee {
 
     /// The power is back, or does not go off after all; whether it was off.
     pub fn restore_power(&self) -> bool {
-        matches!(
-            lock(&self.storage.power).take(),
-            Some(PowerLoss::Before(0))
-        )
+        matches!(lock(&self.storage.power).take(), Some(PowerLoss::Before(0)))
     }
 
     /// Everything that is stored.
@@ -127,14 +124,18 @@ impl Platform for MemoryTee {
         &self.identity
     }
 
-    fn teep_key(&self) -> &dyn Signer {
-        &*self.teep_key
+    fn teep_keys(&self) -> &[Box<dyn Signer>] {
+        std::slice::from_ref(&self.teep_key)
     }
 
-    fn attest(&self, nonce: &[u8], teep_key: &PublicKey) -> Result<Evidence, PlatformError> {
+    fn attest(
+        &self,
+        nonce: Option<&[u8]>,
+        teep_key: &PublicKey,
+    ) -> Result<Evidence, PlatformError> {
         let claims = Claims {
             confirmation: Some(Confirmation::Key(*teep_key)),
-            nonce: Some(nonce.to_vec()),
+            nonce: nonce.map(<[u8]>::to_vec),
             ueid: Some(self.identity.ueid.clone()),
             ..Claims::default()
         };
@@ -245,7 +246,10 @@ impl View for WorkingCopy<'_> {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = value.get(start..).unwrap_or_default();
         Ok(Some(
-            rest.iter().zip(buffer).map(|(from, to)| *to = *from).count(),
+            rest.iter()
+                .zip(buffer)
+                .map(|(from, to)| *to = *from)
+                .count(),
         ))
     }
 
@@ -307,7 +311,10 @@ impl Transaction for WorkingCopy<'_> {
         };
         let commits = self.storage.commits.fetch_add(1, Ordering::SeqCst);
         if self.storage.defect == Some(Defect::Hoards) {
-            let name = (Namespace::agent(), [b"~", &commits.to_be_bytes()[..]].concat());
+            let name = (
+                Namespace::agent(),
+                [b"~", &commits.to_be_bytes()[..]].concat(),
+            );
             Arc::make_mut(&mut self.values).insert(name, vec![0; 64]);
         }
         if self.storage.defect == Some(Defect::ForgetsUnlinked) {

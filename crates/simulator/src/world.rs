@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use tamarack_agent::{
-    Agent, AgentError, installed_components,
+    Agent, AgentError, Relay, installed_components,
     link::InstalledComponent,
     platform::Platform,
     state::{Anchor, AnchorRole},
@@ -236,7 +236,10 @@ impl World {
     #[must_use]
     pub fn tam_key(&self, tam: usize) -> PublicKey {
         let keys = self.tams[tam].tam().keys();
-        *keys.signer(SignatureAlgorithm::Esp256).unwrap().public_key()
+        *keys
+            .signer(SignatureAlgorithm::Esp256)
+            .unwrap()
+            .public_key()
     }
 
     /// Time goes by.
@@ -317,7 +320,10 @@ impl World {
         let answer = tam.process_teep_message(bytes);
         let answer = answer.map_err(|error| Invariant::Failure.violated(error.to_string()))?;
         let is_update = |answer: &Vec<u8>| {
-            matches!(read(answer), Some(Message::Update(Update { token: Some(_), .. })))
+            matches!(
+                read(answer),
+                Some(Message::Update(Update { token: Some(_), .. }))
+            )
         };
         if answer.as_ref().is_some_and(is_update)
             && let Some(challenge) = answered_challenge(bytes)
@@ -443,7 +449,11 @@ impl World {
         if next >= RELEASES || component == LIB {
             return;
         }
-        let parts: &[usize] = if component == SUITE { &[LIB, SUITE] } else { &[component] };
+        let parts: &[usize] = if component == SUITE {
+            &[LIB, SUITE]
+        } else {
+            &[component]
+        };
         for part in parts {
             let envelope = &self.people.releases[tam][*part][next].envelope;
             publish(self.tams[tam].tam(), &Limits::default(), envelope).unwrap();
@@ -518,7 +528,12 @@ impl World {
     /// # Errors
     ///
     /// If the agent fails.
-    pub fn request(&mut self, device: usize, tam: usize, component: usize) -> Result<(), Violation> {
+    pub fn request(
+        &mut self,
+        device: usize,
+        tam: usize,
+        component: usize,
+    ) -> Result<(), Violation> {
         let agent = &mut self.devices[device].agent;
         let asked = agent.request_ta(&release_component(tam, component), Some("tam"));
         self.powered(device, asked).map(drop)
@@ -569,6 +584,8 @@ struct Network<'a> {
     clock: &'a SimClock,
     fault: Option<FetchFault>,
 }
+
+impl Relay for Network<'_> {}
 
 impl Fetch for Network<'_> {
     fn fetch(

@@ -34,6 +34,7 @@
 //!
 //! # Features
 //!
+//! - `explain` (default): [`explain`](mod@explain), for people who look at messages.
 //! - `std` (default): error types implement the standard traits. Without it: `no_std` with `alloc`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -42,6 +43,8 @@ extern crate alloc;
 
 mod data_items;
 mod error_code;
+#[cfg(feature = "explain")]
+pub mod explain;
 mod following;
 mod freshness;
 mod media_type;
@@ -62,7 +65,9 @@ pub use message::{
 };
 pub use numbering::{Encoding, Numbering, Order};
 pub use opaque::{Challenge, Token};
-pub use protect::{Protected, ProtectionError, Verified, protect, protect_for_unknown_agent};
+pub use protect::{
+    Protected, ProtectionError, Verified, protect, protect_by_each, protect_for_unknown_agent,
+};
 pub use suites::{CipherSuite, Operation, SuitCoseProfile};
 
 /// The protocol version of this specification; the only one there is.

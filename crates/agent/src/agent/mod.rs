@@ -1,29 +1,33 @@
 //! The agent: the conceptual API, and the way a message takes.
 
 mod authenticate;
+mod confidential;
 mod device;
 mod query;
 mod refusal;
 mod requests;
+mod tam_attestation;
 mod update;
 
-use alloc::{
-    string::String,
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
 
-use tamarack_cose::cbor::Limits;
-use tamarack_suit::{ComponentId, Fetch};
-use tamarack_teep::{Challenge, Encoding, Message, QueryRequest, Token, protect};
+use tamarack_cose::{KeyId, SignatureAlgorithm, Signer, cbor::Limits};
+use tamarack_suit::ComponentId;
+use tamarack_teep::{Challenge, Encoding, ErrorCode, Message, QueryRequest, Token, protect};
 
 use crate::{
-    exchange::{Exchanges, PolicyRound, StrangerBudget},
+    exchange::{Exchanges, Followed, StrangerBudget},
     link::{InstalledComponent, MAX_MESSAGE},
     platform::{Platform, StorageError, View},
+    relay::Relay,
     state::{ComponentRecord, KnownManifest, Record, Request},
+    tams::{PolicyRound, TamHistory},
 };
-use authenticate::Rejection;
+use authenticate::{Authentic, Rejection};
 use refusal::Refusal;
+use tam_attestation::TamAttestations;
+
+pub(crate) use confidential::Confidentiality;
 
 /// The TEEP Agent of one TEE.
 pub struct Agent<P> {
@@ -31,7 +35,21 @@ pub struct Agent<P> {
     limits: Limits,
     exchanges: Exchanges,
     policy_round: PolicyRound,
+    tams: TamHistory,
     stranger_budget: StrangerBudget,
+    tam_attestations: TamAttestations,
+    verdict: Option<Verdict>,
+}
+
+/// What a TAM said was wrong with the last QueryResponse to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The key of the TAM.
+    pub tam: KeyId,
+    /// The error.
+    pub code: ErrorCode,
+    /// Why, in the TAM's words.
+    pub text: String,
 }
 
 /// Start an exchange: post the message, or nothing, to this TAM.
@@ -76,7 +94,10 @@ impl<P: Platform> Agent<P> {
             },
             exchanges: Exchanges::default(),
             policy_round: PolicyRound::default(),
+            tams: TamHistory::default(),
             stranger_budget: StrangerBudget::default(),
+            tam_attestations: TamAttestations::default(),
+            verdict: None,
         }
     }
 
@@ -95,36 +116,56 @@ impl<P: Platform> Agent<P> {
     pub fn process_teep_message(
         &mut self,
         message: &[u8],
-        fetch: &mut dyn Fetch,
+        relay: &mut dyn Relay,
     ) -> Result<Option<Vec<u8>>, AgentError> {
-        let (verified, digest) = match self.verify(message)? {
-            Ok(verified) => verified,
-            Err(Rejection { refusal, authentic }) => {
+        let Authentic {
+            verified,
+            tam,
+            digest,
+        } = match self.verify(message)? {
+            Ok(authentic) => authentic,
+            Err(Rejection {
+                refusal,
+                authentic,
+                algorithm,
+            }) => {
                 if !authentic && !self.stranger_budget.spend(self.platform.now()) {
                     return Ok(None);
                 }
                 let refusal = refusal.into_message().into();
-                return self.answer(&refusal, Encoding::default()).map(Some);
+                let answer = self.answer(&refusal, Encoding::default(), algorithm);
+                return answer.map(Some);
             }
         };
         let mut encoding = Encoding {
             numbering: verified.encoding().numbering,
             ..Default::default()
         };
-        let tam = verified.signer().key_id(self.platform.crypto());
+        let key = verified.signer();
+        self.tam_answered(&tam)?;
         let answer = match verified.into_message() {
             Message::QueryRequest(request) => {
                 let token = request.token.clone();
-                match self.answer_query(&request)? {
-                    Ok(response) => {
-                        let (crypto, now) = (self.platform.crypto(), self.platform.now());
-                        self.exchanges.open(crypto, tam, nonce(&request), now);
+                match self.answer_query(&request, &key, &tam, relay)? {
+                    Ok((response, confidentiality)) => {
+                        let now = self.platform.now();
+                        let algorithm = key.algorithm();
+                        let followed = self.followed(&request, algorithm)?;
+                        self.exchanges
+                            .open(tam, algorithm, now, confidentiality, followed);
                         response.into()
                     }
                     Err(refusal) => refusal.with_token(token).into_message().into(),
                 }
             }
-            Message::Update(update) => self.apply_update(&update, &tam, digest, fetch)?,
+            Message::Update(update) if self.exchanges.is_in(&tam, key.algorithm()) => {
+                self.apply_update(&update, &tam, digest, relay)?
+            }
+            Message::Update(update) => {
+                let text = "no exchange is open in which this Update belongs";
+                let refusal = Refusal::permanent(text).with_token(update.token);
+                refusal.into_message().into()
+            }
             // req: TEEP-MSG-004
             other => {
                 // What is no TAM's message says nothing about the TAM's numbering.
@@ -133,21 +174,60 @@ impl<P: Platform> Agent<P> {
                 Refusal::permanent(&text).into_message().into()
             }
         };
-        self.answer(&answer, encoding).map(Some)
+        let algorithm = Some(key.algorithm());
+        self.answer(&answer, encoding, algorithm).map(Some)
+    }
+
+    /// What a TAM said was wrong with the last QueryResponse, if that was the last thing that it said; for the
+    /// log.
+    // req: TEEP-AGENT-023
+    pub fn take_verdict(&mut self) -> Option<Verdict> {
+        self.verdict.take()
+    }
+
+    /// The signature algorithms of this agent, the preferred one first.
+    fn algorithms(&self) -> impl Iterator<Item = SignatureAlgorithm> {
+        let keys = self.platform.teep_keys().iter();
+        keys.map(|key| key.public_key().algorithm())
+    }
+
+    /// The key that signs with `algorithm`, or the preferred one.
+    fn signer(&self, algorithm: Option<SignatureAlgorithm>) -> Result<&dyn Signer, AgentError> {
+        let keys = self.platform.teep_keys();
+        let mut matching = keys
+            .iter()
+            .filter(|key| Some(key.public_key().algorithm()) == algorithm);
+        let signer = matching.next().or(keys.first());
+        let missing = tamarack_cose::Error::Crypto("the TEE has no key for messages");
+        signer
+            .map(|signer| &**signer)
+            .ok_or(AgentError::Signing(missing))
+    }
+
+    /// What Updates are to follow after the answer to `request` in this suite. The answer is fresh by the
+    /// challenge, else by the token.
+    fn followed(
+        &self,
+        request: &QueryRequest,
+        algorithm: SignatureAlgorithm,
+    ) -> Result<Option<Followed>, AgentError> {
+        let crypto = self.platform.crypto();
+        let agent = self.signer(Some(algorithm))?.public_key().key_id(crypto);
+        let challenge = request.challenge.as_ref().map(Challenge::as_bytes);
+        let nonce = challenge.or(request.token.as_ref().map(Token::as_bytes));
+        Ok(nonce.and_then(|nonce| Followed::new(crypto, nonce, agent)))
     }
 
     /// Signs an answer.
-    fn answer(&self, message: &Message, encoding: Encoding) -> Result<Vec<u8>, AgentError> {
-        let signer = self.platform.teep_key();
+    fn answer(
+        &self,
+        message: &Message,
+        encoding: Encoding,
+        algorithm: Option<SignatureAlgorithm>,
+    ) -> Result<Vec<u8>, AgentError> {
+        let signer = self.signer(algorithm)?;
         protect(self.platform.crypto(), signer, message, encoding).map_err(AgentError::Signing)
     }
-}
-
-/// What the answer to a QueryRequest is fresh by: its challenge, else its token; empty if it has neither.
-fn nonce(request: &QueryRequest) -> &[u8] {
-    let challenge = request.challenge.as_ref().map(Challenge::as_bytes);
-    let token = request.token.as_ref().map(Token::as_bytes);
-    challenge.or(token).unwrap_or_default()
 }
 
 /// What is installed, as the TEE lists it for applications.

@@ -424,8 +424,11 @@ impl Model for Small {
             Property::sometimes("the last release is installed", |small: &Self, state| {
                 any(state, |device, _, t, _| device.holds[t] == small.releases)
             }),
-            Property::sometimes("a release is removed", |_, state| {
-                any(state, |device, _, t, _| device.holds[t] == 0 && device.highest[t] > 0)
+            Property::sometimes("a release is removed, if that is wished", |small: &Self, state| {
+                small.toggles < 2
+                    || any(state, |device, _, t, _| {
+                        device.holds[t] == 0 && device.highest[t] > 0
+                    })
             }),
             Property::sometimes("a TAM believes what is no longer so", |_, state| {
                 any(state, |device, tam, t, d| tam.believes[d] != device.holds[t])
@@ -439,7 +442,7 @@ pub(crate) const TWO_DEVICES: Small = Small {
     devices: 2,
     tams: 1,
     connects: 2,
-    toggles: 2,
+    toggles: 1,
     restarts: 0,
     releases: 1,
     flaw: None,

@@ -14,7 +14,10 @@ use tamarack_simulator::{Defect, Failure, Invariant, run, schedule, shrink};
 
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
+    )
 }
 
 fn steps() -> usize {
@@ -69,7 +72,14 @@ fn whatever_the_adversary_does_the_invariants_hold() {
     };
     let count = seeds.end - seeds.start;
     if let Some((seed, failure)) = first_failure(seeds, None, None) {
-        panic!("TAMARACK_SEED={seed} TAMARACK_STEPS={} violates\n{failure}", steps());
+        panic!(
+            "TAMARACK_SEED={seed} TAMARACK_STEPS={} violates\n{failure}",
+            steps()
+        );
     }
-    println!("{count} runs of {} steps in {:.1?}", steps(), start.elapsed());
+    println!(
+        "{count} runs of {} steps in {:.1?}",
+        steps(),
+        start.elapsed()
+    );
 }

@@ -23,7 +23,8 @@ use std::fmt;
 
 use tamarack_cose::{CryptoProvider, SignatureAlgorithm};
 use tamarack_teep::{
-    Encoding, Explanation, Message, Numbering, Order, Protected, ProtectionError, Update, protect,
+    Encoding, Explanation, Message, Numbering, Order, Protected, ProtectionError, Update,
+    protect_by_each,
 };
 
 use crate::{Clock, Store, StoreError, TamKeys};
@@ -201,7 +202,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
     fn tickets(&self) -> Tickets<'_> {
         Tickets {
             crypto: &self.crypto,
-            key: self.keys.ticket_key(),
+            keys: self.keys.ticket_keys(),
             lifetime: self.settings.challenge_lifetime,
         }
     }
@@ -214,13 +215,17 @@ impl<S: Store, C: Clock> Tam<S, C> {
         algorithm: SignatureAlgorithm,
         numbering: Numbering,
     ) -> Result<Vec<u8>, EngineError> {
-        let signer = self.keys.signer(algorithm);
-        let signer = signer.ok_or(tamarack_cose::Error::Crypto("no key for the algorithm"))?;
+        let signers = self.keys.signers_with(algorithm);
         let encoding = Encoding {
             numbering,
             order: Order::Deterministic,
         };
-        Ok(protect(&self.crypto, signer, &update.into(), encoding)?)
+        Ok(protect_by_each(
+            &self.crypto,
+            &signers,
+            &update.into(),
+            encoding,
+        )?)
     }
 
     /// An Update that says what was wrong with the QueryResponse and asks for nothing.

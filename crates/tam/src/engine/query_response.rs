@@ -402,7 +402,8 @@ fn settled(
         catalog.manifest(**id).is_some_and(|manifest| {
             manifest.components.iter().all(|image| {
                 let mut found = installed.iter();
-                found.any(|found| found.component == image.component && found.digest == image.digest)
+                found
+                    .any(|found| found.component == image.component && found.digest == image.digest)
             })
         })
     };
@@ -416,7 +417,10 @@ fn settled(
         })
         .collect();
     let (action, detail) = match outcomes.len() == pending.install.len() {
-        true => (AuditAction::UpdateSucceeded, "no answer, and nothing is left to do"),
+        true => (
+            AuditAction::UpdateSucceeded,
+            "no answer, and nothing is left to do",
+        ),
         false => (AuditAction::UpdateFailed, NO_ANSWER),
     };
     Some(Closed {
