@@ -113,7 +113,10 @@ impl Exchanges {
         tam: &KeyId,
         token: Option<&Token>,
     ) -> bool {
-        let followed = self.open.get(tam).and_then(|exchange| exchange.followed.as_ref());
+        let followed = self
+            .open
+            .get(tam)
+            .and_then(|exchange| exchange.followed.as_ref());
         followed.is_none_or(|Followed { nonce, agent }| {
             token.is_some_and(|token| token.follows(crypto, nonce, agent))
         })

@@ -6,8 +6,8 @@ use tamarack_teep::Message;
 
 use crate::{
     DEVICES, Invariant, Party, TAMS, Violation, World,
-    people::{COMPONENTS, LIB, SUITE},
     invariants::base16,
+    people::{COMPONENTS, LIB, SUITE},
     world::read,
 };
 

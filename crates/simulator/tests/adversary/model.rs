@@ -343,7 +343,11 @@ impl Small {
         }
         pairs().all(|(device, tam)| {
             let server = &state.tams[tam];
-            let wanted = if server.deployed[device] { server.published } else { 0 };
+            let wanted = if server.deployed[device] {
+                server.published
+            } else {
+                0
+            };
             let held = state.devices[device].holds[tam];
             held == wanted && server.believes[device] == held && server.pending[device].is_none()
         })
@@ -417,21 +421,27 @@ impl Model for Small {
             Property::always("challenges and tokens count once", |_, state: &State| {
                 !state.witness.used_twice
             }),
-            Property::always("once messages flow, all is as it shall be", |small: &Self, state| {
-                small.settles(state)
-            }),
+            Property::always(
+                "once messages flow, all is as it shall be",
+                |small: &Self, state| small.settles(state),
+            ),
             // What can happen at all: the properties above are not true of an empty world.
             Property::sometimes("the last release is installed", |small: &Self, state| {
                 any(state, |device, _, t, _| device.holds[t] == small.releases)
             }),
-            Property::sometimes("a release is removed, if that is wished", |small: &Self, state| {
-                small.toggles < 2
-                    || any(state, |device, _, t, _| {
-                        device.holds[t] == 0 && device.highest[t] > 0
-                    })
-            }),
+            Property::sometimes(
+                "a release is removed, if that is wished",
+                |small: &Self, state| {
+                    small.toggles < 2
+                        || any(state, |device, _, t, _| {
+                            device.holds[t] == 0 && device.highest[t] > 0
+                        })
+                },
+            ),
             Property::sometimes("a TAM believes what is no longer so", |_, state| {
-                any(state, |device, tam, t, d| tam.believes[d] != device.holds[t])
+                any(state, |device, tam, t, d| {
+                    tam.believes[d] != device.holds[t]
+                })
             }),
         ]
     }
@@ -501,7 +511,10 @@ fn finds(small: Small, flaw: Flaw, property: &'static str) {
         ..small
     };
     let checker = flawed.checker().threads(2).spawn_bfs().join();
-    assert!(checker.discovery(property).is_some(), "{flaw:?} is not found");
+    assert!(
+        checker.discovery(property).is_some(),
+        "{flaw:?} is not found"
+    );
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub(crate) fn first_failure(
 ) -> Option<(u64, Failure)> {
     let violation = |seed| {
         let violation = run(&schedule(seed, steps()), defect).err()?;
-        only.is_none_or(|only| violation.invariant == only).then_some(violation)
+        only.is_none_or(|only| violation.invariant == only)
+            .then_some(violation)
     };
     let next = AtomicU64::new(seeds.start);
     let found = AtomicU64::new(u64::MAX);
