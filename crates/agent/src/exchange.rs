@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use tamarack_cose::{CryptoProvider, KeyId, SignatureAlgorithm};
-use tamarack_teep::{Token, announced};
+use tamarack_teep::Token;
 
 use crate::agent::Confidentiality;
 
@@ -22,56 +22,26 @@ pub(crate) struct Exchanges {
     open: BTreeMap<KeyId, Exchange>,
 }
 
+/// An exchange with one TAM.
 #[derive(Debug)]
-struct Exchange {
+pub(crate) struct Exchange {
     /// In which suite it goes on.
-    algorithm: SignatureAlgorithm,
-    opened: u64,
-    updates: u32,
+    pub(crate) algorithm: SignatureAlgorithm,
     /// How reports are encrypted, as the QueryRequest allows.
-    confidentiality: Option<Confidentiality>,
-    /// What its Updates follow, if the TAM says so.
-    followed: Option<Followed>,
-}
-
-/// A QueryResponse to a TAM that announced Updates which follow it.
-#[derive(Debug)]
-pub(crate) struct Followed {
-    nonce: Vec<u8>,
-    agent: KeyId,
-}
-
-impl Followed {
-    /// The QueryResponse to `nonce` that is signed with the key `agent`; `None` if the nonce announces nothing.
-    pub(crate) fn new(crypto: &CryptoProvider, nonce: &[u8], agent: KeyId) -> Option<Self> {
-        announced(crypto, nonce)?;
-        Some(Self {
-            nonce: nonce.to_vec(),
-            agent,
-        })
-    }
+    pub(crate) confidentiality: Option<Confidentiality>,
+    /// The nonce that was answered and the key that signed the answer, if the TAM announced that its Updates
+    /// follow that.
+    pub(crate) followed: Option<(Vec<u8>, KeyId)>,
+    /// When, in seconds since 1970-01-01 UTC.
+    pub(crate) opened: u64,
+    /// How many Updates came so far.
+    pub(crate) updates: u32,
 }
 
 impl Exchanges {
-    /// A QueryResponse goes out to the TAM with this key.
-    pub(crate) fn open(
-        &mut self,
-        tam: KeyId,
-        algorithm: SignatureAlgorithm,
-        now: u64,
-        confidentiality: Option<Confidentiality>,
-        followed: Option<Followed>,
-    ) {
-        self.open.insert(
-            tam,
-            Exchange {
-                algorithm,
-                opened: now,
-                updates: 0,
-                confidentiality,
-                followed,
-            },
-        );
+    /// A QueryResponse goes out to the TAM that this anchor stands for.
+    pub(crate) fn open(&mut self, tam: KeyId, exchange: Exchange) {
+        self.open.insert(tam, exchange);
     }
 
     /// Whether there is an exchange with the TAM in this suite.
@@ -113,11 +83,8 @@ impl Exchanges {
         tam: &KeyId,
         token: Option<&Token>,
     ) -> bool {
-        let followed = self
-            .open
-            .get(tam)
-            .and_then(|exchange| exchange.followed.as_ref());
-        followed.is_none_or(|Followed { nonce, agent }| {
+        let followed = self.open.get(tam).and_then(|open| open.followed.as_ref());
+        followed.is_none_or(|(nonce, agent)| {
             token.is_some_and(|token| token.follows(crypto, nonce, agent))
         })
     }

@@ -15,6 +15,7 @@ use crate::{
     fetch::PayloadSource,
     http_client::explain,
     tee_link::TeeLink,
+    verifier::Verifier,
 };
 
 /// A TEEP exchange is four messages; one that goes on and on is a fault of the TAM.
@@ -29,6 +30,7 @@ pub(crate) struct Exchanger {
     client: Client,
     tee: TeeLink,
     payloads: PayloadSource,
+    verifier: Verifier,
     trace: Trace,
 }
 
@@ -44,19 +46,20 @@ enum Fault {
 }
 
 impl Exchanger {
-    pub(crate) fn new(client: Client, tee: TeeLink, trace: Trace) -> Self {
+    pub(crate) fn new(client: Client, tee: TeeLink, verifier: Verifier, trace: Trace) -> Self {
         let payloads = PayloadSource::new(client.clone());
         Self {
             client,
             tee,
             payloads,
+            verifier,
             trace,
         }
     }
 
     /// Makes a call to the TEE.
     pub(crate) async fn call(&self, call: &Call) -> Result<Reply, BrokerError> {
-        self.tee.call(call, &self.payloads).await
+        self.tee.call(call, &self.payloads, &self.verifier).await
     }
 
     /// Runs an exchange until the TAM or the agent has nothing more to say.

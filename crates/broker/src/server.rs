@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, UnixListener};
 use crate::{
     BrokerError, Transport, applications, backoff::until_policy_check, broker::Broker,
     budget::Budget, exchange::Exchanger, http_client, tam_listener, tee_link::TeeLink, tees::Tees,
+    verifier::Verifier,
 };
 
 /// How a broker runs.
@@ -27,6 +28,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// Time between policy checks, give or take a tenth.
     pub policy_interval: Duration,
+    /// The Verifier whose Attestation Results TAMs are shown that ask for some: where it takes Evidence.
+    pub verifier: Option<String>,
     /// How TAMs are reached.
     pub transport: Transport,
     /// Exchanges that applications may cause in a minute, and all at once; 0 for any number.
@@ -47,6 +50,7 @@ impl Default for Config {
             tam_uris: Vec::new(),
             socket: PathBuf::new(),
             policy_interval: Duration::from_secs(3600),
+            verifier: None,
             transport: Transport::default(),
             requests_per_minute: 240,
             listen_for_tam: None,
@@ -80,9 +84,11 @@ impl Server {
             Some(settings) => Trace::open(settings, Party::Agent)?,
             None => Trace::default(),
         };
-        let links = config.tees.iter();
-        let exchangers = links
-            .map(|path| Exchanger::new(client.clone(), TeeLink::new(path), trace.clone()));
+        let verifier = Verifier::new(client.clone(), config.verifier.clone());
+        let exchangers = config.tees.iter().map(|path| {
+            let (verifier, trace) = (verifier.clone(), trace.clone());
+            Exchanger::new(client.clone(), TeeLink::new(path), verifier, trace)
+        });
         let broker = Arc::new(Broker {
             tees: Tees::new(exchangers.collect()),
             tam_uris: config.tam_uris.clone(),

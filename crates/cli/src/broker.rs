@@ -26,6 +26,9 @@ pub(crate) struct Serve {
     /// The socket for applications.
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
+    /// A Verifier, for TAMs that want an Attestation Result in the place of Evidence: where it takes Evidence.
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
     /// Certificates of authorities whose TAMs and payload servers are trusted, beside those of the system: a PEM
     /// file. May be given several times.
     #[arg(long, value_name = "FILE")]
@@ -69,6 +72,7 @@ impl Command {
             tam_uris: serve.tam,
             socket: serve.socket,
             policy_interval: Duration::from_secs(serve.policy_interval),
+            verifier: serve.verifier,
             transport: Transport {
                 authorities: serve.tam_ca,
                 only_those: serve.tam_ca_only,

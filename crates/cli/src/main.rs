@@ -10,6 +10,7 @@ mod app;
 mod bench;
 mod broker;
 mod demo;
+mod encryption_keys;
 mod failure;
 mod files;
 mod hss_file;

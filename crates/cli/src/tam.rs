@@ -9,7 +9,9 @@ use tamarack_tam::{HttpSettings, Listeners, Rate, ServeConfig, TamKeys, TlsFiles
 use tokio::net::TcpListener;
 
 use crate::{
-    block_on, failure::Failure, files, key::Algorithm, key_file::KeyFormat, output::Output,
+    block_on,
+    encryption_keys::{EncryptionCurve, encode_encryption_keys},
+    failure::Failure, files, key::Algorithm, key_file::KeyFormat, output::Output,
     signals::stop_requested, trace,
 };
 
@@ -120,8 +122,14 @@ pub(crate) struct Keys {
     #[arg(long, value_enum)]
     format: KeyFormat,
     /// Only the key of this algorithm. COSE_Key, which is binary, needs it.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "encryption")]
     algorithm: Option<Algorithm>,
+    /// The keys to which devices encrypt Evidence and reports, in the place of those that sign.
+    #[arg(long)]
+    encryption: bool,
+    /// Only the encryption key on this curve. COSE_Key, which is binary, needs it.
+    #[arg(long, value_enum, requires = "encryption")]
+    curve: Option<EncryptionCurve>,
     /// Where the keys go; standard output by default.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     out: PathBuf,
@@ -189,6 +197,10 @@ impl Keys {
         }
         let keys = TamKeys::open_or_create(&aws_lc::provider(), keys_dir)
             .map_err(|error| Failure::new(error.to_string()))?;
+        if self.encryption {
+            let encoded = encode_encryption_keys(keys.encryption_keys(), self.curve, self.format)?;
+            return files::write(&self.out, &encoded);
+        }
         let wanted = self.algorithm.map(SignatureAlgorithm::from);
         let selected: Vec<PublicKey> = keys
             .public_keys()

@@ -273,7 +273,7 @@ fn several_problems_are_found() {
             (Severity::Note, "label 5 is reserved"),
             (
                 Severity::Note,
-                "manifest-list has no place in a QueryResponse; receivers pass over it"
+                "manifest-list has no place in QueryResponse messages; receivers pass over it"
             ),
         ]
     );
@@ -488,6 +488,21 @@ fn both_numberings_are_read() {
         text(&explained.content, &["err-code"]),
         "ERR_MANIFEST_PROCESSING_FAILED (11)"
     );
+}
+
+#[test]
+fn a_message_that_is_cut_off_keeps_its_numbering() {
+    let whole = bare(QueryResponse {
+        attestation: Some(AttestationPayload {
+            format: None,
+            bytes: vec![0xa1, 0x0a, 0x48, 1, 2, 3, 4, 5, 6, 7, 8],
+        }),
+        ..QueryResponse::default()
+    });
+    let explained = look(&whole[..whole.len() - 3]);
+    assert_eq!(explained.numbering, Numbering::Sparse);
+    let options = explained.content.get("options").unwrap();
+    assert!(options.get("attestation-payload").is_some(), "{options:?}");
 }
 
 #[test]

@@ -178,7 +178,7 @@ impl Exchange {
     /// There was no answer.
     pub fn failed(&self, fault: &dyn fmt::Display) {
         self.line(SystemTime::now(), Party::Agent, |line| {
-            line.fault = Some(fault.to_string())
+            line.fault = Some(fault.to_string());
         });
     }
 

@@ -59,7 +59,7 @@ fn wrap_line(line: &str, width: usize, out: &mut String) {
         out.push_str(line);
         return;
     }
-    let breaks = breaks(&visible, margin, width);
+    let mut breaks = breaks(&visible, margin, width).into_iter().peekable();
     let (mut style, mut at) = (String::new(), 0);
     for piece in pieces(line) {
         match piece {
@@ -72,13 +72,13 @@ fn wrap_line(line: &str, width: usize, out: &mut String) {
                 out.push_str(escape);
             }
             Piece::Visible(c) => {
-                if breaks.contains(&at) {
+                if breaks.next_if_eq(&at).is_some() {
                     let reset = if style.is_empty() { "" } else { "\u{1b}[0m" };
                     out.push_str(&format!("{reset}\n{DIM}{rails}{DIM:#}    {style}"));
                 }
                 at += 1;
                 // A space where a line ends is not seen.
-                if !(c == ' ' && breaks.contains(&at)) {
+                if !(c == ' ' && breaks.peek() == Some(&at)) {
                     out.push(c);
                 }
             }

@@ -193,7 +193,7 @@ impl Walk<'_> {
                         "several nonces; TEEP has one Verifier for a token",
                         source::EAT_PROFILE,
                     );
-                    self.list(item, 2, source::EAT, |walk, one| walk.nonce(one))
+                    self.list(item, 2, source::EAT, Self::nonce)
                 }
                 None => self.nonce(item),
             },
@@ -405,7 +405,7 @@ impl Walk<'_> {
             Some(0x80..=0xdf) => {}
             _ => return Content::start_of(&octets.content),
         }
-        let shown = self.open(octets, |walk, item| walk.token_item(item));
+        let shown = self.open(octets, Self::token_item);
         shown.unwrap_or_else(|| Content::start_of(&octets.content))
     }
 
@@ -437,7 +437,7 @@ impl Walk<'_> {
             };
             match structure {
                 Structure::Sign1 | Structure::Sign | Structure::Mac0 | Structure::Mac => {
-                    let content = walk.open(payload, |walk, item| walk.claims(item));
+                    let content = walk.open(payload, Self::claims);
                     Node::plain(
                         "claims",
                         content.unwrap_or_else(|| Content::start_of(&payload.content)),

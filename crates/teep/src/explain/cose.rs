@@ -138,8 +138,7 @@ impl Walk<'_> {
             Structure::Mac => 5,
             _ => 4,
         };
-        if items.len() != expected && !items.iter().any(|item| matches!(item.value, Value::Broken))
-        {
+        if items.len() != expected && items.iter().all(|item| item.fault.is_none()) {
             let what = format!(
                 "{} has {expected} elements, not {}",
                 structure.name(),

@@ -100,7 +100,7 @@ impl Walk<'_> {
             }
             Some((first, None)) => {
                 self.under("type", |walk| {
-                    drop(walk.wrong(first, "a message type", source::MESSAGE))
+                    drop(walk.wrong(first, "a message type", source::MESSAGE));
                 });
             }
             None if item.fault.is_none() => {
@@ -118,18 +118,20 @@ impl Walk<'_> {
     fn message_of(&mut self, item: &Item<'_>, kind: MessageType, numbering: Numbering) -> Content {
         self.encoding(item);
         let items = item.array().unwrap_or_default();
-        let broken = |item: &Item<'_>| matches!(item.value, Value::Broken);
         let expected = elements(kind);
-        if items.len() != expected && !items.iter().any(broken) && item.fault.is_none() {
+        if items.len() != expected
+            && items.iter().all(|item| item.fault.is_none())
+            && item.fault.is_none()
+        {
             let what = format!(
-                "a {} has {expected} elements, this one has {}",
+                "{} has {expected} elements, this one {}",
                 kind.name(),
                 items.len()
             );
             let at = items.get(expected).unwrap_or(item);
             self.problem(at, what, source::CDDL);
         }
-        let mut facts = Facts::new(kind, item);
+        let mut facts = Facts::new(kind);
         let mut nodes = Vec::new();
         if let Some(options) = items.get(1) {
             let content = self.under("options", |walk| {
@@ -205,7 +207,7 @@ impl Walk<'_> {
                 walk.encoding(key);
                 if !meant.contains(&label) {
                     let what = format!(
-                        "{name} has no place in a {}; receivers pass over it",
+                        "{name} has no place in {} messages; receivers pass over it",
                         facts.kind.name()
                     );
                     walk.note(key, what, source::LABELS);
@@ -299,7 +301,7 @@ impl Walk<'_> {
                     None => walk.wrong(one, "a byte string that holds a SUIT_Envelope", RULES),
                 }
             }),
-            Label::TcList => self.list(item, 0, RULES, |walk, one| walk.property_claims(one)),
+            Label::TcList => self.list(item, 0, RULES, Self::property_claims),
             Label::RequestedTcList => self.list(item, 1, RULES, |walk, one| {
                 walk.requested_component(one, numbering)
             }),
@@ -373,7 +375,7 @@ impl Walk<'_> {
         {
             let what = "have-binary is true, so tc-manifest-sequence-number must be there";
             self.under("have-binary", |walk| {
-                walk.problem(binary, what, source::QUERY_RESPONSE)
+                walk.problem(binary, what, source::QUERY_RESPONSE);
             });
         }
         Content::Map(nodes)

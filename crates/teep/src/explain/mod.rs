@@ -92,7 +92,15 @@ pub fn explain(bytes: &[u8], knowledge: Knowledge<'_>) -> Explained {
         // A message starts with a number, a COSE structure with a byte string.
         Some(structure) => protected(&mut walk, &item, structure, &mut explained),
         None if is_message(&item) => bare(&mut walk, &octets, &item, &mut explained),
-        None => neither(&mut walk, &octets, &item, &mut explained),
+        None => match walk.jwt(&octets) {
+            Some(content) => {
+                explained.name = Some("EAT");
+                explained.content = content;
+                explained.findings = walk.findings;
+                return explained;
+            }
+            None => neither(&mut walk, &item, &mut explained),
+        },
     }
     if let Some(rest) = rest {
         let name = explained.structure.or(explained.name).unwrap_or("input");
@@ -143,7 +151,7 @@ fn protected(
     {
         let what = "the payload, which is the message, is missing";
         walk.under(structure.name(), |walk| {
-            walk.problem(item, what, source::VALIDATION)
+            walk.problem(item, what, source::VALIDATION);
         });
     }
     if let Some((offset, why)) = shown.unverified
@@ -156,7 +164,7 @@ fn protected(
     if !matches!(structure, Structure::Sign1 | Structure::Sign) && name != Some("EAT") {
         let what = "a message comes in COSE_Sign1 or COSE_Sign";
         walk.under(structure.name(), |walk| {
-            walk.note(item, what, source::SUITES)
+            walk.note(item, what, source::SUITES);
         });
     }
     explained.name = name;
@@ -214,7 +222,7 @@ fn message(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>) -> (Number
             let sparse = walk.message(item, Numbering::Sparse);
             let sparse_findings = core::mem::replace(&mut walk.findings, before.clone());
             let compact = walk.message(item, Numbering::Compact);
-            match walk.findings.len() < sparse_findings.len() {
+            match strangeness(&walk.findings) < strangeness(&sparse_findings) {
                 true => (Numbering::Compact, compact),
                 false => {
                     walk.findings = sparse_findings;
@@ -232,19 +240,23 @@ fn message(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>) -> (Number
         let name = kind_of(item, numbering).map_or("message", message_name);
         // Offsets of the decoder count in definite lengths; these are the same as long as there are no others.
         walk.under(name, |walk| {
-            walk.refused(octets, &error, "", source::VALIDATION)
+            walk.refused(octets, &error, "", source::VALIDATION);
         });
     }
     (numbering, content)
 }
 
-/// An input that is neither a message nor in COSE.
-fn neither(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>, explained: &mut Explained) {
-    if let Some(content) = walk.jwt(octets) {
-        explained.name = Some("EAT");
-        explained.content = content;
-        return;
-    }
+/// How little sense a numbering makes of a message: what is wrong with the message itself. What is nested in
+/// it, and where it is cut off, tells nothing about numbers.
+fn strangeness(findings: &[Finding]) -> usize {
+    let of_message = |finding: &&Finding| {
+        finding.source.starts_with("TEEP protocol") && finding.source != source::EAT_PROFILE
+    };
+    findings.iter().filter(of_message).count()
+}
+
+/// An input that is neither a message nor in COSE nor JSON.
+fn neither(walk: &mut Walk<'_>, item: &Item<'_>, explained: &mut Explained) {
     const CWT: u64 = 61;
     if let Value::Tag(CWT, inner) = &item.value
         && let Some(structure) = Structure::of(inner, Structure::Encrypt)

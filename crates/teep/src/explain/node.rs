@@ -1,4 +1,5 @@
 use alloc::{
+    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -60,6 +61,7 @@ impl Content {
     pub(super) fn start_of(bytes: &[u8]) -> Self {
         const SHOWN: usize = 64;
         match bytes.get(..SHOWN) {
+            _ if bytes.is_empty() => Self::text("(no bytes)"),
             Some(shown) if shown.len() < bytes.len() => Self::text(format!(
                 "{}... ({} bytes)",
                 encode_string(shown),
@@ -135,17 +137,17 @@ impl Content {
             Self::Leaf(tree) => tree.clone(),
             Self::List(items) => Tree::List(items.iter().map(Self::named).collect()),
             Self::Map(nodes) => {
-                let mut members: Vec<(String, Tree)> = Vec::new();
-                for node in nodes {
-                    let again = |name: &str| members.iter().any(|(known, _)| known == name);
-                    let mut name = node.name.clone();
-                    let mut count = 2;
-                    while again(&name) {
-                        name = format!("{}#{count}", node.name);
-                        count += 1;
-                    }
-                    members.push((name, node.content.named()));
-                }
+                let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+                let members = nodes.iter().map(|node| {
+                    let count = seen.entry(&node.name).or_default();
+                    *count += 1;
+                    let name = match count {
+                        1 => node.name.clone(),
+                        count => format!("{}#{count}", node.name),
+                    };
+                    (name, node.content.named())
+                });
+                let members = members.collect();
                 Tree::Map(members)
             }
         }

@@ -18,7 +18,6 @@ use crate::{
 /// What a message was found to hold.
 pub(super) struct Facts<'i> {
     pub(super) kind: MessageType,
-    message: &'i Item<'i>,
     /// The options that mean something in the message, with their keys.
     pub(super) options: Vec<(Label, &'i Item<'i>)>,
     pub(super) token: Option<Vec<u8>>,
@@ -31,10 +30,9 @@ pub(super) struct Facts<'i> {
 }
 
 impl<'i> Facts<'i> {
-    pub(super) fn new(kind: MessageType, message: &'i Item<'i>) -> Self {
+    pub(super) fn new(kind: MessageType) -> Self {
         Self {
             kind,
-            message,
             options: Vec::new(),
             token: None,
             freshness: Vec::new(),
@@ -158,7 +156,7 @@ impl Walk<'_> {
                 .unwrap_or(path)
                 .trim_start_matches(" / ");
             self.under(place.to_string(), |walk| {
-                walk.problem_at(*offset, what, source)
+                walk.problem_at(*offset, what, source);
             });
         }
     }
@@ -216,7 +214,7 @@ impl Walk<'_> {
                 }
                 code => format!("{code} should come with {}", label.name()),
             };
-            self.under("err-code", |walk| walk.note(facts.message, what, source));
+            self.under("err-code", |walk| walk.note_at(offset, what, source));
         }
         let say = |label: Label, word: &str| {
             let there = if facts.has(label) { "there" } else { "missing" };

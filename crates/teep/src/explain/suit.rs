@@ -130,7 +130,7 @@ impl Walk<'_> {
                 Content::Leaf(tree)
             }
             Err(error) => {
-                let shown = self.open(octets, |walk, item| walk.report_members(item));
+                let shown = self.open(octets, Self::report_members);
                 let whole = octets.item();
                 let place = place_in_report(&whole.item, octets.origin.locate(error.offset));
                 self.refused(octets, &error, &place, source::REPORT);
@@ -199,7 +199,7 @@ impl Walk<'_> {
             let place = octets.origin.locate(start);
             let what = "the digest that was signed is that of another manifest";
             self.under("manifest", |walk| {
-                walk.problem_at(place, what, source::SUIT)
+                walk.problem_at(place, what, source::SUIT);
             });
         }
         let mut members = match tree {

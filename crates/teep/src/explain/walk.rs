@@ -49,6 +49,9 @@ pub(super) mod source {
 /// Most findings that are kept: a person reads the first few.
 const MOST: usize = 256;
 
+/// Longest name in a path, in characters; a peer may choose names of any length.
+const LONGEST_NAME: usize = 64;
+
 /// Byte strings within byte strings that are looked into.
 const NESTED: usize = 12;
 
@@ -81,7 +84,12 @@ impl<'k> Walk<'k> {
         name: impl fmt::Display,
         look: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        self.path.push(name.to_string());
+        let mut name = name.to_string();
+        if let Some((end, _)) = name.char_indices().nth(LONGEST_NAME) {
+            name.truncate(end);
+            name.push('…');
+        }
+        self.path.push(name);
         let seen = look(self);
         self.path.pop();
         seen
@@ -137,6 +145,10 @@ impl<'k> Walk<'k> {
         self.find(Severity::Problem, (offset, 1), what, source);
     }
 
+    pub(super) fn note_at(&mut self, offset: usize, what: impl fmt::Display, source: &'static str) {
+        self.find(Severity::Note, (offset, 1), what, source);
+    }
+
     pub(super) fn note(&mut self, item: &Item<'_>, what: impl fmt::Display, source: &'static str) {
         self.find(Severity::Note, (item.offset, item.raw.len()), what, source);
     }
@@ -149,7 +161,8 @@ impl<'k> Walk<'k> {
         place: &str,
         source: &'static str,
     ) {
-        let offset = part.origin.locate(error.offset);
+        // Where lengths were indefinite, decoders count in another form, which may be longer.
+        let offset = part.origin.locate(error.offset.min(part.content.len()));
         let what = format!("{}: {}", error.rule, error.problem);
         let known =
             |finding: &Finding| finding.severity == Severity::Problem && finding.offset == offset;

@@ -107,7 +107,7 @@ impl Trace<'_> {
         }
         let tam = match &group.tam {
             Some(uri) if uri.contains("://") => format!("TAM {}", visible(uri)),
-            Some(id) => format!("TAM {}", abridged(id)),
+            Some(id) => format!("TAM {}", visible(&abridged(id))),
             None => "TAM".to_owned(),
         };
         let started = humantime::format_rfc3339_millis(self.started(group)).to_string();
@@ -251,13 +251,13 @@ fn fold(text: &str, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split(' ') {
-        let mut word: Vec<char> = word.chars().collect();
+        let word: Vec<char> = word.chars().collect();
         if !line.is_empty() && line.chars().count() + 1 + word.len() > room {
             lines.push(std::mem::take(&mut line));
         }
-        while word.len() > room {
-            lines.push(word.drain(..room).collect());
-        }
+        // What is longer than a line fills some, and leaves the rest.
+        let (full, word) = word.split_at(word.len().saturating_sub(1) / room * room);
+        lines.extend(full.chunks(room).map(|part| part.iter().collect()));
         if !line.is_empty() {
             line.push(' ');
         }
