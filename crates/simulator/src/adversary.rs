@@ -12,6 +12,7 @@ use crate::{
 /// One step. Each can be done in any state, so that a list of them still makes sense with some left out:
 /// letters are counted back from the newest and around.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(missing_docs, reason = "the fields are named for what they are")]
 pub enum Action {
     /// A broker connects for a device; the QueryRequest waits.
     Connect { device: usize, tam: usize },

@@ -6,6 +6,7 @@ use tamarack_teep::Message;
 
 use crate::{
     DEVICES, Invariant, Party, TAMS, Violation, World,
+    invariants::base16,
     people::{COMPONENTS, LIB, SUITE},
     world::read,
 };
@@ -138,8 +139,4 @@ impl World {
             COMPONENTS[component]
         )))
     }
-}
-
-fn base16(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

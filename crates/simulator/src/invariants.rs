@@ -196,6 +196,7 @@ impl World {
     }
 }
 
-fn base16(bytes: &[u8]) -> String {
+/// As the link of the agent writes digests.
+pub(crate) fn base16(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -414,7 +414,11 @@ impl World {
             data_items: DataItems::ATTESTATION | DataItems::TRUSTED_COMPONENTS,
             ..QueryRequest::default()
         };
-        let mut envelopes = vec![self.people.releases[tam][component][release].envelope.clone()];
+        let mut envelopes = vec![
+            self.people.releases[tam][component][release]
+                .envelope
+                .clone(),
+        ];
         if component == SUITE {
             envelopes.insert(0, self.people.releases[tam][LIB][release].envelope.clone());
         }

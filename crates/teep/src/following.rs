@@ -29,7 +29,10 @@ const SALT: usize = 16;
 fn announcement(crypto: &CryptoProvider, random: &[u8]) -> [u8; ANNOUNCEMENT] {
     let digest = crypto.sha256(&[ANNOUNCES, random].concat());
     let mut announcement = [0; ANNOUNCEMENT];
-    announcement.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    announcement
+        .iter_mut()
+        .zip(digest)
+        .for_each(|(to, from)| *to = from);
     announcement
 }
 
@@ -76,7 +79,10 @@ impl Token {
 fn follower(crypto: &CryptoProvider, nonce: &[u8], agent: &KeyId, salt: &[u8; SALT]) -> [u8; 16] {
     let digest = crypto.sha256(&[FOLLOWS, nonce, agent.as_bytes(), salt].concat());
     let mut follower = [0; 16];
-    follower.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    follower
+        .iter_mut()
+        .zip(digest)
+        .for_each(|(to, from)| *to = from);
     follower
 }
 
@@ -102,8 +108,16 @@ mod tests {
             let changed = Token::new(changed).unwrap();
             assert!(!changed.follows(&crypto, &nonce, &agent(1)));
         }
-        assert!(!Token::new(vec![0; 8]).unwrap().follows(&crypto, &nonce, &agent(1)));
-        assert!(!Token::new(vec![0; 16]).unwrap().follows(&crypto, &nonce, &agent(1)));
+        assert!(
+            !Token::new(vec![0; 8])
+                .unwrap()
+                .follows(&crypto, &nonce, &agent(1))
+        );
+        assert!(
+            !Token::new(vec![0; 16])
+                .unwrap()
+                .follows(&crypto, &nonce, &agent(1))
+        );
     }
 
     #[test]

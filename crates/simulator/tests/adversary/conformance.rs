@@ -105,18 +105,31 @@ impl Real {
                 assert_eq!(real, device.holds[t], "device {d} holds, after {trace:#?}");
                 let remembered = self.world.remembered(d, t, COMPONENT);
                 let highest = u64::from(device.highest[t]);
-                assert_eq!(remembered, highest, "device {d} remembers, after {trace:#?}");
+                assert_eq!(
+                    remembered, highest,
+                    "device {d} remembers, after {trace:#?}"
+                );
                 let known = self.world.known(t, d);
                 let name = release_component(t, COMPONENT);
                 let believed = known.installed.iter().find(|found| found.component == name);
                 let believed = believed.map(|found| *found.digest.as_ref().unwrap());
                 let expected = self.world.digest(t, COMPONENT, tam.believes[d].into());
-                assert_eq!(believed, expected, "TAM {t} believes of device {d}, after {trace:#?}");
+                assert_eq!(
+                    believed, expected,
+                    "TAM {t} believes of device {d}, after {trace:#?}"
+                );
                 let pending = known.pending.is_some();
                 let expected = tam.pending[d].is_some();
-                assert_eq!(pending, expected, "TAM {t} awaits device {d}, after {trace:#?}");
-                let marked = known.mark.issued_at.0 > 0;
-                assert_eq!(marked, tam.mark[d].is_some(), "TAM {t} marks device {d}, after {trace:#?}");
+                assert_eq!(
+                    pending, expected,
+                    "TAM {t} awaits device {d}, after {trace:#?}"
+                );
+                let marked = known.attested_at.is_some();
+                assert_eq!(
+                    marked,
+                    tam.mark[d].is_some(),
+                    "TAM {t} marks device {d}, after {trace:#?}"
+                );
             }
         }
     }
@@ -142,8 +155,12 @@ fn is_like(sent: Sent, bytes: &[u8]) -> bool {
                 update.manifest_list.is_empty() && update.unneeded_manifest_list.len() == 1
             }
         },
-        (Sent::Answer { success, .. }, Message::Success(answer)) => success && answer.token.is_some(),
-        (Sent::Answer { success, .. }, Message::Error(answer)) => !success && answer.token.is_some(),
+        (Sent::Answer { success, .. }, Message::Success(answer)) => {
+            success && answer.token.is_some()
+        }
+        (Sent::Answer { success, .. }, Message::Error(answer)) => {
+            !success && answer.token.is_some()
+        }
         _ => false,
     }
 }
@@ -199,6 +216,10 @@ fn traces(small: &Small, prefix: Vec<Step>, length: usize) -> Vec<Vec<Step>> {
 fn every_short_trace_is_one_of_the_code() {
     let mut played = 0;
     for small in [TWO_DEVICES, TWO_TAMS] {
+        let small = Small {
+            releases: 2,
+            ..small
+        };
         let deploy = vec![Step::Toggle { tam: 0, device: 0 }];
         for trace in traces(&small, deploy, 4) {
             play(&small, &trace);
@@ -217,14 +238,15 @@ fn long_traces_are_those_of_the_code() {
     for number in 0..90 {
         let small = Small {
             connects: 12,
-            toggles: 8,
+            toggles: 12,
             restarts: 4,
+            releases: 2,
             ..[TWO_DEVICES, TWO_TAMS, LONG][number % 3]
         };
         let mut state = small.init_states().remove(0);
         let mut trace = Vec::new();
         let mut newest = None;
-        for _ in 0..50 {
+        for _ in 0..80 {
             let steps = small.steps(&state);
             let fresh = steps.iter().filter(|step| match step {
                 Step::AtDevice { sent, .. } | Step::AtTam { sent, .. } => newest == Some(*sent),
@@ -241,8 +263,13 @@ fn long_traces_are_those_of_the_code() {
         }
         for sent in &state.network {
             let kind = match sent {
-                Sent::Update { task: Task::Install(_), .. } => "installs",
-                Sent::Update { task: Task::Unlink, .. } => "unlinks",
+                Sent::Update {
+                    task: Task::Install(_),
+                    ..
+                } => "installs",
+                Sent::Update {
+                    task: Task::Unlink, ..
+                } => "unlinks",
                 Sent::Answer { success: true, .. } => "successes",
                 Sent::Answer { success: false, .. } => "errors",
                 Sent::Query { .. } | Sent::Response { .. } => continue,
@@ -252,5 +279,8 @@ fn long_traces_are_those_of_the_code() {
         play(&small, &trace);
     }
     println!("{kinds:?}");
-    assert!(kinds.len() == 4 && kinds.values().all(|count| *count > 20), "{kinds:?}");
+    assert!(
+        kinds.len() == 4 && kinds.values().all(|count| *count >= 10),
+        "{kinds:?}"
+    );
 }

@@ -13,7 +13,10 @@ fn violates(defect: Defect, invariant: Invariant) {
         panic!("{defect:?} does not violate {invariant:?} in {RUNS} runs");
     };
     // What is left is to the point.
-    assert!(failure.actions.len() <= 12, "{defect:?}, seed {seed}: {failure}");
+    assert!(
+        failure.actions.len() <= 12,
+        "{defect:?}, seed {seed}: {failure}"
+    );
 }
 
 #[test]

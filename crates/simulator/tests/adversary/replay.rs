@@ -53,7 +53,9 @@ impl Tape {
             }
         }
         self.replay_everything(None);
-        Party::all().into_iter().for_each(|party| self.world.restart(party));
+        Party::all()
+            .into_iter()
+            .for_each(|party| self.world.restart(party));
         self.replay_everything(None);
     }
 
@@ -71,7 +73,9 @@ impl Tape {
                     self.replay(exchange, number, &letter.bytes, party);
                 }
             }
-            let other = self.world.log[(number * 7 + count / 2) % count].bytes.clone();
+            let other = self.world.log[(number * 7 + count / 2) % count]
+                .bytes
+                .clone();
             for how in changes(number) {
                 let changed = how.apply(&letter.bytes, &other);
                 if in_flight != Some(number) && changed != letter.bytes {
@@ -100,7 +104,9 @@ impl Tape {
         // is reminded of the exchange that is under way.
         if let Some(exchange) = exchange.filter(|exchange| exchange.query != exchange.in_flight) {
             let query = self.world.log[exchange.query].clone();
-            self.world.deliver(&query.bytes, query.from, query.to).unwrap();
+            self.world
+                .deliver(&query.bytes, query.from, query.to)
+                .unwrap();
             self.world.log.truncate(count);
         }
     }
@@ -145,7 +151,10 @@ impl Tape {
                 assert_eq!(update, nothing, "{kind} at {party:?}");
             }
             Message::Error(error) if matches!(to, Party::Device(_)) => {
-                assert!(error.suit_reports.is_empty(), "{kind} at {party:?}: {error:?}");
+                assert!(
+                    error.suit_reports.is_empty(),
+                    "{kind} at {party:?}: {error:?}"
+                );
             }
             // Whether a QueryRequest was answered before, the agent does not know; its TAM does.
             Message::QueryResponse(_) => {
@@ -153,7 +162,10 @@ impl Tape {
                 let Party::Tam(tam) = played.from else {
                     panic!("a QueryRequest of {:?}", played.from)
                 };
-                assert!(to != Party::Device(DEVICES - 1) || tam == 0, "{tam} is no TAM of {to:?}");
+                assert!(
+                    to != Party::Device(DEVICES - 1) || tam == 0,
+                    "{tam} is no TAM of {to:?}"
+                );
                 let is_old = exchange.is_none_or(|exchange| exchange.query > number);
                 if is_old && to == played.to {
                     let before = State::of(&self.world);
@@ -206,9 +218,20 @@ impl State {
 
     #[track_caller]
     fn must_be_that_of(&self, world: &World, played: &Letter, to: Party) {
-        let what = || format!("{} of {:?} at {to:?}", read(&played.bytes).name(), played.from);
+        let what = || {
+            format!(
+                "{} of {:?} at {to:?}",
+                read(&played.bytes).name(),
+                played.from
+            )
+        };
         for tam in 0..TAMS {
-            assert_eq!(self.databases[tam], world.version(tam), "TAM {tam}: {}", what());
+            assert_eq!(
+                self.databases[tam],
+                world.version(tam),
+                "TAM {tam}: {}",
+                what()
+            );
         }
         for device in 0..DEVICES {
             // An Update in force may be written once more, as it is.
@@ -256,11 +279,10 @@ fn no_message_counts_anywhere_but_where_and_when_it_is_due() {
     tape.world.deploy(0, 0, None, Mode::OnRequest);
     tape.world.unrequest(0, 0, 0).unwrap();
     tape.exchange(0, 0);
-    assert!(tape.world.installed(0).len() >= 5, "something was installed");
-    println!(
-        "{} letters, {} replays",
-        tape.world.log.len(),
-        tape.replays
+    assert!(
+        tape.world.installed(0).len() >= 5,
+        "something was installed"
     );
+    println!("{} letters, {} replays", tape.world.log.len(), tape.replays);
     tape.world.settle().unwrap();
 }

@@ -33,7 +33,8 @@ pub(crate) fn first_failure(
 ) -> Option<(u64, Failure)> {
     let violation = |seed| {
         let violation = run(&schedule(seed, steps()), defect).err()?;
-        only.is_none_or(|only| violation.invariant == only).then_some(violation)
+        only.is_none_or(|only| violation.invariant == only)
+            .then_some(violation)
     };
     let next = AtomicU64::new(seeds.start);
     let found = AtomicU64::new(u64::MAX);
@@ -72,7 +73,10 @@ fn whatever_the_adversary_does_the_invariants_hold() {
     };
     let count = seeds.end - seeds.start;
     if let Some((seed, failure)) = first_failure(seeds, None, None) {
-        panic!("TAMARACK_SEED={seed} TAMARACK_STEPS={} violates\n{failure}", steps());
+        panic!(
+            "TAMARACK_SEED={seed} TAMARACK_STEPS={} violates\n{failure}",
+            steps()
+        );
     }
     println!(
         "{count} runs of {} steps in {:.1?}",
