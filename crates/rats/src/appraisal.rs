@@ -8,7 +8,7 @@ use crate::{Confirmation, Endorsement, Evidence, EvidenceError};
 /// What a Verifier found: this Evidence is from the endorsed device, fresh, and in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct AttestationResult {
+pub struct Appraisal {
     /// Which device.
     pub ueid: Vec<u8>,
     /// The key that must have signed the message in which the Evidence came.
@@ -54,7 +54,7 @@ pub fn appraise(
     evidence: &Evidence<'_>,
     endorsement: &Endorsement,
     nonce: &[u8],
-) -> Result<AttestationResult, AppraisalError> {
+) -> Result<Appraisal, AppraisalError> {
     let claims = evidence.verify(crypto, &endorsement.attester)?;
     if claims.ueid.as_ref() != Some(&endorsement.ueid) {
         return Err(AppraisalError::OtherDevice);
@@ -86,7 +86,7 @@ pub fn appraise(
         }
     }
     let confirmation = claims.confirmation.ok_or(AppraisalError::NotBound)?;
-    Ok(AttestationResult {
+    Ok(Appraisal {
         ueid: endorsement.ueid.clone(),
         confirmation,
     })
@@ -136,7 +136,7 @@ mod tests {
     }
 
     impl Device {
-        fn appraise(&self) -> Result<AttestationResult, AppraisalError> {
+        fn appraise(&self) -> Result<Appraisal, AppraisalError> {
             let signer = self.crypto.signatures.signer(&self.attester).unwrap();
             let token = self.claims.sign(&self.crypto, &*signer).unwrap();
             let evidence = Evidence::decode(&token).unwrap();

@@ -6,43 +6,56 @@ use tamarack_cose::{
     sign1,
 };
 
-use crate::{Confirmation, Measurement};
+use crate::{Confirmation, HardwareVersion, ManifestReference, Measurement, OemId};
 
 /// Claim keys (RFC 8392, RFC 8747, RFC 9711).
-mod key {
-    pub(super) const IAT: i64 = 6;
-    pub(super) const CNF: i64 = 8;
-    pub(super) const NONCE: i64 = 10;
-    pub(super) const UEID: i64 = 256;
-    pub(super) const OEMID: i64 = 258;
-    pub(super) const HWMODEL: i64 = 259;
-    pub(super) const HWVERSION: i64 = 260;
-    pub(super) const PROFILE: i64 = 265;
-    pub(super) const SWNAME: i64 = 270;
-    pub(super) const MEASUREMENTS: i64 = 273;
+pub(crate) mod key {
+    pub(crate) const EXP: i64 = 4;
+    pub(crate) const IAT: i64 = 6;
+    pub(crate) const CNF: i64 = 8;
+    pub(crate) const NONCE: i64 = 10;
+    pub(crate) const UEID: i64 = 256;
+    pub(crate) const OEMID: i64 = 258;
+    pub(crate) const HWMODEL: i64 = 259;
+    pub(crate) const HWVERSION: i64 = 260;
+    pub(crate) const PROFILE: i64 = 265;
+    pub(crate) const SUBMODS: i64 = 266;
+    pub(crate) const SWNAME: i64 = 270;
+    pub(crate) const MANIFESTS: i64 = 272;
+    pub(crate) const MEASUREMENTS: i64 = 273;
 }
+
+/// A claims set is small; a large one is an attack.
+pub(crate) const LIMITS: Limits = Limits {
+    bytes: 64 * 1024,
+    depth: 16,
+};
 
 /// The claims of an EAT that this workspace states or appraises. Others are ignored (RFC 9711 section 4).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Claims {
+    /// `exp` (4): seconds since 1970-01-01 UTC, from which on it does not count.
+    pub expires_at: Option<u64>,
     /// `iat` (6): seconds since 1970-01-01 UTC.
     pub issued_at: Option<u64>,
-    /// `cnf` (8): the key that signs the device's TEEP messages.
+    /// `cnf` (8): the key that signs the TEEP messages of whom the claims are about.
     pub confirmation: Option<Confirmation>,
     /// `eat_nonce` (10): 8 to 64 bytes.
     pub nonce: Option<Vec<u8>>,
     /// `ueid` (256): which device; 7 to 33 bytes.
     pub ueid: Option<Vec<u8>>,
-    /// `oemid` (258): who made it; a 16-byte or 3-byte string. An IANA number is not kept.
-    pub oemid: Option<Vec<u8>>,
+    /// `oemid` (258): who made it.
+    pub oemid: Option<OemId>,
     /// `hwmodel` (259): which model; 1 to 32 bytes.
     pub hwmodel: Option<Vec<u8>>,
-    /// `hwversion` (260): the version, without its scheme.
-    pub hwversion: Option<String>,
+    /// `hwversion` (260): which version of it.
+    pub hwversion: Option<HardwareVersion>,
     /// `eat_profile` (265), if it is a URI.
     pub profile: Option<String>,
     /// `swname` (270).
     pub swname: Option<String>,
+    /// `manifests` (272), as far as they are references to SUIT manifests.
+    pub manifests: Vec<ManifestReference>,
     /// `measurements` (273), as far as they are measured components with SHA-256.
     pub measurements: Vec<Measurement>,
 }
@@ -56,16 +69,11 @@ impl Claims {
     // req: EAT-013
     // req: EAT-014
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        cbor::check(
-            bytes,
-            &Limits {
-                bytes: 64 * 1024,
-                depth: 16,
-            },
-        )?;
+        cbor::check(bytes, &LIMITS)?;
         let mut reader = Reader::new(bytes);
         let reader = &mut reader;
         let mut claims = Self::default();
+        let mut misfiled = Vec::new();
         for _ in 0..reader.map("eat-claims")? {
             if reader.peek("eat-claims / key")? == Type::Text {
                 reader.skip("eat-claims / key")?;
@@ -73,6 +81,7 @@ impl Claims {
                 continue;
             }
             match reader.int("eat-claims / key")? {
+                key::EXP => claims.expires_at = Some(reader.uint("exp")?),
                 key::IAT => claims.issued_at = Some(reader.uint("iat")?),
                 key::CNF => claims.confirmation = Some(Confirmation::read(reader)?),
                 key::NONCE if reader.peek("eat_nonce")? == Type::Array => {
@@ -87,21 +96,27 @@ impl Claims {
                     let ueid = reader.sized_bytes(7..=33, "7 to 33 bytes", "ueid")?;
                     claims.ueid = Some(ueid.to_vec());
                 }
-                key::OEMID if reader.peek("oemid")? == Type::Bytes => {
-                    claims.oemid = Some(reader.bytes("oemid")?.to_vec());
-                }
+                key::OEMID => claims.oemid = Some(OemId::read(reader)?),
                 key::HWMODEL => {
                     let model = reader.sized_bytes(1..=32, "1 to 32 bytes", "hwmodel")?;
                     claims.hwmodel = Some(model.to_vec());
                 }
-                key::HWVERSION => claims.hwversion = Some(read_version(reader)?),
+                key::HWVERSION => claims.hwversion = Some(HardwareVersion::read(reader)?),
                 key::PROFILE if reader.peek("eat_profile")? == Type::Text => {
                     claims.profile = Some(reader.text("eat_profile")?.to_owned());
                 }
                 key::SWNAME => claims.swname = Some(reader.text("swname")?.to_owned()),
-                key::MEASUREMENTS => claims.measurements = Measurement::read_list(reader)?,
+                key::MANIFESTS => claims.manifests = ManifestReference::read_list(reader)?,
+                key::MEASUREMENTS => {
+                    // The example of the TEEP draft files the manifests here (AMB-18).
+                    misfiled = ManifestReference::read_list(&mut reader.clone())?;
+                    claims.measurements = Measurement::read_list(reader)?;
+                }
                 _ => reader.skip("eat-claims / value")?,
             }
+        }
+        if claims.manifests.is_empty() {
+            claims.manifests = misfiled;
         }
         Ok(claims)
     }
@@ -109,39 +124,52 @@ impl Claims {
     /// Encodes the claims set deterministically.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut entries: Vec<(i64, Vec<u8>)> = Vec::new();
-        let mut put = |key, write: &dyn Fn(&mut Writer) -> &mut Writer| {
-            let mut value = Writer::new();
-            write(&mut value);
-            entries.push((key, value.into_bytes()));
+        let mut entries: Vec<Vec<u8>> = Vec::new();
+        let mut put = |key, write: &dyn Fn(&mut Writer)| {
+            entries.push(Writer::build(|w| {
+                write(w.int(key));
+            }));
         };
-        if let Some(at) = self.issued_at {
-            put(key::IAT, &|w| w.uint(at));
+        for (key, value) in [(key::EXP, self.expires_at), (key::IAT, self.issued_at)] {
+            if let Some(at) = value {
+                put(key, &|w| {
+                    w.uint(at);
+                });
+            }
         }
         if let Some(confirmation) = &self.confirmation {
-            put(key::CNF, &|w| {
-                confirmation.write(w);
-                w
-            });
+            put(key::CNF, &|w| confirmation.write(w));
         }
         let strings = [
             (key::NONCE, &self.nonce),
             (key::UEID, &self.ueid),
-            (key::OEMID, &self.oemid),
             (key::HWMODEL, &self.hwmodel),
         ];
         for (key, value) in strings {
             if let Some(value) = value {
-                put(key, &|w| w.bytes(value));
+                put(key, &|w| {
+                    w.bytes(value);
+                });
             }
         }
+        if let Some(oemid) = &self.oemid {
+            put(key::OEMID, &|w| oemid.write(w));
+        }
         if let Some(version) = &self.hwversion {
-            put(key::HWVERSION, &|w| w.array(1).text(version));
+            put(key::HWVERSION, &|w| version.write(w));
         }
         for (key, value) in [(key::PROFILE, &self.profile), (key::SWNAME, &self.swname)] {
             if let Some(value) = value {
-                put(key, &|w| w.text(value));
+                put(key, &|w| {
+                    w.text(value);
+                });
             }
+        }
+        if !self.manifests.is_empty() {
+            put(key::MANIFESTS, &|w| {
+                w.array(self.manifests.len());
+                self.manifests.iter().for_each(|manifest| manifest.write(w));
+            });
         }
         if !self.measurements.is_empty() {
             put(key::MEASUREMENTS, &|w| {
@@ -149,15 +177,10 @@ impl Claims {
                 self.measurements
                     .iter()
                     .for_each(|measurement| measurement.write(w));
-                w
             });
         }
-        entries.sort_by_key(|(key, _)| *key);
         Writer::build(|w| {
-            w.map(entries.len());
-            for (key, value) in &entries {
-                w.int(*key).raw(value);
-            }
+            w.sorted_map(entries);
         })
     }
 
@@ -178,14 +201,4 @@ impl Claims {
             Some(&KeyId::of(attester.public_key(), crypto)),
         )
     }
-}
-
-/// `[version, ?scheme]`.
-fn read_version(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
-    let items = reader.array("hwversion")?;
-    let version = reader.text("hwversion / version")?.to_owned();
-    for _ in 1..items {
-        reader.skip("hwversion / scheme")?;
-    }
-    Ok(version)
 }

@@ -27,6 +27,15 @@ pub struct Evidence<'a> {
     claims: Claims,
 }
 
+/// The token in a CWT tag, if there is one.
+pub(crate) fn without_cwt_tag(bytes: &[u8]) -> &[u8] {
+    let mut reader = Reader::new(bytes);
+    match reader.peek("EAT") {
+        Ok(Type::Tag) if reader.tag("EAT") == Ok(CWT_TAG) => reader.rest(),
+        _ => bytes,
+    }
+}
+
 impl<'a> Evidence<'a> {
     /// Takes a token apart: COSE_Sign1, tagged as COSE, as CWT and COSE, or not at all.
     ///
@@ -34,12 +43,7 @@ impl<'a> Evidence<'a> {
     ///
     /// If it is none, or its payload is no claims set.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, EvidenceError> {
-        let mut reader = Reader::new(bytes);
-        let inner = match reader.peek("EAT") {
-            Ok(Type::Tag) if reader.tag("EAT") == Ok(CWT_TAG) => bytes.get(reader.position()..),
-            _ => Some(bytes),
-        };
-        let signed = Signed::decode(inner.unwrap_or_default())?;
+        let signed = Signed::decode(without_cwt_tag(bytes))?;
         let payload = signed.unverified_payload();
         let payload = payload.ok_or(tamarack_cose::Error::Payload("missing"))?;
         let claims = Claims::decode(payload)?;

@@ -1,7 +1,7 @@
 //! Remote attestation: Entity Attestation Tokens, Evidence, endorsements, appraisal.
 //!
 //! An attester (the TEE) states facts about itself in [`Claims`] and signs them: that is [`Evidence`]. A
-//! Verifier knows the device from an [`Endorsement`] and turns Evidence into an [`AttestationResult`] with
+//! Verifier knows the device from an [`Endorsement`] and turns Evidence into an [`Appraisal`] with
 //! [`appraise`], or says why not. The `cnf` claim ties it all to TEEP: it names the key that signs the
 //! device's TEEP messages, so Evidence of one device can't vouch for another's messages.
 //!
@@ -49,21 +49,33 @@ extern crate alloc;
 
 #[cfg(feature = "endorsement")]
 mod appraisal;
+mod ar4si;
 mod claims;
 mod confirmation;
 #[cfg(feature = "endorsement")]
 mod endorsement;
 mod evidence;
+mod freshness;
+mod hardware;
+mod manifest;
 mod measurement;
+mod preferred;
+mod result;
 
 #[cfg(feature = "endorsement")]
-pub use appraisal::{AppraisalError, AttestationResult, appraise};
+pub use appraisal::{Appraisal, AppraisalError, appraise};
+pub use ar4si::{TrustClaim, TrustTier, TrustVector};
 pub use claims::Claims;
 pub use confirmation::Confirmation;
 #[cfg(feature = "endorsement")]
 pub use endorsement::{Endorsement, EndorsementError, ReferenceMeasurement};
 pub use evidence::{Evidence, EvidenceError};
+pub use freshness::Freshness;
+pub use hardware::{HardwareVersion, OemId};
+pub use manifest::ManifestReference;
 pub use measurement::Measurement;
+pub use result::{AttestationResult, Expectation, ResultError, UnverifiedResult, VerifiedResult};
+pub use tamarack_teep::TEEP_EAT_PROFILE;
 
 /// Media type of an EAT in CWT form (RFC 9782).
 pub const EAT_CWT: &str = "application/eat+cwt";

@@ -1,5 +1,5 @@
 use tamarack_cose::{KeyId, SignatureAlgorithm::Esp256};
-use tamarack_rats::{Claims, Confirmation, Endorsement, Measurement, ReferenceMeasurement};
+use tamarack_rats::{Claims, Confirmation, Endorsement, Measurement, OemId, ReferenceMeasurement};
 
 use crate::insecure;
 
@@ -18,7 +18,7 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             &insecure::key(Esp256),
             &crypto,
         ))),
-        oemid: Some(vec![1; 16]),
+        oemid: Some(OemId::Random([1; 16])),
         hwmodel: Some(b"model".to_vec()),
         hwversion: Some("1.0".into()),
         profile: Some("urn:example:profile".into()),

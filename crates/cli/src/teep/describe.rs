@@ -271,7 +271,7 @@ fn eat(claims: &Claims, crypto: &CryptoProvider) -> Value {
     m.put_some(
         "cnf",
         claims.confirmation.map(|confirmation| match confirmation {
-            Confirmation::Key(key) => {
+            Confirmation::Key(key) | Confirmation::Named { key, .. } => {
                 format!("{} key {}", key.algorithm().name(), key.key_id(crypto))
             }
             Confirmation::KeyId(id) => format!("key {id}"),
@@ -279,9 +279,10 @@ fn eat(claims: &Claims, crypto: &CryptoProvider) -> Value {
     );
     m.put_some("eat_nonce", claims.nonce.as_deref().map(encode_string));
     m.put_some("ueid", claims.ueid.as_deref().map(encode_string));
-    m.put_some("oemid", claims.oemid.as_deref().map(encode_string));
+    m.put_some("oemid", claims.oemid.map(|id| id.to_string()));
     m.put_some("hwmodel", claims.hwmodel.as_deref().map(encode_string));
-    m.put_some("hwversion", claims.hwversion.clone());
+    let hwversion = claims.hwversion.as_ref().map(ToString::to_string);
+    m.put_some("hwversion", hwversion);
     m.put_some("eat_profile", claims.profile.clone());
     m.put_some("swname", claims.swname.clone());
     m.put_list(

@@ -219,20 +219,30 @@ impl Report {
                 w.int(label::CAPABILITY_REPORT);
                 capabilities.write(w);
             }
-            w.int(label::REFERENCE).array(2).text(&self.reference.uri);
-            self.reference.digest.write(w);
+            self.reference.write(w.int(label::REFERENCE));
         })
     }
 }
 
 impl Reference {
+    /// Reads the array.
+    ///
+    /// # Errors
+    ///
+    /// If the next item is none of a URI and a digest.
     // req: SUIT-REP-002
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         reader.array_of(2, "an array of URI and digest", "SUIT_Reference")?;
         Ok(Self {
             uri: reader.text("suit-report-manifest-uri")?.into(),
             digest: SuitDigest::read(reader)?,
         })
+    }
+
+    /// Writes the array.
+    pub fn write(&self, w: &mut Writer) {
+        w.array(2).text(&self.uri);
+        self.digest.write(w);
     }
 }
 

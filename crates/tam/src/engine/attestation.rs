@@ -150,12 +150,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
 
     /// The key that the Evidence binds. By its id alone it can be found only if the device used it before.
     fn bound_key(&self, confirmation: &Confirmation, device: &Device) -> Option<PublicKey> {
-        match confirmation {
-            Confirmation::Key(key) => Some(*key),
-            Confirmation::KeyId(_) => device
-                .agent_key
-                .filter(|key| confirmation.confirms(key, &self.crypto)),
-        }
+        let held = confirmation.public_key().copied();
+        held.or(device.agent_key)
+            .filter(|key| confirmation.confirms(key, &self.crypto))
     }
 }
 

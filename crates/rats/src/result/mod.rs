@@ -1,0 +1,8 @@
+//! Attestation Results in the EAT profile of TEEP (section 5 of the protocol).
+
+mod bundle;
+mod claims;
+mod token;
+
+pub use claims::AttestationResult;
+pub use token::{Expectation, ResultError, UnverifiedResult, VerifiedResult};
