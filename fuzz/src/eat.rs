@@ -1,6 +1,6 @@
 //! Evidence, its claims, and endorsements.
 
-use tamarack_rats::{Claims, Endorsement, Evidence, appraise};
+use tamarack_rats::{Claims, Endorsement, Evidence, Freshness, appraise};
 
 use crate::insecure;
 
@@ -19,7 +19,7 @@ pub fn run(data: &[u8]) {
             let ueid = claims.ueid.clone().unwrap_or_default();
             let nonce = claims.nonce.clone().unwrap_or_default();
             let endorsement = Endorsement::new(ueid, attester);
-            if let Ok(result) = appraise(&crypto, &evidence, &endorsement, &nonce) {
+            if let Ok(result) = appraise(&crypto, &evidence, &endorsement, Freshness::Nonce(&nonce), 0) {
                 assert_eq!(Some(&result.ueid), claims.ueid.as_ref());
                 assert_eq!(Some(&result.confirmation), claims.confirmation.as_ref());
                 assert!(claims.nonce.is_some(), "fresh without a nonce");

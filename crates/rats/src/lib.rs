@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use tamarack_cose::{SecretKey, SignatureAlgorithm, rustcrypto};
-//! use tamarack_rats::{Claims, Confirmation, Endorsement, Evidence, appraise};
+//! use tamarack_rats::{Claims, Confirmation, Endorsement, Evidence, Freshness, appraise};
 //!
 //! let crypto = rustcrypto::provider();
 //! let attester = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256)?;
@@ -33,8 +33,9 @@
 //! // At the Verifier:
 //! let endorsement = Endorsement::new(b"\x01device 4711".to_vec(), *attester.public_key());
 //! let evidence = Evidence::decode(&evidence)?;
-//! let result = appraise(&crypto, &evidence, &endorsement, b"a fresh nonce")?;
-//! assert_eq!(result.confirmation, Confirmation::Key(*teep_key.public_key()));
+//! let nonce = Freshness::Nonce(b"a fresh nonce");
+//! let found = appraise(&crypto, &evidence, &endorsement, nonce, 1_800_000_000)?;
+//! assert_eq!(found.confirmation, Confirmation::Key(*teep_key.public_key()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -59,11 +60,12 @@ mod freshness;
 mod hardware;
 mod manifest;
 mod measurement;
+mod payload;
 mod preferred;
 mod result;
 
 #[cfg(feature = "endorsement")]
-pub use appraisal::{Appraisal, AppraisalError, appraise};
+pub use appraisal::{Appraisal, AppraisalError, ComponentFault, Finding, OutOfDate, appraise};
 pub use ar4si::{TrustClaim, TrustTier, TrustVector};
 pub use claims::Claims;
 pub use confirmation::Confirmation;
@@ -74,6 +76,7 @@ pub use freshness::Freshness;
 pub use hardware::{HardwareVersion, OemId};
 pub use manifest::ManifestReference;
 pub use measurement::Measurement;
+pub use payload::{PayloadKind, PresentedResult, Subject};
 pub use result::{AttestationResult, Expectation, ResultError, UnverifiedResult, VerifiedResult};
 pub use tamarack_teep::TEEP_EAT_PROFILE;
 

@@ -87,7 +87,10 @@ pub use audit::{AuditAction, AuditEntry, AuditRecord};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use deployment::{Deployment, Mode, ModeError, Selector, SelectorError};
 pub use device::{Device, InstalledComponent, PendingUpdate, TicketMark, Ueid, UeidError};
-pub use engine::{Dropped, EngineError, Settings, Tam};
+pub use engine::{
+    Appraised, Appraiser, BuiltInAppraiser, Dropped, EngineError, NotAppraised, PresentedEvidence,
+    Settings, Tam,
+};
 pub use http::{HttpSettings, ServeConfig, ServeError, serve, serve_until};
 pub use keys::{KeysError, TamKeys};
 pub use publish::{

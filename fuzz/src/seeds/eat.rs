@@ -35,8 +35,8 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     endorsement.vendor_ids = vec![[1; 16]];
     endorsement.class_ids = vec![[2; 16]];
     endorsement.reference_measurements = vec![ReferenceMeasurement {
-        name: "tee".into(),
-        sha256: [3; 32],
+        sha256: vec![[3; 32]],
+        ..ReferenceMeasurement::named("tee")
     }];
     endorsement.labels.insert("ring".into(), "canary".into());
     vec![

@@ -1,13 +1,20 @@
 //! Is this message by the agent of an enrolled device in good order? Nothing here changes anything.
 
-use tamarack_cose::{PublicKey, SignatureAlgorithm};
-use tamarack_rats::{AppraisalError, Claims, Confirmation, EAT_CWT, Evidence, appraise};
+use tamarack_cose::{KeyId, PublicKey, SignatureAlgorithm};
+use tamarack_rats::{
+    AppraisalError, ComponentFault, Confirmation, Evidence, Expectation, Freshness, PayloadKind,
+    PresentedResult, ResultError,
+};
 use tamarack_teep::{
-    AttestationPayload, CipherSuite, MediaType, Protected, QueryResponse, TEEP_EAT_PROFILE,
-    Verified,
+    AttestationPayload, CipherSuite, MediaType, Protected, QueryResponse, Verified,
 };
 
-use super::{EngineError, Tam, ticket::TicketError, verdict::Dropped};
+use super::{
+    EngineError, Tam,
+    appraiser::{Appraised, NotAppraised, PresentedEvidence},
+    ticket::TicketError,
+    verdict::Dropped,
+};
 use crate::{Clock, Device, Store, TicketMark, Timestamp, Ueid};
 
 /// A QueryResponse that an enrolled device's agent has made, freshly, and signed.
@@ -16,6 +23,8 @@ pub(super) struct Attested {
     pub(super) device: Device,
     pub(super) mark: TicketMark,
     pub(super) verified: Verified,
+    /// An Attestation Result to hand back to the agent, if the Verifier gave one for it.
+    pub(super) result_for_agent: Option<AttestationPayload>,
 }
 
 /// Why a message does not count as attested.
@@ -24,11 +33,27 @@ pub(super) enum NotAttested {
     Drop(Dropped),
     /// It answers an open challenge, and does not convince: an answer is due.
     Fault { device: Option<Ueid>, fault: Fault },
+    /// It is by the agent of a genuine device, and these of its components are not as they should be. What
+    /// else it says can't be relied on; an Update of these components may mend it.
+    // req: TEEP-TAM-009
+    OutOfDate {
+        attested: Box<Attested>,
+        components: Vec<ComponentFault>,
+    },
+    /// The Verifier could not be asked. Nothing about the message is implied.
+    Unavailable(String),
 }
 
 impl From<Dropped> for NotAttested {
     fn from(reason: Dropped) -> Self {
         Self::Drop(reason)
+    }
+}
+
+impl Fault {
+    fn about(self, device: Option<Ueid>) -> NotAttested {
+        let fault = self;
+        NotAttested::Fault { device, fault }
     }
 }
 
@@ -39,40 +64,57 @@ pub(super) enum Fault {
     Format(String),
     #[error("no Verifier is trusted for Attestation Results")]
     AttestationResult,
-    #[error("the Evidence names no device")]
+    #[error("the attestation-payload names no device")]
     Nameless,
     #[error("the device is not enrolled")]
     NotEnrolled,
     #[error(transparent)]
     Appraisal(#[from] AppraisalError),
-    #[error("the Evidence binds a key by an id that is not known")]
+    #[error(transparent)]
+    Result(#[from] ResultError),
+    #[error("the Verifier refuses the Evidence: {0}")]
+    Rejected(String),
+    #[error("the attestation-payload binds a key by an id that is not known")]
     UnknownKey,
-    #[error("the message is not signed with the key that the Evidence binds")]
+    #[error("the message is not signed with the key that the attestation-payload binds")]
     NotBound,
+    #[error("the key {0} is revoked")]
+    Revoked(KeyId),
 }
 
 impl Fault {
     /// What the agent is told. Whoever has not shown to hold an attester's key does not learn whether a
-    /// device is enrolled.
+    /// device is enrolled, and nobody learns what a Verifier says about it to the TAM.
     // req: TEEP-PRIV-004
     pub(super) fn text(&self) -> String {
         match self {
             Self::NotEnrolled | Self::Appraisal(AppraisalError::Evidence(_)) => {
                 "the Evidence is not by the attester of an enrolled device".into()
             }
+            Self::Rejected(_) => "the Verifier refuses the Evidence".into(),
+            Self::Revoked(_) => "the key of the device is revoked".into(),
             other => other.to_string(),
         }
     }
 }
 
+/// An Attestation Result and how it came by.
+struct Presented<'a> {
+    result: PresentedResult<'a>,
+    /// The nonce that it must repeat, if that is known beforehand: of the Evidence that was appraised.
+    nonce: Option<&'a [u8]>,
+    /// The result for the agent that came with it.
+    for_agent: Option<AttestationPayload>,
+}
+
 impl<S: Store, C: Clock> Tam<S, C> {
-    /// Appraises the Evidence in `response` and verifies the message with the key that it binds.
+    /// Finds out whether the agent of an enrolled device made `response`, freshly, and signed it.
     ///
     /// In this order, the cheapest and least revealing first: the payload can be read; its nonce is an
-    /// open challenge of this TAM; it is Evidence in a supported format; the device is enrolled; the
-    /// endorsed attester signed the Evidence, which is about this device, answers this challenge and
-    /// measures what it shall; and exactly the key that the Evidence binds signed the message. Whether
-    /// the device has used the challenge before comes later: it is nobody else's business.
+    /// open challenge of this TAM; its format is supported; the device is enrolled; it was the endorsed
+    /// attester or a trusted Verifier who signed; what is said is in order; and exactly the key that the
+    /// payload binds signed the message. Whether the device has used the challenge before comes later: it
+    /// is nobody else's business.
     // req: TEEP-TAM-006
     pub(super) fn attest(
         &self,
@@ -83,100 +125,308 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let Some(payload) = &response.attestation else {
             return Ok(Err(Dropped::NotAttested.into()));
         };
-        let evidence = match Evidence::decode(&payload.bytes) {
-            Ok(evidence) => evidence,
+        let kind = match self.classify(payload) {
+            Ok(kind) => kind,
+            Err(fault) => return self.faulty_format(payload, fault, now),
+        };
+        let trusts_results = !self.verifiers.is_empty();
+        match PresentedResult::decode(kind, &payload.bytes) {
+            None => self.attest_by_evidence(protected, payload, now),
+            Some(_) if !trusts_results => {
+                self.faulty_format(payload, Fault::AttestationResult, now)
+            }
+            Some(Err(error)) => Ok(Err(Dropped::UnreadableResult(error).into())),
+            Some(Ok(result)) => {
+                let presented = Presented {
+                    result,
+                    nonce: None,
+                    for_agent: None,
+                };
+                self.attest_by_result(protected, presented, now)
+            }
+        }
+    }
+
+    /// The verdict on a payload that will not do for its format: an answer is due if it repeats an open
+    /// challenge nevertheless.
+    fn faulty_format(
+        &self,
+        payload: &AttestationPayload,
+        fault: Fault,
+        now: Timestamp,
+    ) -> Result<Result<Attested, NotAttested>, EngineError> {
+        let nonce = match Evidence::decode(&payload.bytes) {
+            Ok(evidence) => evidence.unverified_claims().nonce.clone(),
             Err(error) => return Ok(Err(Dropped::Unreadable(error).into())),
         };
-        let claims = evidence.unverified_claims();
-        let mark = match self
-            .tickets()
-            .open(claims.nonce.as_deref().unwrap_or_default(), now)
-        {
-            Ok(mark) => mark,
-            // req: TEEP-TOK-005
-            Err(TicketError::Expired) => return Ok(Err(Dropped::Expired.into())),
-            Err(TicketError::NotIssued) => return Ok(Err(Dropped::NotIssued.into())),
+        Ok(Err(match self.open_ticket(nonce.as_deref(), now) {
+            Ok(_) => fault.about(None),
+            Err(dropped) => dropped.into(),
+        }))
+    }
+
+    /// Background-Check: Evidence goes to the appraiser.
+    fn attest_by_evidence(
+        &self,
+        protected: &Protected<'_>,
+        payload: &AttestationPayload,
+        now: Timestamp,
+    ) -> Result<Result<Attested, NotAttested>, EngineError> {
+        let format = payload.format.as_deref().and_then(MediaType::parse);
+        let supported = self.appraiser.takes(format.as_ref());
+        let evidence = Evidence::decode(&payload.bytes);
+        let claims = match &evidence {
+            Ok(evidence) => Some(evidence.unverified_claims()),
+            // What can't be read here may be what the Verifier can.
+            Err(_) if supported && format.is_some() && self.appraiser.takes_unreadable() => None,
+            Err(error) => return Ok(Err(Dropped::Unreadable(error.clone()).into())),
         };
-        if let Err(fault) = classify(payload, claims) {
-            return Ok(Err(NotAttested::Fault {
-                device: None,
-                fault,
-            }));
+        let nonce = claims.and_then(|claims| claims.nonce.as_deref());
+        let mark = match (claims, self.open_ticket(nonce, now)) {
+            (None, _) => None,
+            (Some(_), Ok(mark)) => Some(mark),
+            (Some(_), Err(dropped)) => return Ok(Err(dropped.into())),
+        };
+        if !supported {
+            // A text of the sender's choice ends in the log: only as much of it as is a media type.
+            let named = format.map(|found| found.essence().chars().take(64).collect());
+            let fault = Fault::Format(named.unwrap_or_default());
+            return Ok(Err(fault.about(None)));
         }
-        let Some(ueid) = claims.ueid.clone().and_then(|ueid| Ueid::new(ueid).ok()) else {
-            return Ok(Err(NotAttested::Fault {
-                device: None,
-                fault: Fault::Nameless,
-            }));
+        let ueid = claims.and_then(|claims| claims.ueid.clone());
+        let ueid = ueid.and_then(|ueid| Ueid::new(ueid).ok());
+        let device = match &ueid {
+            Some(ueid) => self.store.device(ueid)?,
+            None => None,
         };
-        let Some(device) = self.store.device(&ueid)? else {
-            let fault = Fault::NotEnrolled;
-            return Ok(Err(NotAttested::Fault {
-                device: Some(ueid),
-                fault,
-            }));
+        // What names a device must name one that is enrolled; the Verifier may read what is not read here.
+        if claims.is_some() && device.is_none() {
+            let fault = match ueid {
+                Some(_) => Fault::NotEnrolled,
+                None => Fault::Nameless,
+            };
+            return Ok(Err(fault.about(ueid)));
+        }
+        let presented = PresentedEvidence {
+            format: payload.format.as_deref(),
+            bytes: &payload.bytes,
+            nonce,
+            endorsement: device.as_ref().map(|device| &device.endorsement),
+            for_agent_too: self.settings.results_for_agents,
+            now: seconds(now),
         };
-        let nonce = claims.nonce.as_deref().unwrap_or_default();
-        Ok(match self.verify(protected, &evidence, &device, nonce) {
+        match self.appraiser.appraise(&presented) {
+            Ok(Appraised::Here(found)) => {
+                let (Some(ueid), Some(device), Some(mark)) = (ueid, device, mark) else {
+                    return Ok(Err(Fault::Nameless.about(None)));
+                };
+                Ok(self.attest_here(protected, (ueid, device, mark), &found.confirmation))
+            }
+            Ok(Appraised::Results { for_tam, for_agent }) => {
+                let format = for_tam.format.as_deref().and_then(MediaType::parse);
+                let kind = PayloadKind::of(format.as_ref(), &self.eat_profile);
+                let result = match PresentedResult::decode(kind, &for_tam.bytes) {
+                    Some(Ok(result)) => result,
+                    Some(Err(error)) => return Ok(Err(Fault::Result(error).about(ueid))),
+                    None => {
+                        let reason = "the Verifier answers with no Attestation Result";
+                        return Ok(Err(NotAttested::Unavailable(reason.into())));
+                    }
+                };
+                let presented = Presented {
+                    result,
+                    nonce,
+                    for_agent,
+                };
+                self.attest_by_result(protected, presented, now)
+            }
+            Err(NotAppraised::Refused(AppraisalError::OutOfDate(found))) => {
+                let (Some(ueid), Some(device), Some(mark)) = (ueid, device, mark) else {
+                    return Ok(Err(Fault::Nameless.about(None)));
+                };
+                let attested =
+                    self.attest_here(protected, (ueid, device, mark), &found.confirmation);
+                Ok(attested.and_then(|attested| {
+                    Err(NotAttested::OutOfDate {
+                        attested: Box::new(attested),
+                        components: found.components,
+                    })
+                }))
+            }
+            Err(NotAppraised::Refused(error)) => Ok(Err(Fault::Appraisal(error).about(ueid))),
+            Err(NotAppraised::Rejected(reason)) => Ok(Err(Fault::Rejected(reason).about(ueid))),
+            Err(NotAppraised::Unavailable(reason)) => Ok(Err(NotAttested::Unavailable(reason))),
+        }
+    }
+
+    /// A device whose Evidence was appraised in this process: did the key that it binds sign the message?
+    fn attest_here(
+        &self,
+        protected: &Protected<'_>,
+        (ueid, device, mark): (Ueid, Device, TicketMark),
+        confirmation: &Confirmation,
+    ) -> Result<Attested, NotAttested> {
+        match self.verify_message(protected, Some(*confirmation), &device) {
             Ok(verified) => Ok(Attested {
                 ueid,
                 device,
                 mark,
                 verified,
+                result_for_agent: None,
             }),
-            Err(fault) => Err(NotAttested::Fault {
-                device: Some(ueid),
-                fault,
+            Err(fault) => Err(fault.about(Some(ueid))),
+        }
+    }
+
+    /// An Attestation Result, presented by the agent (Passport) or got from a Verifier for its Evidence.
+    ///
+    /// A nonce in it must be a challenge or token of this TAM; one without a nonce is as fresh as its time
+    /// of issue, where the settings allow that. Either way it stands in the order of issue, so that it is
+    /// used once.
+    // req: TEEP-TAM-007
+    // req: TEEP-TAM-008
+    // req: TEEP-FRESH-008
+    // req: AMB-02
+    fn attest_by_result(
+        &self,
+        protected: &Protected<'_>,
+        presented: Presented<'_>,
+        now: Timestamp,
+    ) -> Result<Result<Attested, NotAttested>, EngineError> {
+        let Presented {
+            result,
+            nonce,
+            for_agent,
+        } = presented;
+        let stated = nonce.or(result.unverified_nonce()).map(<[u8]>::to_vec);
+        let (freshness, mark) = match (&stated, self.settings.result_age) {
+            (Some(nonce), _) => match self.open_ticket(Some(nonce), now) {
+                Ok(mark) => (Freshness::Nonce(nonce), mark),
+                Err(dropped) => return Ok(Err(dropped.into())),
+            },
+            (None, Some(age)) => {
+                let maximum_age = age.as_secs();
+                let mark = self.mark_of(&result, now);
+                (Freshness::Timestamp { maximum_age }, mark)
+            }
+            (None, None) => return Ok(Err(Dropped::NotIssued.into())),
+        };
+        let ueid = result.unverified_ueid().map(<[u8]>::to_vec);
+        let Some(ueid) = ueid.and_then(|ueid| Ueid::new(ueid).ok()) else {
+            return Ok(Err(Fault::Nameless.about(None)));
+        };
+        let Some(device) = self.store.device(&ueid)? else {
+            return Ok(Err(Fault::NotEnrolled.about(Some(ueid))));
+        };
+        let confirmation = result.unverified_confirmation();
+        let verified = match self.verify_message(protected, confirmation, &device) {
+            Ok(verified) => verified,
+            Err(fault) => return Ok(Err(fault.about(Some(ueid)))),
+        };
+        let expectation = Expectation {
+            verifiers: &self.verifiers,
+            profile: &self.eat_profile,
+            message_key: &verified.signer(),
+            freshness,
+            now: seconds(now),
+        };
+        Ok(match result.verify(&self.crypto, &expectation) {
+            Ok(_) => Ok(Attested {
+                ueid,
+                device,
+                mark,
+                verified,
+                result_for_agent: for_agent,
             }),
+            Err(error) => Err(Fault::Result(error).about(Some(ueid))),
         })
     }
 
-    pub(super) fn verify(
+    /// The message, verified with exactly the key that was confirmed, which may still be good.
+    // req: TEEP-TAM-008
+    pub(super) fn verify_message(
         &self,
         protected: &Protected<'_>,
-        evidence: &Evidence<'_>,
+        confirmation: Option<Confirmation>,
         device: &Device,
-        nonce: &[u8],
     ) -> Result<Verified, Fault> {
-        let result = appraise(&self.crypto, evidence, &device.endorsement, nonce)?;
+        let confirmation = confirmation.ok_or(Fault::UnknownKey)?;
         let key = self
-            .bound_key(&result.confirmation, device)
+            .bound_key(&confirmation, device)
             .ok_or(Fault::UnknownKey)?;
-        // req: TEEP-TAM-008
+        for key in [&key, &device.endorsement.attester] {
+            if self.is_revoked(key) {
+                return Err(Fault::Revoked(key.key_id(&self.crypto)));
+            }
+        }
         protected
             .verify(&self.crypto, &[key])
             .map_err(|_| Fault::NotBound)
     }
 
-    /// The key that the Evidence binds. By its id alone it can be found only if the device used it before.
+    /// Whether a key, of an agent or an attester, no longer counts, whoever vouches for it: the one place
+    /// where that is asked.
+    fn is_revoked(&self, key: &PublicKey) -> bool {
+        self.revoked.contains(&key.key_id(&self.crypto))
+    }
+
+    /// The key that is bound. By its id alone it can be found only if the device used it before.
     fn bound_key(&self, confirmation: &Confirmation, device: &Device) -> Option<PublicKey> {
         let held = confirmation.public_key().copied();
         held.or(device.agent_key)
             .filter(|key| confirmation.confirms(key, &self.crypto))
     }
+
+    /// Where in the order of issue the challenge or token with this nonce stands, if it is open.
+    fn open_ticket(&self, nonce: Option<&[u8]>, now: Timestamp) -> Result<TicketMark, Dropped> {
+        match self.tickets().open(nonce.unwrap_or_default(), now) {
+            Ok(mark) => Ok(mark),
+            // req: TEEP-TOK-005
+            Err(TicketError::Expired) => Err(Dropped::Expired),
+            Err(TicketError::NotIssued) => Err(Dropped::NotIssued),
+        }
+    }
+
+    /// Where a result without a nonce stands in the order of issue: by its time, and never ahead of now, so
+    /// that it does not block the challenges of today.
+    fn mark_of(&self, result: &PresentedResult<'_>, now: Timestamp) -> TicketMark {
+        let issued_at = result.unverified_issued_at().unwrap_or_default();
+        TicketMark {
+            issued_at: Timestamp(issued_at.saturating_mul(1_000_000)).min(now),
+            salt: [0; 16],
+        }
+    }
+
+    /// Says what the payload is.
+    ///
+    /// The draft makes an EAT in the TEEP profile, which is also what an absent format means, an Attestation
+    /// Result (AMB-16). Deployed agents send Evidence without a format: unlabelled, it is told apart by the
+    /// profile that it names itself, or by being what a result can't be.
+    // req: TEEP-TAM-005
+    // req: TEEP-MSG-027
+    fn classify(&self, payload: &AttestationPayload) -> Result<PayloadKind, Fault> {
+        let Some(format) = &payload.format else {
+            let names_profile = Evidence::decode(&payload.bytes).is_ok_and(|evidence| {
+                let profile = evidence.unverified_claims().profile.as_deref();
+                profile == Some(&*self.eat_profile)
+            });
+            let is_result = PresentedResult::decode(PayloadKind::TeepResult, &payload.bytes)
+                .is_some_and(|result| result.is_ok());
+            return Ok(match names_profile || is_result {
+                true => PayloadKind::TeepResult,
+                false => PayloadKind::Evidence,
+            });
+        };
+        match MediaType::parse(format) {
+            Some(found) => Ok(PayloadKind::of(Some(&found), &self.eat_profile)),
+            None => Err(Fault::Format("that is no media type".into())),
+        }
+    }
 }
 
-/// Says whether the payload is Evidence that can be appraised here.
-///
-/// The draft makes an EAT in the TEEP profile, which is also what an absent format means, an Attestation
-/// Result (AMB-16). Deployed agents send Evidence without a format: unlabelled, it is told apart by the
-/// profile that it names itself.
-// req: TEEP-TAM-005
-// req: TEEP-MSG-027
-fn classify(payload: &AttestationPayload, claims: &Claims) -> Result<(), Fault> {
-    let Some(format) = &payload.format else {
-        return match claims.profile.as_deref() {
-            Some(TEEP_EAT_PROFILE) => Err(Fault::AttestationResult),
-            _ => Ok(()),
-        };
-    };
-    match MediaType::parse(format) {
-        Some(found) if found == MediaType::teep_eat() => Err(Fault::AttestationResult),
-        Some(found) if found.essence() == EAT_CWT => Ok(()),
-        // A text of the sender's choice ends in the log: only as much of it as is a media type.
-        Some(found) => Err(Fault::Format(found.essence().chars().take(64).collect())),
-        None => Err(Fault::Format("that is no media type".into())),
-    }
+/// In whole seconds since 1970-01-01 UTC.
+fn seconds(now: Timestamp) -> u64 {
+    now.0 / 1_000_000
 }
 
 /// The algorithm under which an unverified message is protected, if it is one that is offered.
@@ -195,43 +445,44 @@ pub(super) fn offered_suite(protected: &Protected<'_>) -> Option<SignatureAlgori
 
 #[cfg(test)]
 mod tests {
+    use tamarack_rats::Claims;
+    use tamarack_teep::TEEP_EAT_PROFILE;
+
     use super::*;
-
-    fn payload(format: Option<&str>) -> AttestationPayload {
-        AttestationPayload {
-            format: format.map(Into::into),
-            bytes: Vec::new(),
-        }
-    }
-
-    fn profile(profile: Option<&str>) -> Claims {
-        Claims {
-            profile: profile.map(Into::into),
-            ..Claims::default()
-        }
-    }
+    use crate::testing::{Agent, World};
 
     // req: TEEP-TAM-005
     // req: TEEP-MSG-027
     // req: TEEP-MSG-028
     #[test]
     fn a_payload_is_classified_by_its_format() {
-        let psa = profile(Some("tag:psacertified.org,2023:psa#tfm"));
-        let teep = profile(Some(TEEP_EAT_PROFILE));
-        let plain = profile(None);
-        let evidence = |format, claims| classify(&payload(format), claims);
-        assert_eq!(evidence(None, &plain), Ok(()));
-        assert_eq!(evidence(None, &psa), Ok(()));
-        assert_eq!(evidence(None, &teep), Err(Fault::AttestationResult));
+        let world = World::new();
+        let agent = Agent::new("one");
+        let classify = |format: Option<&str>, profile: Option<&str>| {
+            let signer = agent.crypto.signatures.signer(&agent.attester).unwrap();
+            let claims = Claims {
+                profile: profile.map(Into::into),
+                ..Claims::default()
+            };
+            world.tam.classify(&AttestationPayload {
+                format: format.map(Into::into),
+                bytes: claims.sign(&agent.crypto, &*signer).unwrap(),
+            })
+        };
+        let psa = Some("tag:psacertified.org,2023:psa#tfm");
+        let teep = Some(TEEP_EAT_PROFILE);
+        assert_eq!(classify(None, None), Ok(PayloadKind::Evidence));
+        assert_eq!(classify(None, psa), Ok(PayloadKind::Evidence));
+        assert_eq!(classify(None, teep), Ok(PayloadKind::TeepResult));
         assert_eq!(
-            evidence(Some("application/eat+cwt"), &teep),
-            Ok(()),
+            classify(Some("application/eat+cwt"), teep),
+            Ok(PayloadKind::Evidence),
             "the label decides"
         );
         let spelled = "Application/EAT+CWT ; EAT_PROFILE=\"urn:ietf:rfc:rfcXXXX\"";
-        assert_eq!(evidence(Some(spelled), &psa), Err(Fault::AttestationResult));
-        let other = evidence(Some("application/vnd.other"), &psa);
-        assert_eq!(other, Err(Fault::Format("application/vnd.other".into())));
-        assert!(evidence(Some("\n"), &psa).is_err());
+        assert_eq!(classify(Some(spelled), psa), Ok(PayloadKind::TeepResult));
+        let other = classify(Some("application/vnd.other"), psa);
+        assert_eq!(other, Ok(PayloadKind::Evidence));
+        assert!(classify(Some("\n"), psa).is_err());
     }
 }

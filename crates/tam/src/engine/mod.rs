@@ -5,6 +5,7 @@
 //! became of an Update.
 
 mod answer;
+mod appraiser;
 mod attestation;
 mod query_response;
 mod settings;
@@ -13,18 +14,20 @@ mod tests;
 mod ticket;
 mod verdict;
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
-use tamarack_cose::{CryptoProvider, SignatureAlgorithm};
+use tamarack_cose::{CryptoProvider, KeyId, PublicKey, SignatureAlgorithm};
 use tamarack_teep::{
-    CipherSuite, DataItems, Encoding, Explanation, Message, Numbering, Order, Protected,
-    ProtectionError, QueryRequest, SuitCoseProfile, Update, protect, protect_for_unknown_agent,
+    CipherSuite, DataItems, Encoding, Explanation, FreshnessMechanism, Message, Numbering, Order,
+    Protected, ProtectionError, QueryRequest, SuitCoseProfile, TEEP_EAT_PROFILE, Update, protect,
+    protect_for_unknown_agent,
 };
 
 use crate::{Clock, Store, StoreError, TamKeys};
 use ticket::Tickets;
 use verdict::Handled;
 
+pub use appraiser::{Appraised, Appraiser, BuiltInAppraiser, NotAppraised, PresentedEvidence};
 pub use settings::Settings;
 pub use verdict::Dropped;
 
@@ -38,6 +41,9 @@ pub enum EngineError {
     /// The crypto provider or a key failed.
     #[error("a message could not be protected: {0}")]
     Crypto(#[from] tamarack_cose::Error),
+    /// The Verifier could not be asked.
+    #[error("the Verifier can't be asked: {0}")]
+    Verifier(String),
 }
 
 /// A TAM, in the two calls of RFC 9397 section 6.2.1.
@@ -67,6 +73,13 @@ pub struct Tam<S, C> {
     crypto: CryptoProvider,
     keys: TamKeys,
     settings: Settings,
+    appraiser: Box<dyn Appraiser>,
+    /// Whose Attestation Results count.
+    verifiers: Vec<PublicKey>,
+    /// Keys of agents and attesters that count no longer.
+    revoked: HashSet<KeyId>,
+    /// The URI of the EAT profile of TEEP.
+    eat_profile: String,
 }
 
 impl<S, C> fmt::Debug for Tam<S, C> {
@@ -93,6 +106,39 @@ impl<S: Store, C: Clock> Tam<S, C> {
             crypto,
             keys,
             settings,
+            appraiser: Box::new(BuiltInAppraiser { crypto }),
+            verifiers: Vec::new(),
+            revoked: HashSet::new(),
+            eat_profile: TEEP_EAT_PROFILE.into(),
+        }
+    }
+
+    /// The same TAM, with another appraiser of Evidence than the one that is built in.
+    #[must_use]
+    pub fn with_appraiser(self, appraiser: Box<dyn Appraiser>) -> Self {
+        Self { appraiser, ..self }
+    }
+
+    /// The same TAM, which trusts Attestation Results by the Verifiers with these keys. Without any, it
+    /// trusts none.
+    #[must_use]
+    pub fn with_verifiers(self, verifiers: Vec<PublicKey>) -> Self {
+        Self { verifiers, ..self }
+    }
+
+    /// The same TAM, to which the keys with these thumbprints count no longer, be they of agents or of
+    /// attesters, and whoever vouches for them.
+    #[must_use]
+    pub fn with_revoked_keys(self, revoked: HashSet<KeyId>) -> Self {
+        Self { revoked, ..self }
+    }
+
+    /// The same TAM, to which the EAT profile of TEEP has this URI (AMB-17).
+    #[must_use]
+    pub fn with_eat_profile(self, eat_profile: String) -> Self {
+        Self {
+            eat_profile,
+            ..self
         }
     }
 
@@ -134,7 +180,8 @@ impl<S: Store, C: Clock> Tam<S, C> {
             supported_teep_cipher_suites: self.suites(),
             supported_suit_cose_profiles: SuitCoseProfile::ALL.to_vec(),
             data_items: DataItems::ATTESTATION | DataItems::TRUSTED_COMPONENTS,
-            // Versions and freshness mechanisms are the defaults, and left out: their labels are the
+            supported_freshness_mechanisms: self.freshness_mechanisms(),
+            // Versions are the default, and left out, as are freshness mechanisms that are: their labels are the
             // same in both numberings either way, and what is not sent can't be misread.
             ..QueryRequest::default()
         };
@@ -195,6 +242,15 @@ impl<S: Store, C: Clock> Tam<S, C> {
             crypto: &self.crypto,
             key: self.keys.ticket_key(),
             lifetime: self.settings.challenge_lifetime,
+        }
+    }
+
+    /// What may make an attestation payload fresh; nothing stands for the default, which is a nonce.
+    // req: TEEP-MSG-024
+    fn freshness_mechanisms(&self) -> Vec<FreshnessMechanism> {
+        match self.settings.result_age {
+            Some(_) => vec![FreshnessMechanism::NONCE, FreshnessMechanism::TIMESTAMP],
+            None => Vec::new(),
         }
     }
 

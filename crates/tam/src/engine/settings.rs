@@ -26,6 +26,12 @@ pub struct Settings {
     /// Update that expires unanswered counts as a failure, and so does one that is unanswered after a
     /// minute when the device asks again and still lacks what was in it.
     pub failures: u32,
+    /// How old an Attestation Result may be that has no nonce, by its time of issue. Default none: such a
+    /// result is not taken. Agents know that it may do without from supported-freshness-mechanisms.
+    pub result_age: Option<Duration>,
+    /// Whether agents get an Attestation Result of their own in an Update, for others to see, if the
+    /// Verifier gives one. Default no.
+    pub results_for_agents: bool,
 }
 
 impl Default for Settings {
@@ -37,6 +43,8 @@ impl Default for Settings {
             update_bytes: 7 << 20,
             installed_components: 1024,
             failures: 3,
+            result_age: None,
+            results_for_agents: false,
         }
     }
 }
