@@ -42,6 +42,7 @@
 //! # Features
 //!
 //! - `endorsement` (default): the Verifier's side. A TEE does without it.
+//! - `jwt` (default): EAT Attestation Results in JSON.
 //! - `std` (default). Without it: `no_std` with `alloc`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -53,6 +54,7 @@ mod appraisal;
 mod ar4si;
 mod claims;
 mod confirmation;
+mod ear;
 #[cfg(feature = "endorsement")]
 mod endorsement;
 mod evidence;
@@ -69,6 +71,11 @@ pub use appraisal::{Appraisal, AppraisalError, ComponentFault, Finding, OutOfDat
 pub use ar4si::{TrustClaim, TrustTier, TrustVector};
 pub use claims::Claims;
 pub use confirmation::Confirmation;
+#[cfg(feature = "jwt")]
+pub use ear::EarJsonError;
+pub use ear::{
+    EAR_PROFILE, Ear, EarAppraisal, EarPolicy, EarTeepClaims, UnverifiedEar, VerifierId,
+};
 #[cfg(feature = "endorsement")]
 pub use endorsement::{Endorsement, EndorsementError, ReferenceMeasurement};
 pub use evidence::{Evidence, EvidenceError};
@@ -82,3 +89,6 @@ pub use tamarack_teep::TEEP_EAT_PROFILE;
 
 /// Media type of an EAT in CWT form (RFC 9782).
 pub const EAT_CWT: &str = "application/eat+cwt";
+
+/// Media type of an EAT in JWT form (RFC 9782).
+pub const EAT_JWT: &str = "application/eat+jwt";

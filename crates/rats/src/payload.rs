@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use tamarack_cose::{CryptoProvider, PublicKey};
 use tamarack_teep::MediaType;
 
-use crate::{Confirmation, EAT_CWT, Expectation, ResultError, UnverifiedResult, VerifiedResult};
+use crate::{
+    Confirmation, EAT_CWT, EAT_JWT, EarPolicy, Expectation, ResultError, UnverifiedEar,
+    UnverifiedResult, VerifiedResult, ear::is_ear_profile,
+};
 
 /// What an attestation payload is, by its attestation-payload-format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +16,10 @@ use crate::{Confirmation, EAT_CWT, Expectation, ResultError, UnverifiedResult, V
 pub enum PayloadKind {
     /// An Attestation Result in the EAT profile of TEEP.
     TeepResult,
+    /// An EAT Attestation Result in CWT form.
+    EarCwt,
+    /// An EAT Attestation Result in JWT form.
+    EarJwt,
     /// Evidence, in whatever format: it goes to a Verifier.
     Evidence,
 }
@@ -32,6 +39,9 @@ impl PayloadKind {
         };
         match (format.essence(), format.parameter("eat_profile")) {
             (EAT_CWT, Some(named)) if named == profile => Self::TeepResult,
+            // The draft of EAR writes a hyphen for the plus sign.
+            (EAT_CWT | "application/eat-cwt", Some(named)) if is_ear_profile(named) => Self::EarCwt,
+            (EAT_JWT | "application/eat-jwt", Some(named)) if is_ear_profile(named) => Self::EarJwt,
             _ => Self::Evidence,
         }
     }
@@ -43,6 +53,8 @@ impl PayloadKind {
 pub enum PresentedResult<'a> {
     /// In the EAT profile of TEEP.
     Teep(UnverifiedResult<'a>),
+    /// An EAT Attestation Result.
+    Ear(UnverifiedEar<'a>),
 }
 
 /// Whom a verified Attestation Result is about.
@@ -57,7 +69,8 @@ pub struct Subject {
 }
 
 impl<'a> PresentedResult<'a> {
-    /// Takes a result apart; `None` for Evidence, which is no result.
+    /// Takes a result apart; `None` for Evidence, which is no result, and for what can't be read without
+    /// the feature `jwt`.
     ///
     /// # Errors
     ///
@@ -65,6 +78,11 @@ impl<'a> PresentedResult<'a> {
     pub fn decode(kind: PayloadKind, bytes: &'a [u8]) -> Option<Result<Self, ResultError>> {
         match kind {
             PayloadKind::TeepResult => Some(UnverifiedResult::decode(bytes).map(Self::Teep)),
+            PayloadKind::EarCwt => Some(UnverifiedEar::decode_cwt(bytes).map(Self::Ear)),
+            #[cfg(feature = "jwt")]
+            PayloadKind::EarJwt => Some(UnverifiedEar::decode_jwt(bytes).map(Self::Ear)),
+            #[cfg(not(feature = "jwt"))]
+            PayloadKind::EarJwt => None,
             PayloadKind::Evidence => None,
         }
     }
@@ -74,6 +92,7 @@ impl<'a> PresentedResult<'a> {
     pub fn unverified_nonce(&self) -> Option<&[u8]> {
         match self {
             Self::Teep(result) => result.unverified_claims().nonce.as_deref(),
+            Self::Ear(ear) => ear.unverified_claims().nonce(),
         }
     }
 
@@ -82,6 +101,7 @@ impl<'a> PresentedResult<'a> {
     pub fn unverified_issued_at(&self) -> Option<u64> {
         match self {
             Self::Teep(result) => result.unverified_claims().issued_at,
+            Self::Ear(ear) => Some(ear.unverified_claims().issued_at),
         }
     }
 
@@ -90,6 +110,7 @@ impl<'a> PresentedResult<'a> {
     pub fn unverified_ueid(&self) -> Option<&[u8]> {
         match self {
             Self::Teep(result) => Some(&result.unverified_claims().ueid),
+            Self::Ear(ear) => ear.unverified_claims().ueid(),
         }
     }
 
@@ -98,10 +119,12 @@ impl<'a> PresentedResult<'a> {
     pub fn unverified_confirmation(&self) -> Option<Confirmation> {
         match self {
             Self::Teep(result) => Some(result.unverified_claims().confirmation),
+            Self::Ear(ear) => ear.unverified_claims().confirmation(),
         }
     }
 
-    /// Verifies the result.
+    /// Verifies the result, and of an EAR whether its findings are good enough. A result in the profile of
+    /// TEEP has no findings: that there is one is the finding.
     ///
     /// # Errors
     ///
@@ -110,9 +133,11 @@ impl<'a> PresentedResult<'a> {
         self,
         crypto: &CryptoProvider,
         expectation: &Expectation<'_>,
+        policy: EarPolicy,
     ) -> Result<Subject, ResultError> {
         match self {
             Self::Teep(result) => Ok(result.verify(crypto, expectation)?.into()),
+            Self::Ear(ear) => ear.verify(crypto, expectation, policy),
         }
     }
 }
@@ -125,5 +150,62 @@ impl From<VerifiedResult> for Subject {
             confirmation: claims.confirmation,
             verifier: *verified.verifier(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TEEP_EAT_PROFILE;
+
+    // req: TEEP-TAM-005
+    // req: AMB-16
+    // req: AMB-17
+    #[test]
+    fn a_payload_is_what_its_format_says() {
+        let kind = |text: &str| {
+            let format = MediaType::parse(text).unwrap();
+            PayloadKind::of(Some(&format), TEEP_EAT_PROFILE)
+        };
+        assert_eq!(
+            PayloadKind::of(None, TEEP_EAT_PROFILE),
+            PayloadKind::TeepResult
+        );
+        for (text, expected) in [
+            (
+                "application/eat+cwt; eat_profile=\"urn:ietf:rfc:rfcXXXX\"",
+                PayloadKind::TeepResult,
+            ),
+            (
+                "Application/EAT+CWT;eat_profile=urn:ietf:rfc:rfcXXXX",
+                PayloadKind::TeepResult,
+            ),
+            (
+                "application/eat+cwt; eat_profile=\"tag:ietf.org,2026:rats/ear#03\"",
+                PayloadKind::EarCwt,
+            ),
+            (
+                "application/eat-jwt; eat_profile=\"tag:ietf.org,2026:rats/ear#03\"",
+                PayloadKind::EarJwt,
+            ),
+            (
+                "application/eat+jwt; eat_profile=\"tag:github.com,2023:veraison/ear\"",
+                PayloadKind::EarJwt,
+            ),
+            ("application/eat+cwt", PayloadKind::Evidence),
+            ("application/eat+jwt", PayloadKind::Evidence),
+            (
+                "application/eat+cwt; eat_profile=\"urn:ietf:rfc:rfc9999\"",
+                PayloadKind::Evidence,
+            ),
+            ("application/vnd.example", PayloadKind::Evidence),
+        ] {
+            assert_eq!(kind(text), expected, "{text}");
+        }
+        let other = MediaType::parse("application/eat+cwt; eat_profile=\"urn:other\"").unwrap();
+        assert_eq!(
+            PayloadKind::of(Some(&other), "urn:other"),
+            PayloadKind::TeepResult
+        );
     }
 }

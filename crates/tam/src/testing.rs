@@ -96,12 +96,24 @@ impl World {
 
     /// The same TAM under another limit.
     pub(crate) fn with_update_bytes(self, update_bytes: usize) -> Self {
+        self.with_settings(|settings| settings.update_bytes = update_bytes)
+    }
+
+    /// The same TAM, set otherwise.
+    pub(crate) fn set(
+        self,
+        set: impl FnOnce(Tam<SqliteStore, VirtualClock>) -> Tam<SqliteStore, VirtualClock>,
+    ) -> Self {
+        let tam = set(self.tam);
+        Self { tam, ..self }
+    }
+
+    /// The same TAM under other settings.
+    pub(crate) fn with_settings(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = *self.tam.settings();
+        change(&mut settings);
         let store = SqliteStore::open(self.dir.path().join("tam.sqlite")).unwrap();
         let keys = TamKeys::generate(&self.crypto).unwrap();
-        let settings = Settings {
-            update_bytes,
-            ..*self.tam.settings()
-        };
         let tam = Tam::new(store, self.clock.clone(), self.crypto, keys, settings);
         Self { tam, ..self }
     }

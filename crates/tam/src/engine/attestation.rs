@@ -330,16 +330,18 @@ impl<S: Store, C: Clock> Tam<S, C> {
             freshness,
             now: seconds(now),
         };
-        Ok(match result.verify(&self.crypto, &expectation) {
-            Ok(_) => Ok(Attested {
-                ueid,
-                device,
-                mark,
-                verified,
-                result_for_agent: for_agent,
-            }),
-            Err(error) => Err(Fault::Result(error).about(Some(ueid))),
-        })
+        Ok(
+            match result.verify(&self.crypto, &expectation, self.ear_policy) {
+                Ok(_) => Ok(Attested {
+                    ueid,
+                    device,
+                    mark,
+                    verified,
+                    result_for_agent: for_agent,
+                }),
+                Err(error) => Err(Fault::Result(error).about(Some(ueid))),
+            },
+        )
     }
 
     /// The message, verified with exactly the key that was confirmed, which may still be good.

@@ -17,6 +17,7 @@ mod verdict;
 use std::{collections::HashSet, fmt};
 
 use tamarack_cose::{CryptoProvider, KeyId, PublicKey, SignatureAlgorithm};
+use tamarack_rats::EarPolicy;
 use tamarack_teep::{
     CipherSuite, DataItems, Encoding, Explanation, FreshnessMechanism, Message, Numbering, Order,
     Protected, ProtectionError, QueryRequest, SuitCoseProfile, TEEP_EAT_PROFILE, Update, protect,
@@ -76,6 +77,8 @@ pub struct Tam<S, C> {
     appraiser: Box<dyn Appraiser>,
     /// Whose Attestation Results count.
     verifiers: Vec<PublicKey>,
+    /// Which findings of theirs are good enough.
+    ear_policy: EarPolicy,
     /// Keys of agents and attesters that count no longer.
     revoked: HashSet<KeyId>,
     /// The URI of the EAT profile of TEEP.
@@ -108,6 +111,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             settings,
             appraiser: Box::new(BuiltInAppraiser { crypto }),
             verifiers: Vec::new(),
+            ear_policy: EarPolicy::default(),
             revoked: HashSet::new(),
             eat_profile: TEEP_EAT_PROFILE.into(),
         }
@@ -124,6 +128,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
     #[must_use]
     pub fn with_verifiers(self, verifiers: Vec<PublicKey>) -> Self {
         Self { verifiers, ..self }
+    }
+
+    /// The same TAM, to which findings of Verifiers are good enough by another policy than the default.
+    #[must_use]
+    pub fn with_ear_policy(self, ear_policy: EarPolicy) -> Self {
+        Self { ear_policy, ..self }
     }
 
     /// The same TAM, to which the keys with these thumbprints count no longer, be they of agents or of
