@@ -66,11 +66,15 @@ impl Platform for Frail {
         self.tee.identity()
     }
 
-    fn teep_key(&self) -> &dyn Signer {
-        self.tee.teep_key()
+    fn teep_keys(&self) -> &[Box<dyn Signer>] {
+        self.tee.teep_keys()
     }
 
-    fn attest(&self, nonce: &[u8], teep_key: &PublicKey) -> Result<Evidence, PlatformError> {
+    fn attest(
+        &self,
+        nonce: Option<&[u8]>,
+        teep_key: &PublicKey,
+    ) -> Result<Evidence, PlatformError> {
         self.tee.attest(nonce, teep_key)
     }
 

@@ -33,7 +33,7 @@ pub struct Device {
 fn open(folder: &Path, algorithm: SignatureAlgorithm) -> Arc<Tee> {
     let crypto = crypto();
     let mut options = SoftwareOptions::default();
-    options.teep_algorithm = algorithm;
+    options.teep_algorithms = vec![algorithm];
     let platform = Software::open(folder, &crypto, &options).unwrap();
     Arc::new(Tee::open(folder, Arc::new(platform), crypto).unwrap())
 }
@@ -89,7 +89,7 @@ impl Device {
     /// The public key of the agent.
     #[must_use]
     pub fn key(&self) -> PublicKey {
-        *self.tee.teep_key().public_key()
+        *self.tee.teep_keys()[0].public_key()
     }
 
     /// What its maker says about it.

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use tamarack_agent::Relay;
 use tamarack_suit::{DeviceError, Fetch};
 
 /// Stands in for the network from which the agent fetches payloads.
@@ -20,6 +21,8 @@ impl Payloads {
         self.by_uri.insert(uri.to_owned(), payload.into());
     }
 }
+
+impl Relay for Payloads {}
 
 impl Fetch for Payloads {
     fn fetch(

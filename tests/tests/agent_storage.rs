@@ -6,7 +6,7 @@ use std::{
 };
 
 use tamarack_agent::{
-    Agent, AgentError, installed_components,
+    Agent, AgentError, Relay, installed_components,
     platform::{Platform, StorageError},
 };
 use tamarack_suit::{DeviceError, Fetch, NoFetch};
@@ -139,6 +139,8 @@ struct Slow {
     started: mpsc::Sender<()>,
     go_on: mpsc::Receiver<()>,
 }
+
+impl Relay for Slow {}
 
 impl Fetch for Slow {
     fn fetch(

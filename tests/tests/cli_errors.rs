@@ -217,7 +217,7 @@ fn a_device_that_is_open_or_exposed_is_not_opened() {
     let data = folder.path().join("tee");
     let text = data.to_str().unwrap();
     run(&["tee", "trust", "--data", text]).ok();
-    let key = data.join("platform/teep.key");
+    let key = data.join("platform/teep-esp256.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     run(&["tee", "endorsement", "--data", text]).fails(1, &[key.to_str().unwrap(), "chmod"]);
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();

@@ -250,7 +250,7 @@ fn secrets_are_for_their_owner_only() {
         "tam/keys/ed25519.pem",
         "tam/keys/ticket.key",
         "tee/platform/root.key",
-        "tee/platform/teep.key",
+        "tee/platform/teep-esp256.key",
         "tee/platform/attester.key",
         "acme.pem",
     ] {

@@ -8,6 +8,8 @@ use tamarack_cose::{
 };
 use tamarack_suit::ComponentId;
 
+use crate::rights::is_reserved;
+
 /// First segment of the component identifiers of security domains; the second is the domain's name.
 pub const DOMAIN_SEGMENT: &[u8] = b"security-domain";
 
@@ -105,7 +107,7 @@ impl SecurityDomain {
     ///
     /// # Errors
     ///
-    /// If it is none, or has an empty prefix, or one under `security-domain`.
+    /// If it is none, or has an empty prefix, or one under `security-domain` or `trust-anchors`.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         cbor::check(
             bytes,
@@ -143,7 +145,7 @@ impl SecurityDomain {
         if owners.is_empty() {
             return Err(missing("owners (2)"));
         }
-        if prefix.is_empty() || prefix.segments().next() == Some(DOMAIN_SEGMENT) {
+        if prefix.is_empty() || is_reserved(&prefix) {
             let problem = Problem::OutOfBounds("a prefix of its own");
             return Err(DecodeError::new(start, "security-domain / prefix", problem));
         }

@@ -1,11 +1,10 @@
 //! What the agent remembers of exchanges while it runs: lost on a restart, and harmlessly so.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    string::String,
-};
+use alloc::collections::BTreeMap;
 
-use tamarack_cose::KeyId;
+use tamarack_cose::{KeyId, SignatureAlgorithm};
+
+use crate::agent::Confidentiality;
 
 /// Updates taken in one exchange: a TAM may go on after a failed manifest, but not for ever.
 const MAX_UPDATES: u32 = 16;
@@ -18,26 +17,55 @@ const MAX_AGE: u64 = 12 * 3600;
 /// An Update is taken in an exchange only, so that one that was recorded earlier can't be played at will.
 #[derive(Debug, Default)]
 pub(crate) struct Exchanges {
-    /// By the TAM's key: no more entries than there are TAM anchors.
+    /// By the anchor that stands for the TAM: no more entries than there are TAM anchors.
     open: BTreeMap<KeyId, Exchange>,
 }
 
 #[derive(Debug)]
 struct Exchange {
+    /// In which suite it goes on.
+    algorithm: SignatureAlgorithm,
     opened: u64,
     updates: u32,
+    /// How reports are encrypted, as the QueryRequest allows.
+    confidentiality: Option<Confidentiality>,
 }
 
 impl Exchanges {
     /// A QueryResponse goes out to the TAM with this key.
-    pub(crate) fn open(&mut self, tam: KeyId, now: u64) {
+    pub(crate) fn open(
+        &mut self,
+        tam: KeyId,
+        algorithm: SignatureAlgorithm,
+        now: u64,
+        confidentiality: Option<Confidentiality>,
+    ) {
         self.open.insert(
             tam,
             Exchange {
+                algorithm,
                 opened: now,
                 updates: 0,
+                confidentiality,
             },
         );
+    }
+
+    /// Whether there is an exchange with the TAM in this suite.
+    // req: TEEP-COSE-012
+    pub(crate) fn is_in(&self, tam: &KeyId, algorithm: SignatureAlgorithm) -> bool {
+        let exchange = self.open.get(tam);
+        exchange.is_some_and(|exchange| exchange.algorithm == algorithm)
+    }
+
+    /// The TAM has said that it does not go on.
+    pub(crate) fn close(&mut self, tam: &KeyId) {
+        self.open.remove(tam);
+    }
+
+    /// How to encrypt reports for the TAM.
+    pub(crate) fn confidentiality(&self, tam: &KeyId) -> Option<Confidentiality> {
+        self.open.get(tam)?.confidentiality
     }
 
     /// Whether an Update may come from the TAM now; counts it if so.
@@ -52,25 +80,6 @@ impl Exchanges {
             self.open.remove(tam);
         }
         fits
-    }
-}
-
-/// The TAMs still to be named in a round of policy checks.
-#[derive(Debug, Default)]
-pub(crate) struct PolicyRound {
-    left: Option<VecDeque<String>>,
-}
-
-impl PolicyRound {
-    /// The next TAM, from `all` when a round begins; `None` ends the round.
-    // req: TEEP-AGENT-007
-    pub(crate) fn next(&mut self, all: impl FnOnce() -> VecDeque<String>) -> Option<String> {
-        let left = self.left.get_or_insert_with(all);
-        let next = left.pop_front();
-        if next.is_none() {
-            self.left = None;
-        }
-        next
     }
 }
 

@@ -49,9 +49,14 @@ mod domain;
 mod exchange;
 pub mod link;
 pub mod platform;
+mod relay;
 mod rights;
 mod staging;
 pub mod state;
+mod tams;
+mod trust_anchors;
 
-pub use agent::{Agent, AgentError, Outbound, installed_components};
+pub use agent::{Agent, AgentError, Outbound, Verdict, installed_components};
 pub use domain::{DOMAIN_SEGMENT, Quota, SecurityDomain};
+pub use relay::Relay;
+pub use trust_anchors::{AnchorEntry, TRUST_ANCHORS_SEGMENT, TrustAnchorSet};

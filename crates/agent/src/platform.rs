@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 
-use tamarack_cose::{CryptoProvider, PublicKey, Signer};
+use tamarack_cose::{CryptoProvider, PublicKey, Signer, encrypt::RecipientKey};
 
 /// Everything the agent needs from the TEE that it lives in.
 ///
@@ -17,15 +17,25 @@ pub trait Platform: Send + Sync {
     /// Who this device is and which manifests apply to it.
     fn identity(&self) -> &Identity;
 
-    /// The key that signs TEEP messages. Its home is the TEE; it is not the attestation key.
-    fn teep_key(&self) -> &dyn Signer;
+    /// The keys that sign TEEP messages, of different algorithms, in order of preference; one at least. Their
+    /// home is the TEE; none is the attestation key.
+    fn teep_keys(&self) -> &[Box<dyn Signer>];
 
-    /// Makes Evidence that holds `nonce` and binds `teep_key` to this TEE.
+    /// The keys to which others encrypt what is for this TEE only, such as Personalization Data. None by
+    /// default: encrypted manifests and payloads are refused then.
+    // req: ARCH-004
+    fn recipient_keys(&self) -> &[RecipientKey] {
+        &[]
+    }
+
+    /// Makes Evidence that binds `teep_key` to this TEE. It holds `nonce` if there is one, and the time in any
+    /// case.
     ///
     /// # Errors
     ///
     /// If the attestation hardware can't answer now.
-    fn attest(&self, nonce: &[u8], teep_key: &PublicKey) -> Result<Evidence, PlatformError>;
+    fn attest(&self, nonce: Option<&[u8]>, teep_key: &PublicKey)
+    -> Result<Evidence, PlatformError>;
 
     /// The sealed storage.
     fn storage(&self) -> &dyn Storage;
@@ -47,11 +57,19 @@ impl<P: Platform> Platform for Arc<P> {
         P::identity(self)
     }
 
-    fn teep_key(&self) -> &dyn Signer {
-        P::teep_key(self)
+    fn teep_keys(&self) -> &[Box<dyn Signer>] {
+        P::teep_keys(self)
     }
 
-    fn attest(&self, nonce: &[u8], teep_key: &PublicKey) -> Result<Evidence, PlatformError> {
+    fn recipient_keys(&self) -> &[RecipientKey] {
+        P::recipient_keys(self)
+    }
+
+    fn attest(
+        &self,
+        nonce: Option<&[u8]>,
+        teep_key: &PublicKey,
+    ) -> Result<Evidence, PlatformError> {
         P::attest(self, nonce, teep_key)
     }
 

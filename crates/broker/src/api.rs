@@ -3,6 +3,7 @@
 //! | request | body | answer |
 //! |---|---|---|
 //! | `GET /v1/components` | | [`Components`] |
+//! | `GET /v1/tees` | | [`Tees`] |
 //! | `POST /v1/request` | [`ComponentRequest`] | [`Outcome`] |
 //! | `POST /v1/unrequest` | [`ComponentRequest`] | [`Outcome`] |
 //! | `POST /v1/policy-check` | | [`Outcome`] |
@@ -11,7 +12,8 @@
 //! | `DELETE /v1/sessions/{id}` | | 204 |
 //! | `POST /v1/invoke` | [`Invocation`] | [`CommandResult`]; a session for one command |
 //!
-//! Errors are [`Problem`] with a 4xx or 5xx status. For example:
+//! Errors are [`Problem`] with a 4xx or 5xx status: 429 with Retry-After where requests cause exchanges too often,
+//! 404 where no TEE suits a request or holds the component. For example:
 //!
 //! ```text
 //! curl --unix-socket app.sock -X POST http://tee/v1/invoke \
@@ -20,12 +22,68 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Names a component.
+/// Names a component, and perhaps which TEE it is for and where it can be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentRequest {
     /// The component identifier: segments joined by `/`.
     pub component: String,
+    /// A TAM that has it. It is asked first if the device knows it, and ignored if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tam_uri: Option<String>,
+    /// What the TEE must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tee: Option<TeeRequirements>,
+}
+
+/// What a TEE must be to suit a request. What is absent does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeeRequirements {
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its platform, such as `software`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// The UUID of a vendor that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// The UUID of a class that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// What it must be able to do, such as `webassembly`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+}
+
+/// The TEEs of the device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tees {
+    /// One entry for each, those first that are preferred.
+    pub tees: Vec<Tee>,
+    /// Why others can't be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreachable: Vec<String>,
+}
+
+/// A TEE, as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tee {
+    /// The name that it was started with.
+    pub name: String,
+    /// Its platform, such as `software`.
+    pub platform: String,
+    /// The version of the code in it.
+    pub version: String,
+    /// UUIDs of its vendors.
+    pub vendors: Vec<String>,
+    /// UUIDs of its classes.
+    pub classes: Vec<String>,
+    /// What it can do.
+    pub capabilities: Vec<String>,
+    /// The TAMs that it was provisioned with, in the order in which they are asked.
+    pub tam_uris: Vec<String>,
 }
 
 /// What a request led to.
@@ -33,6 +91,9 @@ pub struct ComponentRequest {
 pub struct Outcome {
     /// Exchanges with TAMs that were run.
     pub exchanges: usize,
+    /// The TEE that the request went to, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tee: Option<String>,
     /// Whether the component is installed now; absent where no component was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installed: Option<bool>,
@@ -43,6 +104,9 @@ pub struct Outcome {
 pub struct Components {
     /// One entry for each component.
     pub components: Vec<Component>,
+    /// Why some TEEs could not be asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreachable: Vec<String>,
 }
 
 /// An installed component.
@@ -62,6 +126,9 @@ pub struct Component {
     pub size: u64,
     /// Digest of the content in hexadecimal.
     pub digest: String,
+    /// The TEE that it is in, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tee: Option<String>,
 }
 
 /// Opens a session.
@@ -70,6 +137,9 @@ pub struct Component {
 pub struct OpenSession {
     /// The Trusted Application's component identifier.
     pub component: String,
+    /// What the TEE must be, where several hold the application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tee: Option<TeeRequirements>,
 }
 
 /// An open session. It ends when it is closed, when it is idle for long, or when the TA goes.
@@ -107,6 +177,9 @@ pub struct Invocation {
     /// Input as base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_base64: Option<String>,
+    /// What the TEE must be, where several hold the application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tee: Option<TeeRequirements>,
 }
 
 /// What a command returned.

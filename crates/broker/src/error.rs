@@ -30,6 +30,20 @@ pub enum BrokerError {
         uri: String,
         /// What went wrong.
         reason: String,
+        /// Whether it may have worked on a message to which the answer was lost.
+        lost: bool,
+    },
+    /// No TEE suits a request.
+    #[error("no TEE suits the request: {0}")]
+    NoTee(String),
+    /// No TEE holds a component.
+    #[error("{0} is installed in none of the TEEs that suit the request")]
+    NotHeld(String),
+    /// Applications cause too many exchanges.
+    #[error("too many requests; the next is taken in {} s", wait.as_secs().max(1))]
+    TooOften {
+        /// When there is room again.
+        wait: std::time::Duration,
     },
     /// The exchange did not come to an end.
     #[error("the exchange with {uri} was ended after {rounds} messages")]
@@ -47,7 +61,30 @@ pub enum BrokerError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file with certificates of authorities can't be used.
+    #[error("{}: {reason}", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The address for TAMs can't be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    ListenForTam {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The HTTP client could not be set up.
     #[error("cannot set up the HTTP client: {0}")]
     HttpClient(String),
+}
+
+impl BrokerError {
+    /// Whether it is a TAM that failed: the TEE is well, and so may other TAMs be.
+    pub(crate) fn is_of_tam(&self) -> bool {
+        matches!(self, Self::Tam { .. } | Self::EndlessExchange { .. })
+    }
 }

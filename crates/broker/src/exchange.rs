@@ -4,20 +4,41 @@ use reqwest::{
     Client, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
 };
+use std::time::Duration;
 use tamarack_agent::link::{Call, MAX_MESSAGE, Reply};
 use tamarack_teep::{MEDIA_TYPE, MediaType};
 
-use crate::{BrokerError, fetch::PayloadSource, http_client::explain, tee_link::TeeLink};
+use crate::{
+    BrokerError,
+    backoff::{Backoff, retry_after},
+    fetch::PayloadSource,
+    http_client::explain,
+    tee_link::TeeLink,
+};
 
 /// A TEEP exchange is four messages; one that goes on and on is a fault of the TAM.
 const MAX_ROUNDS: usize = 32;
 
-/// Carries messages between a TAM and the TEE.
+/// Times that an exchange is begun with a TAM of which an answer was lost.
+const MAX_BEGINNINGS: usize = 3;
+
+/// Carries messages between a TAM and a TEE.
 #[derive(Debug, Clone)]
 pub(crate) struct Exchanger {
     client: Client,
     tee: TeeLink,
     payloads: PayloadSource,
+}
+
+/// Why a message brought no answer.
+enum Fault {
+    /// Nobody has worked on it: it may be sent again, after this time if the server says so.
+    Unheard(String, Option<Duration>),
+    /// It may have been worked on, and the answer was lost. Messages of TEEP count once: sent again, it would be
+    /// dropped. See `docs/decisions/0020-lost-answers.md`.
+    Lost(String),
+    /// It was refused for good, or what answers is no TAM.
+    Refused(String),
 }
 
 impl Exchanger {
@@ -37,18 +58,42 @@ impl Exchanger {
 
     /// Runs an exchange until the TAM or the agent has nothing more to say.
     ///
-    /// On a fault of HTTP or below, the agent is told and the exchange is over.
-    // req: HTTP-021
-    // req: HTTP-024
-    // req: HTTP-028
+    /// On a fault of HTTP or below, the agent is told and the exchange is over. If it is not known how far the
+    /// TAM got, another one is begun, in which the TAM speaks first; the agent's wishes wait for that.
     pub(crate) async fn run(
         &self,
         tam_uri: &str,
         first: Option<Vec<u8>>,
     ) -> Result<(), BrokerError> {
+        let mut first = first;
+        let mut backoff = Backoff::default();
+        for _ in 1..MAX_BEGINNINGS {
+            match self.run_once(tam_uri, first.take()).await {
+                Err(BrokerError::Tam {
+                    reason, lost: true, ..
+                }) => {
+                    tracing::info!(
+                        tam_uri,
+                        reason,
+                        "an answer was lost; the exchange begins anew"
+                    );
+                    let pause = backoff.after_failure(None).unwrap_or_default();
+                    tokio::time::sleep(pause).await;
+                }
+                ended => return ended,
+            }
+        }
+        self.run_once(tam_uri, first).await
+    }
+
+    // req: HTTP-021
+    // req: HTTP-023
+    // req: HTTP-024
+    // req: HTTP-028
+    async fn run_once(&self, tam_uri: &str, first: Option<Vec<u8>>) -> Result<(), BrokerError> {
         let mut message = first;
         for round in 1..=MAX_ROUNDS {
-            let answer = match self.post(tam_uri, message.take()).await {
+            let answer = match self.deliver(tam_uri, message.take()).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     self.report(tam_uri, &error).await;
@@ -59,17 +104,12 @@ impl Exchanger {
                 tracing::debug!(tam_uri, rounds = round, "the TAM ended the exchange");
                 return Ok(());
             };
-            let call = Call::ProcessTeepMessage {
-                tam_uri: tam_uri.to_owned(),
-                message: answer,
-            };
-            match self.call(&call).await? {
-                Reply::Message(reply) => message = Some(reply),
-                Reply::NoData => {
+            match self.hand_over(tam_uri, answer).await? {
+                Some(reply) => message = Some(reply),
+                None => {
                     tracing::debug!(tam_uri, rounds = round, "the agent ended the exchange");
                     return Ok(());
                 }
-                other => return Err(BrokerError::Link(format!("unexpected reply: {other:?}"))),
             }
         }
         Err(BrokerError::EndlessExchange {
@@ -78,41 +118,123 @@ impl Exchanger {
         })
     }
 
-    /// Posts a message, or an empty body to start; `None` if the TAM answers with nothing.
+    /// Hands a TAM's message to the agent; its answer, if it has one.
+    // req: TEEP-BROKER-001
+    pub(crate) async fn hand_over(
+        &self,
+        tam_uri: &str,
+        message: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, BrokerError> {
+        let call = Call::ProcessTeepMessage {
+            tam_uri: tam_uri.to_owned(),
+            message,
+        };
+        match self.call(&call).await? {
+            Reply::Message(reply) => Ok(Some(reply)),
+            Reply::NoData => Ok(None),
+            other => Err(BrokerError::Link(format!("unexpected reply: {other:?}"))),
+        }
+    }
+
+    /// Posts a message, or an empty body to begin; again if nobody has worked on it. `None` if the TAM answers
+    /// with nothing.
+    // req: TEEP-OPS-005
+    async fn deliver(
+        &self,
+        tam_uri: &str,
+        message: Option<Vec<u8>>,
+    ) -> Result<Option<Vec<u8>>, BrokerError> {
+        let failed = |reason: String, lost| BrokerError::Tam {
+            uri: tam_uri.to_owned(),
+            reason,
+            lost,
+        };
+        let mut backoff = Backoff::default();
+        loop {
+            match self.post(tam_uri, message.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(Fault::Refused(reason)) => return Err(failed(reason, false)),
+                Err(Fault::Lost(reason)) => return Err(failed(reason, true)),
+                Err(Fault::Unheard(reason, asked)) => match backoff.after_failure(asked) {
+                    Some(pause) => {
+                        tracing::info!(tam_uri, reason, ?pause, "a message is sent again later");
+                        tokio::time::sleep(pause).await;
+                    }
+                    None => {
+                        let reason = match asked {
+                            Some(asked) => {
+                                format!("{reason}; it asks to wait {} s", asked.as_secs())
+                            }
+                            None => reason,
+                        };
+                        return Err(failed(reason, false));
+                    }
+                },
+            }
+        }
+    }
+
     // req: HTTP-022
     async fn post(
         &self,
         tam_uri: &str,
         message: Option<Vec<u8>>,
-    ) -> Result<Option<Vec<u8>>, BrokerError> {
-        let fault = |reason: String| BrokerError::Tam {
-            uri: tam_uri.to_owned(),
-            reason,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        // A beginning costs the TAM nothing and may be repeated at will.
+        let begins = message.is_none();
+        let lost = |reason: String| match begins {
+            true => Fault::Unheard(reason, None),
+            false => Fault::Lost(reason),
         };
         let mut request = self.client.post(tam_uri).header(ACCEPT, MEDIA_TYPE);
         if let Some(message) = message {
             request = request.header(CONTENT_TYPE, MEDIA_TYPE).body(message);
         }
-        let response = request
-            .send()
-            .await
-            .map_err(|error| fault(explain(&error)))?;
+        let response = request.send().await.map_err(|error| {
+            let reason = explain(&error);
+            match &error {
+                error if error.is_builder() => Fault::Refused(reason),
+                error if error.is_connect() => Fault::Unheard(reason, None),
+                _ => lost(reason),
+            }
+        })?;
         let status = response.status();
-        if !status.is_success() {
-            return Err(fault(format!("HTTP status {status}")));
+        let reason = || format!("HTTP status {status}");
+        match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                return Err(Fault::Unheard(reason(), retry_after(response.headers())));
+            }
+            // A proxy that heard nothing, or heard nonsense: the server behind it may have heard.
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+                return Err(match lost(reason()) {
+                    Fault::Unheard(reason, _) => {
+                        Fault::Unheard(reason, retry_after(response.headers()))
+                    }
+                    other => other,
+                });
+            }
+            status if !status.is_success() => return Err(Fault::Refused(reason())),
+            _ => {}
         }
         let media_type = response
             .headers()
             .get(CONTENT_TYPE)
             .and_then(|value| MediaType::parse(value.to_str().ok()?));
-        let body = read_body(response).await.map_err(fault)?;
+        let body = match read_body(response).await {
+            Ok(body) => body,
+            Err(Unread::TooLong) => {
+                let reason = format!("the answer is longer than {MAX_MESSAGE} bytes");
+                return Err(Fault::Refused(reason));
+            }
+            Err(Unread::Broken(reason)) => return Err(lost(reason)),
+        };
         if status == StatusCode::NO_CONTENT || body.is_empty() {
             return Ok(None);
         }
         match media_type {
             Some(media_type) if media_type.essence() == MEDIA_TYPE => Ok(Some(body)),
             // A wrong type is a failed request (AMB-28).
-            other => Err(fault(match other {
+            other => Err(Fault::Refused(match other {
                 Some(other) => format!("the answer is {other}, not {MEDIA_TYPE}"),
                 None => format!("the answer has no media type; expected {MEDIA_TYPE}"),
             })),
@@ -131,12 +253,18 @@ impl Exchanger {
     }
 }
 
+enum Unread {
+    TooLong,
+    Broken(String),
+}
+
 /// Reads a body of bounded size.
-async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, Unread> {
+    let broken = |error: reqwest::Error| Unread::Broken(explain(&error));
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
         if body.len() + chunk.len() > MAX_MESSAGE {
-            return Err(format!("the answer is longer than {MAX_MESSAGE} bytes"));
+            return Err(Unread::TooLong);
         }
         body.extend_from_slice(&chunk);
     }

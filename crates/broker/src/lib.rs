@@ -13,24 +13,31 @@
 //! ```no_run
 //! # async fn run() -> Result<(), tamarack_broker::BrokerError> {
 //! let config = tamarack_broker::Config {
-//!     tee: "/run/tamarack/tee.sock".into(),
-//!     tam_uri: "https://tam.example/tam".into(),
+//!     tees: vec!["/run/tamarack/tee.sock".into()],
+//!     tam_uris: vec!["https://tam.example/tam".into()],
 //!     socket: "/run/tamarack/app.sock".into(),
 //!     ..Default::default()
 //! };
-//! tamarack_broker::Server::open(config)?.serve(std::future::pending()).await
+//! tamarack_broker::Server::open(config).await?.serve(std::future::pending()).await
 //! # }
 //! ```
 //!
 //! The API is described in [`api`].
 
 pub mod api;
+mod applications;
+mod backoff;
+mod broker;
+mod budget;
 mod error;
 mod exchange;
 mod fetch;
 mod http_client;
 mod server;
+mod tam_listener;
 mod tee_link;
+mod tees;
 
 pub use error::BrokerError;
+pub use http_client::Transport;
 pub use server::{Config, Server};

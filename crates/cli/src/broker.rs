@@ -3,27 +3,48 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
+use tamarack_broker::{Config, Server, Transport};
 
 use crate::{block_on, failure::Failure, output::Output, signals::stop_requested};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Carry messages between a TEE and a TAM, and serve applications on a socket, until stopped.
+    /// Carry messages between TEEs and TAMs, and serve applications on a socket, until stopped.
     Serve(Serve),
 }
 
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// The socket of the TEE, as given to `tamarack tee serve`.
-    #[arg(long, value_name = "PATH")]
-    tee: PathBuf,
-    /// The TEEP endpoint of a TAM, such as https://tam.example/tam. The agent decides whether to trust it.
+    /// The socket of a TEE, as given to `tamarack tee serve`. May be given several times: an application that
+    /// has no preference gets the first that suits it.
+    #[arg(long, value_name = "PATH", required = true)]
+    tee: Vec<PathBuf>,
+    /// The TEEP endpoint of a TAM, such as https://tam.example/tam, for a device that was provisioned with none
+    /// (`tamarack tee trust --tam-key FILE=URI`). May be given several times. The agent decides whom it trusts.
     #[arg(long, value_name = "URL")]
-    tam: String,
+    tam: Vec<String>,
     /// The socket for applications.
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
-    /// Seconds between policy checks.
+    /// Certificates of authorities whose TAMs and payload servers are trusted, beside those of the system: a PEM
+    /// file. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    tam_ca: Vec<PathBuf>,
+    /// Trust the authorities of --tam-ca only, not those of the system.
+    #[arg(long, requires = "tam_ca")]
+    tam_ca_only: bool,
+    /// An HTTP proxy to reach TAMs and payload servers through, except those that NO_PROXY lists. Without it the
+    /// environment says: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// Exchanges that applications may cause in a minute; 0 for any number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 240)]
+    requests_per_minute: u32,
+    /// Take messages that a TAM brings of its own accord (`tamarack admin contact`), on /teep, or on /teep/NAME
+    /// where there are several TEEs.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen_for_tam: Option<String>,
+    /// Seconds between policy checks, give or take a tenth.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
     policy_interval: u64,
 }
@@ -31,22 +52,36 @@ pub(crate) struct Serve {
 impl Command {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         let Self::Serve(serve) = self;
-        if !serve.tam.starts_with("http://") && !serve.tam.starts_with("https://") {
-            return Err(
-                Failure::new(format!("--tam {}: not an http or https URL", serve.tam)).hint(
-                    "give the TEEP endpoint with its path, for example http://127.0.0.1:8080/tam",
-                ),
-            );
+        for tam in &serve.tam {
+            if !tam.starts_with("http://") && !tam.starts_with("https://") {
+                return Err(
+                    Failure::new(format!("--tam {tam}: not an http or https URL")).hint(
+                        "give the TEEP endpoint with its path, for example http://127.0.0.1:8080/tam",
+                    ),
+                );
+            }
         }
         let announcement = format!("serving applications on {}", serve.socket.display());
-        let config = tamarack_broker::Config {
-            tee: serve.tee,
-            tam_uri: serve.tam,
+        let config = Config {
+            tees: serve.tee,
+            tam_uris: serve.tam,
             socket: serve.socket,
             policy_interval: Duration::from_secs(serve.policy_interval),
+            transport: Transport {
+                authorities: serve.tam_ca,
+                only_those: serve.tam_ca_only,
+                proxy: serve.proxy,
+            },
+            requests_per_minute: serve.requests_per_minute,
+            listen_for_tam: serve.listen_for_tam,
+            ..Config::default()
         };
         block_on(async {
-            let server = tamarack_broker::Server::open(config)?;
+            let server = Server::open(config).await?;
+            let announcement = match server.tam_address() {
+                Some(address) => format!("{announcement}, TAMs on http://{address}/teep"),
+                None => announcement,
+            };
             output.text(&announcement);
             Ok(server.serve(stop_requested()).await?)
         })

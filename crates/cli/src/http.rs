@@ -10,9 +10,20 @@ pub(crate) fn client() -> Result<Client, Failure> {
     build(Client::builder())
 }
 
+/// An HTTP client that also trusts the authorities whose certificates are in a PEM file.
+pub(crate) fn client_with(authorities: &std::path::Path) -> Result<Client, Failure> {
+    let pem = crate::files::read(authorities)?;
+    let found = reqwest::Certificate::from_pem_bundle(&pem)
+        .ok()
+        .filter(|found| !found.is_empty())
+        .ok_or_else(|| Failure::file(authorities, "holds no certificate as PEM"))?;
+    build(Client::builder().tls_certs_merge(found))
+}
+
 /// An HTTP client on a Unix socket.
 pub(crate) fn unix_client(socket: &std::path::Path) -> Result<Client, Failure> {
-    build(Client::builder().unix_socket(socket.to_owned()))
+    // What goes over a socket of this machine goes through no proxy.
+    build(Client::builder().no_proxy().unix_socket(socket.to_owned()))
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<Client, Failure> {

@@ -80,7 +80,17 @@ impl Process {
     /// Starts a TAM with its data in `dir` on a free loopback port, and returns its URL, without a path.
     pub(crate) async fn start_tam(folder: &Path, dir: &Path) -> Result<(Self, String), Failure> {
         let data = path_text(dir)?;
+        // Everything comes from this machine, and as fast as it can.
+        let unbounded = [
+            "--rate-per-address",
+            "0",
+            "--rate",
+            "0",
+            "--connections-per-address",
+            "900",
+        ];
         let arguments = ["tam", "serve", "--data", data, "--listen", "127.0.0.1:0"];
+        let arguments = [&arguments[..], &unbounded].concat();
         let mut tam = Self::start("tam", folder, &arguments)?;
         let log = tam.log.clone();
         let url = tam

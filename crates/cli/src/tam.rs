@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tamarack_cose::{PublicKey, SignatureAlgorithm, aws_lc};
-use tamarack_tam::{ServeConfig, TamKeys, serve_until};
+use tamarack_tam::{HttpSettings, Listeners, Rate, ServeConfig, TamKeys, TlsFiles, serve_until};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -29,6 +29,84 @@ pub(crate) struct Serve {
     /// Where to listen: TEEP on /tam, the admin API on /api/v1. Port 0 takes one that is free.
     #[arg(long, value_name = "HOST:PORT")]
     listen: String,
+    /// Where to listen for the admin API, which is then served there only.
+    #[arg(long, value_name = "HOST:PORT")]
+    admin_listen: Option<String>,
+    /// Serve HTTPS with this certificate: a PEM file with the chain, the server's own first.
+    ///
+    /// The files are read again when they change, and on SIGHUP; connections that are open go on.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The private key of the certificate, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// A proxy in front of the TAM, an address or a network such as 10.0.0.0/8, which says in
+    /// X-Forwarded-For where a request comes from. May be given several times.
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    trusted_proxy: Vec<ipnet::IpNet>,
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+/// What a server puts up with.
+#[derive(Args)]
+#[command(next_help_heading = "Bounds")]
+struct Bounds {
+    /// TEEP messages a second from one address (one /64 of IPv6), in the long run; 0 for any number.
+    #[arg(long, value_name = "NUMBER", default_value_t = HttpSettings::default().rate_per_address.per_second)]
+    rate_per_address: u32,
+    /// TEEP messages at once from one address.
+    #[arg(long, value_name = "NUMBER", default_value_t = HttpSettings::default().rate_per_address.burst)]
+    burst_per_address: u32,
+    /// TEEP messages a second from everywhere, in the long run; 0 for any number.
+    #[arg(long, value_name = "NUMBER", default_value_t = HttpSettings::default().rate.per_second)]
+    rate: u32,
+    /// TEEP messages at once from everywhere.
+    #[arg(long, value_name = "NUMBER", default_value_t = HttpSettings::default().rate.burst)]
+    burst: u32,
+    /// Connections; each needs a file descriptor.
+    #[arg(long, value_name = "NUMBER", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    connections: u32,
+    /// Connections from one address.
+    #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    connections_per_address: u32,
+}
+
+impl Bounds {
+    fn settings(&self) -> HttpSettings {
+        HttpSettings {
+            rate_per_address: Rate {
+                per_second: self.rate_per_address,
+                burst: self.burst_per_address,
+            },
+            rate: Rate {
+                per_second: self.rate,
+                burst: self.burst,
+            },
+            connections: self.connections as usize,
+            connections_per_address: self.connections_per_address as usize,
+            ..HttpSettings::default()
+        }
+    }
+}
+
+/// An address, or a network.
+fn network(text: &str) -> Result<ipnet::IpNet, String> {
+    let address = text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
+    address
+        .or_else(|_| text.parse())
+        .map_err(|_| "expected an address, or a network such as 10.0.0.0/8".into())
+}
+
+/// Opens a socket that listens, and the address that it got.
+async fn listen(option: &str, at: &str) -> Result<(TcpListener, std::net::SocketAddr), Failure> {
+    let fault = |error: std::io::Error| Failure::new(format!("{option} {at}: {error}"));
+    let listener = TcpListener::bind(at).await.map_err(|error| {
+        fault(error)
+            .hint("give an address of this machine and a port that is free, such as 127.0.0.1:8080")
+    })?;
+    let address = listener.local_addr().map_err(fault)?;
+    Ok((listener, address))
 }
 
 #[derive(Args)]
@@ -59,27 +137,40 @@ impl Command {
 impl Serve {
     fn run(self, output: Output) -> Result<(), Failure> {
         block_on(async {
-            let listener = TcpListener::bind(&self.listen).await.map_err(|error| {
-                Failure::new(format!("--listen {}: {error}", self.listen))
-                    .hint("give an address of this machine and a port that is free, such as 127.0.0.1:8080")
-            })?;
-            let address = listener
-                .local_addr()
-                .map_err(|error| Failure::new(format!("--listen {}: {error}", self.listen)))?;
-            let config = ServeConfig::new(&self.data);
-            let url = format!("http://{address}");
+            let (teep, address) = listen("--listen", &self.listen).await?;
+            let mut admin_address = address;
+            let mut admin = None;
+            if let Some(at) = &self.admin_listen {
+                let listener = listen("--admin-listen", at).await?;
+                (admin, admin_address) = (Some(listener.0), listener.1);
+            }
+            let mut config = ServeConfig::new(&self.data);
+            config.http = self.bounds.settings();
+            config.trusted_proxies = self.trusted_proxy;
+            config.tls = self
+                .tls_certificate
+                .zip(self.tls_key)
+                .map(|(certificate, key)| TlsFiles { certificate, key });
+            let scheme = if config.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            };
+            let url = format!("{scheme}://{address}");
+            let admin_url = format!("{scheme}://{admin_address}/api/v1");
             let value = json!({
                 "tam": format!("{url}/tam"),
-                "admin": format!("{url}/api/v1"),
+                "admin": admin_url,
                 "token_file": config.admin_token(),
             });
             output.result(&value, || {
                 format!(
-                    "TAM on {url}/tam, admin API on {url}/api/v1, token in {}",
+                    "TAM on {url}/tam, admin API on {admin_url}, token in {}",
                     config.admin_token().display()
                 )
             });
-            serve_until(config, listener, stop_requested())
+            let listeners = Listeners { teep, admin };
+            serve_until(config, listeners, stop_requested())
                 .await
                 .map_err(|error| Failure::new(error.to_string()))
         })

@@ -42,9 +42,10 @@ pub(crate) struct Folder {
     /// The folder of the TEE: its keys and its sealed storage.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The algorithm of the key that signs TEEP messages. Counts at the first start only.
-    #[arg(long, value_enum, default_value = "esp256")]
-    algorithm: Algorithm,
+    /// The algorithms with which TEEP messages can be signed, the preferred one first; one key is made for
+    /// each. Counts at the first start only.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "esp256")]
+    algorithm: Vec<Algorithm>,
 }
 
 #[derive(Args)]
@@ -54,6 +55,9 @@ pub(crate) struct Serve {
     /// The socket for the broker.
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
+    /// What the TEE is called, where there are several; the name of its platform by default.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
 }
 
 #[derive(Args)]
@@ -69,15 +73,45 @@ pub(crate) struct EndorsementOf {
 pub(crate) struct Trust {
     #[command(flatten)]
     folder: Folder,
-    /// The public key of a TAM. May be given several times.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    tam_key: Vec<PathBuf>,
+    /// The public key of a TAM, and the URI of its TEEP endpoint, such as tam.pub.pem=https://tam.example/tam.
+    ///
+    /// May be given several times: the TAMs are asked in the order in which they were added. Keys with the same
+    /// URI are keys of one TAM, and several URIs for one key are ways to the same TAM. Without a URI, the device
+    /// asks the TAM that its broker names.
+    #[arg(long, value_name = "FILE[=URI]", num_args = 1.., value_parser = tam_key)]
+    tam_key: Vec<TamKey>,
     /// The public key of a device administrator. May be given several times.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     signer_key: Vec<PathBuf>,
     /// Trust the key with this id no longer, in any role. What it signed before stays.
     #[arg(long, value_name = "KEY ID")]
     revoke: Vec<String>,
+}
+
+/// A TAM's public key, and perhaps where the TAM is.
+#[derive(Clone)]
+struct TamKey {
+    file: PathBuf,
+    uri: Option<String>,
+}
+
+/// Reads `FILE` or `FILE=URI`.
+fn tam_key(text: &str) -> Result<TamKey, String> {
+    let split = ["=https://", "=http://"]
+        .iter()
+        .filter_map(|scheme| text.find(scheme))
+        .min();
+    let (file, uri) = match split {
+        Some(at) => (text.get(..at), text.get(at + 1..).map(str::to_owned)),
+        None => (Some(text), None),
+    };
+    match file {
+        Some(file) if !file.is_empty() => Ok(TamKey {
+            file: file.into(),
+            uri,
+        }),
+        _ => Err("expected FILE or FILE=URI".into()),
+    }
 }
 
 /// Reads `name=value`.
@@ -91,7 +125,11 @@ fn label(text: &str) -> Result<(String, String), String> {
 impl Folder {
     fn platform(&self, crypto: &CryptoProvider) -> Result<Arc<dyn TeePlatform>, Failure> {
         let mut options = SoftwareOptions::default();
-        options.teep_algorithm = self.algorithm.into();
+        options.teep_algorithms = self
+            .algorithm
+            .iter()
+            .map(|chosen| (*chosen).into())
+            .collect();
         let opened = Software::open(&self.data, crypto, &options);
         Ok(Arc::new(
             opened.map_err(|error| Failure::new(error.to_string()))?,
@@ -141,15 +179,16 @@ impl Serve {
             );
         }
         let platform = tee.platform().name();
+        let name = self.name.unwrap_or_else(|| platform.to_owned());
         let ready = || {
             let socket = self.socket.display().to_string();
-            let value = json!({ "platform": platform, "socket": socket });
+            let value = json!({ "platform": platform, "name": name, "socket": socket });
             output.result(&value, || {
                 format!("TEE on the {platform} platform, serving on {socket}")
             });
         };
         let tee = Arc::new(tee);
-        tamarack_tee::serve(Arc::clone(&tee), &self.socket, ready)
+        tamarack_tee::serve(Arc::clone(&tee), &name, &self.socket, ready)
             .map_err(|error| Failure::new(error.to_string()))
     }
 }
@@ -179,11 +218,24 @@ impl Trust {
             }
             Ok::<_, Failure>(anchors)
         };
-        let mut added = anchors(&self.tam_key, AnchorRole::Tam)?;
+        let mut added = Vec::new();
+        let mut reached = Vec::new();
+        for key in &self.tam_key {
+            let of_tam = anchors(std::slice::from_ref(&key.file), AnchorRole::Tam)?;
+            if let Some(uri) = &key.uri {
+                let keys: Vec<KeyId> = of_tam.iter().map(|anchor| anchor.key_id).collect();
+                reached.push((uri, keys));
+            }
+            added.extend(of_tam);
+        }
         added.extend(anchors(&self.signer_key, AnchorRole::Signer)?);
         let tee = self.folder.tee()?;
         let fault = |error: TeeError| explain(&error, &self.folder.data);
         tee.trust(&added).map_err(fault)?;
+        for (uri, keys) in reached {
+            tee.reach(uri, &keys)
+                .map_err(|error| Failure::new(format!("--tam-key: {error}")))?;
+        }
         for text in &self.revoke {
             let id = KeyId::from_hex(text).ok_or_else(|| {
                 Failure::new(format!(
@@ -196,19 +248,26 @@ impl Trust {
                 )));
             }
         }
-        let role = |anchor: &Anchor| match anchor.role {
-            AnchorRole::Tam => "tam",
-            AnchorRole::Signer => "signer",
-        };
+        let role = |anchor: &Anchor| anchor.role().name();
         let anchors = tee.anchors().map_err(fault)?;
+        let endpoints = tee.tam_endpoints().map_err(fault)?;
+        let uris = |anchor: &Anchor| {
+            let of_key = endpoints.iter().filter(|endpoint| {
+                anchor.role() == AnchorRole::Tam && endpoint.keys().contains(&anchor.key_id)
+            });
+            of_key
+                .map(|endpoint| endpoint.uri().to_owned())
+                .collect::<Vec<_>>()
+        };
         let list: Vec<_> = anchors
             .iter()
             .map(|anchor| {
                 json!({
                     "role": role(anchor),
-                    "algorithm": anchor.key.algorithm().name(),
+                    "algorithm": anchor.public_key().algorithm().name(),
                     "key_id": anchor.key_id.to_hex(),
-                    "from": anchor.name,
+                    "from": anchor.entry.name,
+                    "uris": uris(anchor),
                 })
             })
             .collect();
@@ -219,13 +278,14 @@ impl Trust {
             let row = |anchor: &Anchor| {
                 vec![
                     role(anchor).to_owned(),
-                    anchor.key.algorithm().name().to_owned(),
+                    anchor.public_key().algorithm().name().to_owned(),
                     anchor.key_id.to_hex(),
-                    anchor.name.clone(),
+                    anchor.entry.name.clone(),
+                    uris(anchor).join(" "),
                 ]
             };
             let rows: Vec<_> = anchors.iter().map(row).collect();
-            table(&["ROLE", "ALGORITHM", "KEY ID", "FROM"], &rows)
+            table(&["ROLE", "ALGORITHM", "KEY ID", "FROM", "URI"], &rows)
         });
         Ok(())
     }

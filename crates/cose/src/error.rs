@@ -39,6 +39,10 @@ pub enum Error {
     /// A key could not be used.
     #[error("{0}")]
     Key(Box<KeyError>),
+    /// A certificate, or the chain of them, does not make the key trusted.
+    #[cfg(feature = "x509")]
+    #[error("{0}")]
+    Certificate(Box<crate::x509::ChainError>),
     /// The crypto provider failed; nothing about the input is implied.
     #[error("the crypto provider failed: {0}")]
     Crypto(&'static str),

@@ -10,13 +10,29 @@ pub(crate) mod label {
     pub(crate) const CONTENT_TYPE: i64 = 3;
     pub(crate) const KID: i64 = 4;
     pub(crate) const IV: i64 = 5;
+    #[cfg(feature = "x509")]
+    pub(crate) const X5BAG: i64 = 32;
+    pub(crate) const X5CHAIN: i64 = 33;
+    #[cfg(feature = "x509")]
+    pub(crate) const X5T: i64 = 34;
     pub(crate) const EPHEMERAL_KEY: i64 = -1;
     pub(crate) const EK: i64 = -4;
     pub(crate) const SALT: i64 = -20;
 }
 
 /// Those that a signature or a MAC may call critical.
-const UNDERSTOOD: [i64; 4] = [label::ALG, label::CRIT, label::CONTENT_TYPE, label::KID];
+const UNDERSTOOD: &[i64] = &[
+    label::ALG,
+    label::CRIT,
+    label::CONTENT_TYPE,
+    label::KID,
+    #[cfg(feature = "x509")]
+    label::X5BAG,
+    #[cfg(feature = "x509")]
+    label::X5CHAIN,
+    #[cfg(feature = "x509")]
+    label::X5T,
+];
 
 /// Header maps are small; a large one is an attack.
 pub(crate) const LIMITS: Limits = Limits {
@@ -69,6 +85,9 @@ pub struct Headers<'a> {
     algorithm: Option<i64>,
     key_id: Option<&'a [u8]>,
     pub(crate) critical: Critical,
+    /// The parameters about certificates.
+    #[cfg(feature = "x509")]
+    pub(crate) certificates: crate::x509::Parameters<'a>,
 }
 
 impl<'a> Headers<'a> {
@@ -80,6 +99,8 @@ impl<'a> Headers<'a> {
             algorithm: None,
             key_id: None,
             critical: Critical::NONE,
+            #[cfg(feature = "x509")]
+            certificates: crate::x509::Parameters::default(),
         };
         if !protected.is_empty() {
             cbor::check(protected, &LIMITS)?;
@@ -109,7 +130,13 @@ impl<'a> Headers<'a> {
                 }
                 (label::KID, _) => self.key_id = Some(reader.bytes("COSE / kid")?),
                 (label::CRIT, Layer::Protected) => {
-                    self.critical = Critical::read(reader, &UNDERSTOOD)?;
+                    self.critical = Critical::read(reader, UNDERSTOOD)?;
+                }
+                // What certificates say is proven by their own signatures: either header will do (RFC 9360
+                // section 2).
+                #[cfg(feature = "x509")]
+                (label @ (label::X5BAG | label::X5CHAIN | label::X5T), _) => {
+                    self.certificates.read(label, reader)?;
                 }
                 _ => reader.skip("COSE / header value")?,
             }

@@ -13,7 +13,7 @@
 //! RFC 8949 (CBOR), RFC 9052 and RFC 9053 (COSE), RFC 9864 (ESP256, Ed25519), RFC 9679 (COSE key
 //! thumbprints), RFC 8554, RFC 8778 and RFC 9858 (HSS/LMS), RFC 9459 (AES-CTR and AES-CBC), RFC 3394 (AES-KW),
 //! RFC 9180 and draft-ietf-cose-hpke-24 (HPKE), RFC 7517 (JWK), RFC 5958 and RFC 5280 (PKCS #8 and SPKI in
-//! PEM).
+//! PEM), RFC 5280 and RFC 9360 (X.509 certificates, and their header parameters).
 //!
 //! | | |
 //! |---|---|
@@ -22,7 +22,7 @@
 //! | digests | SHA-256, SHA-512/256, SHA-384, SHA-512, SHAKE128, SHAKE256 |
 //! | encryption | see [`mod@encrypt`] |
 //!
-//! Not supported: counter signatures, X.509 certificates, truncated MACs, and curves other than P-256,
+//! Not supported: counter signatures, truncated MACs, and curves other than P-256,
 //! Ed25519 and X25519.
 //!
 //! # Example
@@ -48,6 +48,7 @@
 //! - `aws-lc-rs` (default): [`aws_lc::provider`], for servers.
 //! - `hss-signing` (default): HSS/LMS signatures made in software.
 //! - `jwk`, `pem` (default): keys as JSON Web Keys and as PEM.
+//! - `x509` (default): certificates, chains of them and trust anchors, in `x509`.
 //! - `std` (default): system randomness for the RustCrypto provider.
 //!
 //! Without default features the crate is `no_std` with `alloc`.
@@ -85,6 +86,8 @@ mod jwk;
 mod pem;
 #[cfg(feature = "rustcrypto")]
 pub mod rustcrypto;
+#[cfg(feature = "x509")]
+pub mod x509;
 
 pub use algorithm::{DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};
 pub use error::{Error, KeyError};

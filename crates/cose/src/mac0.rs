@@ -114,7 +114,7 @@ fn encode(
     let code = key.tag(crypto, &to_be_authenticated("MAC0", &protected, payload));
     Writer::build(|w| {
         w.tag(tag::MAC0).array(4).bytes(&protected);
-        write_unprotected(w, key_id);
+        write_unprotected(w, key_id, &[]);
         write_payload(w).bytes(code.as_ref());
     })
 }

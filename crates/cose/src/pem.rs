@@ -22,9 +22,10 @@ use crate::{
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(crate) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// RFC 9708; the key stands in the bit string as it is (RFC 9802).
-const HSS_LMS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.3.17");
+pub(crate) const HSS_LMS: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.3.17");
 
 /// The label of a SubjectPublicKeyInfo.
 pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
@@ -75,7 +76,7 @@ fn algorithm_of(identifier: &AlgorithmIdentifierRef<'_>) -> Result<SignatureAlgo
     }
 }
 
-fn identifier(algorithm: SignatureAlgorithm) -> AlgorithmIdentifierRef<'static> {
+pub(crate) fn identifier(algorithm: SignatureAlgorithm) -> AlgorithmIdentifierRef<'static> {
     match algorithm {
         SignatureAlgorithm::Esp256 => AlgorithmIdentifierRef {
             oid: EC_PUBLIC_KEY,
@@ -93,7 +94,7 @@ fn identifier(algorithm: SignatureAlgorithm) -> AlgorithmIdentifierRef<'static> 
 }
 
 /// The key's content of a SubjectPublicKeyInfo bit string.
-fn point(key: &PublicKey) -> Vec<u8> {
+pub(crate) fn point(key: &PublicKey) -> Vec<u8> {
     match key {
         PublicKey::P256 { x, y } => [&[4], &x[..], &y[..]].concat(),
         PublicKey::Ed25519 { x } => x.to_vec(),
@@ -150,6 +151,11 @@ impl PublicKey {
             )));
         }
         let info = SubjectPublicKeyInfoRef::from_der(document.as_bytes()).map_err(format_error)?;
+        Self::from_spki(&info)
+    }
+
+    /// The key in a SubjectPublicKeyInfo.
+    pub(crate) fn from_spki(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Self, KeyError> {
         let bits = info
             .subject_public_key
             .as_bytes()

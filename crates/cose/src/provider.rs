@@ -152,6 +152,13 @@ pub trait Signer: Send + Sync {
     ///
     /// [`Error::Crypto`] if the key's home can't sign now.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error>;
+
+    /// The certificates that vouch for the key, its own first, in DER: they go into the header of what it
+    /// signs (x5chain). None, as with most keys, if receivers know the key itself.
+    #[cfg(feature = "x509")]
+    fn certificates(&self) -> &[Vec<u8>] {
+        &[]
+    }
 }
 
 /// HMAC (RFC 2104).

@@ -4,7 +4,7 @@ use crate::{
     CryptoProvider, Error, Headers, KeyId, PublicKey, Signer,
     cbor::{DecodeError, Problem, Reader, Writer},
     header,
-    sign1::{one_payload, write_unprotected},
+    sign1::{certificates, one_payload, write_unprotected},
     signed::{candidates, names, tag},
 };
 
@@ -172,7 +172,11 @@ fn encode(
         let signature = signer.sign(&to_be_signed(&[], &protected, payload))?;
         signatures.array(3).bytes(&protected);
         let key_id = KeyId::of(signer.public_key(), crypto);
-        write_unprotected(&mut signatures, Some(key_id.as_bytes()));
+        write_unprotected(
+            &mut signatures,
+            Some(key_id.as_bytes()),
+            certificates(*signer),
+        );
         signatures.bytes(&signature);
     }
     Ok(Writer::build(|w| {

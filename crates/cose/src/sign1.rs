@@ -145,15 +145,37 @@ fn encode(
     let signature = signer.sign(&to_be_authenticated(SIGNATURE1, &protected, payload))?;
     Ok(Writer::build(|w| {
         w.tag(tag::SIGN1).array(4).bytes(&protected);
-        write_unprotected(w, key_id.map(|id| &id.as_bytes()[..]));
+        write_unprotected(w, key_id.map(|id| &id.as_bytes()[..]), certificates(signer));
         write_payload(w);
         w.bytes(&signature);
     }))
 }
 
-pub(crate) fn write_unprotected(w: &mut Writer, key_id: Option<&[u8]>) {
-    match key_id {
-        Some(key_id) => w.map(1).int(label::KID).bytes(key_id),
-        None => w.map(0),
-    };
+/// The certificates that go into the header of what `signer` signs.
+pub(crate) fn certificates(signer: &dyn Signer) -> &[Vec<u8>] {
+    #[cfg(feature = "x509")]
+    return signer.certificates();
+    #[cfg(not(feature = "x509"))]
+    {
+        let _ = signer;
+        &[]
+    }
+}
+
+/// Writes an unprotected header: a key id, and certificates (RFC 9360 section 2: one is a byte string, more
+/// are an array).
+pub(crate) fn write_unprotected(w: &mut Writer, key_id: Option<&[u8]>, certificates: &[Vec<u8>]) {
+    w.map(usize::from(key_id.is_some()) + usize::from(!certificates.is_empty()));
+    if let Some(key_id) = key_id {
+        w.int(label::KID).bytes(key_id);
+    }
+    if !certificates.is_empty() {
+        w.int(label::X5CHAIN);
+    }
+    if certificates.len() > 1 {
+        w.array(certificates.len());
+    }
+    for certificate in certificates {
+        w.bytes(certificate);
+    }
 }

@@ -55,6 +55,7 @@ mod ar4si;
 mod claims;
 mod confirmation;
 mod ear;
+mod encryption;
 #[cfg(feature = "endorsement")]
 mod endorsement;
 mod evidence;
@@ -76,6 +77,7 @@ pub use ear::EarJsonError;
 pub use ear::{
     EAR_PROFILE, Ear, EarAppraisal, EarPolicy, EarTeepClaims, UnverifiedEar, VerifierId,
 };
+pub use encryption::{decrypt_eat, encrypt_eat, is_encrypted_eat};
 #[cfg(feature = "endorsement")]
 pub use endorsement::{Endorsement, EndorsementError, ReferenceMeasurement};
 pub use evidence::{Evidence, EvidenceError};

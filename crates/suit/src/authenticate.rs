@@ -142,10 +142,16 @@ impl<'a> Envelope<'a> {
                         continue;
                     }
                     let candidates = trusted.candidates(crypto, headers.key_id());
-                    found.attribute(&candidates, &|key| match key {
+                    let known = found.attribute(&candidates, &|key| match key {
                         TrustedKey::Public(key) => signed.verify_at(crypto, index, key, payload),
                         _ => Err(tamarack_cose::Error::UnknownKey),
                     })?;
+                    #[cfg(feature = "x509")]
+                    if let (false, Some(issuers)) = (known, trusted.issuers()) {
+                        found.certified(issuers.attribute(crypto, &signed, index, payload))?;
+                    }
+                    #[cfg(not(feature = "x509"))]
+                    let _ = known;
                 }
             }
             tag::MAC0 => {
@@ -235,9 +241,7 @@ impl Found {
             for candidate in candidates.iter().filter(|c| c.named == named) {
                 match verify(candidate.key) {
                     Ok(()) => {
-                        if !self.authorities.contains(&candidate.authority) {
-                            self.authorities.push(candidate.authority);
-                        }
+                        self.add(candidate.authority);
                         return Ok(true);
                     }
                     Err(Cose::UnknownKey) => {}
@@ -253,6 +257,29 @@ impl Found {
         }
         self.pass_over(trouble);
         Ok(false)
+    }
+
+    fn add(&mut self, authority: Authority) {
+        if !self.authorities.contains(&authority) {
+            self.authorities.push(authority);
+        }
+    }
+
+    /// Takes note of whose a signature is that no known key made.
+    #[cfg(feature = "x509")]
+    fn certified(
+        &mut self,
+        signatory: Result<Authority, tamarack_cose::Error>,
+    ) -> Result<(), Error> {
+        use tamarack_cose::Error as Cose;
+        match signatory {
+            Ok(authority) => self.add(authority),
+            Err(Cose::UnknownKey) => {}
+            Err(error @ Cose::BadSignature) => return Err(error.into()),
+            // Says more than that no known key made it.
+            Err(error) => self.trouble = Some(error.into()),
+        }
+        Ok(())
     }
 
     // req: SUIT-ENV-011

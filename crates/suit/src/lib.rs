@@ -146,6 +146,8 @@ mod access;
 mod authenticate;
 #[cfg(feature = "author")]
 pub mod author;
+#[cfg(feature = "x509")]
+mod certified;
 mod codec;
 mod component;
 mod device;

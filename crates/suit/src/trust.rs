@@ -17,24 +17,32 @@ pub enum Authority {
     /// Whoever shares the secret key with this id ([`MacKey::key_id`], [`MacWrappingKey::key_id`]), the
     /// Recipient itself included.
     Mac(KeyId),
+    /// Whoever has a certificate that the trust anchor with this id vouches for
+    /// ([`tamarack_cose::x509::TrustAnchor::id`]).
+    #[cfg(feature = "x509")]
+    Certified(KeyId),
 }
 
 impl Authority {
-    /// The id of the key: a thumbprint, or what stands for a secret key.
+    /// The id of the key: a thumbprint, or what stands for a secret key or for a trust anchor.
     #[must_use]
     pub fn key_id(&self, crypto: &CryptoProvider) -> KeyId {
         match self {
             Self::Key(key) => key.key_id(crypto),
             Self::Mac(id) => *id,
+            #[cfg(feature = "x509")]
+            Self::Certified(id) => *id,
         }
     }
 
-    /// The public key; `None` if the party shares a secret key.
+    /// The public key; `None` if the party shares a secret key, or is known by its certificate.
     #[must_use]
     pub fn public_key(&self) -> Option<&PublicKey> {
         match self {
             Self::Key(key) => Some(key),
             Self::Mac(_) => None,
+            #[cfg(feature = "x509")]
+            Self::Certified(_) => None,
         }
     }
 }
@@ -61,6 +69,17 @@ pub enum AnchorKey {
     Mac(MacKey),
     /// A key under which the keys of MACs are wrapped.
     Wrapping(MacWrappingKey),
+    /// A key or a certificate that vouches for whoever has a certificate that leads to it, beside what it
+    /// signs itself. Its purpose must be [`Purpose::Signer`](tamarack_cose::x509::Purpose::Signer).
+    #[cfg(feature = "x509")]
+    Issuer(alloc::boxed::Box<tamarack_cose::x509::TrustAnchor>),
+}
+
+#[cfg(feature = "x509")]
+impl From<tamarack_cose::x509::TrustAnchor> for AnchorKey {
+    fn from(anchor: tamarack_cose::x509::TrustAnchor) -> Self {
+        Self::Issuer(alloc::boxed::Box::new(anchor))
+    }
 }
 
 impl From<PublicKey> for AnchorKey {
@@ -215,6 +234,8 @@ impl TrustAnchor {
 pub struct TrustAnchors {
     known: Vec<Known>,
     threshold: usize,
+    #[cfg(feature = "x509")]
+    issuers: crate::certified::Issuers,
 }
 
 /// A trust anchor with what is computed once.
@@ -238,6 +259,8 @@ impl TrustAnchors {
                 AnchorKey::Public(key) => (Authority::Key(*key), key.key_id(crypto)),
                 AnchorKey::Mac(key) => shared(key.key_id(crypto)),
                 AnchorKey::Wrapping(key) => shared(key.key_id(crypto)),
+                #[cfg(feature = "x509")]
+                AnchorKey::Issuer(anchor) => crate::certified::authority(crypto, anchor),
             };
             Known {
                 anchor,
@@ -245,10 +268,33 @@ impl TrustAnchors {
                 key_id,
             }
         };
+        let known: Vec<Known> = anchors.into_iter().map(known).collect();
         Self {
-            known: anchors.into_iter().map(known).collect(),
+            #[cfg(feature = "x509")]
+            issuers: known
+                .iter()
+                .filter_map(|known| match &known.anchor.key {
+                    AnchorKey::Issuer(anchor) => Some(((**anchor).clone(), known.authority)),
+                    _ => None,
+                })
+                .collect(),
+            known,
             threshold: 1,
         }
+    }
+
+    /// The same anchors, whose certificates are looked at as of `now`, in seconds since 1970-01-01 UTC, and
+    /// count unless they are revoked. Without this, it is 1970.
+    #[cfg(feature = "x509")]
+    #[must_use]
+    pub fn with_certificates(
+        mut self,
+        now: u64,
+        revocations: tamarack_cose::x509::Revocations,
+    ) -> Self {
+        self.issuers.now = now;
+        self.issuers.revocations = revocations;
+        self
     }
 
     /// The same anchors, `threshold` different ones of which must authenticate every manifest,
@@ -372,17 +418,32 @@ impl<'t> Trusted<'t> {
             Self::Anchors(anchors) => anchors
                 .known
                 .iter()
-                .map(|known| Candidate {
-                    key: match &known.anchor.key {
+                .filter_map(|known| {
+                    let key = match &known.anchor.key {
                         AnchorKey::Public(key) => TrustedKey::Public(key),
                         AnchorKey::Mac(key) => TrustedKey::Mac(key),
                         AnchorKey::Wrapping(key) => TrustedKey::Wrapping(key),
-                    },
-                    authority: known.authority,
-                    named: is(&known.key_id)
-                        || (key_id.is_some() && known.anchor.key_id.as_deref() == key_id),
+                        // What they sign themselves depends on the time.
+                        #[cfg(feature = "x509")]
+                        AnchorKey::Issuer(_) => return None,
+                    };
+                    Some(Candidate {
+                        key,
+                        authority: known.authority,
+                        named: is(&known.key_id)
+                            || (key_id.is_some() && known.anchor.key_id.as_deref() == key_id),
+                    })
                 })
                 .collect(),
+        }
+    }
+
+    /// The anchors that vouch for holders of certificates.
+    #[cfg(feature = "x509")]
+    pub(crate) fn issuers(self) -> Option<&'t crate::certified::Issuers> {
+        match self {
+            Self::Keys(_) => None,
+            Self::Anchors(anchors) => Some(&anchors.issuers),
         }
     }
 }

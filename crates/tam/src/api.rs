@@ -6,6 +6,7 @@
 //! | `GET /api/v1/devices?after=UEID&limit=N` | | [`Devices`] |
 //! | `GET /api/v1/devices/UEID` | | [`DeviceDetails`] |
 //! | `DELETE /api/v1/devices/UEID` | | |
+//! | `POST /api/v1/devices/UEID/contact` | [`Contact`] | [`Contacted`]; the exchange has ended |
 //! | `POST /api/v1/domains` | [`DomainRequest`] | [`Domain`] |
 //! | `GET /api/v1/domains` | | [`Domains`] |
 //! | `GET /api/v1/domains/NAME` | | [`Domain`] |
@@ -244,6 +245,21 @@ pub struct AuditPage {
     /// `after` of the next page, if there may be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<i64>,
+}
+
+/// A device that is to be contacted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contact {
+    /// Where it listens, an http or https URI.
+    pub uri: String,
+}
+
+/// How a contact went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contacted {
+    /// Messages that the device answered.
+    pub answers: usize,
 }
 
 /// Whether the TAM works.

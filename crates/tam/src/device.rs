@@ -103,6 +103,8 @@ pub struct PendingUpdate {
     pub install: Vec<ManifestId>,
     /// What it unlinks, by manifest component id.
     pub unlink: Vec<ComponentId>,
+    /// Whether more was to be installed than fits into one Update: the rest follows once this is answered.
+    pub is_part: bool,
 }
 
 impl fmt::Debug for PendingUpdate {

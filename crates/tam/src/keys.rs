@@ -7,7 +7,10 @@ use std::{
 };
 
 use base16ct::{lower::encode_string, mixed};
-use tamarack_cose::{CryptoProvider, PublicKey, SecretKey, SignatureAlgorithm, Signer};
+use tamarack_cose::{
+    CryptoProvider, PublicKey, SecretKey, SignatureAlgorithm, Signer,
+    encrypt::{Curve, DecryptionKey, EncryptionKey, RecipientKey},
+};
 use zeroize::Zeroizing;
 
 /// Why the keys could not be had.
@@ -43,12 +46,16 @@ pub enum KeysError {
     Crypto(#[from] tamarack_cose::Error),
 }
 
-/// The keys of a TAM: one for each signature algorithm, and one that seals challenges.
+/// The keys of a TAM: one for each signature algorithm, one for each curve on which agents agree on keys to
+/// encrypt Evidence and reports with, and one that seals challenges and tokens.
 ///
 /// TAMs behind one address share them.
 pub struct TamKeys {
     esp256: Box<dyn Signer>,
     ed25519: Box<dyn Signer>,
+    /// P-256 and X25519, each under its thumbprint.
+    recipient: [RecipientKey; 2],
+    encryption: [EncryptionKey; 2],
     ticket: Zeroizing<[u8; 32]>,
 }
 
@@ -69,14 +76,19 @@ impl TamKeys {
             let key = SecretKey::generate(crypto, algorithm)?;
             crypto.signatures.signer(&key)
         };
+        let p256 = DecryptionKey::generate(crypto, Curve::P256)?;
+        let x25519 = DecryptionKey::generate(crypto, Curve::X25519)?;
         Ok(Self {
             esp256: signer(SignatureAlgorithm::Esp256)?,
             ed25519: signer(SignatureAlgorithm::Ed25519)?,
+            encryption: [*p256.public_key(), *x25519.public_key()],
+            recipient: [p256, x25519].map(|key| recipient(crypto, key)),
             ticket: Zeroizing::new(crypto.random_array()?),
         })
     }
 
-    /// The keys under `directory`: `esp256.pem` and `ed25519.pem` (PKCS #8), `ticket.key` (hexadecimal).
+    /// The keys under `directory`: `esp256.pem` and `ed25519.pem` sign, `p256.pem` and `x25519.pem` decrypt (all
+    /// PKCS #8), `ticket.key` (hexadecimal) seals.
     ///
     /// What is missing is made, readable by its owner only. A file is never overwritten.
     ///
@@ -89,7 +101,12 @@ impl TamKeys {
     ) -> Result<Self, KeysError> {
         let directory = directory.as_ref();
         create_private_dir(directory)?;
+        let decryption = |curve, name| decryption(crypto, curve, &directory.join(name));
+        let p256 = decryption(Curve::P256, "p256.pem")?;
+        let x25519 = decryption(Curve::X25519, "x25519.pem")?;
         Ok(Self {
+            encryption: [*p256.public_key(), *x25519.public_key()],
+            recipient: [p256, x25519].map(|key| recipient(crypto, key)),
             esp256: signer(
                 crypto,
                 SignatureAlgorithm::Esp256,
@@ -125,6 +142,19 @@ impl TamKeys {
         self.signers().map(|signer| *signer.public_key())
     }
 
+    /// The public keys that agents encrypt to, one for each curve, in the order of preference.
+    // req: TEEP-ENC-009
+    #[must_use]
+    pub fn encryption_keys(&self) -> &[EncryptionKey] {
+        &self.encryption
+    }
+
+    /// The keys that open what agents have encrypted.
+    #[must_use]
+    pub fn recipient_keys(&self) -> &[RecipientKey] {
+        &self.recipient
+    }
+
     pub(crate) fn ticket_key(&self) -> &[u8; 32] {
         &self.ticket
     }
@@ -154,6 +184,30 @@ fn signer(
         )));
     }
     Ok(crypto.signatures.signer(&key)?)
+}
+
+fn decryption(
+    crypto: &CryptoProvider,
+    curve: Curve,
+    path: &Path,
+) -> Result<DecryptionKey, KeysError> {
+    let problem = |problem: String| KeysError::Content {
+        path: path.to_owned(),
+        problem,
+    };
+    let pem = read_or_create_private(path, || {
+        DecryptionKey::generate(crypto, curve)?.to_pem(crypto)
+    })?;
+    let key = DecryptionKey::from_pem(crypto, &pem).map_err(|error| problem(error.to_string()))?;
+    match key.public_key().curve() == curve {
+        true => Ok(key),
+        false => Err(problem(format!("a key on another curve than {curve:?}"))),
+    }
+}
+
+fn recipient(crypto: &CryptoProvider, key: DecryptionKey) -> RecipientKey {
+    let key_id = key.public_key().key_id(crypto);
+    RecipientKey::agreement(crypto, key).with_key_id(key_id.as_bytes())
 }
 
 fn ticket(crypto: &CryptoProvider, path: &Path) -> Result<Zeroizing<[u8; 32]>, KeysError> {
@@ -258,6 +312,7 @@ mod tests {
         let second = TamKeys::open_or_create(&crypto, &keys).unwrap();
         assert_eq!(first.public_keys(), second.public_keys());
         assert_eq!(first.ticket_key(), second.ticket_key());
+        assert_eq!(first.encryption_keys(), second.encryption_keys());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&keys), 0o700);
         let mut names: Vec<_> = fs::read_dir(&keys)
@@ -265,7 +320,7 @@ mod tests {
             .map(|e| e.unwrap().path())
             .collect();
         names.sort();
-        assert_eq!(names.len(), 3, "no temporary file is left: {names:?}");
+        assert_eq!(names.len(), 5, "no temporary file is left: {names:?}");
         assert!(names.iter().all(|path| mode(path) == 0o600));
     }
 

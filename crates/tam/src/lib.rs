@@ -11,7 +11,7 @@
 //! Nothing is stored, consumed or done on behalf of a message before its sender is authenticated. A
 //! session that begins costs no memory: a challenge is a sealed ticket that carries its own state.
 //!
-//! What this crate does not do yet: TLS (a proxy does), several administrators, staged rollouts,
+//! What this crate does not do yet: several administrators, staged rollouts,
 //! PostgreSQL, remote Verifiers, removing a published manifest, unlinking a security domain from devices.
 //!
 //! Standards: draft-ietf-teep-protocol (level -26), draft-ietf-teep-otrp-over-http, RFC 9397.
@@ -88,10 +88,12 @@ pub use clock::{Clock, SystemClock, Timestamp};
 pub use deployment::{Deployment, Mode, ModeError, Selector, SelectorError};
 pub use device::{Device, InstalledComponent, PendingUpdate, TicketMark, Ueid, UeidError};
 pub use engine::{
-    Appraised, Appraiser, BuiltInAppraiser, Dropped, EngineError, NotAppraised, PresentedEvidence,
-    Settings, Tam,
+    Appraised, Appraiser, AttestationModel, BuiltInAppraiser, Dropped, EngineError, NotAppraised,
+    PresentedEvidence, Settings, Tam, TamAttester,
 };
-pub use http::{HttpSettings, ServeConfig, ServeError, serve, serve_until};
+pub use http::{
+    HttpSettings, Listeners, Rate, ServeConfig, ServeError, TlsError, TlsFiles, serve, serve_until,
+};
 pub use keys::{KeysError, TamKeys};
 pub use publish::{
     DomainError, Publication, PublishError, Registration, publish, register_domain, remove_domain,

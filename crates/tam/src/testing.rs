@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 use crate::{
     AuditAction, AuditEntry, Clock, Device, Mode, Publication, PublishError, Registration,
-    Selector, Settings, SqliteStore, Store, Tam, TamKeys, Timestamp, Ueid, publish,
+    Selector, Settings, SqliteStore, Store, Tam, TamAttester, TamKeys, Timestamp, Ueid, publish,
     register_domain,
 };
 
@@ -108,13 +108,19 @@ impl World {
         Self { tam, ..self }
     }
 
-    /// The same TAM under other settings.
+    /// The same TAM, with other keys, set in another way.
     pub(crate) fn with_settings(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = *self.tam.settings();
-        change(&mut settings);
         let store = SqliteStore::open(self.dir.path().join("tam.sqlite")).unwrap();
         let keys = TamKeys::generate(&self.crypto).unwrap();
+        let mut settings = *self.tam.settings();
+        change(&mut settings);
         let tam = Tam::new(store, self.clock.clone(), self.crypto, keys, settings);
+        Self { tam, ..self }
+    }
+
+    /// The same TAM with something that attests it.
+    pub(crate) fn with_attester(self, attester: Box<dyn TamAttester>) -> Self {
+        let tam = self.tam.with_attester(attester);
         Self { tam, ..self }
     }
 
@@ -185,7 +191,9 @@ impl World {
     pub(crate) fn open_query_request(&self, bytes: &[u8]) -> QueryRequest {
         let protected = Protected::decode(bytes, &tamarack_cose::cbor::Limits::default()).unwrap();
         for key in self.tam.keys().public_keys() {
-            protected.verify(&self.crypto, &[key]).unwrap();
+            if protected.algorithms().any(|found| found == key.algorithm()) {
+                protected.verify(&self.crypto, &[key]).unwrap();
+            }
         }
         match protected.read_unverified().unwrap().0 {
             Message::QueryRequest(request) => request,

@@ -17,9 +17,9 @@ use std::{
 };
 
 use tamarack_agent::{
-    Agent, AgentError, Outbound, installed_components,
+    Agent, AgentError, Outbound, Relay, installed_components,
     link::{Call, MAX_FRAME, Reply},
-    platform::{Platform, StorageError},
+    platform::{Evidence, Platform, StorageError},
 };
 use tamarack_cose::cbor::Limits;
 use tamarack_suit::{DeviceError, Fetch};
@@ -43,7 +43,7 @@ const MAX_DROPPED: usize = 64 << 20;
 /// How long a broker may take to send what it announced.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Answers calls on the socket `path` for as long as the process lives.
+/// Answers calls on the socket `path` for as long as the process lives, as the TEE called `name`.
 ///
 /// The socket is for its owner and group (mode 0660). One that a TEE left behind is replaced; one that still
 /// answers is not. `ready` runs once calls are answered.
@@ -51,7 +51,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(120);
 /// # Errors
 ///
 /// If the socket can't be opened.
-pub fn serve(tee: Arc<Tee>, path: &Path, ready: impl FnOnce()) -> Result<(), TeeError> {
+pub fn serve(tee: Arc<Tee>, name: &str, path: &Path, ready: impl FnOnce()) -> Result<(), TeeError> {
     let listener = listen(path).map_err(|source| TeeError::Listen {
         path: path.to_owned(),
         source,
@@ -59,6 +59,7 @@ pub fn serve(tee: Arc<Tee>, path: &Path, ready: impl FnOnce()) -> Result<(), Tee
     let server = Arc::new(Server {
         agent: Mutex::new(Agent::new(Arc::clone(&tee))),
         tee,
+        name: name.to_owned(),
         connections: AtomicUsize::new(0),
     });
     ready();
@@ -87,6 +88,7 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 
 struct Server {
     tee: Arc<Tee>,
+    name: String,
     /// Messages of TAMs are processed one at a time; applications do not wait for them.
     agent: Mutex<Agent<Arc<Tee>>>,
     connections: AtomicUsize,
@@ -140,7 +142,15 @@ impl Server {
             }
             Call::ProcessTeepMessage { tam_uri, message } => {
                 tracing::debug!(tam_uri, bytes = message.len(), "a message from a TAM");
-                match self.agent(|agent| agent.process_teep_message(&message, link)) {
+                let (answer, verdict) = self.agent(|agent| {
+                    let answer = agent.process_teep_message(&message, link);
+                    (answer, agent.take_verdict())
+                });
+                if let Some(verdict) = verdict {
+                    let text: String = verdict.text.chars().filter(|c| !c.is_control()).collect();
+                    tracing::warn!(tam = %verdict.tam, code = %verdict.code, text, "the TAM refuses");
+                }
+                match answer {
                     Ok(Some(answer)) => {
                         log_answer(&answer);
                         Reply::Message(answer)
@@ -151,6 +161,10 @@ impl Server {
             }
             Call::List => match self.list() {
                 Ok(reply) => reply,
+                Err(error) => failed(&AgentError::Storage(error)),
+            },
+            Call::Describe => match self.tee.description(&self.name) {
+                Ok(description) => Reply::Description(description),
                 Err(error) => failed(&AgentError::Storage(error)),
             },
             Call::OpenSession { component } => match self.tee.applications().open(&component) {
@@ -173,7 +187,11 @@ impl Server {
                 Ok(()) => Reply::NoData,
                 Err(error) => refused(&error),
             },
-            Call::FetchChunk(_) | Call::FetchEnd | Call::FetchFailed(_) => {
+            Call::FetchChunk(_)
+            | Call::FetchEnd
+            | Call::FetchFailed(_)
+            | Call::Appraised { .. }
+            | Call::AppraisalFailed(_) => {
                 Reply::failed(ResultCode::BAD_STATE.0, "no payload was asked for")
             }
         }
@@ -281,6 +299,27 @@ impl LinkStream {
         let length = u32::try_from(frame.len()).map_err(too_long)?;
         self.stream.write_all(&length.to_be_bytes())?;
         self.stream.write_all(frame)
+    }
+}
+
+/// So do Attestation Results.
+impl Relay for LinkStream {
+    fn appraise(&mut self, evidence: &Evidence, _: Option<&[u8]>) -> Result<Evidence, String> {
+        let reply = Reply::Appraise {
+            media_type: evidence.media_type.clone(),
+            evidence: evidence.bytes.clone(),
+        };
+        self.write(&reply.encode())
+            .map_err(|error| error.to_string())?;
+        let frame = self.read().map_err(|error| error.to_string())?;
+        match Call::decode(&frame) {
+            Ok(Call::Appraised { media_type, result }) => Ok(Evidence {
+                media_type,
+                bytes: result,
+            }),
+            Ok(Call::AppraisalFailed(reason)) => Err(reason),
+            _ => Err("the link is out of step".into()),
+        }
     }
 }
 

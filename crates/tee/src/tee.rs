@@ -3,13 +3,14 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use tamarack_agent::{
+    link::TeeDescription,
     platform::{
         Evidence, Identity, Platform, PlatformError, Runtime, Storage, StorageError, Transaction,
         View,
     },
-    state::{Anchor, AnchorRole, Record},
+    state::{Anchor, AnchorRole, Record, TamEndpoint},
 };
-use tamarack_cose::{CryptoProvider, KeyId, PublicKey, Signer};
+use tamarack_cose::{CryptoProvider, KeyId, PublicKey, Signer, encrypt::RecipientKey};
 use tamarack_rats::{
     Claims, Confirmation, EAT_CWT, Endorsement, Measurement, ReferenceMeasurement,
 };
@@ -47,6 +48,12 @@ pub enum TeeError {
     /// The interpreter can't be set up.
     #[error(transparent)]
     Runtime(#[from] ModuleError),
+    /// A TAM is to be reached at something that is no URI of one.
+    #[error("{0}")]
+    TamUri(String),
+    /// There is no room for another TAM.
+    #[error("{} URIs of TAMs are known already", TamEndpoint::MAX)]
+    TooManyTams,
     /// The socket can't be opened.
     #[error("cannot listen on {path}: {source}")]
     Listen {
@@ -126,6 +133,14 @@ impl Tee {
                 found |= Anchor::delete(&mut *transaction, &anchor.key())?;
             }
         }
+        for endpoint in TamEndpoint::all(&*transaction)? {
+            if endpoint.keys().contains(key_id) {
+                TamEndpoint::delete(&mut *transaction, &endpoint.key())?;
+                if let Some(rest) = endpoint.without_key(key_id) {
+                    rest.save(&mut *transaction)?;
+                }
+            }
+        }
         transaction.commit()?;
         Ok(found)
     }
@@ -140,6 +155,70 @@ impl Tee {
         Ok(Anchor::all(&*view)?)
     }
 
+    /// Adds the TAM that has these keys, and is reached at `uri`, to those that are asked, behind those that are
+    /// known. At a URI that is known the keys are added to those that are there: they are keys of one TAM.
+    ///
+    /// # Errors
+    ///
+    /// If the URI is none, too many are known, or the storage fails.
+    pub fn reach(&self, uri: &str, keys: &[KeyId]) -> Result<(), TeeError> {
+        let mut transaction: Box<dyn Transaction + '_> = self.store.begin()?;
+        let known = TamEndpoint::trusted(&*transaction)?;
+        let mut keys = keys.to_vec();
+        let mut position = known.len() as u64;
+        match known.iter().position(|found| found.uri() == uri) {
+            Some(at) => {
+                position = at as u64;
+                let before = known.iter().filter(|found| found.uri() == uri);
+                keys.extend(before.flat_map(TamEndpoint::keys).copied());
+                keys.sort_unstable();
+                keys.dedup();
+            }
+            None if known.len() >= TamEndpoint::MAX => return Err(TeeError::TooManyTams),
+            None => {}
+        }
+        // Positions without gaps, whatever was taken away before.
+        for (at, endpoint) in known.iter().enumerate() {
+            let moved = TamEndpoint::new(endpoint.uri(), endpoint.keys().to_vec(), at as u64);
+            moved.map_err(TeeError::TamUri)?.save(&mut *transaction)?;
+        }
+        let endpoint = TamEndpoint::new(uri, keys, position).map_err(TeeError::TamUri)?;
+        endpoint.save(&mut *transaction)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Where the TAMs that are trusted are reached, in the order in which they are asked.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub fn tam_endpoints(&self) -> Result<Vec<TamEndpoint>, TeeError> {
+        let view: Box<dyn View + '_> = self.store.view()?;
+        Ok(TamEndpoint::trusted(&*view)?)
+    }
+
+    /// What the TEE says about itself, under the name that whoever runs it gives it.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub fn description(&self, name: &str) -> Result<TeeDescription, StorageError> {
+        let identity = &self.platform.identity().suit;
+        let endpoints = TamEndpoint::trusted(&*self.store.view()?)?;
+        Ok(TeeDescription {
+            name: name.to_owned(),
+            platform: self.platform.name().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            vendors: identity.vendors.iter().filter_map(vendor_uuid).collect(),
+            classes: identity.classes.iter().map(|class| class.0).collect(),
+            capabilities: vec!["webassembly".to_owned()],
+            tam_uris: endpoints
+                .iter()
+                .map(|found| found.uri().to_owned())
+                .collect(),
+        })
+    }
+
     /// Whether anybody may change anything here.
     ///
     /// # Errors
@@ -149,7 +228,15 @@ impl Tee {
         Ok(self
             .anchors()?
             .iter()
-            .any(|anchor| anchor.role == AnchorRole::Tam))
+            .any(|anchor| anchor.role() == AnchorRole::Tam))
+    }
+}
+
+/// The UUID of a vendor; a Private Enterprise Number has none.
+fn vendor_uuid(vendor: &VendorId<'_>) -> Option<[u8; 16]> {
+    match vendor {
+        VendorId::Uuid(uuid) => Some(uuid.0),
+        _ => None,
     }
 }
 
@@ -158,13 +245,13 @@ impl Tee {
 pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
     let Attester::Key(attester) = platform.attester();
     let identity = platform.identity();
-    let vendor = |vendor: &VendorId<'_>| match vendor {
-        VendorId::Uuid(uuid) => Some(uuid.0),
-        // A number that an endorsement has no place for.
-        _ => None,
-    };
     Endorsement {
-        vendor_ids: identity.suit.vendors.iter().filter_map(vendor).collect(),
+        vendor_ids: identity
+            .suit
+            .vendors
+            .iter()
+            .filter_map(vendor_uuid)
+            .collect(),
         class_ids: identity.suit.classes.iter().map(|class| class.0).collect(),
         reference_measurements: vec![ReferenceMeasurement {
             sha256: vec![platform.measurement()],
@@ -187,16 +274,25 @@ impl Platform for Tee {
         self.platform.identity()
     }
 
-    fn teep_key(&self) -> &dyn Signer {
-        self.platform.teep_key()
+    fn teep_keys(&self) -> &[Box<dyn Signer>] {
+        self.platform.teep_keys()
+    }
+
+    fn recipient_keys(&self) -> &[RecipientKey] {
+        self.platform.recipient_keys()
     }
 
     // req: EAT-008
     // req: EAT-016
-    fn attest(&self, nonce: &[u8], teep_key: &PublicKey) -> Result<Evidence, PlatformError> {
+    fn attest(
+        &self,
+        nonce: Option<&[u8]>,
+        teep_key: &PublicKey,
+    ) -> Result<Evidence, PlatformError> {
         let claims = Claims {
+            issued_at: Some(self.now()),
             confirmation: Some(Confirmation::Key(*teep_key)),
-            nonce: Some(nonce.to_vec()),
+            nonce: nonce.map(<[u8]>::to_vec),
             ueid: Some(self.identity().ueid.clone()),
             hwmodel: Some(self.platform.name().as_bytes().to_vec()),
             hwversion: Some(env!("CARGO_PKG_VERSION").into()),

@@ -22,6 +22,12 @@ impl DataItems {
         self.0 & items.0 == items.0
     }
 
+    /// The bitmap with the bits of `items` cleared.
+    #[must_use]
+    pub fn without(self, items: Self) -> Self {
+        Self(self.0 & !items.0)
+    }
+
     /// The bits that no registry entry explains.
     #[must_use]
     pub fn unknown(self) -> u64 {

@@ -112,22 +112,63 @@ impl<'a> Protected<'a> {
         trusted: &[PublicKey],
     ) -> Result<Verified, ProtectionError> {
         let (signer, payload) = self.signed.verify(crypto, trusted, None)?;
+        self.open(payload, signer)
+    }
+
+    /// Verifies the signature with a trust anchor of `purpose`, or with the key of a certificate that leads to
+    /// one, and then decodes the message. The chain comes in the header of the signature (x5chain).
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify); what is wrong with certificates is a
+    /// [`tamarack_cose::Error::Certificate`].
+    // req: AMB-32
+    #[cfg(feature = "x509")]
+    pub fn verify_trusted(
+        &self,
+        crypto: &CryptoProvider,
+        trust: &tamarack_cose::x509::Trust<'_>,
+        purpose: tamarack_cose::x509::Purpose,
+    ) -> Result<Verified, ProtectionError> {
+        let (signatory, payload) = self.signed.verify_trusted(crypto, trust, purpose, None)?;
+        let verified = self.open(payload, signatory.key)?;
+        Ok(Verified {
+            signatory: Some(signatory),
+            ..verified
+        })
+    }
+
+    /// The certificates that come with each signature; empty where none do.
+    #[cfg(feature = "x509")]
+    pub fn certificate_chains(
+        &self,
+    ) -> impl Iterator<Item = &tamarack_cose::x509::CertificateChain<'a>> {
+        let headers = self.signed.signatures();
+        headers.into_iter().map(|h| h.certificate_chain())
+    }
+
+    fn open(&self, payload: &[u8], signer: PublicKey) -> Result<Verified, ProtectionError> {
         let (message, encoding) = Message::decode(payload, &self.limits)
             .map_err(|error| self.not_a_message(error, true, payload))?;
         Ok(Verified {
             message,
             encoding,
             signer,
+            #[cfg(feature = "x509")]
+            signatory: None,
         })
     }
 }
 
-/// A message whose signature verified under a trusted key. Only [`Protected::verify`] makes one.
+/// A message whose signature verified under a trusted key. Only [`Protected::verify`] and
+/// `Protected::verify_trusted` make one.
 #[derive(Debug, Clone)]
 pub struct Verified {
     message: Message,
     encoding: Encoding,
     signer: PublicKey,
+    #[cfg(feature = "x509")]
+    signatory: Option<tamarack_cose::x509::Signatory>,
 }
 
 impl Verified {
@@ -154,9 +195,17 @@ impl Verified {
     pub fn signer(&self) -> PublicKey {
         self.signer
     }
+
+    /// Who signed and who vouches for that; `None` if it was verified with keys alone.
+    #[cfg(feature = "x509")]
+    #[must_use]
+    pub fn signatory(&self) -> Option<&tamarack_cose::x509::Signatory> {
+        self.signatory.as_ref()
+    }
 }
 
-/// Protects `message` as a tagged COSE_Sign1 with the key id of RFC 9679.
+/// Protects `message` as a tagged COSE_Sign1 with the key id of RFC 9679, and with the certificates that the
+/// signer has (x5chain).
 ///
 /// # Errors
 ///

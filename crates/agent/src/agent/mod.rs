@@ -1,27 +1,33 @@
 //! The agent: the conceptual API, and the way a message takes.
 
+mod authenticate;
+mod confidential;
 mod device;
 mod query;
 mod refusal;
+mod requests;
+mod tam_attestation;
 mod update;
 
-use alloc::{
-    collections::VecDeque,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
 
-use tamarack_cose::cbor::Limits;
-use tamarack_suit::{ComponentId, Fetch};
-use tamarack_teep::{Encoding, Message, Protected, ProtectionError, Verified, protect};
+use tamarack_cose::{KeyId, SignatureAlgorithm, Signer, cbor::Limits};
+use tamarack_suit::ComponentId;
+use tamarack_teep::{Encoding, ErrorCode, Message, protect};
 
 use crate::{
-    exchange::{Exchanges, PolicyRound, StrangerBudget},
+    exchange::{Exchanges, StrangerBudget},
     link::{InstalledComponent, MAX_MESSAGE},
     platform::{Platform, StorageError, View},
-    state::{Anchor, AnchorRole, ComponentRecord, KnownManifest, Record, Request, RequestKind},
+    relay::Relay,
+    state::{ComponentRecord, KnownManifest, Record, Request},
+    tams::{PolicyRound, TamHistory},
 };
+use authenticate::{Authentic, Rejection};
 use refusal::Refusal;
+use tam_attestation::TamAttestations;
+
+pub(crate) use confidential::Confidentiality;
 
 /// The TEEP Agent of one TEE.
 pub struct Agent<P> {
@@ -29,7 +35,21 @@ pub struct Agent<P> {
     limits: Limits,
     exchanges: Exchanges,
     policy_round: PolicyRound,
+    tams: TamHistory,
     stranger_budget: StrangerBudget,
+    tam_attestations: TamAttestations,
+    verdict: Option<Verdict>,
+}
+
+/// What a TAM said was wrong with the last QueryResponse to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The key of the TAM.
+    pub tam: KeyId,
+    /// The error.
+    pub code: ErrorCode,
+    /// Why, in the TAM's words.
+    pub text: String,
 }
 
 /// Start an exchange: post the message, or nothing, to this TAM.
@@ -74,119 +94,16 @@ impl<P: Platform> Agent<P> {
             },
             exchanges: Exchanges::default(),
             policy_round: PolicyRound::default(),
+            tams: TamHistory::default(),
             stranger_budget: StrangerBudget::default(),
+            tam_attestations: TamAttestations::default(),
+            verdict: None,
         }
     }
 
     /// The TEE that the agent lives in.
     pub fn platform(&self) -> &P {
         &self.platform
-    }
-
-    /// An application needs a component (`RequestTA`). The TAM URI is a suggestion of the REE.
-    ///
-    /// `None` if the component is installed. Otherwise the wish is remembered for the next QueryResponse.
-    ///
-    /// # Errors
-    ///
-    /// If too many wishes are waiting, no TAM is known, or the storage fails.
-    // req: TEEP-AGENT-001
-    // req: TEEP-AGENT-002
-    // req: TEEP-AGENT-021
-    pub fn request_ta(
-        &mut self,
-        component: &ComponentId,
-        tam_uri: Option<&str>,
-    ) -> Result<Option<Outbound>, AgentError> {
-        let tam_uri = tam_uri.ok_or(AgentError::NoTam)?.to_string();
-        let mut transaction = self.platform.storage().begin()?;
-        let installed = ComponentRecord::load(&*transaction, &component.to_cbor())?;
-        if let Some(installed) = installed {
-            // Wanted again, whatever was said before.
-            if Request::delete(&mut *transaction, &installed.manifest.to_cbor())? {
-                transaction.commit()?;
-            }
-            return Ok(None);
-        }
-        let key = component.to_cbor();
-        if Request::load(&*transaction, &key)?.is_none() {
-            if Request::all(&*transaction)?.len() >= Request::MAX {
-                return Err(AgentError::TooManyRequests);
-            }
-            let request = Request {
-                component: component.clone(),
-                kind: RequestKind::Wanted,
-            };
-            request.save(&mut *transaction)?;
-            transaction.commit()?;
-        }
-        Ok(Some(Outbound {
-            tam_uri,
-            message: None,
-        }))
-    }
-
-    /// An application no longer needs a component (`UnrequestTA`).
-    ///
-    /// The manifest that installed it is named to the TAM as unneeded; the TAM decides.
-    ///
-    /// # Errors
-    ///
-    /// If it is neither installed nor requested, no TAM is known, or the storage fails.
-    pub fn unrequest_ta(
-        &mut self,
-        component: &ComponentId,
-        tam_uri: Option<&str>,
-    ) -> Result<Option<Outbound>, AgentError> {
-        let tam_uri = tam_uri.ok_or(AgentError::NoTam)?.to_string();
-        let mut transaction = self.platform.storage().begin()?;
-        let withdrawn = Request::delete(&mut *transaction, &component.to_cbor())?;
-        let Some(installed) = ComponentRecord::load(&*transaction, &component.to_cbor())? else {
-            if !withdrawn {
-                return Err(AgentError::NotInstalled(component.clone()));
-            }
-            transaction.commit()?;
-            return Ok(None);
-        };
-        // At most one for each installed manifest, so there is no other bound to keep.
-        let request = Request {
-            component: installed.manifest,
-            kind: RequestKind::Unneeded,
-        };
-        request.save(&mut *transaction)?;
-        transaction.commit()?;
-        Ok(Some(Outbound {
-            tam_uri,
-            message: None,
-        }))
-    }
-
-    /// It may be time to ask for changes (`RequestPolicyCheck`): names one TAM a call until none is left.
-    ///
-    /// # Errors
-    ///
-    /// If no TAM is known.
-    pub fn request_policy_check(
-        &mut self,
-        tam_uri: Option<&str>,
-    ) -> Result<Option<Outbound>, AgentError> {
-        let known: VecDeque<String> = tam_uri.map(ToString::to_string).into_iter().collect();
-        if known.is_empty() {
-            return Err(AgentError::NoTam);
-        }
-        let next = self.policy_round.next(|| known);
-        Ok(next.map(|tam_uri| Outbound {
-            tam_uri,
-            message: None,
-        }))
-    }
-
-    /// A message to this TAM could not be delivered (`ProcessError`).
-    ///
-    /// Nothing changes: the wishes wait for the next exchange. The result is for the log.
-    // req: TEEP-AGENT-008
-    pub fn process_error(&mut self, tam_uri: &str, error: &str) -> String {
-        alloc::format!("a message to {tam_uri} could not be delivered: {error}")
     }
 
     /// A message came from a TAM (`ProcessTeepMessage`); the answer, or `None` to end the exchange.
@@ -199,35 +116,54 @@ impl<P: Platform> Agent<P> {
     pub fn process_teep_message(
         &mut self,
         message: &[u8],
-        fetch: &mut dyn Fetch,
+        relay: &mut dyn Relay,
     ) -> Result<Option<Vec<u8>>, AgentError> {
-        let (verified, digest) = match self.verify(message)? {
-            Ok(verified) => verified,
-            Err(Rejection { refusal, authentic }) => {
+        let Authentic {
+            verified,
+            tam,
+            digest,
+        } = match self.verify(message)? {
+            Ok(authentic) => authentic,
+            Err(Rejection {
+                refusal,
+                authentic,
+                algorithm,
+            }) => {
                 if !authentic && !self.stranger_budget.spend(self.platform.now()) {
                     return Ok(None);
                 }
                 let refusal = refusal.into_message().into();
-                return self.answer(&refusal, Encoding::default()).map(Some);
+                let answer = self.answer(&refusal, Encoding::default(), algorithm);
+                return answer.map(Some);
             }
         };
         let mut encoding = Encoding {
             numbering: verified.encoding().numbering,
             ..Default::default()
         };
-        let tam = verified.signer().key_id(self.platform.crypto());
+        let key = verified.signer();
+        self.tam_answered(&tam)?;
         let answer = match verified.into_message() {
             Message::QueryRequest(request) => {
                 let token = request.token.clone();
-                match self.answer_query(&request)? {
-                    Ok(response) => {
-                        self.exchanges.open(tam, self.platform.now());
+                match self.answer_query(&request, &key, &tam, relay)? {
+                    Ok((response, confidentiality)) => {
+                        let now = self.platform.now();
+                        let algorithm = key.algorithm();
+                        self.exchanges.open(tam, algorithm, now, confidentiality);
                         response.into()
                     }
                     Err(refusal) => refusal.with_token(token).into_message().into(),
                 }
             }
-            Message::Update(update) => self.apply_update(&update, &tam, digest, fetch)?,
+            Message::Update(update) if self.exchanges.is_in(&tam, key.algorithm()) => {
+                self.apply_update(&update, &tam, digest, relay)?
+            }
+            Message::Update(update) => {
+                let text = "no exchange is open in which this Update belongs";
+                let refusal = Refusal::permanent(text).with_token(update.token);
+                refusal.into_message().into()
+            }
             // req: TEEP-MSG-004
             other => {
                 // What is no TAM's message says nothing about the TAM's numbering.
@@ -236,67 +172,45 @@ impl<P: Platform> Agent<P> {
                 Refusal::permanent(&text).into_message().into()
             }
         };
-        self.answer(&answer, encoding).map(Some)
+        let algorithm = Some(key.algorithm());
+        self.answer(&answer, encoding, algorithm).map(Some)
     }
 
-    /// Opens a message with the TAM anchors, or says what to answer instead.
-    ///
-    /// No field of the message counts before this has succeeded. With the message comes the SHA-256 of what
-    /// was signed: the bytes around it can be changed without a key.
-    // req: TEEP-VAL-007
-    // req: ARCH-021
-    fn verify(
-        &self,
-        message: &[u8],
-    ) -> Result<Result<(Verified, [u8; 32]), Rejection>, StorageError> {
-        let crypto = self.platform.crypto();
-        let protected = match Protected::decode(message, &self.limits) {
-            Ok(protected) => protected,
-            Err(error) => {
-                return Ok(Err(Rejection::stranger(Refusal::permanent(
-                    &error.to_string(),
-                ))));
-            }
-        };
-        let ours = self.platform.teep_key().public_key().algorithm();
-        let mut keys = Anchor::keys(&*self.platform.storage().view()?, AnchorRole::Tam)?;
-        // A suite that this agent does not speak is told apart from a key that it does not trust.
-        if !protected.algorithms().any(|algorithm| algorithm == ours) {
-            return Ok(Err(Rejection::stranger(Refusal::unsupported_suites(ours))));
-        }
-        // One suite for the whole exchange: the agent's (requirement TEEP-COSE-012).
-        keys.retain(|key| key.algorithm() == ours);
-        let payload = protected.signed().unverified_payload().unwrap_or_default();
-        Ok(match protected.verify(crypto, &keys) {
-            Ok(verified) => Ok((verified, crypto.sha256(payload))),
-            Err(ProtectionError::Message { error, token, .. }) => Err(Rejection {
-                refusal: Refusal::permanent(&error.to_string()).with_token(token),
-                authentic: true,
-            }),
-            Err(error) => Err(Rejection::stranger(Refusal::permanent(&error.to_string()))),
-        })
+    /// What a TAM said was wrong with the last QueryResponse, if that was the last thing that it said; for the
+    /// log.
+    // req: TEEP-AGENT-023
+    pub fn take_verdict(&mut self) -> Option<Verdict> {
+        self.verdict.take()
+    }
+
+    /// The signature algorithms of this agent, the preferred one first.
+    fn algorithms(&self) -> impl Iterator<Item = SignatureAlgorithm> {
+        let keys = self.platform.teep_keys().iter();
+        keys.map(|key| key.public_key().algorithm())
+    }
+
+    /// The key that signs with `algorithm`, or the preferred one.
+    fn signer(&self, algorithm: Option<SignatureAlgorithm>) -> Result<&dyn Signer, AgentError> {
+        let keys = self.platform.teep_keys();
+        let mut matching = keys
+            .iter()
+            .filter(|key| Some(key.public_key().algorithm()) == algorithm);
+        let signer = matching.next().or(keys.first());
+        let missing = tamarack_cose::Error::Crypto("the TEE has no key for messages");
+        signer
+            .map(|signer| &**signer)
+            .ok_or(AgentError::Signing(missing))
     }
 
     /// Signs an answer.
-    fn answer(&self, message: &Message, encoding: Encoding) -> Result<Vec<u8>, AgentError> {
-        let signer = self.platform.teep_key();
+    fn answer(
+        &self,
+        message: &Message,
+        encoding: Encoding,
+        algorithm: Option<SignatureAlgorithm>,
+    ) -> Result<Vec<u8>, AgentError> {
+        let signer = self.signer(algorithm)?;
         protect(self.platform.crypto(), signer, message, encoding).map_err(AgentError::Signing)
-    }
-}
-
-/// A message that is not acted on.
-struct Rejection {
-    refusal: Refusal,
-    /// Whether a trusted TAM signed it.
-    authentic: bool,
-}
-
-impl Rejection {
-    fn stranger(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            authentic: false,
-        }
     }
 }
 

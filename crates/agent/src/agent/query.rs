@@ -1,51 +1,71 @@
 use alloc::vec::Vec;
 
 use tamarack_cose::{
-    Signed,
+    KeyId, PublicKey, SignatureAlgorithm, Signed,
     cbor::{Reader, Type},
 };
-use tamarack_suit::{ComponentId, Parameter, Parameters, report::Claims};
+use tamarack_suit::{ComponentId, Parameter, Parameters, Processor, Report, report::Claims};
 use tamarack_teep::{
     AttestationPayload, Challenge, DataItems, FreshnessMechanism, QueryRequest, QueryResponse,
-    RequestedComponent, VERSION,
+    RequestedComponent, Token, VERSION,
 };
 
-use super::{Agent, AgentError, Refusal};
+use super::{Agent, AgentError, Confidentiality, Refusal, device::TeeDevice};
 use crate::{
     platform::{Platform, StorageError, View},
-    state::{ComponentRecord, KnownManifest, Record, Request, RequestKind},
+    relay::Relay,
+    rights::Rights,
+    staging::Staged,
+    state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind},
 };
 
 /// The bound of eat_nonce, which the answer to a challenge goes into (AMB-30).
 const MAX_NONCE: usize = 64;
 
+/// Most manifests on which there is a report of the boot in one QueryResponse.
+const MAX_BOOT_REPORTS: usize = 64;
+
 impl<P: Platform> Agent<P> {
     /// Answers a QueryRequest of a trusted TAM.
     // req: TEEP-AGENT-015
+    ///
+    /// With the answer comes how reports to the TAM are encrypted from now on.
+    // req: TEEP-PRIV-001
     pub(super) fn answer_query(
-        &self,
+        &mut self,
         request: &QueryRequest,
-    ) -> Result<Result<QueryResponse, Refusal>, AgentError> {
-        if let Err(refusal) = self.check_query(request) {
+        key: &PublicKey,
+        tam: &KeyId,
+        relay: &mut dyn Relay,
+    ) -> Result<Result<Answer, Refusal>, AgentError> {
+        if let Err(refusal) = self.check_query(request, key.algorithm()) {
             return Ok(Err(refusal));
         }
+        if let Err(refusal) = self.appraise_tam(request, key)? {
+            return Ok(Err(refusal));
+        }
+        let view = self.platform.storage().view()?;
+        let confidentiality = Confidentiality::choose(&*view, tam, request)?;
         let wanted = |items| request.data_items.contains(items);
         let attestation = if wanted(DataItems::ATTESTATION) {
-            match self.attest(request) {
+            match self.attest(request, key.algorithm(), confidentiality, relay)? {
                 Ok(payload) => Some(payload),
                 Err(refusal) => return Ok(Err(refusal)),
             }
         } else {
             None
         };
-        let view = self.platform.storage().view()?;
+        let suit_reports = match wanted(DataItems::SUIT_REPORTS) {
+            true => self.boot_reports(request.token.as_ref(), confidentiality, relay)?,
+            false => Vec::new(),
+        };
         let (requested_tc_list, unneeded_manifest_list) = wishes(&*view)?;
-        Ok(Ok(QueryResponse {
+        let response = QueryResponse {
             // req: TEEP-MSG-040
             token: request.token.clone(),
             selected_version: None,
             attestation,
-            suit_reports: Vec::new(),
+            suit_reports,
             // req: TEEP-MSG-042
             tc_list: match wanted(DataItems::TRUSTED_COMPONENTS) {
                 true => Some(claims(&*view)?),
@@ -54,19 +74,24 @@ impl<P: Platform> Agent<P> {
             requested_tc_list,
             unneeded_manifest_list,
             ext_list: wanted(DataItems::EXTENSIONS).then(Vec::new),
-        }))
+        };
+        Ok(Ok((response, confidentiality)))
     }
 
     /// Whether the agent understands and supports what the TAM asks for.
-    fn check_query(&self, request: &QueryRequest) -> Result<(), Refusal> {
+    fn check_query(
+        &self,
+        request: &QueryRequest,
+        algorithm: SignatureAlgorithm,
+    ) -> Result<(), Refusal> {
         if !request.offered_versions().contains(&VERSION) {
             return Err(Refusal::unsupported_version());
         }
-        let ours = self.platform.teep_key().public_key().algorithm();
+        // The suite in which the message came is the one of the exchange; a TAM that signs in it offers it.
         let mut offered = request.supported_teep_cipher_suites.iter();
         // req: TEEP-COSE-007
-        if !offered.any(|suite| suite.as_sign1() == Some(ours)) {
-            return Err(Refusal::unsupported_suites(ours));
+        if !offered.any(|suite| suite.as_sign1() == Some(algorithm)) {
+            return Err(Refusal::unsupported_suites(self.algorithms()));
         }
         // req: TEEP-AGENT-014
         if !request
@@ -85,36 +110,124 @@ impl<P: Platform> Agent<P> {
         }
     }
 
-    /// Makes Evidence that answers the challenge or, in the Passport model, the token.
+    /// Makes what the TAM asks for: Evidence for its challenge, or for its token an Attestation Result, as far as
+    /// a Verifier can be had (AMB-02).
+    // req: TEEP-FRESH-001
     // req: TEEP-FRESH-002
     // req: TEEP-FRESH-003
-    fn attest(&self, request: &QueryRequest) -> Result<AttestationPayload, Refusal> {
-        if !request
-            .offered_freshness()
-            .contains(&FreshnessMechanism::NONCE)
+    fn attest(
+        &self,
+        request: &QueryRequest,
+        algorithm: SignatureAlgorithm,
+        confidentiality: Option<Confidentiality>,
+        relay: &mut dyn Relay,
+    ) -> Result<Result<AttestationPayload, Refusal>, AgentError> {
+        let nonce = match nonce(request) {
+            Ok(nonce) => nonce,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let signer = self.signer(Some(algorithm))?;
+        let Ok(evidence) = self.platform.attest(nonce, signer.public_key()) else {
+            return Ok(Err(Refusal::temporary("the attester failed")));
+        };
+        let is_passport = request.challenge.is_none() && request.token.is_some();
+        let mut found = AttestationPayload {
+            // req: TEEP-MSG-026
+            format: Some(evidence.media_type.clone()),
+            bytes: evidence.bytes.clone(),
+        };
+        if is_passport && let Ok(result) = relay.appraise(&evidence, nonce) {
+            found = AttestationPayload {
+                format: Some(result.media_type),
+                bytes: result.bytes,
+            };
+        } else if nonce.is_none()
+            && let Some(kept) = Passport::load(&*self.platform.storage().view()?, &[])?
         {
-            return Err(Refusal::unsupported_freshness());
+            // A result that a TAM handed back has its time, and a nonce that only that TAM knows.
+            found = AttestationPayload {
+                format: kept.format,
+                bytes: kept.bytes,
+            };
         }
-        let challenge = request.challenge.as_ref().map(Challenge::as_bytes);
-        let token = request.token.as_ref().map(tamarack_teep::Token::as_bytes);
-        let nonce = challenge
-            .or(token)
-            .ok_or_else(|| Refusal::permanent("attestation is requested without a challenge"))?;
-        if nonce.len() > MAX_NONCE {
-            let text = "the challenge is longer than an EAT nonce, 64 bytes";
-            return Err(Refusal::permanent(text));
+        if let Some(confidentiality) = confidentiality {
+            let crypto = self.platform.crypto();
+            let encrypted = confidentiality.encrypt_token(crypto, &found.bytes);
+            found.bytes = encrypted.map_err(AgentError::Signing)?;
         }
-        let evidence = self
-            .platform
-            .attest(nonce, self.platform.teep_key().public_key());
-        let evidence = evidence.map_err(|_| Refusal::temporary("the attester failed"))?;
-        // req: TEEP-MSG-026
-        Ok(AttestationPayload {
-            format: Some(evidence.media_type),
-            bytes: evidence.bytes,
+        Ok(Ok(found))
+    }
+
+    /// Reports on whether what is installed would start now: the validation of each manifest, without any effect.
+    // req: TEEP-MSG-029
+    // req: TEEP-MSG-043
+    // req: TEEP-MSG-083
+    fn boot_reports(
+        &self,
+        token: Option<&Token>,
+        confidentiality: Option<Confidentiality>,
+        relay: &mut dyn Relay,
+    ) -> Result<Vec<Vec<u8>>, AgentError> {
+        let installed = KnownManifest::all(&*self.platform.storage().view()?)?;
+        let installed = installed.iter().filter(|known| known.envelope.is_some());
+        let mut reports = Vec::new();
+        for known in installed.take(MAX_BOOT_REPORTS) {
+            // Dropped without a commit: nothing of it lasts.
+            let mut transaction = Staged::begin(self.platform.storage())?;
+            let rights = Rights::load(&transaction)?;
+            let signers = rights.signers(self.platform.crypto(), self.platform.now());
+            let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
+            let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
+            if let Some(token) = token {
+                processor = processor.with_nonce(token.as_bytes());
+            }
+            let outcome = processor.invoke(&mut device, relay, &known.record.id);
+            reports.push(self.encode_report(&outcome.report, confidentiality)?);
+        }
+        Ok(reports)
+    }
+
+    /// A report for a message to a TAM.
+    pub(super) fn encode_report(
+        &self,
+        report: &Report,
+        confidentiality: Option<Confidentiality>,
+    ) -> Result<Vec<u8>, AgentError> {
+        let Some(confidentiality) = confidentiality else {
+            return Ok(report.encode());
+        };
+        let encrypted = confidentiality.encrypt_report(self.platform.crypto(), report);
+        encrypted.map_err(|error| match error {
+            tamarack_suit::Error::Unauthorized(error) => AgentError::Signing(error),
+            _ => AgentError::Signing(tamarack_cose::Error::Crypto("a report can't be encrypted")),
         })
     }
 }
+
+/// The nonce that the payload holds; `None` if it is to hold the time only.
+fn nonce(request: &QueryRequest) -> Result<Option<&[u8]>, Refusal> {
+    let offered = request.offered_freshness();
+    let challenge = request.challenge.as_ref().map(Challenge::as_bytes);
+    let token = request.token.as_ref().map(Token::as_bytes);
+    let timestamp = offered.contains(&FreshnessMechanism::TIMESTAMP);
+    match challenge.or(token) {
+        Some(nonce) if offered.contains(&FreshnessMechanism::NONCE) => {
+            if nonce.len() > MAX_NONCE {
+                let text = "the challenge is longer than an EAT nonce, 64 bytes";
+                return Err(Refusal::permanent(text));
+            }
+            Ok(Some(nonce))
+        }
+        _ if timestamp => Ok(None),
+        None if offered.contains(&FreshnessMechanism::NONCE) => Err(Refusal::permanent(
+            "attestation is requested without a challenge",
+        )),
+        _ => Err(Refusal::unsupported_freshness()),
+    }
+}
+
+/// An answer, and how what follows it is encrypted.
+type Answer = (QueryResponse, Option<Confidentiality>);
 
 /// Whether a TAM's SUIT report is plain, or signed with an algorithm that the agent has. MACs are for those who
 /// share a key, and what is encrypted is not for this agent.

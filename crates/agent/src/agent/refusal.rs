@@ -1,8 +1,9 @@
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{boxed::Box, string::ToString, vec, vec::Vec};
 
-use tamarack_cose::SignatureAlgorithm;
+use tamarack_cose::{SignatureAlgorithm, x509::ChainError};
 use tamarack_teep::{
-    CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, SuitCoseProfile, Token, VERSION,
+    Challenge, CipherSuite, Error, ErrorCode, Explanation, FreshnessMechanism, SuitCoseProfile,
+    Token, VERSION,
 };
 
 /// An Error in the making: why the agent does not do what a message asks.
@@ -22,6 +23,18 @@ impl Refusal {
         Self::new(ErrorCode::PERMANENT_ERROR, text)
     }
 
+    /// Something is wrong with the sender's certificates; the text names the one.
+    // req: TEEP-ERR-003
+    // req: TEEP-OPS-002
+    // req: AMB-15
+    pub(super) fn certificate(error: &ChainError) -> Self {
+        let code = match error.problem.is_validity() {
+            true => ErrorCode::CERTIFICATE_EXPIRED,
+            false => ErrorCode::BAD_CERTIFICATE,
+        };
+        Self::new(code, &error.to_string())
+    }
+
     /// A passing fault of the TEE.
     pub(super) fn temporary(text: &str) -> Self {
         Self::new(ErrorCode::TEMPORARY_ERROR, text)
@@ -30,6 +43,14 @@ impl Refusal {
     /// The message asks for something that this version of the protocol does not have.
     pub(super) fn unsupported_extension(text: &str) -> Self {
         Self::new(ErrorCode::UNSUPPORTED_EXTENSION, text)
+    }
+
+    /// The TAM has to show what it is, in answer to `challenge`.
+    pub(super) fn attestation_required(text: &str, challenge: Option<Challenge>) -> Self {
+        let mut refusal = Self::new(ErrorCode::ATTESTATION_REQUIRED, text);
+        refusal.0.supported_freshness_mechanisms = vec![FreshnessMechanism::NONCE];
+        refusal.0.challenge = challenge;
+        refusal
     }
 
     // req: TEEP-ERR-006
@@ -46,15 +67,16 @@ impl Refusal {
     pub(super) fn unsupported_freshness() -> Self {
         let text = "none of the freshness mechanisms is supported";
         let mut refusal = Self::new(ErrorCode::UNSUPPORTED_FRESHNESS_MECHANISMS, text);
-        refusal.0.supported_freshness_mechanisms = vec![FreshnessMechanism::NONCE];
+        refusal.0.supported_freshness_mechanisms =
+            vec![FreshnessMechanism::NONCE, FreshnessMechanism::TIMESTAMP];
         refusal
     }
 
     // req: TEEP-ERR-006
-    pub(super) fn unsupported_suites(ours: SignatureAlgorithm) -> Self {
+    pub(super) fn unsupported_suites(ours: impl Iterator<Item = SignatureAlgorithm>) -> Self {
         let text = "none of the cipher suites is supported";
         let mut refusal = Self::new(ErrorCode::UNSUPPORTED_CIPHER_SUITES, text);
-        refusal.0.supported_teep_cipher_suites = vec![CipherSuite::sign1(ours)];
+        refusal.0.supported_teep_cipher_suites = ours.map(CipherSuite::sign1).collect();
         refusal
     }
 

@@ -9,17 +9,17 @@ use alloc::{
 
 use tamarack_cose::KeyId;
 use tamarack_suit::{
-    ComponentId, Device, Envelope, Fetch, Processor,
+    ComponentId, Device, Envelope, Fetch, Processor, Report, TrustAnchors,
     report::{self, Reason, ReportResult},
 };
 use tamarack_teep::{Message, Success, Update};
 
-use super::{Agent, AgentError, Refusal, device::TeeDevice};
+use super::{Agent, AgentError, Refusal, Verdict, device::TeeDevice};
 use crate::{
     platform::{Platform, StorageError, Transaction, View},
     rights::Rights,
     staging::Staged,
-    state::{ComponentRecord, KnownManifest, Record, Request, RequestKind, SeenUpdates},
+    state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, SeenUpdates},
 };
 
 /// Most manifests taken in one Update.
@@ -28,8 +28,7 @@ const MAX_MANIFESTS: usize = 256;
 
 /// What became of one manifest.
 struct Applied {
-    /// The encoded SUIT report.
-    report: Vec<u8>,
+    report: Report,
     /// Why it failed, if it did.
     failure: Option<String>,
 }
@@ -43,6 +42,7 @@ impl<P: Platform> Agent<P> {
         digest: [u8; 32],
         fetch: &mut dyn Fetch,
     ) -> Result<Message, AgentError> {
+        let confidentiality = self.exchanges.confidentiality(tam);
         let refused = |refusal: Refusal| {
             Ok(refusal
                 .with_token(update.token.clone())
@@ -60,6 +60,7 @@ impl<P: Platform> Agent<P> {
             let text = format!("more than {MAX_MANIFESTS} manifests in one Update");
             return refused(Refusal::permanent(&text));
         }
+        self.heed(update, tam)?;
         let removes = !update.unneeded_manifest_list.is_empty();
         if removes || !update.manifest_list.is_empty() {
             if self.is_replay(update, &digest)? {
@@ -73,14 +74,14 @@ impl<P: Platform> Agent<P> {
                 remembered => remembered?,
             }
         }
-        if let Err(reason) = self.unlink_all(&update.unneeded_manifest_list, fetch)? {
+        if let Err(reason) = self.unlink_all(&update.unneeded_manifest_list, tam, fetch)? {
             return refused(Refusal::manifests_failed(&reason, Vec::new()));
         }
         let mut reports = Vec::new();
         let mut failure = None;
         for manifest in &update.manifest_list {
-            let applied = self.install(manifest, update, fetch)?;
-            reports.push(applied.report);
+            let applied = self.install(manifest, update, tam, fetch)?;
+            reports.push(self.encode_report(&applied.report, confidentiality)?);
             failure = failure.or(applied.failure);
         }
         match self.forget_wishes() {
@@ -100,6 +101,45 @@ impl<P: Platform> Agent<P> {
         }
     }
 
+    /// Takes note of what the TAM says besides what to do: its verdict on the QueryResponse, and the Attestation
+    /// Result that it hands back.
+    // req: TEEP-AGENT-023
+    fn heed(&mut self, update: &Update, tam: &KeyId) -> Result<(), AgentError> {
+        self.verdict = update.error.map(|code| Verdict {
+            tam: *tam,
+            code,
+            text: (update.explanation.as_ref())
+                .map(|explanation| explanation.text.clone())
+                .unwrap_or_default(),
+        });
+        let does_nothing =
+            update.manifest_list.is_empty() && update.unneeded_manifest_list.is_empty();
+        if self.verdict.is_some() && does_nothing {
+            self.exchanges.close(tam);
+        }
+        if let Some(result) = &update.attestation
+            && result.bytes.len() <= Passport::MAX
+        {
+            let mut transaction = self.platform.storage().begin()?;
+            let passport = Passport {
+                format: result.format.clone(),
+                bytes: result.bytes.clone(),
+            };
+            passport.save(&mut *transaction)?;
+            match transaction.commit() {
+                // Evidence does instead.
+                Err(StorageError::Full) => {}
+                committed => committed?,
+            }
+        }
+        Ok(())
+    }
+
+    fn processor<'p>(&'p self, signers: &'p TrustAnchors, rights: &'p Rights) -> Processor<'p> {
+        Processor::new(self.platform.crypto(), signers, rights)
+            .with_recipient_keys(self.platform.recipient_keys())
+    }
+
     /// Whether this very Update was processed before and would change something now.
     ///
     /// One that changes nothing is harmless; a TAM that sends a fixed message may do so again.
@@ -114,6 +154,7 @@ impl<P: Platform> Agent<P> {
     fn unlink_all(
         &mut self,
         manifests: &[ComponentId],
+        tam: &KeyId,
         fetch: &mut dyn Fetch,
     ) -> Result<Result<(), String>, AgentError> {
         let mut left: Vec<&ComponentId> = manifests.iter().collect();
@@ -141,7 +182,7 @@ impl<P: Platform> Agent<P> {
                 return Ok(Err(format!("{blocked} is needed by {by}")));
             };
             let id = left.remove(at);
-            if let Err(reason) = self.unlink(id, fetch)? {
+            if let Err(reason) = self.unlink(id, tam, fetch)? {
                 return Ok(Err(format!("{id}: {reason}")));
             }
         }
@@ -151,23 +192,24 @@ impl<P: Platform> Agent<P> {
     fn unlink(
         &self,
         id: &ComponentId,
+        tam: &KeyId,
         fetch: &mut dyn Fetch,
     ) -> Result<Result<(), String>, AgentError> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
-        let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
-        let outcome = Processor::new(self.platform.crypto(), &signers, &rights).uninstall(
-            &mut device,
-            fetch,
-            id,
-        );
+        let signers = rights.signers(self.platform.crypto(), self.platform.now());
+        let mut device =
+            TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
+        let outcome = self
+            .processor(&signers, &rights)
+            .uninstall(&mut device, fetch, id);
         // A manifest has a say in how it goes, not in whether it goes.
         let removed = match outcome.result {
             Ok(()) => Ok(()),
             Err(_) => {
                 transaction = Staged::begin(self.platform.storage())?;
-                device = TeeDevice::new(&self.platform, &rights, &mut transaction);
+                device =
+                    TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
                 device.forget_manifest(id)
             }
         };
@@ -198,13 +240,15 @@ impl<P: Platform> Agent<P> {
         &self,
         envelope: &[u8],
         update: &Update,
+        tam: &KeyId,
         fetch: &mut dyn Fetch,
     ) -> Result<Applied, AgentError> {
         let mut transaction = Staged::begin(self.platform.storage())?;
         let rights = Rights::load(&transaction)?;
-        let signers = rights.signers();
-        let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
-        let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
+        let signers = rights.signers(self.platform.crypto(), self.platform.now());
+        let mut device =
+            TeeDevice::new(&self.platform, &rights, &mut transaction).on_behalf_of(tam);
+        let mut processor = self.processor(&signers, &rights);
         // req: TEEP-MSG-083
         if let Some(token) = &update.token {
             processor = processor.with_nonce(token.as_bytes());
@@ -214,7 +258,7 @@ impl<P: Platform> Agent<P> {
         let mut report = outcome.report;
         if let Err(error) = outcome.result {
             return Ok(Applied {
-                report: report.encode(),
+                report,
                 failure: Some(failure(envelope, &error.to_string())),
             });
         }
@@ -229,7 +273,7 @@ impl<P: Platform> Agent<P> {
                     reason: Reason::OperationFailed,
                 };
                 return Ok(Applied {
-                    report: report.encode(),
+                    report,
                     failure: Some(failure(envelope, "no room is left")),
                 });
             }
@@ -237,7 +281,7 @@ impl<P: Platform> Agent<P> {
         }
         self.retire(&retired);
         Ok(Applied {
-            report: report.encode(),
+            report,
             failure: None,
         })
     }

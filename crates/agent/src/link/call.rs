@@ -43,6 +43,8 @@ pub enum Call {
     },
     /// What is installed?
     List,
+    /// What kind of TEE is this?
+    Describe,
     /// An application opens a session with a Trusted Application.
     OpenSession {
         /// The Trusted Application.
@@ -68,6 +70,15 @@ pub enum Call {
     FetchEnd,
     /// The payload can't be had.
     FetchFailed(String),
+    /// The Attestation Result that the TEE asked for.
+    Appraised {
+        /// Its media type.
+        media_type: String,
+        /// The result.
+        result: Vec<u8>,
+    },
+    /// No Attestation Result can be had.
+    AppraisalFailed(String),
 }
 
 /// Numbers of the calls, below 16.
@@ -84,6 +95,9 @@ mod number {
     pub(super) const FETCH_CHUNK: u64 = 10;
     pub(super) const FETCH_END: u64 = 11;
     pub(super) const FETCH_FAILED: u64 = 12;
+    pub(super) const APPRAISED: u64 = 14;
+    pub(super) const APPRAISAL_FAILED: u64 = 15;
+    pub(super) const DESCRIBE: u64 = 13;
 }
 
 fn optional_text(
@@ -138,6 +152,9 @@ impl Call {
             Self::List => {
                 w.array(1).uint(number::LIST);
             }
+            Self::Describe => {
+                w.array(1).uint(number::DESCRIBE);
+            }
             Self::OpenSession { component } => {
                 w.array(2).uint(number::OPEN_SESSION);
                 component.write(w);
@@ -165,6 +182,15 @@ impl Call {
             Self::FetchFailed(reason) => {
                 w.array(2).uint(number::FETCH_FAILED).text(reason);
             }
+            Self::Appraised { media_type, result } => {
+                w.array(3)
+                    .uint(number::APPRAISED)
+                    .text(media_type)
+                    .bytes(result);
+            }
+            Self::AppraisalFailed(reason) => {
+                w.array(2).uint(number::APPRAISAL_FAILED).text(reason);
+            }
         })
     }
 
@@ -176,16 +202,18 @@ impl Call {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let items = |number| {
             Some(match number {
-                number::LIST | number::FETCH_END => 0,
+                number::LIST | number::DESCRIBE | number::FETCH_END => 0,
                 number::REQUEST_POLICY_CHECK
                 | number::OPEN_SESSION
                 | number::CLOSE_SESSION
                 | number::FETCH_CHUNK
-                | number::FETCH_FAILED => 1,
+                | number::FETCH_FAILED
+                | number::APPRAISAL_FAILED => 1,
                 number::REQUEST_TA
                 | number::UNREQUEST_TA
                 | number::PROCESS_TEEP_MESSAGE
-                | number::PROCESS_ERROR => 2,
+                | number::PROCESS_ERROR
+                | number::APPRAISED => 2,
                 number::INVOKE => 3,
                 _ => return None,
             })
@@ -226,6 +254,14 @@ impl Call {
             number::FETCH_CHUNK => Self::FetchChunk(r.bytes("fetch-chunk")?.to_vec()),
             number::FETCH_FAILED => Self::FetchFailed(r.text("fetch-failed")?.to_owned()),
             number::FETCH_END => Self::FetchEnd,
+            number::APPRAISED => Self::Appraised {
+                media_type: r.text("appraised / media-type")?.to_owned(),
+                result: r.bytes("appraised / result")?.to_vec(),
+            },
+            number::APPRAISAL_FAILED => {
+                Self::AppraisalFailed(r.text("appraisal-failed")?.to_owned())
+            }
+            number::DESCRIBE => Self::Describe,
             // The table above lets nothing else through.
             _ => Self::List,
         })
@@ -265,6 +301,7 @@ mod tests {
                 error: "timeout".into(),
             },
             Call::List,
+            Call::Describe,
             Call::OpenSession {
                 component: id("acme/hello"),
             },
@@ -277,6 +314,11 @@ mod tests {
             Call::FetchChunk(vec![9; 300]),
             Call::FetchEnd,
             Call::FetchFailed("gone".into()),
+            Call::Appraised {
+                media_type: "application/eat+cwt".into(),
+                result: vec![7],
+            },
+            Call::AppraisalFailed("no".into()),
         ] {
             assert_eq!(Call::decode(&call.encode()), Ok(call));
         }

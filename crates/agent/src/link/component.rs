@@ -31,6 +31,8 @@ pub enum ComponentKind {
     Data,
     /// A security domain.
     SecurityDomain,
+    /// A set of trust anchors.
+    TrustAnchors,
 }
 
 impl ComponentKind {
@@ -41,6 +43,7 @@ impl ComponentKind {
             Self::Application => "application",
             Self::Data => "data",
             Self::SecurityDomain => "security-domain",
+            Self::TrustAnchors => "trust-anchors",
         }
     }
 
@@ -49,9 +52,14 @@ impl ComponentKind {
     }
 
     pub(crate) fn from_number(number: u64) -> Option<Self> {
-        [Self::Application, Self::Data, Self::SecurityDomain]
-            .into_iter()
-            .find(|kind| kind.number() == number)
+        [
+            Self::Application,
+            Self::Data,
+            Self::SecurityDomain,
+            Self::TrustAnchors,
+        ]
+        .into_iter()
+        .find(|kind| kind.number() == number)
     }
 }
 

@@ -12,12 +12,14 @@
 mod call;
 mod component;
 mod reply;
+mod tee;
 
 use tamarack_cose::cbor::{self, DecodeError, Limits, Problem, Reader};
 
 pub use call::Call;
 pub use component::{ComponentKind, InstalledComponent};
 pub use reply::Reply;
+pub use tee::TeeDescription;
 
 /// Longest TEEP message that crosses the link, in bytes: an Update with payloads of some megabytes fits.
 pub const MAX_MESSAGE: usize = 8 << 20;

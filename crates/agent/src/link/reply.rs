@@ -6,7 +6,7 @@ use alloc::{
 
 use tamarack_cose::cbor::{DecodeError, Type, Writer};
 
-use super::{InstalledComponent, open, uint32};
+use super::{InstalledComponent, TeeDescription, open, uint32};
 
 /// From the TEE to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +27,17 @@ pub enum Reply {
         /// Where it is.
         uri: String,
     },
+    /// Have a Verifier appraise this Evidence (Passport model).
+    Appraise {
+        /// Media type of the Evidence.
+        media_type: String,
+        /// The Evidence.
+        evidence: Vec<u8>,
+    },
     /// What is installed.
     Components(Vec<InstalledComponent>),
+    /// What kind of TEE this is.
+    Description(TeeDescription),
     /// A session is open.
     Session(u64),
     /// A command returned.
@@ -57,6 +66,8 @@ mod number {
     pub(super) const SESSION: u64 = 21;
     pub(super) const OUTPUT: u64 = 22;
     pub(super) const FAILED: u64 = 23;
+    pub(super) const APPRAISE: u64 = 25;
+    pub(super) const DESCRIPTION: u64 = 24;
 }
 
 impl Reply {
@@ -89,9 +100,22 @@ impl Reply {
             Self::Fetch { uri } => {
                 w.array(2).uint(number::FETCH).text(uri);
             }
+            Self::Appraise {
+                media_type,
+                evidence,
+            } => {
+                w.array(3)
+                    .uint(number::APPRAISE)
+                    .text(media_type)
+                    .bytes(evidence);
+            }
             Self::Components(components) => {
                 w.array(2).uint(number::COMPONENTS).array(components.len());
                 components.iter().for_each(|component| component.write(w));
+            }
+            Self::Description(description) => {
+                w.array(2).uint(number::DESCRIPTION);
+                description.write(w);
             }
             Self::Session(session) => {
                 w.array(2).uint(number::SESSION).uint(*session);
@@ -120,8 +144,12 @@ impl Reply {
         let items = |number| {
             Some(match number {
                 number::NO_DATA => 0,
-                number::MESSAGE | number::FETCH | number::COMPONENTS | number::SESSION => 1,
-                number::OUTBOUND | number::OUTPUT | number::FAILED => 2,
+                number::MESSAGE
+                | number::FETCH
+                | number::COMPONENTS
+                | number::SESSION
+                | number::DESCRIPTION => 1,
+                number::OUTBOUND | number::OUTPUT | number::FAILED | number::APPRAISE => 2,
                 _ => return None,
             })
         };
@@ -139,6 +167,10 @@ impl Reply {
             number::FETCH => Self::Fetch {
                 uri: r.text("fetch / uri")?.to_owned(),
             },
+            number::APPRAISE => Self::Appraise {
+                media_type: r.text("appraise / media-type")?.to_owned(),
+                evidence: r.bytes("appraise / evidence")?.to_vec(),
+            },
             number::COMPONENTS => {
                 let mut components = Vec::new();
                 for _ in 0..r.array("components")? {
@@ -146,6 +178,7 @@ impl Reply {
                 }
                 Self::Components(components)
             }
+            number::DESCRIPTION => Self::Description(TeeDescription::read(r)?),
             number::SESSION => Self::Session(r.uint("session")?),
             number::OUTPUT => Self::Output {
                 result: uint32(r, "output / result")?,
@@ -187,6 +220,10 @@ mod tests {
             Reply::Fetch {
                 uri: "http://p".into(),
             },
+            Reply::Appraise {
+                media_type: "application/eat+cwt".into(),
+                evidence: vec![1],
+            },
             Reply::Components(vec![InstalledComponent {
                 component: id("acme/hello"),
                 kind: ComponentKind::Application,
@@ -196,6 +233,15 @@ mod tests {
                 size: 4,
                 digest: "ab".into(),
             }]),
+            Reply::Description(TeeDescription {
+                name: "first".into(),
+                platform: "software".into(),
+                version: "1".into(),
+                vendors: vec![[1; 16]],
+                classes: vec![[2; 16], [3; 16]],
+                capabilities: vec!["webassembly".into()],
+                tam_uris: vec![],
+            }),
             Reply::Session(7),
             Reply::Output {
                 result: 0xffff_0000,

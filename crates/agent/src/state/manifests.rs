@@ -1,6 +1,9 @@
 use alloc::vec::Vec;
 
-use tamarack_cose::cbor::{DecodeError, Reader, Writer};
+use tamarack_cose::{
+    KeyId,
+    cbor::{DecodeError, Problem, Reader, Writer},
+};
 use tamarack_suit::{ComponentId, ManifestRecord};
 
 use super::Record;
@@ -14,6 +17,9 @@ pub struct KnownManifest {
     pub record: ManifestRecord,
     /// The envelope without its payloads, for validation and removal; `None` once it was unlinked.
     pub envelope: Option<Vec<u8>>,
+    /// The key of the TAM that brought it and manages it since; `None` once it was unlinked, and where an
+    /// earlier version of the agent did not write it down.
+    pub tam: Option<KeyId>,
 }
 
 impl KnownManifest {
@@ -37,10 +43,14 @@ impl Record for KnownManifest {
 
     fn encode(&self) -> Vec<u8> {
         Writer::build(|w| {
-            w.array(2);
+            w.array(3);
             self.record.write(w);
             match &self.envelope {
                 Some(envelope) => w.bytes(envelope),
+                None => w.null(),
+            };
+            match &self.tam {
+                Some(tam) => w.bytes(tam.as_bytes()),
                 None => w.null(),
             };
         })
@@ -48,13 +58,28 @@ impl Record for KnownManifest {
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let rule = "manifest";
-        reader.array_of(2, "an array of 2", rule)?;
+        let wrong = reader.error(rule, Problem::Expected("an array of 2 or 3, and a key id"));
+        // Without the TAM it was written before there was more than one.
+        let has_tam = match reader.array(rule)? {
+            2 => false,
+            3 => true,
+            _ => return Err(wrong),
+        };
         let record = ManifestRecord::read(reader)?;
         let envelope = if reader.take_null() {
             None
         } else {
             Some(reader.bytes(rule)?.to_vec())
         };
-        Ok(Self { record, envelope })
+        let tam = if !has_tam || reader.take_null() {
+            None
+        } else {
+            Some(KeyId::from_bytes(reader.bytes(rule)?).ok_or(wrong)?)
+        };
+        Ok(Self {
+            record,
+            envelope,
+            tam,
+        })
     }
 }

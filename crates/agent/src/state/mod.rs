@@ -3,8 +3,11 @@
 mod anchors;
 mod components;
 mod domains;
+mod encryption;
 mod manifests;
+mod passport;
 mod requests;
+mod tams;
 mod updates;
 
 use alloc::{format, vec::Vec};
@@ -13,11 +16,14 @@ use tamarack_cose::cbor::{self, DecodeError, Limits, Reader};
 
 use crate::platform::{Namespace, StorageError, Transaction, View};
 
-pub use anchors::{Anchor, AnchorRole};
+pub use anchors::{Anchor, AnchorRole, RevocationRecord, TrustStore};
 pub use components::ComponentRecord;
 pub use domains::DomainRecord;
+pub use encryption::TamEncryptionKeys;
 pub use manifests::KnownManifest;
+pub use passport::Passport;
 pub use requests::{Request, RequestKind};
+pub use tams::TamEndpoint;
 pub use updates::SeenUpdates;
 
 /// A value of the agent's namespace: a prefix that tells the kind, a key within it, an encoding.

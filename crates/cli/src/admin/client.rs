@@ -29,6 +29,12 @@ impl AdminApi {
         })
     }
 
+    /// Trusts the authorities in a PEM file too.
+    pub(crate) fn with_authorities(mut self, file: &std::path::Path) -> Result<Self, Failure> {
+        self.client = http::client_with(file)?;
+        Ok(self)
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client
             .request(method, format!("{}/{path}", self.base))
@@ -139,6 +145,15 @@ impl AdminApi {
 
     pub(crate) async fn device(&self, ueid: &str) -> Result<api::DeviceDetails, Failure> {
         self.get(&format!("devices/{ueid}")).await
+    }
+
+    /// Has the TAM contact a device that listens at `uri`.
+    pub(crate) async fn contact(&self, ueid: &str, uri: &str) -> Result<api::Contacted, Failure> {
+        let request = self.request(Method::POST, &format!("devices/{ueid}/contact"));
+        let contact = api::Contact {
+            uri: uri.to_owned(),
+        };
+        http::json(request.json(&contact), &self.peer).await
     }
 
     pub(crate) async fn components(&self) -> Result<api::Components, Failure> {

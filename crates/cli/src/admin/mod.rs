@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// The file with the admin token: `admin.token` in the TAM's data folder.
     #[arg(long, value_name = "FILE", env = "TAMARACK_TOKEN_FILE")]
     token_file: PathBuf,
+    /// Certificates of authorities that vouch for the TAM, beside those of the system: a PEM file.
+    #[arg(long, value_name = "FILE", env = "TAMARACK_TAM_CA")]
+    tam_ca: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -78,6 +81,14 @@ enum Command {
     Deployments,
     /// List devices.
     Devices,
+    /// Have the TAM contact a device that listens (`tamarack broker serve --listen-for-tam`), now.
+    Contact {
+        /// The device's id, in hexadecimal.
+        ueid: String,
+        /// Where the device listens, such as http://device.example:8123/teep.
+        #[arg(long, value_name = "URL")]
+        uri: String,
+    },
     /// Show all that is known about a device.
     Device {
         /// The device's id, in hexadecimal.
@@ -127,7 +138,10 @@ enum Domain {
 impl Arguments {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         let token = files::read_text(&self.token_file)?;
-        let api = AdminApi::new(&self.tam, token.trim())?;
+        let mut api = AdminApi::new(&self.tam, token.trim())?;
+        if let Some(file) = &self.tam_ca {
+            api = api.with_authorities(file)?;
+        }
         block_on(self.command.run(&api, output))
     }
 }
@@ -186,6 +200,13 @@ impl Command {
             Self::Devices => {
                 let list = api.devices().await?;
                 output.result(&list, || show::devices(&list));
+            }
+            Self::Contact { ueid, uri } => {
+                let contacted = api.contact(&ueid, &uri).await?;
+                output.result(&contacted, || match contacted.answers {
+                    0 => "the device had nothing to say".into(),
+                    answers => format!("the device answered {answers} messages"),
+                });
             }
             Self::Device { ueid } => {
                 let device = api.device(&ueid).await?;

@@ -138,6 +138,12 @@ impl ReportPayload {
             false => Ok(&self.bytes),
         }
     }
+
+    /// The report for a message that is signed as a whole, such as one of TEEP, whatever it was encrypted by.
+    #[must_use]
+    pub fn carried(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// A report that was received.
@@ -170,54 +176,56 @@ impl OpenedReport {
         keys: &[RecipientKey],
     ) -> Result<Self, Error> {
         let trusted = trusted.into();
-        match Container::of(bytes)? {
-            Container::Report | Container::Encrypted => Self::content(bytes, None, crypto, keys),
-            Container::Sign1 => {
-                let signed = Sign1::decode(bytes)?;
-                let candidates = trusted.candidates(crypto, signed.headers().key_id());
-                let (authority, payload) = attribute(&candidates, |key| match key {
-                    TrustedKey::Public(key) => signed.verify(crypto, key, None),
-                    _ => Err(tamarack_cose::Error::UnknownKey),
-                })?;
-                Self::content(payload, Some(authority), crypto, keys)
-            }
-            Container::Mac0 => {
-                let mac = Mac0::decode(bytes)?;
-                let candidates = trusted.candidates(crypto, mac.headers().key_id());
-                let (authority, payload) = attribute(&candidates, |key| match key {
-                    TrustedKey::Mac(key) => mac.verify(crypto, key, None),
-                    _ => Err(tamarack_cose::Error::UnknownKey),
-                })?;
-                Self::content(payload, Some(authority), crypto, keys)
-            }
+        let (vouched, payload) = vouched(bytes, crypto, trusted)?;
+        let authority = vouched.transpose()?;
+        let (opened, cipher) = Self::content(payload, authority, crypto, keys)?;
+        match authority.is_none() && cipher.is_some_and(|cipher| !cipher.is_authenticated()) {
+            true => Err(Error::Unauthenticated),
+            false => Ok(opened),
         }
     }
 
-    /// Opens what a container holds: a report, or one that is encrypted.
+    /// Opens a report that came in a message which is authenticated as a whole, such as one of TEEP.
+    ///
+    /// A signature or MAC of its own adds nothing there: one that is by nobody of `trusted` is passed over, and
+    /// [`authority`](Self::authority) is `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), but for those about who vouches for it.
+    pub fn carried<'t>(
+        bytes: &[u8],
+        crypto: &CryptoProvider,
+        trusted: impl Into<Trusted<'t>>,
+        keys: &[RecipientKey],
+    ) -> Result<Self, Error> {
+        let (vouched, payload) = vouched(bytes, crypto, trusted.into())?;
+        let authority = vouched.and_then(Result::ok);
+        Ok(Self::content(payload, authority, crypto, keys)?.0)
+    }
+
+    /// Opens what a container holds: a report, or one that is encrypted, and by what.
     fn content(
         bytes: &[u8],
         authority: Option<Authority>,
         crypto: &CryptoProvider,
         keys: &[RecipientKey],
-    ) -> Result<Self, Error> {
-        let confidential = Reader::new(bytes).peek("SUIT_Report")? != Type::Map;
-        let report = match confidential {
-            false => Report::decode(bytes)?,
-            true => {
+    ) -> Result<(Self, Option<ContentAlgorithm>), Error> {
+        let (report, cipher) = match Reader::new(bytes).peek("SUIT_Report")? {
+            Type::Map => (Report::decode(bytes)?, None),
+            _ => {
                 let encrypted = Encrypted::decode(bytes)?;
-                if authority.is_none() && !encrypted.algorithm().is_authenticated() {
-                    return Err(Error::Unauthenticated);
-                }
                 let key = encrypted.content_key(crypto, keys, REPORT_PURPOSE)?;
                 let plaintext = encrypted.decrypt(crypto, &key, &[], None)?;
-                Report::decode(&plaintext)?
+                (Report::decode(&plaintext)?, Some(encrypted.algorithm()))
             }
         };
-        Ok(Self {
+        let opened = Self {
             report,
             authority,
-            confidential,
-        })
+            confidential: cipher.is_some(),
+        };
+        Ok((opened, cipher))
     }
 }
 
@@ -261,15 +269,51 @@ impl Container {
     }
 }
 
-/// Who signed, and what.
+/// Who made the signature or MAC around a report, or why nobody can be said to, if there is one; and what is
+/// in it.
+#[expect(
+    clippy::type_complexity,
+    reason = "one value with a name would be used once"
+)]
+fn vouched<'b>(
+    bytes: &'b [u8],
+    crypto: &CryptoProvider,
+    trusted: Trusted<'_>,
+) -> Result<(Option<Result<Authority, Error>>, &'b [u8]), Error> {
+    let missing = tamarack_cose::Error::Payload("missing");
+    let (authority, payload) = match Container::of(bytes)? {
+        Container::Report | Container::Encrypted => return Ok((None, bytes)),
+        Container::Sign1 => {
+            let signed = Sign1::decode(bytes)?;
+            let candidates = trusted.candidates(crypto, signed.headers().key_id());
+            let authority = attribute(&candidates, |key| match key {
+                TrustedKey::Public(key) => signed.verify(crypto, key, None),
+                _ => Err(tamarack_cose::Error::UnknownKey),
+            });
+            (authority, signed.unverified_payload())
+        }
+        Container::Mac0 => {
+            let mac = Mac0::decode(bytes)?;
+            let candidates = trusted.candidates(crypto, mac.headers().key_id());
+            let authority = attribute(&candidates, |key| match key {
+                TrustedKey::Mac(key) => mac.verify(crypto, key, None),
+                _ => Err(tamarack_cose::Error::UnknownKey),
+            });
+            (authority, mac.unverified_payload())
+        }
+    };
+    Ok((Some(authority), payload.ok_or(missing)?))
+}
+
+/// Who of the candidates signed.
 fn attribute<'p>(
     candidates: &[Candidate<'_>],
     verify: impl Fn(TrustedKey<'_>) -> Result<&'p [u8], tamarack_cose::Error>,
-) -> Result<(Authority, &'p [u8]), Error> {
+) -> Result<Authority, Error> {
     let mut trouble = tamarack_cose::Error::UnknownKey;
     for candidate in candidates {
         match verify(candidate.key) {
-            Ok(payload) => return Ok((candidate.authority, payload)),
+            Ok(_) => return Ok(candidate.authority),
             Err(tamarack_cose::Error::UnknownKey) => {}
             Err(tamarack_cose::Error::BadSignature) if !candidate.named => {}
             Err(error) => trouble = error,

@@ -1,28 +1,28 @@
 //! What became of an Update (TEEP section 7.1.2).
 
-use tamarack_cose::{PublicKey, Signed};
+use tamarack_cose::{PublicKey, SignatureAlgorithm};
 use tamarack_suit::{
     Report,
     report::{Reason, ReportResult},
 };
-use tamarack_teep::{ErrorCode, Message, Protected, Token};
+use tamarack_teep::{DataItems, Error, ErrorCode, Message, Numbering, Protected, Token, Verified};
 
 use super::{
     EngineError, Tam,
     attestation::offered_suite,
+    known::ueid,
+    question::{Addressee, addressee},
+    reaction::{Reaction, react, wants_nonce},
     verdict::{Dropped, Handled, Verdict},
 };
 use crate::{
-    AuditAction, AuditEntry, Clock, Device, FinishedUpdate, ManifestOutcome, PendingUpdate, Store,
-    Ueid,
+    AcceptedResponse, AuditAction, AuditEntry, Clock, Device, FinishedUpdate, ManifestOutcome,
+    PendingUpdate, Store, TicketMark, Ueid,
     catalog::{Catalog, ManifestId},
 };
 
 /// How many devices a message without key id may be from.
 const CANDIDATES: u32 = 16;
-
-/// The tag of COSE_Mac0, in one byte. Untagged it has the shape of a COSE_Sign1.
-const MAC0_TAG: u8 = 0xd1;
 
 /// The parts of a Success or Error that matter here.
 struct Answer<'a> {
@@ -62,10 +62,22 @@ impl<S: Store, C: Clock> Tam<S, C> {
     /// In this order: it is protected under an offered suite; a key that a device's agent attested signed
     /// it; its token is that of the device's pending Update, and has not expired; each report is about that
     /// Update. The token is used up by the first message that gets as far as the reports.
-    pub(super) fn answer(&self, protected: &Protected<'_>) -> Result<Handled, EngineError> {
-        if offered_suite(protected).is_none() {
+    ///
+    /// An Error that answers a QueryRequest has no token, and may be by an agent that is not known yet.
+    pub(super) fn answer(
+        &self,
+        protected: &Protected<'_>,
+        unverified: &Message,
+        numbering: Numbering,
+    ) -> Result<Handled, EngineError> {
+        let Some(algorithm) = offered_suite(protected) else {
             return Ok(Dropped::Suite.into());
-        }
+        };
+        let sender = Sender {
+            algorithm,
+            numbering,
+            device: None,
+        };
         // req: TEEP-TOK-004
         let candidates = self.candidates(protected)?;
         let keys: Vec<PublicKey> = candidates
@@ -73,30 +85,138 @@ impl<S: Store, C: Clock> Tam<S, C> {
             .filter_map(|device| device.agent_key)
             .collect();
         let Ok(verified) = protected.verify(&self.crypto, &keys) else {
-            return Ok(Dropped::Stranger.into());
+            return match unverified {
+                Message::Error(error) if keys.is_empty() && error.token.is_none() => {
+                    self.about_question(protected, error, sender)
+                }
+                _ => Ok(Dropped::Stranger.into()),
+            };
         };
-        let signer = Some(verified.signer());
+        let signer = verified.signer();
         let Some(answer) = Answer::new(verified.message()) else {
             return Ok(Dropped::Direction(verified.message().name()).into());
         };
+        let mut devices = candidates
+            .iter()
+            .filter(|device| device.agent_key == Some(signer));
         let Some(token) = answer.token else {
-            return Ok(tokenless(
-                &answer,
-                candidates.iter().find(|d| d.agent_key == signer),
-            ));
+            let device = devices.next().map(ueid).transpose()?;
+            return match verified.message() {
+                Message::Error(error) => {
+                    self.about_question(protected, error, Sender { device, ..sender })
+                }
+                _ => Ok(Handled {
+                    device,
+                    verdict: Verdict::Dropped(Dropped::NotIssued),
+                }),
+            };
         };
         let token_hash = self.crypto.sha256(token.as_bytes());
-        let pending = candidates
-            .iter()
-            .filter(|device| device.agent_key == signer);
-        let pending = pending.filter_map(|device| Some((device, device.pending.as_ref()?)));
-        let found = pending
-            .into_iter()
-            .find(|(_, pending)| same(&pending.token_hash, &token_hash));
-        let Some((device, pending)) = found else {
-            return Ok(Dropped::NotIssued.into());
+        let found = devices.clone().find_map(|device| {
+            let pending = device.pending.as_ref();
+            let pending = pending.filter(|pending| same(&pending.token_hash, &token_hash))?;
+            Some((device, pending))
+        });
+        match (found, verified.message()) {
+            (Some((device, pending)), _) => {
+                self.authentic(device, pending, token, &signer, &answer)
+            }
+            (None, Message::Error(error)) => {
+                for device in devices {
+                    let id = ueid(device)?;
+                    if let Ok(ticket) = self.open_token(token, &id, self.clock.now()) {
+                        let used = !self.use_up(&id, device, ticket.mark, &verified)?;
+                        if used {
+                            return Ok(Handled::about(&id, Verdict::Dropped(Dropped::Used)));
+                        }
+                        let device = Some(id);
+                        return self.about_question(protected, error, Sender { device, ..sender });
+                    }
+                }
+                Ok(Dropped::NotIssued.into())
+            }
+            (None, _) => Ok(Dropped::NotIssued.into()),
+        }
+    }
+
+    /// An Error about a QueryRequest. From an agent that is not known it is a hint, and gets no more than
+    /// anybody gets who connects.
+    fn about_question(
+        &self,
+        protected: &Protected<'_>,
+        error: &Error,
+        sender: Sender,
+    ) -> Result<Handled, EngineError> {
+        let Sender {
+            algorithm,
+            numbering,
+            device,
+        } = sender;
+        let handled = |verdict| {
+            Ok(Handled {
+                device: device.clone(),
+                verdict,
+            })
         };
-        self.authentic(device, pending, token, &answer)
+        let now = self.clock.now();
+        let (question, algorithm, reason) = match react(error, algorithm, self.first_question()) {
+            Reaction::End(reason) => return handled(Verdict::Done(reason)),
+            Reaction::Ask(question, algorithm) => {
+                (question, algorithm, "the agent is asked in another way")
+            }
+            Reaction::Attest(mut question) => {
+                let Some(attester) = &self.attester else {
+                    // req: TEEP-TAM-018
+                    let reason = "the agent wants the TAM attested, which it can't be";
+                    return handled(Verdict::Done(reason));
+                };
+                let Some(signer) = self.keys.signer(algorithm) else {
+                    return Ok(Dropped::Suite.into());
+                };
+                let challenge = error.challenge.as_ref().filter(|_| wants_nonce(error));
+                match attester.attest(challenge, signer.public_key()) {
+                    Ok(attestation) => question.attestation = Some(attestation),
+                    Err(error) => {
+                        tracing::error!(%error, "the TAM could not be attested");
+                        return handled(Verdict::Done("the TAM could not be attested"));
+                    }
+                }
+                question.suit_reports = attester.suit_reports();
+                (question, algorithm, "the agent wants the TAM attested")
+            }
+        };
+        let most = self.settings.questions_per_minute;
+        if !self.patience.lasts(protected.key_ids().next(), most, now) {
+            return handled(Verdict::Done("the agent was asked often enough"));
+        }
+        let message = self.ask(question, Addressee::Sender(algorithm, numbering))?;
+        handled(Verdict::Ask { message, reason })
+    }
+
+    /// Uses up the token of a question; `false` if that was done before.
+    fn use_up(
+        &self,
+        ueid: &Ueid,
+        device: &Device,
+        mark: TicketMark,
+        verified: &Verified,
+    ) -> Result<bool, EngineError> {
+        if mark <= device.mark {
+            return Ok(false);
+        }
+        Ok(self.store.accept_response(&AcceptedResponse {
+            ueid,
+            mark,
+            agent_key: &verified.signer(),
+            agent_key_id: verified.signer().key_id(&self.crypto),
+            numbering: verified.encoding().numbering,
+            at: self.clock.now(),
+            attested: false,
+            installed: None,
+            pending: None,
+            unanswered: None,
+            audit: &[],
+        })?)
     }
 
     /// Devices whose agent the message may be from.
@@ -114,13 +234,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
         device: &Device,
         pending: &PendingUpdate,
         token: &Token,
+        signer: &PublicKey,
         answer: &Answer<'_>,
     ) -> Result<Handled, EngineError> {
         let now = self.clock.now();
-        let ueid = match Ueid::new(device.endorsement.ueid.clone()) {
-            Ok(ueid) => ueid,
-            Err(error) => return Err(crate::StoreError::Corrupt(error.to_string()).into()),
-        };
+        let ueid = ueid(device)?;
         // req: TEEP-TOK-005
         if pending.expires_at <= now {
             return Ok(Handled::about(&ueid, Verdict::Dropped(Dropped::Expired)));
@@ -133,9 +251,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
             subject: String::new(),
             detail,
         };
-        let (outcomes, audit, verdict) = match reports(answer.reports, token) {
+        let opened = self.open_reports(answer.reports, signer, Some(token));
+        let mut goes_on = false;
+        let (outcomes, audit, verdict) = match opened {
             Ok(reports) => {
                 let outcomes = outcomes(answer, pending, &reports, &catalog);
+                goes_on = goes_on_after(answer, pending, &outcomes);
                 let failed = outcomes.iter().any(|outcome| outcome.failure.is_some());
                 let (action, done) = match answer.error.is_some() || failed {
                     false => (AuditAction::UpdateSucceeded, "the Update succeeded"),
@@ -166,63 +287,49 @@ impl<S: Store, C: Clock> Tam<S, C> {
             deployments_revision: catalog.deployments_revision(),
             audit,
         })?;
-        let verdict = if finished {
-            verdict
-        } else {
-            Verdict::Dropped(Dropped::Used)
+        if !finished {
+            return Ok(Handled::about(&ueid, Verdict::Dropped(Dropped::Used)));
+        }
+        let verdict = match addressee(&ueid, device).filter(|_| goes_on) {
+            None => verdict,
+            Some(addressee) => {
+                let mut question = self.first_question();
+                question.items = DataItems::TRUSTED_COMPONENTS;
+                let message = self.ask(question, addressee)?;
+                let reason = "the rest follows in the same exchange";
+                Verdict::Ask { message, reason }
+            }
         };
         Ok(Handled::about(&ueid, verdict))
     }
 }
 
-/// An answer to a message that had no token: nothing tells a replay from the original, so it is taken
-/// note of in the log and nowhere else, and the exchange ends (AMB-33).
-// req: TEEP-ERR-002
-fn tokenless(answer: &Answer<'_>, device: Option<&Device>) -> Handled {
-    let verdict = match answer.error {
-        None => Verdict::Dropped(Dropped::NotIssued),
-        Some((ErrorCode::ATTESTATION_REQUIRED, _)) => {
-            Verdict::Done("the agent wants the TAM attested, which it can't be")
+/// Who sent an Error, as far as that is known.
+struct Sender {
+    algorithm: SignatureAlgorithm,
+    numbering: Numbering,
+    device: Option<Ueid>,
+}
+
+/// Whether there is more to do for the device right away: what did not fit into the Update, or what was not
+/// tried because something else failed.
+// req: TEEP-ERR-010
+fn goes_on_after(
+    answer: &Answer<'_>,
+    pending: &PendingUpdate,
+    outcomes: &[ManifestOutcome],
+) -> bool {
+    match answer.error {
+        None => pending.is_part,
+        Some((ErrorCode::MANIFEST_PROCESSING_FAILED, _)) => {
+            !outcomes.is_empty() && (pending.is_part || outcomes.len() < pending.install.len())
         }
-        Some(_) => Verdict::Done("the agent could not answer the QueryRequest"),
-    };
-    let ueid = device.and_then(|device| Ueid::new(device.endorsement.ueid.clone()).ok());
-    Handled {
-        device: ueid,
-        verdict,
+        Some(_) => false,
     }
 }
 
 fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     subtle::ConstantTimeEq::ct_eq(one.as_slice(), other.as_slice()).into()
-}
-
-/// Opens the reports and checks that each is about the Update with `token`.
-fn reports(encoded: &[Vec<u8>], token: &Token) -> Result<Vec<Report>, String> {
-    let open = |bytes: &Vec<u8>| {
-        let report = open_report(bytes)?;
-        let nonce = report.nonce.as_deref().unwrap_or_default();
-        match bool::from(subtle::ConstantTimeEq::ct_eq(nonce, token.as_bytes())) {
-            true => Ok(report),
-            false => Err("does not hold the token of the Update".into()),
-        }
-    };
-    encoded.iter().map(open).collect()
-}
-
-/// Reads a report, bare or within COSE_Sign1 or COSE_Mac0, tagged or not.
-///
-/// A signature of its own adds nothing to that of the message, which is verified, and is not looked at.
-// req: TEEP-ENC-011
-fn open_report(bytes: &[u8]) -> Result<Report, String> {
-    let inner = match bytes.split_first() {
-        Some((&MAC0_TAG, mac0)) => mac0,
-        _ => bytes,
-    };
-    let payload = Signed::decode(inner)
-        .ok()
-        .and_then(|signed| signed.unverified_payload());
-    Report::decode(payload.unwrap_or(bytes)).map_err(|error| format!("can't be read: {error}"))
 }
 
 /// What became of each manifest of the Update, as far as the answer says.

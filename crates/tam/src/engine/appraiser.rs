@@ -42,6 +42,8 @@ pub struct PresentedEvidence<'a> {
     /// The challenge that it says it answers, which is an open one of this TAM; `None` if the TAM can't
     /// read the Evidence. The outcome then has to say which nonce it answers.
     pub nonce: Option<&'a [u8]>,
+    /// How old the Evidence may be, in seconds, if it has no nonce; `None` if it must have one.
+    pub maximum_age: Option<u64>,
     /// What the maker of the device says about it, if the device is known and enrolled.
     pub endorsement: Option<&'a Endorsement>,
     /// Whether a second result is wanted, for the agent to show to others.
@@ -94,7 +96,12 @@ impl Appraiser for BuiltInAppraiser {
     fn appraise(&self, presented: &PresentedEvidence<'_>) -> Result<Appraised, NotAppraised> {
         let evidence = Evidence::decode(presented.bytes);
         let evidence = evidence.map_err(AppraisalError::from)?;
-        let (Some(endorsement), Some(nonce)) = (presented.endorsement, presented.nonce) else {
+        let by_age = || {
+            let maximum_age = presented.maximum_age?;
+            Some(Freshness::Timestamp { maximum_age })
+        };
+        let freshness = presented.nonce.map(Freshness::Nonce).or_else(by_age);
+        let (Some(endorsement), Some(freshness)) = (presented.endorsement, freshness) else {
             let stranger = EvidenceError::from(tamarack_cose::Error::UnknownKey);
             return Err(AppraisalError::from(stranger).into());
         };
@@ -102,7 +109,7 @@ impl Appraiser for BuiltInAppraiser {
             &self.crypto,
             &evidence,
             endorsement,
-            Freshness::Nonce(nonce),
+            freshness,
             presented.now,
         );
         Ok(Appraised::Here(found?))

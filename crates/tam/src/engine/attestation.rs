@@ -6,13 +6,13 @@ use tamarack_rats::{
     PresentedResult, ResultError,
 };
 use tamarack_teep::{
-    AttestationPayload, CipherSuite, MediaType, Protected, QueryResponse, Verified,
+    AttestationPayload, CipherSuite, DataItems, MediaType, Protected, QueryResponse, Verified,
 };
 
 use super::{
     EngineError, Tam,
     appraiser::{Appraised, NotAppraised, PresentedEvidence},
-    ticket::TicketError,
+    ticket::{Purpose, Ticket, TicketError},
     verdict::Dropped,
 };
 use crate::{Clock, Device, Store, TicketMark, Timestamp, Ueid};
@@ -22,6 +22,8 @@ pub(super) struct Attested {
     pub(super) ueid: Ueid,
     pub(super) device: Device,
     pub(super) mark: TicketMark,
+    /// What it was asked for.
+    pub(super) asked: DataItems,
     pub(super) verified: Verified,
     /// An Attestation Result to hand back to the agent, if the Verifier gave one for it.
     pub(super) result_for_agent: Option<AttestationPayload>,
@@ -159,7 +161,8 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Ok(evidence) => evidence.unverified_claims().nonce.clone(),
             Err(error) => return Ok(Err(Dropped::Unreadable(error).into())),
         };
-        Ok(Err(match self.open_ticket(nonce.as_deref(), now) {
+        let opened = self.open_ticket(nonce.as_deref().unwrap_or_default(), now);
+        Ok(Err(match opened {
             Ok(_) => fault.about(None),
             Err(dropped) => dropped.into(),
         }))
@@ -182,10 +185,10 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Err(error) => return Ok(Err(Dropped::Unreadable(error.clone()).into())),
         };
         let nonce = claims.and_then(|claims| claims.nonce.as_deref());
-        let mark = match (claims, self.open_ticket(nonce, now)) {
-            (None, _) => None,
-            (Some(_), Ok(mark)) => Some(mark),
-            (Some(_), Err(dropped)) => return Ok(Err(dropped.into())),
+        let ticket = match claims.map(|claims| self.ticket_of(nonce, claims.issued_at, now)) {
+            None => None,
+            Some(Ok((ticket, _))) => Some(ticket),
+            Some(Err(dropped)) => return Ok(Err(dropped.into())),
         };
         if !supported {
             // A text of the sender's choice ends in the log: only as much of it as is a media type.
@@ -211,16 +214,20 @@ impl<S: Store, C: Clock> Tam<S, C> {
             format: payload.format.as_deref(),
             bytes: &payload.bytes,
             nonce,
+            maximum_age: self
+                .settings
+                .timestamp_window
+                .map(|window| window.as_secs()),
             endorsement: device.as_ref().map(|device| &device.endorsement),
             for_agent_too: self.settings.results_for_agents,
             now: seconds(now),
         };
         match self.appraiser.appraise(&presented) {
             Ok(Appraised::Here(found)) => {
-                let (Some(ueid), Some(device), Some(mark)) = (ueid, device, mark) else {
+                let (Some(ueid), Some(device), Some(ticket)) = (ueid, device, ticket) else {
                     return Ok(Err(Fault::Nameless.about(None)));
                 };
-                Ok(self.attest_here(protected, (ueid, device, mark), &found.confirmation))
+                Ok(self.attest_here(protected, (ueid, device, ticket), &found.confirmation))
             }
             Ok(Appraised::Results { for_tam, for_agent }) => {
                 let format = for_tam.format.as_deref().and_then(MediaType::parse);
@@ -241,11 +248,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 self.attest_by_result(protected, presented, now)
             }
             Err(NotAppraised::Refused(AppraisalError::OutOfDate(found))) => {
-                let (Some(ueid), Some(device), Some(mark)) = (ueid, device, mark) else {
+                let (Some(ueid), Some(device), Some(ticket)) = (ueid, device, ticket) else {
                     return Ok(Err(Fault::Nameless.about(None)));
                 };
                 let attested =
-                    self.attest_here(protected, (ueid, device, mark), &found.confirmation);
+                    self.attest_here(protected, (ueid, device, ticket), &found.confirmation);
                 Ok(attested.and_then(|attested| {
                     Err(NotAttested::OutOfDate {
                         attested: Box::new(attested),
@@ -263,14 +270,15 @@ impl<S: Store, C: Clock> Tam<S, C> {
     fn attest_here(
         &self,
         protected: &Protected<'_>,
-        (ueid, device, mark): (Ueid, Device, TicketMark),
+        (ueid, device, ticket): (Ueid, Device, Ticket),
         confirmation: &Confirmation,
     ) -> Result<Attested, NotAttested> {
         match self.verify_message(protected, Some(*confirmation), &device) {
             Ok(verified) => Ok(Attested {
                 ueid,
                 device,
-                mark,
+                mark: ticket.mark,
+                asked: ticket.items,
                 verified,
                 result_for_agent: None,
             }),
@@ -299,17 +307,10 @@ impl<S: Store, C: Clock> Tam<S, C> {
             for_agent,
         } = presented;
         let stated = nonce.or(result.unverified_nonce()).map(<[u8]>::to_vec);
-        let (freshness, mark) = match (&stated, self.settings.result_age) {
-            (Some(nonce), _) => match self.open_ticket(Some(nonce), now) {
-                Ok(mark) => (Freshness::Nonce(nonce), mark),
-                Err(dropped) => return Ok(Err(dropped.into())),
-            },
-            (None, Some(age)) => {
-                let maximum_age = age.as_secs();
-                let mark = self.mark_of(&result, now);
-                (Freshness::Timestamp { maximum_age }, mark)
-            }
-            (None, None) => return Ok(Err(Dropped::NotIssued.into())),
+        let issued_at = result.unverified_issued_at();
+        let (ticket, freshness) = match self.ticket_of(stated.as_deref(), issued_at, now) {
+            Ok(fresh) => fresh,
+            Err(dropped) => return Ok(Err(dropped.into())),
         };
         let ueid = result.unverified_ueid().map(<[u8]>::to_vec);
         let Some(ueid) = ueid.and_then(|ueid| Ueid::new(ueid).ok()) else {
@@ -335,7 +336,8 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 Ok(_) => Ok(Attested {
                     ueid,
                     device,
-                    mark,
+                    mark: ticket.mark,
+                    asked: ticket.items,
                     verified,
                     result_for_agent: for_agent,
                 }),
@@ -379,24 +381,48 @@ impl<S: Store, C: Clock> Tam<S, C> {
             .filter(|key| confirmation.confirms(key, &self.crypto))
     }
 
-    /// Where in the order of issue the challenge or token with this nonce stands, if it is open.
-    fn open_ticket(&self, nonce: Option<&[u8]>, now: Timestamp) -> Result<TicketMark, Dropped> {
-        match self.tickets().open(nonce.unwrap_or_default(), now) {
-            Ok(mark) => Ok(mark),
-            // req: TEEP-TOK-005
-            Err(TicketError::Expired) => Err(Dropped::Expired),
-            Err(TicketError::NotIssued) => Err(Dropped::NotIssued),
+    /// What makes a payload fresh, and its place in the order of issue: the challenge or token that its nonce
+    /// is; or where there is none, its time of issue, if the settings allow that.
+    ///
+    /// A time never stands ahead of now, so that it does not block the challenges of today.
+    // req: TEEP-FRESH-008
+    fn ticket_of<'n>(
+        &self,
+        nonce: Option<&'n [u8]>,
+        issued_at: Option<u64>,
+        now: Timestamp,
+    ) -> Result<(Ticket, Freshness<'n>), Dropped> {
+        match (nonce, self.settings.timestamp_window) {
+            (None, Some(window)) => {
+                let issued_at = issued_at.unwrap_or_default().saturating_mul(1_000_000);
+                let mark = TicketMark {
+                    issued_at: Timestamp(issued_at).min(now),
+                    salt: [0; 16],
+                };
+                let items = self.first_question().items;
+                let maximum_age = window.as_secs();
+                Ok((Ticket { mark, items }, Freshness::Timestamp { maximum_age }))
+            }
+            (nonce, _) => {
+                let nonce = nonce.unwrap_or_default();
+                Ok((self.open_ticket(nonce, now)?, Freshness::Nonce(nonce)))
+            }
         }
     }
 
-    /// Where a result without a nonce stands in the order of issue: by its time, and never ahead of now, so
-    /// that it does not block the challenges of today.
-    fn mark_of(&self, result: &PresentedResult<'_>, now: Timestamp) -> TicketMark {
-        let issued_at = result.unverified_issued_at().unwrap_or_default();
-        TicketMark {
-            issued_at: Timestamp(issued_at.saturating_mul(1_000_000)).min(now),
-            salt: [0; 16],
-        }
+    /// The challenge, or the token in its place, that this nonce is, if it is open.
+    // req: AMB-02
+    fn open_ticket(&self, nonce: &[u8], now: Timestamp) -> Result<Ticket, Dropped> {
+        let open = |purpose| self.tickets().open(purpose, nonce, now);
+        let opened = match open(Purpose::Challenge) {
+            Err(TicketError::NotIssued) => open(Purpose::Passport),
+            opened => opened,
+        };
+        opened.map_err(|error| match error {
+            // req: TEEP-TOK-005
+            TicketError::Expired => Dropped::Expired,
+            TicketError::NotIssued => Dropped::NotIssued,
+        })
     }
 
     /// Says what the payload is.

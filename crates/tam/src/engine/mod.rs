@@ -1,14 +1,20 @@
 //! The protocol, without sockets: bytes in, bytes out (TEEP section 7.1).
 //!
-//! One message passes through at most four files: this one tells the kinds apart; `query_response` decides
-//! what an attested agent gets; `attestation` decides whether it is attested; `answer` takes note of what
-//! became of an Update.
+//! This file tells the kinds of messages apart. `question` asks. A QueryResponse goes through `attestation`, or
+//! `known` if a token takes its place, which decide who it is by; `query_response` decides what that agent gets.
+//! A Success or Error goes through `answer`, which takes note of what became of an Update, or through
+//! `reaction`, which decides how an agent that could not answer is asked instead.
 
 mod answer;
 mod appraiser;
 mod attestation;
+mod known;
 mod query_response;
+mod question;
+mod reaction;
+mod reports;
 mod settings;
+mod tam_attester;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -19,17 +25,19 @@ use std::{collections::HashSet, fmt};
 use tamarack_cose::{CryptoProvider, KeyId, PublicKey, SignatureAlgorithm};
 use tamarack_rats::EarPolicy;
 use tamarack_teep::{
-    CipherSuite, DataItems, Encoding, Explanation, FreshnessMechanism, Message, Numbering, Order,
-    Protected, ProtectionError, QueryRequest, SuitCoseProfile, TEEP_EAT_PROFILE, Update, protect,
-    protect_for_unknown_agent,
+    Encoding, Explanation, Message, Numbering, Order, Protected, ProtectionError, TEEP_EAT_PROFILE,
+    Update, protect,
 };
 
 use crate::{Clock, Store, StoreError, TamKeys};
+use question::Addressee;
+use reaction::Patience;
 use ticket::Tickets;
 use verdict::Handled;
 
 pub use appraiser::{Appraised, Appraiser, BuiltInAppraiser, NotAppraised, PresentedEvidence};
-pub use settings::Settings;
+pub use settings::{AttestationModel, Settings};
+pub use tam_attester::TamAttester;
 pub use verdict::Dropped;
 
 /// The TAM could not do its part. Nothing about the message is implied; HTTP answers 5xx.
@@ -74,6 +82,8 @@ pub struct Tam<S, C> {
     crypto: CryptoProvider,
     keys: TamKeys,
     settings: Settings,
+    attester: Option<Box<dyn TamAttester>>,
+    patience: Patience,
     appraiser: Box<dyn Appraiser>,
     /// Whose Attestation Results count.
     verifiers: Vec<PublicKey>,
@@ -109,6 +119,8 @@ impl<S: Store, C: Clock> Tam<S, C> {
             crypto,
             keys,
             settings,
+            attester: None,
+            patience: Patience::default(),
             appraiser: Box::new(BuiltInAppraiser { crypto }),
             verifiers: Vec::new(),
             ear_policy: EarPolicy::default(),
@@ -152,6 +164,14 @@ impl<S: Store, C: Clock> Tam<S, C> {
         }
     }
 
+    /// The same TAM with something that proves to agents what it is. Without, an agent that demands that
+    /// is not served.
+    #[must_use]
+    pub fn with_attester(self, attester: Box<dyn TamAttester>) -> Self {
+        let attester = Some(attester);
+        Self { attester, ..self }
+    }
+
     /// Where the state is.
     pub fn store(&self) -> &S {
         &self.store
@@ -185,22 +205,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
     // req: TEEP-TAM-001
     // req: TEEP-BROKER-011
     pub fn process_connect(&self) -> Result<Vec<u8>, EngineError> {
-        let request = QueryRequest {
-            challenge: Some(self.tickets().issue(self.clock.now())?),
-            supported_teep_cipher_suites: self.suites(),
-            supported_suit_cose_profiles: SuitCoseProfile::ALL.to_vec(),
-            data_items: DataItems::ATTESTATION | DataItems::TRUSTED_COMPONENTS,
-            supported_freshness_mechanisms: self.freshness_mechanisms(),
-            // Versions are the default, and left out, as are freshness mechanisms that are: their labels are the
-            // same in both numberings either way, and what is not sent can't be misread.
-            ..QueryRequest::default()
-        };
-        let message = request.into();
-        Ok(protect_for_unknown_agent(
-            &self.crypto,
-            &self.keys.signers(),
-            &message,
-        )?)
+        self.ask(self.first_question(), Addressee::Anyone)
     }
 
     /// `ProcessTeepMessage`: a message from an agent; the reply, or `None` for an empty one.
@@ -229,7 +234,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Message::QueryResponse(response) => {
                 self.query_response(&protected, &response, encoding.numbering)
             }
-            Message::Success(_) | Message::Error(_) => self.answer(&protected),
+            Message::Success(_) | Message::Error(_) => {
+                self.answer(&protected, &message, encoding.numbering)
+            }
             // req: TEEP-MSG-004
             Message::QueryRequest(_) | Message::Update(_) => {
                 Ok(Dropped::Direction(message.name()).into())
@@ -253,24 +260,6 @@ impl<S: Store, C: Clock> Tam<S, C> {
             key: self.keys.ticket_key(),
             lifetime: self.settings.challenge_lifetime,
         }
-    }
-
-    /// What may make an attestation payload fresh; nothing stands for the default, which is a nonce.
-    // req: TEEP-MSG-024
-    fn freshness_mechanisms(&self) -> Vec<FreshnessMechanism> {
-        match self.settings.result_age {
-            Some(_) => vec![FreshnessMechanism::NONCE, FreshnessMechanism::TIMESTAMP],
-            None => Vec::new(),
-        }
-    }
-
-    /// The suites that are offered: COSE_Sign1 with each key that there is.
-    // req: TEEP-COSE-006
-    fn suites(&self) -> Vec<CipherSuite> {
-        let keys = self.keys.public_keys();
-        keys.iter()
-            .map(|key| CipherSuite::sign1(key.algorithm()))
-            .collect()
     }
 
     /// Protects a reply with the suite and numbering that the agent used.

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use tamarack_cose::{KeyId, SignatureAlgorithm};
-use tamarack_suit::ComponentId;
+use tamarack_suit::{ComponentId, Report, report::ReportResult};
 use tamarack_teep::{
-    ErrorCode, Message, Numbering, Protected, QueryResponse, Token, Update, VERSION,
+    DataItems, ErrorCode, Message, Numbering, Protected, QueryResponse, Token, Update, VERSION,
 };
 
 use super::{
-    EngineError, Tam,
+    AttestationModel, EngineError, Tam,
     attestation::{Attested, NotAttested, offered_suite},
+    known::Recognized,
     verdict::{Dropped, Handled, Verdict},
 };
 use crate::{
@@ -31,9 +32,16 @@ enum Decision {
     Plan {
         plan: Plan,
         installed: Vec<InstalledComponent>,
-        /// What is to be installed still, of an Update that counts as not answered.
-        unanswered: Vec<ManifestOutcome>,
+        /// How the device's last Update ended, if it counts as not answered.
+        closed: Option<Closed>,
     },
+}
+
+/// How an Update ended to which no answer came.
+struct Closed {
+    outcomes: Vec<ManifestOutcome>,
+    action: AuditAction,
+    detail: &'static str,
 }
 
 impl<S: Store, C: Clock> Tam<S, C> {
@@ -48,9 +56,18 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let Some(algorithm) = offered_suite(protected) else {
             return Ok(Dropped::Suite.into());
         };
-        // No QueryRequest of this TAM has a token, so a reply that has one answers another's.
-        if unverified.token.is_some() {
-            return Ok(Dropped::NotIssued.into());
+        if let Some(token) = &unverified.token {
+            match self.recognize(protected, token, now)? {
+                Recognized::Answer(known) => return self.attested(&known, now),
+                Recognized::Dropped(reason) => return Ok(reason.into()),
+                // A token that is not for a device is one for an Attestation Result.
+                Recognized::No
+                    if self.settings.attestation_model == AttestationModel::BackgroundCheck =>
+                {
+                    return Ok(Dropped::NotIssued.into());
+                }
+                Recognized::No => {}
+            }
         }
         match self.attest(protected, unverified, now)? {
             Ok(attested) => self.attested(&attested, now),
@@ -103,12 +120,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
             return Ok(Self::used(attested));
         }
         let catalog = self.store.catalog()?;
-        let accept = |installed, pending, unanswered| {
-            self.accept(attested, installed, pending, unanswered, &catalog, now)
+        let accept = |installed, pending, closed| {
+            self.accept(attested, installed, pending, closed, &catalog, now)
         };
         let reply = match self.decide(attested, response, &catalog, now)? {
             Decision::Fault(reason) => {
-                if !accept(None, None, &[])? {
+                if !accept(None, None, None)? {
                     return Ok(Self::used(attested));
                 }
                 let code = ErrorCode::PERMANENT_ERROR;
@@ -122,9 +139,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Decision::Plan {
                 plan,
                 installed,
-                unanswered,
+                closed,
             } if plan.is_empty() => {
-                if !accept(Some(&installed), None, &unanswered)? {
+                if !accept(Some(&installed), None, closed)? {
                     return Ok(Self::used(attested));
                 }
                 match &attested.result_for_agent {
@@ -147,12 +164,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Decision::Plan {
                 plan,
                 installed,
-                unanswered,
+                closed,
             } => {
                 let (mut update, pending) = self.update(&attested.ueid, plan, now)?;
                 update.attestation.clone_from(&attested.result_for_agent);
                 let counts = (pending.install.len(), pending.unlink.len());
-                if !accept(Some(&installed), Some(&pending), &unanswered)? {
+                if !accept(Some(&installed), Some(&pending), closed)? {
                     return Ok(Self::used(attested));
                 }
                 let message = self.reply_to(attested, update)?;
@@ -184,9 +201,21 @@ impl<S: Store, C: Clock> Tam<S, C> {
             )));
         }
         // req: TEEP-TAM-002
+        let asked = |item| attested.asked.contains(item);
+        if asked(DataItems::EXTENSIONS) && response.ext_list.is_none() {
+            return Ok(Decision::Fault("ext-list (9) is missing".into()));
+        }
         let Some(list) = &response.tc_list else {
             return Ok(Decision::Fault("tc-list (8) is missing".into()));
         };
+        // req: TEEP-TAM-003
+        let token = response.token.as_ref();
+        let signer = attested.verified.signer();
+        let reports = match self.open_reports(&response.suit_reports, &signer, token) {
+            Ok(reports) => reports,
+            Err(problem) => return Ok(Decision::Fault(format!("a SUIT report {problem}"))),
+        };
+        log_boot(&attested.ueid, &reports);
         if list.len() > self.settings.installed_components {
             let most = self.settings.installed_components;
             return Ok(Decision::Fault(format!(
@@ -195,9 +224,13 @@ impl<S: Store, C: Clock> Tam<S, C> {
         }
         let installed: Vec<_> = list.iter().map(InstalledComponent::from).collect();
         let revision = catalog.deployments_revision();
-        let exhausted = self
-            .store
-            .exhausted(&attested.ueid, revision, self.settings.failures)?;
+        let mut exhausted =
+            self.store
+                .exhausted(&attested.ueid, revision, self.settings.failures)?;
+        if !asked(DataItems::ATTESTATION) {
+            // The exchange goes on with what is left: what has just failed is for another one.
+            exhausted.extend(self.lately_failed(&attested.ueid, now)?);
+        }
         let target = Target {
             ueid: attested.ueid.as_bytes(),
             labels: &attested.device.endorsement.labels,
@@ -226,11 +259,31 @@ impl<S: Store, C: Clock> Tam<S, C> {
             decided = plan(&target, &observed, catalog);
         }
         log_left_out(&attested.ueid, &decided, catalog);
+        let closed = if !unanswered.is_empty() {
+            Some(Closed {
+                outcomes: unanswered,
+                action: AuditAction::UpdateFailed,
+                detail: NO_ANSWER,
+            })
+        } else if decided.is_empty() {
+            settled(attested, &installed, catalog)
+        } else {
+            None
+        };
         Ok(Decision::Plan {
             plan: decided,
             installed,
-            unanswered,
+            closed,
         })
+    }
+
+    /// Manifests that failed on the device a short while ago.
+    fn lately_failed(&self, ueid: &Ueid, now: Timestamp) -> Result<Vec<ManifestId>, EngineError> {
+        let outcomes = self.store.outcomes(ueid)?.into_iter();
+        let lately = outcomes.filter(|outcome| {
+            !outcome.installed && now < outcome.at.plus(self.settings.attestation_lifetime)
+        });
+        Ok(lately.map(|outcome| outcome.manifest).collect())
     }
 
     /// The Update that carries out a plan, and what is remembered of it.
@@ -248,6 +301,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             token_hash: self.crypto.sha256(&token),
             issued_at: now,
             expires_at: now.plus(self.settings.update_lifetime),
+            is_part: install.len() < plan.install.len(),
             install,
             unlink: plan.unlink.clone(),
         };
@@ -300,7 +354,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
         attested: &Attested,
         installed: Option<&[InstalledComponent]>,
         pending: Option<&PendingUpdate>,
-        unanswered: &[ManifestOutcome],
+        closed: Option<Closed>,
         catalog: &Catalog,
         now: Timestamp,
     ) -> Result<bool, EngineError> {
@@ -317,14 +371,13 @@ impl<S: Store, C: Clock> Tam<S, C> {
         if attested.device.agent_key != Some(agent_key) {
             audit.push(entry(AuditAction::NewAgentKey, key_text(&agent_key_id)));
         }
-        let superseded = attested.device.pending.as_ref();
-        let superseded = superseded.filter(|_| !unanswered.is_empty());
-        let unanswered = superseded.map(|superseded| FinishedUpdate {
+        let last = attested.device.pending.as_ref().zip(closed.as_ref());
+        let unanswered = last.map(|(last, closed)| FinishedUpdate {
             ueid: &attested.ueid,
-            token_hash: superseded.token_hash,
-            outcomes: unanswered,
+            token_hash: last.token_hash,
+            outcomes: &closed.outcomes,
             deployments_revision: catalog.deployments_revision(),
-            audit: entry(AuditAction::UpdateFailed, NO_ANSWER.into()),
+            audit: entry(closed.action, closed.detail.into()),
         });
         if let Some(pending) = pending {
             audit.push(entry(
@@ -339,6 +392,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             agent_key_id,
             numbering: attested.verified.encoding().numbering,
             at: now,
+            attested: attested.asked.contains(DataItems::ATTESTATION),
             installed,
             pending,
             unanswered: unanswered.as_ref(),
@@ -370,6 +424,56 @@ fn unanswered(attested: &Attested, plan: &Plan, now: Timestamp) -> Vec<ManifestO
             failure: Some(NO_ANSWER.into()),
         })
         .collect()
+}
+
+/// What became of the device's last Update, if there is nothing more to do: no answer to it is needed, as
+/// the list of components says the same, and says it later.
+fn settled(
+    attested: &Attested,
+    installed: &[InstalledComponent],
+    catalog: &Catalog,
+) -> Option<Closed> {
+    let pending = attested.device.pending.as_ref()?;
+    let is_there = |id: &&ManifestId| {
+        catalog.manifest(**id).is_some_and(|manifest| {
+            manifest.components.iter().all(|image| {
+                let mut found = installed.iter();
+                found
+                    .any(|found| found.component == image.component && found.digest == image.digest)
+            })
+        })
+    };
+    let outcomes: Vec<_> = pending
+        .install
+        .iter()
+        .filter(is_there)
+        .map(|id| ManifestOutcome {
+            manifest: *id,
+            failure: None,
+        })
+        .collect();
+    let (action, detail) = match outcomes.len() == pending.install.len() {
+        true => (
+            AuditAction::UpdateSucceeded,
+            "no answer, and nothing is left to do",
+        ),
+        false => (AuditAction::UpdateFailed, NO_ANSWER),
+    };
+    Some(Closed {
+        outcomes,
+        action,
+        detail,
+    })
+}
+
+/// One line for each manifest that did not come up when the device started.
+fn log_boot(device: &Ueid, reports: &[Report]) {
+    for report in reports {
+        if let ReportResult::Failure { reason, .. } = &report.result {
+            let digest = base16ct::lower::encode_string(report.reference.digest.bytes());
+            tracing::warn!(outcome = "boot failure", %device, digest, reason = %reason);
+        }
+    }
 }
 
 /// One line for each manifest that is wanted and that the device can't be given.

@@ -1,37 +1,67 @@
-//! Challenges that carry their own state.
+//! Challenges and tokens that carry their own state.
 
 use std::time::Duration;
 
 use tamarack_cose::CryptoProvider;
-use tamarack_teep::Challenge;
+use tamarack_teep::DataItems;
 use zeroize::Zeroizing;
 
-use crate::{TicketMark, Timestamp};
-
-/// What the key that seals a challenge is derived for; no other use of the ticket key has this text.
-const INFO: &[u8] = b"tamarack-tam challenge v1";
+use crate::{TicketMark, Timestamp, Ueid};
 
 const SALT: usize = 16;
-/// A salt, the sealed time of issue, a tag: 40 bytes, within the 64 of eat_nonce.
+/// The time of issue and what was asked for.
+const CONTENT: usize = 8 + 1;
+/// A salt, the sealed content, a tag: 41 bytes, within the 64 of a token and of eat_nonce.
 // req: TEEP-FRESH-010
-const LENGTH: usize = SALT + 8 + 16;
+const LENGTH: usize = SALT + CONTENT + 16;
 
 /// How far ahead a TAM's clock may be of another's that shares the ticket key.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// Why a nonce is no challenge that may be answered now.
+/// What a ticket is issued for. For anything else it is worth nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose<'a> {
+    /// A challenge to whoever asks, to be answered by Evidence.
+    Challenge,
+    /// A token to whoever asks, to be answered by an Attestation Result (Passport model).
+    Passport,
+    /// A token for one device, to be answered under the key that its agent has attested.
+    Device(&'a Ueid),
+}
+
+impl Purpose<'_> {
+    /// What the key that seals a ticket is derived for; no other use of the ticket key has such a text.
+    fn info(self) -> Vec<u8> {
+        match self {
+            Self::Challenge => b"tamarack-tam challenge v2".to_vec(),
+            Self::Passport => b"tamarack-tam passport v2".to_vec(),
+            Self::Device(ueid) => [b"tamarack-tam device v2 ", ueid.as_bytes()].concat(),
+        }
+    }
+}
+
+/// A ticket that this TAM issued and that is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket {
+    /// Its place in the order of issue.
+    pub(super) mark: TicketMark,
+    /// What the QueryRequest with it asked for.
+    pub(super) items: DataItems,
+}
+
+/// Why a nonce is no ticket that may be answered now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TicketError {
-    /// This TAM never issued it.
+    /// This TAM never issued it for the purpose.
     NotIssued,
     /// It was issued too long ago.
     Expired,
 }
 
-/// Issues challenges and recognises them, without remembering any.
+/// Issues tickets and recognises them, without remembering any.
 ///
-/// A challenge is 16 random bytes and the time of issue, sealed under a key that is derived from the
-/// ticket key and these bytes. Nobody without the ticket key can make one or change one, and since each
+/// A ticket is 16 random bytes and its content, sealed under a key that is derived from the ticket key,
+/// the purpose and these bytes. Nobody without the ticket key can make one or change one, and since each
 /// has a key of its own, no nonce repeats however many are asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tickets<'a> {
@@ -41,97 +71,134 @@ pub(super) struct Tickets<'a> {
 }
 
 impl Tickets<'_> {
-    /// A challenge that is valid from `now` on.
+    /// A ticket that is valid from `now` on.
     // req: TEEP-TOK-001
-    pub(super) fn issue(&self, now: Timestamp) -> Result<Challenge, tamarack_cose::Error> {
+    pub(super) fn issue(
+        &self,
+        purpose: Purpose<'_>,
+        items: DataItems,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, tamarack_cose::Error> {
         let salt: [u8; SALT] = self.crypto.random_array()?;
+        let info = purpose.info();
         let mut sealed = now.0.to_be_bytes().to_vec();
+        // A QueryRequest has four bits to ask with.
+        sealed.push(u8::try_from(items.0).unwrap_or(u8::MAX));
         self.crypto
             .aead
-            .seal(&self.derive(&salt), &[0; 12], INFO, &mut sealed)?;
+            .seal(&self.derive(&salt, &info), &[0; 12], &info, &mut sealed)?;
         let mut ticket = salt.to_vec();
         ticket.append(&mut sealed);
-        Challenge::new(ticket).ok_or(tamarack_cose::Error::Crypto(
-            "a challenge of another length",
-        ))
+        Ok(ticket)
     }
 
-    /// When the challenge was issued, if this TAM did and it is valid at `now`.
-    pub(super) fn open(&self, nonce: &[u8], now: Timestamp) -> Result<TicketMark, TicketError> {
+    /// What the ticket says, if this TAM issued it for `purpose` and it is valid at `now`.
+    pub(super) fn open(
+        &self,
+        purpose: Purpose<'_>,
+        nonce: &[u8],
+        now: Timestamp,
+    ) -> Result<Ticket, TicketError> {
         if nonce.len() != LENGTH {
             return Err(TicketError::NotIssued);
         }
+        let info = purpose.info();
         let (salt, sealed) = nonce.split_first_chunk().ok_or(TicketError::NotIssued)?;
-        let mut time = sealed.to_vec();
+        let mut content = sealed.to_vec();
         self.crypto
             .aead
-            .open(&self.derive(salt), &[0; 12], INFO, &mut time)
+            .open(&self.derive(salt, &info), &[0; 12], &info, &mut content)
             .map_err(|_| TicketError::NotIssued)?;
-        let time = time.try_into().map_err(|_| TicketError::NotIssued)?;
-        let mark = TicketMark {
-            issued_at: Timestamp(u64::from_be_bytes(time)),
-            salt: *salt,
+        let content = <[u8; CONTENT]>::try_from(content).map_err(|_| TicketError::NotIssued)?;
+        let [time @ .., items] = content;
+        let ticket = Ticket {
+            mark: TicketMark {
+                issued_at: Timestamp(u64::from_be_bytes(time)),
+                salt: *salt,
+            },
+            items: DataItems(u64::from(items)),
         };
         // One from the future would stay ahead of every later one.
-        if mark.issued_at > now.plus(SKEW) || mark.issued_at.plus(self.lifetime) <= now {
+        let issued_at = ticket.mark.issued_at;
+        if issued_at > now.plus(SKEW) || issued_at.plus(self.lifetime) <= now {
             return Err(TicketError::Expired);
         }
-        Ok(mark)
+        Ok(ticket)
     }
 
-    fn derive(&self, salt: &[u8; SALT]) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.crypto.kdf.derive(self.key, salt, INFO))
+    fn derive(&self, salt: &[u8; SALT], info: &[u8]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.crypto.kdf.derive(self.key, salt, info))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tamarack_cose::aws_lc;
+    use tamarack_cose::{CryptoProvider, aws_lc};
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
     const LIFETIME: Duration = Duration::from_secs(3600);
+    const ITEMS: DataItems = DataItems::ATTESTATION;
+
+    fn tickets<'a>(crypto: &'a CryptoProvider, key: &'a [u8; 32]) -> Tickets<'a> {
+        Tickets {
+            crypto,
+            key,
+            lifetime: LIFETIME,
+        }
+    }
 
     // req: TEEP-FRESH-008
     // req: TEEP-FRESH-010
     #[test]
     fn a_ticket_opens_with_its_key_within_its_time() {
         let crypto = aws_lc::provider();
-        let tickets = Tickets {
-            crypto: &crypto,
-            key: &[7; 32],
-            lifetime: LIFETIME,
-        };
-        let ticket = tickets.issue(NOW).unwrap();
-        let nonce = ticket.as_bytes();
+        let tickets = tickets(&crypto, &[7; 32]);
+        let nonce = tickets.issue(Purpose::Challenge, ITEMS, NOW).unwrap();
+        let open = |nonce: &[u8], now| tickets.open(Purpose::Challenge, nonce, now);
         assert!(nonce.len() <= 64);
-        assert_eq!(tickets.open(nonce, NOW).unwrap().issued_at, NOW);
+        let ticket = open(&nonce, NOW).unwrap();
+        assert_eq!((ticket.mark.issued_at, ticket.items), (NOW, ITEMS));
         let last = Timestamp(NOW.plus(LIFETIME).0 - 1);
-        assert!(tickets.open(nonce, last).is_ok());
-        assert_eq!(
-            tickets.open(nonce, NOW.plus(LIFETIME)),
-            Err(TicketError::Expired)
-        );
+        assert!(open(&nonce, last).is_ok());
+        let expired = Err(TicketError::Expired);
+        assert_eq!(open(&nonce, NOW.plus(LIFETIME)), expired);
         let before = Timestamp(NOW.0 - 3_600_000_000);
-        assert_eq!(
-            tickets.open(nonce, before),
-            Err(TicketError::Expired),
-            "from the future"
-        );
+        assert_eq!(open(&nonce, before), expired, "from the future");
 
         let others = Tickets {
             key: &[8; 32],
             ..tickets
         };
-        assert_eq!(others.open(nonce, NOW), Err(TicketError::NotIssued));
+        let stranger = others.open(Purpose::Challenge, &nonce, NOW);
+        assert_eq!(stranger, Err(TicketError::NotIssued));
         for position in 0..nonce.len() {
-            let mut changed = nonce.to_vec();
+            let mut changed = nonce.clone();
             changed[position] ^= 1;
-            assert_eq!(tickets.open(&changed, NOW), Err(TicketError::NotIssued));
-            assert_eq!(
-                tickets.open(&nonce[..position], NOW),
-                Err(TicketError::NotIssued)
-            );
+            assert_eq!(open(&changed, NOW), Err(TicketError::NotIssued));
+            assert_eq!(open(&nonce[..position], NOW), Err(TicketError::NotIssued));
+        }
+    }
+
+    // req: TEEP-TOK-002
+    #[test]
+    fn a_ticket_is_good_for_its_purpose_only() {
+        let crypto = aws_lc::provider();
+        let tickets = tickets(&crypto, &[7; 32]);
+        let ueid = |last| Ueid::new(vec![1, 2, 3, 4, 5, 6, last]).unwrap();
+        let (one, other) = (ueid(7), ueid(8));
+        let purposes = [
+            Purpose::Challenge,
+            Purpose::Passport,
+            Purpose::Device(&one),
+            Purpose::Device(&other),
+        ];
+        for issued in purposes {
+            let nonce = tickets.issue(issued, ITEMS, NOW).unwrap();
+            for opened in purposes {
+                let is_open = tickets.open(opened, &nonce, NOW).is_ok();
+                assert_eq!(is_open, issued == opened, "{issued:?} as {opened:?}");
+            }
         }
     }
 
@@ -139,12 +206,9 @@ mod tests {
     #[test]
     fn no_two_tickets_are_the_same() {
         let crypto = aws_lc::provider();
-        let tickets = Tickets {
-            crypto: &crypto,
-            key: &[7; 32],
-            lifetime: LIFETIME,
-        };
-        let one = tickets.issue(NOW).unwrap();
-        assert_ne!(one, tickets.issue(NOW).unwrap());
+        let tickets = tickets(&crypto, &[7; 32]);
+        let one = tickets.issue(Purpose::Challenge, ITEMS, NOW).unwrap();
+        let other = tickets.issue(Purpose::Challenge, ITEMS, NOW).unwrap();
+        assert_ne!(one, other);
     }
 }

@@ -59,6 +59,11 @@ pub(super) enum Verdict {
         code: ErrorCode,
         reason: String,
     },
+    /// It is answered with a question, for this reason.
+    Ask {
+        message: Vec<u8>,
+        reason: &'static str,
+    },
     /// All is well, or has been taken note of; the exchange ends.
     Done(&'static str),
     /// It is ignored.
@@ -106,6 +111,7 @@ impl Handled {
             Verdict::Fault { code, reason, .. } => {
                 tracing::warn!(outcome = "fault", device, code = code.0, reason);
             }
+            Verdict::Ask { reason, .. } => tracing::info!(outcome = "ask", device, reason),
             Verdict::Done(what) => tracing::info!(outcome = "done", device, reason = what),
             Verdict::Dropped(reason) => {
                 tracing::warn!(outcome = "dropped", device, reason = %reason);
@@ -115,7 +121,9 @@ impl Handled {
 
     pub(super) fn into_reply(self) -> Option<Vec<u8>> {
         match self.verdict {
-            Verdict::Update { message, .. } | Verdict::Fault { message, .. } => Some(message),
+            Verdict::Update { message, .. }
+            | Verdict::Fault { message, .. }
+            | Verdict::Ask { message, .. } => Some(message),
             Verdict::Done(_) | Verdict::Dropped(_) => None,
         }
     }

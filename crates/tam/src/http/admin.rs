@@ -3,7 +3,7 @@
 use std::{collections::HashMap, str::FromStr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Body,
     extract::{Path, Query, Request, State, rejection::QueryRejection},
     http::{StatusCode, header},
@@ -17,7 +17,9 @@ use tamarack_cose::PublicKey;
 use tamarack_rats::Endorsement;
 use tamarack_suit::{ComponentId, Limits};
 
-use super::{error::ApiError, state::Shared, teep::read_body, views};
+use super::{
+    body::read_body, client::ClientAddress, contact::contact, error::ApiError, state::Shared, views,
+};
 use crate::{
     AuditAction, AuditEntry, Clock, Enrolled, Mode, Registration, Selector, Store, Tam, Ueid, api,
     catalog::ManifestKind, publish, register_domain, remove_domain,
@@ -38,6 +40,7 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
     let api = Router::new()
         .route("/devices", post(enroll).get(devices))
         .route("/devices/{ueid}", get(device).delete(remove_device))
+        .route("/devices/{ueid}/contact", post(contact_device))
         .route("/domains", post(put_domain).get(domains))
         .route("/domains/{name}", get(domain).delete(delete_domain))
         .route("/components", post(publish_component).get(components))
@@ -47,14 +50,18 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
         .route_layer(authenticated)
         .method_not_allowed_fallback(super::error::method_not_allowed)
         .fallback(super::error::not_found);
-    Router::new()
-        .nest(api::PREFIX, api)
-        .route("/healthz", get(health))
+    Router::new().nest(api::PREFIX, api).merge(health_router())
 }
 
-/// Lets a request pass that has the token.
+/// Whether the TAM is well, which nobody needs a token to ask.
+pub(super) fn health_router<S: Store + 'static, C: Clock + 'static>() -> Router<Arc<Shared<S, C>>> {
+    Router::new().route("/healthz", get(health))
+}
+
+/// Lets a request pass that has the token. Who has none can't guess at will.
 async fn authenticate<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
+    Extension(client): Extension<ClientAddress>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -69,7 +76,10 @@ async fn authenticate<S: Store + 'static, C: Clock + 'static>(
         {
             next.run(request).await
         }
-        _ => ApiError::Unauthorized.into_response(),
+        _ => match shared.admit(client) {
+            Ok(()) => ApiError::Unauthorized.into_response(),
+            Err(denied) => denied.into_response(),
+        },
     }
 }
 
@@ -154,6 +164,22 @@ async fn device<S: Store + 'static, C: Clock + 'static>(
             )))
         })
         .await?
+}
+
+async fn contact_device<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Path(ueid): Path<String>,
+    body: Body,
+) -> Result<Json<api::Contacted>, ApiError> {
+    let ueid = parse_ueid(&ueid)?;
+    let request: api::Contact = json_body(&shared, body).await?;
+    let known = ueid.clone();
+    let found = shared.run(move |tam| tam.store().device(&known)).await??;
+    if found.is_none() {
+        return Err(no_device(&ueid));
+    }
+    let answers = contact(&shared, &request.uri).await?;
+    Ok(Json(api::Contacted { answers }))
 }
 
 async fn remove_device<S: Store + 'static, C: Clock + 'static>(
@@ -274,15 +300,10 @@ async fn publish_component<S: Store + 'static, C: Clock + 'static>(
     body: Body,
 ) -> Result<(StatusCode, Json<api::Component>), ApiError> {
     let limits = limits(&shared);
-    let body = read_body(
-        body,
-        shared.settings.envelope_bytes,
-        shared.settings.body_timeout,
-    )
-    .await?;
+    let body = read_body(&shared, body, shared.settings.envelope_bytes).await?;
     shared
         .run(move |tam| {
-            let done = publish(tam, &limits, &body)?;
+            let done = publish(tam, &limits, &body.bytes)?;
             let catalog = tam.store().catalog()?;
             let mut manifests = catalog.manifests().iter();
             let published = manifests.find(|manifest| {
@@ -466,8 +487,8 @@ fn no_deployment(id: i64) -> ApiError {
 async fn text_body<S, C>(shared: &Shared<S, C>, body: Body) -> Result<String, ApiError> {
     // Base64 of an envelope is a third longer than the envelope.
     let limit = shared.settings.envelope_bytes.saturating_mul(3) / 2;
-    let bytes = read_body(body, limit, shared.settings.body_timeout).await?;
-    let text = String::from_utf8(bytes.to_vec());
+    let body = read_body(shared, body, limit).await?;
+    let text = String::from_utf8(body.bytes);
     text.map_err(|_| ApiError::Malformed("the body is not UTF-8".into()))
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -21,8 +23,12 @@ pub(super) enum ApiError {
     Conflict(String),
     TooLarge(usize),
     Timeout,
-    /// All hands are busy.
-    Overloaded,
+    /// This client asks too often; it is to wait this long.
+    TooOften(Duration),
+    /// All hands are busy; it may be better after this time.
+    Overloaded(Duration),
+    /// A device that was to be contacted did not answer as it should.
+    Device(String),
     /// The TAM failed. What is said about it goes to the log, not to the client.
     Internal,
 }
@@ -60,10 +66,15 @@ impl ApiError {
                 let detail = "the body took too long to arrive";
                 (StatusCode::REQUEST_TIMEOUT, "timeout", detail.into())
             }
-            Self::Overloaded => {
+            Self::TooOften(_) => {
+                let detail = "this address asks too often; try again after the time in Retry-After";
+                (StatusCode::TOO_MANY_REQUESTS, "too-often", detail.into())
+            }
+            Self::Overloaded(_) => {
                 let detail = "too many requests are being worked on; try again";
                 (StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail.into())
             }
+            Self::Device(detail) => (StatusCode::BAD_GATEWAY, "device-failed", detail),
             Self::Internal => {
                 let detail = "the TAM failed; its log says why";
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", detail.into())
@@ -73,24 +84,34 @@ impl ApiError {
 
     /// The response of the TEEP endpoint: the status alone, since a body would have to be a TEEP message.
     pub(super) fn into_empty(self) -> Response {
-        let retry = matches!(self, Self::Overloaded);
+        let wait = self.wait();
         let mut response = self.parts().0.into_response();
-        add_retry_after(&mut response, retry);
+        add_retry_after(&mut response, wait);
         response
+    }
+
+    /// How long the client is to wait before it asks again.
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::TooOften(wait) | Self::Overloaded(wait) => Some(*wait),
+            _ => None,
+        }
     }
 }
 
-fn add_retry_after(response: &mut Response, retry: bool) {
-    if retry {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+/// Retry-After in seconds, 1 at least (RFC 9110 section 10.2.3).
+fn add_retry_after(response: &mut Response, wait: Option<Duration>) {
+    if let Some(wait) = wait {
+        let seconds = wait.as_millis().div_ceil(1000).max(1);
+        if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let retry = matches!(self, Self::Overloaded);
+        let wait = self.wait();
         let (status, error, detail) = self.parts();
         let mut response = (
             status,
@@ -100,7 +121,7 @@ impl IntoResponse for ApiError {
             }),
         )
             .into_response();
-        add_retry_after(&mut response, retry);
+        add_retry_after(&mut response, wait);
         if status == StatusCode::UNAUTHORIZED {
             let value = HeaderValue::from_static("Bearer");
             response
@@ -133,7 +154,7 @@ impl From<PublishError> for ApiError {
             PublishError::NotNewer { .. } | PublishError::ComponentTaken { .. } => {
                 Self::Conflict(detail)
             }
-            PublishError::Busy => Self::Overloaded,
+            PublishError::Busy => Self::Overloaded(Duration::ZERO),
             _ => Self::Invalid(detail),
         }
     }
@@ -149,7 +170,7 @@ impl From<DomainError> for ApiError {
             DomainError::PrefixTaken(_)
             | DomainError::WouldMove { .. }
             | DomainError::InUse { .. } => Self::Conflict(detail),
-            DomainError::Busy => Self::Overloaded,
+            DomainError::Busy => Self::Overloaded(Duration::ZERO),
             _ => Self::Invalid(detail),
         }
     }

@@ -1,17 +1,25 @@
 //! The TAM as an HTTP server: the TEEP endpoint, the admin API, health.
 
 mod admin;
+mod body;
+mod client;
+mod connections;
+mod contact;
 mod error;
+mod rate;
 mod serve;
 mod state;
 mod teep;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod token;
 mod views;
 
-pub use serve::{ServeConfig, ServeError, serve, serve_until};
+pub use rate::Rate;
+pub use serve::{Listeners, ServeConfig, ServeError, serve, serve_until};
 pub use state::HttpSettings;
+pub use tls::{TlsError, TlsFiles};
 
 use std::sync::Arc;
 
@@ -24,6 +32,23 @@ use state::Shared;
 fn router<S: Store + 'static, C: Clock + 'static>(shared: Arc<Shared<S, C>>) -> Router {
     Router::new()
         .merge(teep::router())
+        .merge(admin::router(&shared))
+        .fallback(error::not_found)
+        .with_state(shared)
+}
+
+/// The TEEP endpoint and health, where the admin API is elsewhere.
+fn teep_router<S: Store + 'static, C: Clock + 'static>(shared: Arc<Shared<S, C>>) -> Router {
+    Router::new()
+        .merge(teep::router())
+        .merge(admin::health_router())
+        .fallback(error::not_found)
+        .with_state(shared)
+}
+
+/// The admin API and health, without the TEEP endpoint.
+fn admin_router<S: Store + 'static, C: Clock + 'static>(shared: Arc<Shared<S, C>>) -> Router {
+    Router::new()
         .merge(admin::router(&shared))
         .fallback(error::not_found)
         .with_state(shared)

@@ -1,11 +1,17 @@
 use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
+use ipnet::IpNet;
 use tamarack_cose::aws_lc;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
+    admin_router,
+    client::TrustedProxies,
+    connections::{Connections, Listener},
     router,
     state::{HttpSettings, Shared},
+    teep_router,
+    tls::{Certificate, TlsError, TlsFiles},
     token::AdminToken,
 };
 use crate::{
@@ -25,6 +31,29 @@ pub struct ServeConfig {
     pub engine: Settings,
     /// The server's.
     pub http: HttpSettings,
+    /// The certificate for HTTPS, which is then the only thing served; HTTP in clear text without.
+    pub tls: Option<TlsFiles>,
+    /// Proxies in front of the TAM, which say in X-Forwarded-For where a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Where the TAM listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For the TEEP endpoint; and for the admin API, if that has no listener of its own.
+    pub teep: TcpListener,
+    /// For the admin API only.
+    pub admin: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    /// One for everything.
+    fn from(listener: TcpListener) -> Self {
+        Self {
+            teep: listener,
+            admin: None,
+        }
+    }
 }
 
 impl ServeConfig {
@@ -35,6 +64,8 @@ impl ServeConfig {
             data: data.into(),
             engine: Settings::default(),
             http: HttpSettings::default(),
+            tls: None,
+            trusted_proxies: Vec::new(),
         }
     }
 
@@ -72,53 +103,73 @@ pub enum ServeError {
         /// Why.
         error: StoreError,
     },
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The server failed.
     #[error("the server failed: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Serves on `listener` until the process is told to stop (SIGINT or SIGTERM).
+/// Serves on `listeners` until the process is told to stop (SIGINT or SIGTERM).
 ///
 /// # Errors
 ///
-/// If the folder can't be used, or the server fails.
-pub async fn serve(config: ServeConfig, listener: TcpListener) -> Result<(), ServeError> {
-    serve_until(config, listener, stop_signal()).await
+/// If the folder or the certificate can't be used, or the server fails.
+pub async fn serve(config: ServeConfig, listeners: impl Into<Listeners>) -> Result<(), ServeError> {
+    serve_until(config, listeners, stop_signal()).await
 }
 
-/// Serves on `listener` until `stop` is ready, then finishes the requests at hand.
+/// Serves on `listeners` until `stop` is ready, then finishes the requests at hand.
 ///
 /// # Errors
 ///
-/// If the folder can't be used, or the server fails.
+/// If the folder or the certificate can't be used, or the server fails.
 pub async fn serve_until(
     config: ServeConfig,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let http = config.http;
+    let listeners = listeners.into();
+    let certificate = config.tls.as_ref().map(Certificate::open).transpose()?;
+    let acceptor = certificate
+        .as_ref()
+        .map(Certificate::acceptor)
+        .transpose()?;
+    let (http, proxies) = (config.http, config.trusted_proxies.clone());
     let shared = tokio::task::spawn_blocking(move || open(&config)).await;
     let shared = Arc::new(shared.map_err(io::Error::other)??);
-    let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
-    tracing::info!(address = %listener.local_addr()?, "serving");
+    // What runs beside the connections ends with this.
+    let mut beside = JoinSet::new();
+    beside.spawn(sweep(Arc::clone(&shared)));
+    if let Some(certificate) = certificate {
+        beside.spawn(certificate.follow());
+    }
 
-    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    let graceful = axum::serve(listener, router(shared)).with_graceful_shutdown(async move {
-        stop.await;
-        // Nobody listens any more only if the server has ended by itself.
-        let _ = stopping.send(true);
-    });
-    let out_of_patience = async move {
-        // A sender that is gone is a server that has ended: nothing is left to wait for.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-        tokio::time::sleep(http.grace).await;
+    let (stopping, stopped) = tokio::sync::watch::channel(false);
+    let connections = Connections::new(http, Arc::new(TrustedProxies::new(proxies)), stopped);
+    let listener = |tcp, router| Listener {
+        tcp,
+        tls: acceptor.clone(),
+        router,
     };
-    let served = tokio::select! {
-        served = graceful => served,
-        () = out_of_patience => Ok(()),
+    tracing::info!(address = %listeners.teep.local_addr()?, tls = acceptor.is_some(), "serving");
+    let mut serving = JoinSet::new();
+    let first = match listeners.admin {
+        None => listener(listeners.teep, router(shared)),
+        Some(admin) => {
+            let admin = listener(admin, admin_router(Arc::clone(&shared)));
+            serving.spawn(connections.clone().serve(admin));
+            listener(listeners.teep, teep_router(shared))
+        }
     };
-    sweeper.abort();
-    Ok(served?)
+    serving.spawn(connections.clone().serve(first));
+    stop.await;
+    // The listeners wait for this; so do the connections, to finish what is under way.
+    let _ = stopping.send(true);
+    while serving.join_next().await.is_some() {}
+    connections.drained().await;
+    Ok(())
 }
 
 fn open(config: &ServeConfig) -> Result<Shared<SqliteStore, SystemClock>, ServeError> {

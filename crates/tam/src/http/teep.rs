@@ -1,10 +1,10 @@
 //! The TEEP endpoint (draft-ietf-teep-otrp-over-http, section 6).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
-    Router,
-    body::{Body, Bytes, HttpBody as _},
+    Extension, Router,
+    body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -12,12 +12,8 @@ use axum::{
 };
 use tamarack_teep::{MEDIA_TYPE, MediaType};
 
-use super::{error::ApiError, state::Shared};
+use super::{body::read_body, client::ClientAddress, error::ApiError, state::Shared};
 use crate::{Clock, Store, Tam};
-
-/// How much of a body that is refused is read and thrown away, so that its sender sees the answer and not
-/// a closed connection, and for how long.
-const DISCARD: (u64, Duration) = (256 << 20, Duration::from_secs(10));
 
 pub(super) fn router<S: Store + 'static, C: Clock + 'static>() -> Router<Arc<Shared<S, C>>> {
     // Other methods get 405 with Allow from the router.
@@ -28,10 +24,11 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>() -> Router<Arc<Sha
 /// One message in, one message out.
 async fn teep<S: Store + 'static, C: Clock + 'static>(
     State(shared): State<Arc<Shared<S, C>>>,
+    Extension(client): Extension<ClientAddress>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match exchange(&shared, &headers, body).await {
+    match exchange(&shared, client, &headers, body).await {
         // req: HTTP-043
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Ok(Some(message)) => message_response(message),
@@ -57,21 +54,19 @@ impl From<ApiError> for Refused {
 
 async fn exchange<S: Store + 'static, C: Clock + 'static>(
     shared: &Shared<S, C>,
+    client: ClientAddress,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Option<Vec<u8>>, Refused> {
-    let body = read_body(
-        body,
-        shared.settings.message_bytes,
-        shared.settings.body_timeout,
-    )
-    .await?;
+    // Nobody is authenticated before the engine has verified the message.
+    shared.admit(client)?;
+    let body = read_body(shared, body, shared.settings.message_bytes).await?;
     // req: HTTP-041
     if !accepts_teep(headers) {
         return Err(Refused::Accept);
     }
     // req: HTTP-042
-    if body.is_empty() {
+    if body.bytes.is_empty() {
         return Ok(Some(
             shared
                 .run(Tam::process_connect)
@@ -85,7 +80,7 @@ async fn exchange<S: Store + 'static, C: Clock + 'static>(
     }
     // req: HTTP-045
     let reply = shared
-        .run(move |tam| tam.process_teep_message(&body))
+        .run(move |tam| tam.process_teep_message(&body.bytes))
         .await?;
     Ok(reply.map_err(ApiError::from)?)
 }
@@ -101,64 +96,6 @@ fn message_response(message: Vec<u8>) -> Response {
     insert(header::CONTENT_SECURITY_POLICY, "default-src 'none'");
     insert(header::REFERRER_POLICY, "no-referrer");
     response
-}
-
-/// Reads a body of at most `limit` bytes. One that says it is longer is not read at all.
-pub(super) async fn read_body(
-    body: Body,
-    limit: usize,
-    timeout: Duration,
-) -> Result<Bytes, ApiError> {
-    if body.size_hint().lower() > limit as u64 {
-        tokio::spawn(discard(body));
-        return Err(ApiError::TooLarge(limit));
-    }
-    tokio::time::timeout(timeout, collect(body, limit))
-        .await
-        .map_err(|_| ApiError::Timeout)?
-}
-
-async fn collect(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    let mut body = body;
-    let mut bytes = Vec::new();
-    while let Some(data) = next_data(&mut body).await {
-        let data = data.map_err(|_| ApiError::Malformed("the body broke off".into()))?;
-        if bytes.len() + data.len() > limit {
-            tokio::spawn(discard(body));
-            return Err(ApiError::TooLarge(limit));
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes.into())
-}
-
-/// The next piece of a body; trailers are passed over.
-async fn next_data(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
-    loop {
-        let frame = std::future::poll_fn(|cx| std::pin::Pin::new(&mut *body).poll_frame(cx)).await;
-        match frame? {
-            Err(error) => return Some(Err(error)),
-            Ok(frame) => {
-                if let Ok(data) = frame.into_data() {
-                    return Some(Ok(data));
-                }
-            }
-        }
-    }
-}
-
-async fn discard(mut body: Body) {
-    let (mut left, time) = DISCARD;
-    let drained = async {
-        while let Some(Ok(data)) = next_data(&mut body).await {
-            match left.checked_sub(data.len() as u64) {
-                Some(less) => left = less,
-                None => break,
-            }
-        }
-    };
-    // Whether all of it came does not matter.
-    let _ = tokio::time::timeout(time, drained).await;
 }
 
 /// Whether the body is said to be a TEEP message.

@@ -58,6 +58,8 @@ pub struct AcceptedResponse<'a> {
     pub numbering: Numbering,
     /// When.
     pub at: Timestamp,
+    /// Whether it was attested; otherwise a token was good enough, and an earlier attestation counts.
+    pub attested: bool,
     /// tc-list; `None` leaves what is known.
     pub installed: Option<&'a [InstalledComponent]>,
     /// The Update that answers it, if that expects an answer. It supersedes the device's last one.

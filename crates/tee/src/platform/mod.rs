@@ -11,7 +11,10 @@ use core::fmt;
 use std::path::PathBuf;
 
 use tamarack_agent::platform::Identity;
-use tamarack_cose::Signer;
+use tamarack_cose::{
+    Signer,
+    encrypt::{EncryptionKey, RecipientKey},
+};
 use zeroize::Zeroizing;
 
 pub use counter::MonotonicCounter;
@@ -38,8 +41,15 @@ pub trait TeePlatform: Send + Sync {
     /// Who this device is, and which updates apply to it.
     fn identity(&self) -> &Identity;
 
-    /// The key that signs TEEP messages. It is not the attestation key.
-    fn teep_key(&self) -> &dyn Signer;
+    /// The keys that sign TEEP messages, of different algorithms, in order of preference; one at least. None is
+    /// the attestation key.
+    fn teep_keys(&self) -> &[Box<dyn Signer>];
+
+    /// The keys to which others encrypt what is for this TEE only.
+    fn recipient_keys(&self) -> &[RecipientKey];
+
+    /// The public halves of the recipient keys, for those who encrypt.
+    fn encryption_keys(&self) -> &[EncryptionKey];
 
     /// SHA-256 of the code that runs in the TEE.
     fn measurement(&self) -> [u8; 32];

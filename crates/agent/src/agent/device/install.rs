@@ -13,6 +13,7 @@ use crate::{
     link::ComponentKind,
     platform::{Namespace, Platform, StorageError},
     state::{ComponentRecord, DomainRecord, KnownManifest, Record},
+    trust_anchors::TrustAnchorSet,
 };
 
 /// First bytes of a WebAssembly module: such a component is a Trusted Application.
@@ -58,6 +59,10 @@ impl<P: Platform> TeeDevice<'_, P> {
             Some(domain) => {
                 self.install_domain(&domain, &space, &name, size)?;
                 ComponentKind::SecurityDomain
+            }
+            None if TrustAnchorSet::is(component).map_err(DeviceError::Failed)? => {
+                self.install_trust_anchors(component, &space, &name)?;
+                ComponentKind::TrustAnchors
             }
             None if self.starts_with_magic(&space, &name)? => {
                 self.check_application(component, &space, &name)?;

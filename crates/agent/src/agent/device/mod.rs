@@ -1,11 +1,13 @@
 //! The TEE as the SUIT processor sees it: components and manifests in one storage transaction.
 
 mod install;
+mod manager;
 mod removal;
+mod trust;
 
 use alloc::{collections::BTreeSet, format, string::ToString, vec::Vec};
 
-use tamarack_cose::CryptoProvider;
+use tamarack_cose::{CryptoProvider, KeyId};
 use tamarack_suit::{ComponentId, Device, DeviceError, Identity, ManifestRecord};
 
 use crate::{
@@ -20,6 +22,8 @@ pub(super) struct TeeDevice<'a, P> {
     platform: &'a P,
     rights: &'a Rights,
     transaction: &'a mut dyn Transaction,
+    /// The TAM that asks for the procedure.
+    tam: Option<KeyId>,
     /// Components whose content was written in this procedure.
     written: BTreeSet<ComponentId>,
     /// Trusted Applications whose sessions end once the transaction is committed.
@@ -45,9 +49,17 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
             platform,
             rights,
             transaction,
+            tam: None,
             written: BTreeSet::new(),
             retired: Vec::new(),
         }
+    }
+
+    /// The procedure is one that the TAM with this key asks for: it manages what is installed, and changes
+    /// nothing that another TAM manages.
+    pub(super) fn on_behalf_of(mut self, tam: &KeyId) -> Self {
+        self.tam = Some(*tam);
+        self
     }
 
     /// Trusted Applications that were replaced or removed.
@@ -168,6 +180,9 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
     }
 
     fn remove(&mut self, component: &ComponentId) -> Result<(), DeviceError> {
+        if let Some(installed) = self.record(component)? {
+            self.check_manager(&installed.manifest)?;
+        }
         let space = self.space(component)?;
         self.transaction.remove(&space, &component.to_cbor())?;
         self.written.remove(component);
@@ -199,6 +214,7 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
         envelope: &[u8],
     ) -> Result<(), DeviceError> {
         self.check_manifest(record, envelope)?;
+        let tam = self.next_manager(&record.id, &record.digest)?;
         // A dependency's envelope was written like a component's content; the record holds it from now on.
         if self.written.remove(&record.id) {
             let space = self.space(&record.id)?;
@@ -214,16 +230,19 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
         let known = KnownManifest {
             record: record.clone(),
             envelope: Some(envelope.to_vec()),
+            tam,
         };
         known.save(self.transaction)?;
         Ok(())
     }
 
     fn forget_manifest(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
+        self.check_manager(id)?;
         self.remove_all_of(id)?;
         if let Some(mut known) = self.known(id)? {
             // The number stays, or the Update that once installed it could bring it back.
             known.envelope = None;
+            known.tam = None;
             known.record.components.clear();
             known.record.dependencies.clear();
             known.save(self.transaction)?;

@@ -71,6 +71,7 @@ impl<P: Platform> TeeDevice<'_, P> {
                 self.transaction.destroy(&space)?;
                 self.retired.push(record.component.clone());
             }
+            ComponentKind::TrustAnchors => self.remove_trust_anchors(&record.component)?,
             ComponentKind::Data => {}
         }
         ComponentRecord::delete(self.transaction, &record.component.to_cbor())?;

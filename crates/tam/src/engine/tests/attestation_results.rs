@@ -254,7 +254,7 @@ fn where_it_is_offered_a_timestamp_will_do_for_a_nonce_once() {
     let age = Duration::from_secs(300);
     let keys = vec![verifier.public_key()];
     let world = world
-        .with_settings(|settings| settings.result_age = Some(age))
+        .with_settings(|settings| settings.timestamp_window = Some(age))
         .set(|tam| tam.with_verifiers(keys));
     // What was issued before the device was enrolled does not count.
     world.clock.advance(Duration::from_secs(600));

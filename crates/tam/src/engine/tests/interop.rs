@@ -86,6 +86,7 @@ fn a_deployed_agents_evidence_convinces_but_for_its_age() {
         format: payload.format.as_deref(),
         bytes: &payload.bytes,
         nonce: Some(&nonce),
+        maximum_age: None,
         endorsement: Some(&device.endorsement),
         for_agent_too: false,
         now: 0,

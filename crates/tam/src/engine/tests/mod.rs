@@ -3,4 +3,5 @@ mod exchange;
 mod hostile;
 mod interop;
 mod log;
+mod negotiation;
 mod outcomes;

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use tamarack_cose::sign1;
-use tamarack_suit::report::ReportResult;
+use tamarack_cose::{
+    KeyId, MacAlgorithm, MacKey,
+    encrypt::{ContentAlgorithm, EncryptionKey, Recipient},
+    mac0, sign1,
+};
+use tamarack_suit::{
+    Report,
+    report::{ReportPayload, ReportResult},
+};
 use tamarack_teep::{Error, ErrorCode, Success};
 
 use crate::{
@@ -82,7 +89,25 @@ fn what_is_there_although_nobody_said_so_has_not_failed() {
     agent.install(&world.session(&agent).unwrap());
     world.clock.advance(Duration::from_secs(60));
     assert_eq!(world.session(&agent), None);
-    assert_eq!(outcomes(&world, &agent), []);
+    let outcome = outcomes(&world, &agent).remove(0);
+    assert_eq!((outcome.installed, outcome.failures), (true, 0));
+}
+
+#[test]
+fn an_update_whose_answer_was_lost_ends_with_the_list_of_components() {
+    let mut agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    let update = world.session(&agent).unwrap();
+    agent.install(&update);
+    assert_eq!(world.session(&agent), None);
+    assert_eq!(world.device(&agent).pending, None);
+    // Nothing is left that could expire and count as a failure, and the answer comes too late to count.
+    world.clock.advance(world.tam.settings().update_lifetime);
+    let discarded = world.tam.store().discard_expired(world.clock.now());
+    assert_eq!(discarded.unwrap(), 0);
+    assert_eq!(world.process(&agent.sign(agent.success(&update))), None);
+    let outcome = outcomes(&world, &agent).remove(0);
+    assert_eq!((outcome.installed, outcome.failures), (true, 0));
 }
 
 #[test]
@@ -143,7 +168,8 @@ fn of_several_manifests_each_has_its_outcome() {
     let mut error = agent.failure(&update);
     error.suit_reports.truncate(2);
     error.suit_reports[0] = agent.reports(&update, &ReportResult::Success).remove(0);
-    assert_eq!(world.process(&agent.sign(error)), None);
+    // What was not tried is gone on with in the same exchange.
+    assert!(world.process(&agent.sign(error)).is_some());
     let found: Vec<_> = outcomes(&world, &agent)
         .iter()
         .map(|outcome| outcome.installed)
@@ -192,27 +218,75 @@ fn a_report_about_another_update_is_not_believed() {
     assert_eq!(world.process(&agent.sign(agent.success(&update))), None);
 }
 
+// req: TEEP-ENC-005
+// req: TEEP-ENC-009
 // req: TEEP-ENC-011
+// req: TEEP-MSG-082
 #[test]
 fn reports_are_read_in_each_container() {
     let agent = Agent::new("one");
-    let signer = agent.crypto.signatures.signer(&agent.key).unwrap();
+    let crypto = &agent.crypto;
+    let stranger = Agent::new("report signer");
+    let signer = crypto.signatures.signer(&stranger.key).unwrap();
+    let mac_key = MacKey::generate(crypto, MacAlgorithm::Hmac256).unwrap();
+    let (world, _) = World::with(&agent);
+    let encrypted = |report: &[u8], cipher, key: &EncryptionKey| {
+        let report = Report::decode(report).unwrap();
+        let recipients = [Recipient::agreement(key)];
+        ReportPayload::encrypted(&report, crypto, cipher, &recipients).unwrap()
+    };
+    let [p256, x25519] = world.tam.keys().encryption_keys() else {
+        panic!("two keys")
+    };
     type Container<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
-    let containers: [Container<'_>; 4] = [
+    let containers: [Container<'_>; 9] = [
         &|report| report.to_vec(),
         &|report| sign1(&*signer, report, None).unwrap(),
         &|report| sign1(&*signer, report, None).unwrap()[1..].to_vec(),
-        // A COSE_Mac0 differs from a COSE_Sign1 in its tag and in what the last element is.
-        &|report| [&[0xd1], &sign1(&*signer, report, None).unwrap()[1..]].concat(),
+        &|report| mac0(crypto, &mac_key, report, None),
+        &|report| mac0(crypto, &mac_key, report, None)[1..].to_vec(),
+        // One for each profile, with the curve that goes with its signatures.
+        &|report| {
+            encrypted(report, ContentAlgorithm::A128Ctr, p256)
+                .carried()
+                .to_vec()
+        },
+        &|report| {
+            encrypted(report, ContentAlgorithm::A128Ctr, x25519)
+                .carried()
+                .to_vec()
+        },
+        &|report| {
+            encrypted(report, ContentAlgorithm::A128Gcm, p256)
+                .carried()
+                .to_vec()
+        },
+        &|report| {
+            let inside = encrypted(report, ContentAlgorithm::ChaCha20Poly1305, x25519);
+            inside.sign(crypto, &*signer).unwrap()
+        },
     ];
     for (number, container) in containers.into_iter().enumerate() {
-        let (world, _) = World::with(&agent);
+        world.enroll(&agent, &[("round", &number.to_string())]);
         let update = world.session(&agent).unwrap();
         let mut success = agent.success(&update);
         success.suit_reports = success.suit_reports.iter().map(|r| container(r)).collect();
         world.process(&agent.sign(success));
-        assert!(outcomes(&world, &agent)[0].installed, "{number}");
+        let last = world.audit().pop().unwrap();
+        assert_eq!(last, "update-succeeded", "{number}");
     }
+
+    let update = world.session(&agent).unwrap();
+    let own = crypto.signatures.signer(&agent.key).unwrap();
+    let key_id = KeyId::of(own.public_key(), crypto);
+    let mut success = agent.success(&update);
+    success.suit_reports = success
+        .suit_reports
+        .iter()
+        .map(|report| sign1(&*own, report, Some(&key_id)).unwrap())
+        .collect();
+    assert_eq!(world.process(&agent.sign(success)), None);
+    assert_eq!(world.audit().pop().unwrap(), "answer-refused");
 }
 
 #[test]

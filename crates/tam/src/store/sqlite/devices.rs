@@ -14,7 +14,7 @@ const MAX_PER_KEY: u32 = 16;
 
 const SELECT: &str = "SELECT d.ueid, endorsement, enrolled_at, agent_key, numbering, attested_at,
         mark_issued_at, mark_salt, installed,
-        token_hash, issued_at, expires_at, install, unlink
+        token_hash, issued_at, expires_at, install, unlink, is_part
     FROM devices d LEFT JOIN pending_updates p ON p.ueid = d.ueid ";
 
 pub(super) fn enroll(
@@ -143,5 +143,6 @@ fn pending_update(row: &Row<'_>) -> Result<PendingUpdate, StoreError> {
             .iter()
             .map(|id| columns::component(id))
             .collect::<Result<_, _>>()?,
+        is_part: row.get("is_part")?,
     })
 }

@@ -21,7 +21,7 @@ pub(super) fn accept_response(
     let used = c
         .prepare_cached(
             "UPDATE devices SET mark_issued_at = ?2, mark_salt = ?3, agent_key = ?4,
-                agent_key_id = ?5, numbering = ?6, attested_at = ?7, installed = coalesce(?8, installed)
+                agent_key_id = ?5, numbering = ?6, attested_at = coalesce(?7, attested_at), installed = coalesce(?8, installed)
              WHERE ueid = ?1 AND (mark_issued_at, mark_salt) < (?2, ?3)",
         )?
         .execute(params![
@@ -31,7 +31,7 @@ pub(super) fn accept_response(
             response.agent_key.to_cose_key(),
             response.agent_key_id.as_bytes(),
             columns::numbering_name(response.numbering),
-            columns::time(response.at),
+            response.attested.then(|| columns::time(response.at)),
             response.installed.map(columns::installed_to_json).transpose()?,
         ])?;
     if used == 0 {
@@ -55,8 +55,8 @@ fn put_pending(c: &Connection, ueid: &Ueid, pending: &PendingUpdate) -> Result<(
     let unlink: Vec<String> = pending.unlink.iter().map(ToString::to_string).collect();
     c.prepare_cached(
         "INSERT OR REPLACE INTO pending_updates
-            (ueid, token_hash, issued_at, expires_at, install, unlink)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (ueid, token_hash, issued_at, expires_at, install, unlink, is_part)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         ueid.as_bytes(),
@@ -65,6 +65,7 @@ fn put_pending(c: &Connection, ueid: &Ueid, pending: &PendingUpdate) -> Result<(
         columns::time(pending.expires_at),
         columns::to_json(&install)?,
         columns::to_json(&unlink)?,
+        pending.is_part,
     ])?;
     Ok(())
 }

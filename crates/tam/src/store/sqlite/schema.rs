@@ -5,9 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 
 /// Each step leads from one schema version to the next; a step that was released never changes.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_identifiers.sql"),
+    include_str!("../../../migrations/0003_partial_updates.sql"),
 ];
 
 /// Brings the database to the newest version.

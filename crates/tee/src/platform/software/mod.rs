@@ -9,7 +9,10 @@ use std::{
 };
 
 use tamarack_agent::platform::Identity;
-use tamarack_cose::{CryptoProvider, DigestAlgorithm, SecretKey, SignatureAlgorithm, Signer};
+use tamarack_cose::{
+    CryptoProvider, DigestAlgorithm, SecretKey, SignatureAlgorithm, Signer,
+    encrypt::{Curve, DecryptionKey, EncryptionKey, RecipientKey},
+};
 use tamarack_suit::{Uuid, VendorId};
 use zeroize::Zeroizing;
 
@@ -23,7 +26,7 @@ const WARNING: &str = "the software platform keeps its keys in files: it protect
 /// A platform made of files, for development and tests.
 ///
 /// **It protects against nothing physical, nor against the user it runs as, nor against root.** Root key, attester
-/// key and TEEP key lie in a folder of mode 0700, in files of mode 0600. Whoever reads them can open the storage and
+/// key, TEEP keys and recipient keys lie in a folder of mode 0700, in files of mode 0600. Whoever reads them can open the storage and
 /// forge Evidence; whoever restores old copies of the folder and of the store together has rolled
 /// the TEE back unseen, since the counter is a file too. What it does give: the same interfaces, formats and failures as
 /// a real platform, and isolation between Trusted Applications.
@@ -31,13 +34,18 @@ const WARNING: &str = "the software platform keeps its keys in files: it protect
 /// | File in `DIR/platform` | Holds |
 /// |---|---|
 /// | `root.key` | 32 random bytes |
-/// | `attester.key`, `teep.key` | private keys, as `COSE_Key` |
+/// | `attester.key` | the private key that signs Evidence, as `COSE_Key` |
+/// | `teep-esp256.key`, `teep-ed25519.key` | private keys that sign TEEP messages, one at least |
+/// | `recipient-p256.key`, `recipient-x25519.key` | private keys that decrypt |
+/// | `algorithms` | names of the algorithms of TEEP messages, in order of preference, one a line |
 /// | `ueid` | 17 bytes: 0x01 (random) and 16 random bytes |
 /// | `counter` | the monotonic counter, in decimal |
 pub struct Software {
     root: RootKey,
     attester: Box<dyn Signer>,
-    teep: Box<dyn Signer>,
+    teep: Vec<Box<dyn Signer>>,
+    recipient: Vec<RecipientKey>,
+    encryption: Vec<EncryptionKey>,
     identity: Identity,
     measurement: [u8; 32],
     counter: FileCounter,
@@ -47,8 +55,8 @@ pub struct Software {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SoftwareOptions {
-    /// Algorithm of the TEEP key. Counts at the first start only. Default: ESP256.
-    pub teep_algorithm: SignatureAlgorithm,
+    /// Algorithms of the TEEP keys, in order of preference. Counts at the first start only. Default: ESP256.
+    pub teep_algorithms: Vec<SignatureAlgorithm>,
     /// Domain name of the device's vendor, from which its vendor identifier is derived (UUIDv5).
     /// Default: `tamarack.example`.
     pub vendor: String,
@@ -59,7 +67,7 @@ pub struct SoftwareOptions {
 impl Default for SoftwareOptions {
     fn default() -> Self {
         Self {
-            teep_algorithm: SignatureAlgorithm::Esp256,
+            teep_algorithms: vec![SignatureAlgorithm::Esp256],
             vendor: "tamarack.example".into(),
             class: "software-tee".into(),
         }
@@ -89,13 +97,24 @@ impl Software {
         let root = folder.join("root.key");
         let root = files::read_array::<32>(&root)?;
         let attester = read_key(&folder.join("attester.key"), crypto)?;
-        let teep = read_key(&folder.join("teep.key"), crypto)?;
+        let recipients = RECIPIENTS
+            .iter()
+            .map(|(_, file)| read_decryption_key(&folder.join(file), crypto))
+            .collect::<Result<Vec<_>, _>>()?;
         let ueid = files::read_array::<17>(&folder.join("ueid"))?;
         let vendor = Uuid::vendor(&options.vendor);
         Ok(Self {
             root: RootKey::new(*root),
             attester: crypto.signatures.signer(&attester)?,
-            teep: crypto.signatures.signer(&teep)?,
+            teep: teep_keys(&folder, crypto)?,
+            encryption: recipients.iter().map(|key| *key.public_key()).collect(),
+            recipient: recipients
+                .into_iter()
+                .map(|key| {
+                    let key_id = key.public_key().key_id(crypto);
+                    RecipientKey::agreement(crypto, key).with_key_id(key_id.as_bytes())
+                })
+                .collect(),
             identity: Identity {
                 ueid: ueid.to_vec(),
                 suit: tamarack_suit::Identity {
@@ -131,8 +150,16 @@ impl TeePlatform for Software {
         &self.identity
     }
 
-    fn teep_key(&self) -> &dyn Signer {
-        &*self.teep
+    fn teep_keys(&self) -> &[Box<dyn Signer>] {
+        &self.teep
+    }
+
+    fn recipient_keys(&self) -> &[RecipientKey] {
+        &self.recipient
+    }
+
+    fn encryption_keys(&self) -> &[EncryptionKey] {
+        &self.encryption
     }
 
     fn measurement(&self) -> [u8; 32] {
@@ -165,8 +192,17 @@ fn create(
     files::create(&new.join("root.key"), &*root)?;
     let attester = SecretKey::generate(crypto, SignatureAlgorithm::Esp256)?;
     files::create(&new.join("attester.key"), &attester.to_cose_key())?;
-    let teep = SecretKey::generate(crypto, options.teep_algorithm)?;
-    files::create(&new.join("teep.key"), &teep.to_cose_key())?;
+    let mut algorithms = String::new();
+    for algorithm in &options.teep_algorithms {
+        let key = SecretKey::generate(crypto, *algorithm)?;
+        files::create(&new.join(teep_file(algorithm.name())), &key.to_cose_key())?;
+        algorithms = format!("{algorithms}{}\n", algorithm.name());
+    }
+    files::create(&new.join(ALGORITHMS), algorithms.as_bytes())?;
+    for (curve, file) in RECIPIENTS {
+        let key = DecryptionKey::generate(crypto, curve)?;
+        files::create(&new.join(file), &key.to_cose_key())?;
+    }
     // RFC 9711 section 4.2.1.1: type 0x01 (RAND) and 128 random bits.
     let ueid = [&[0x01][..], &crypto.random_array::<16>()?].concat();
     files::create(&new.join("ueid"), &ueid)?;
@@ -174,6 +210,62 @@ fn create(
     files::rename(&new, folder)?;
     tracing::info!(folder = %folder.display(), "made the keys of a new device");
     Ok(())
+}
+
+/// The file with the names of the algorithms.
+const ALGORITHMS: &str = "algorithms";
+
+/// The curves and files of the recipient keys: what each SUIT COSE profile asks for.
+const RECIPIENTS: [(Curve, &str); 2] = [
+    (Curve::P256, "recipient-p256.key"),
+    (Curve::X25519, "recipient-x25519.key"),
+];
+
+fn teep_file(algorithm: &str) -> String {
+    format!("teep-{}.key", algorithm.to_ascii_lowercase())
+}
+
+/// The keys that sign TEEP messages, as the file with the algorithms lists them.
+fn teep_keys(
+    folder: &Path,
+    crypto: &CryptoProvider,
+) -> Result<Vec<Box<dyn Signer>>, PlatformFault> {
+    let path = folder.join(ALGORITHMS);
+    let damaged = |problem: &str| PlatformFault::Damaged {
+        path: path.clone(),
+        problem: problem.into(),
+    };
+    let text = files::read(&path)?;
+    let names = core::str::from_utf8(&text).map_err(|_| damaged("it is no text"))?;
+    let mut keys = Vec::new();
+    for name in names.lines() {
+        let known = [SignatureAlgorithm::Esp256, SignatureAlgorithm::Ed25519];
+        if !known.iter().any(|algorithm| algorithm.name() == name) {
+            return Err(damaged(
+                "it names an algorithm that TEEP does not sign with",
+            ));
+        }
+        let key = read_key(&folder.join(teep_file(name)), crypto)?;
+        if key.public_key().algorithm().name() != name {
+            return Err(damaged("a key is of another algorithm than it says"));
+        }
+        keys.push(crypto.signatures.signer(&key)?);
+    }
+    match keys.is_empty() {
+        true => Err(damaged("it names no algorithm")),
+        false => Ok(keys),
+    }
+}
+
+fn read_decryption_key(
+    path: &Path,
+    crypto: &CryptoProvider,
+) -> Result<DecryptionKey, PlatformFault> {
+    let bytes = files::read(path)?;
+    DecryptionKey::from_cose_key(crypto, &bytes).map_err(|error| PlatformFault::Damaged {
+        path: path.into(),
+        problem: error.to_string(),
+    })
 }
 
 fn read_key(path: &Path, crypto: &CryptoProvider) -> Result<SecretKey, PlatformFault> {
@@ -224,12 +316,15 @@ mod tests {
         assert_eq!(first.counter().increment().unwrap(), 1);
         let again = open(dir.path()).unwrap();
         assert_eq!(first.root.bytes(), again.root.bytes());
-        assert_eq!(first.teep_key().public_key(), again.teep_key().public_key());
+        let public = |platform: &Software| *platform.teep_keys()[0].public_key();
+        assert_eq!(public(&first), public(&again));
+        assert_eq!(first.encryption_keys(), again.encryption_keys());
+        assert_eq!(first.encryption_keys().len(), first.recipient_keys().len());
         assert_eq!(first.attester.public_key(), again.attester.public_key());
         assert_eq!(first.identity(), again.identity());
         assert_eq!(first.measurement(), again.measurement());
         assert_eq!(again.counter().value().unwrap(), 1);
-        assert_ne!(first.teep_key().public_key(), first.attester.public_key());
+        assert_ne!(public(&first), *first.attester.public_key());
         assert_eq!(first.identity().ueid.len(), 17);
         assert_eq!(first.identity().ueid[0], 1);
     }
@@ -244,17 +339,19 @@ mod tests {
     }
 
     #[test]
-    fn the_teep_key_has_the_algorithm_that_was_chosen() {
-        let dir = tempfile::tempdir().unwrap();
-        let options = SoftwareOptions {
-            teep_algorithm: SignatureAlgorithm::Ed25519,
-            ..Default::default()
-        };
-        let platform = Software::open(dir.path(), &rustcrypto::provider(), &options).unwrap();
-        assert_eq!(
-            platform.teep_key().public_key().algorithm(),
-            SignatureAlgorithm::Ed25519
-        );
+    fn the_teep_keys_have_the_algorithms_that_were_chosen() {
+        let (esp256, ed25519) = (SignatureAlgorithm::Esp256, SignatureAlgorithm::Ed25519);
+        for chosen in [vec![ed25519], vec![ed25519, esp256], vec![esp256, ed25519]] {
+            let dir = tempfile::tempdir().unwrap();
+            let options = SoftwareOptions {
+                teep_algorithms: chosen.clone(),
+                ..Default::default()
+            };
+            let platform = Software::open(dir.path(), &rustcrypto::provider(), &options).unwrap();
+            let found = platform.teep_keys().iter();
+            let found: Vec<_> = found.map(|key| key.public_key().algorithm()).collect();
+            assert_eq!(found, chosen);
+        }
     }
 
     #[test]
@@ -276,7 +373,7 @@ mod tests {
         for entry in fs::read_dir(&folder).unwrap() {
             assert_eq!(mode(&entry.unwrap().path()), 0o600);
         }
-        let key = folder.join("teep.key");
+        let key = folder.join("teep-esp256.key");
         fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(
             open(dir.path()),
@@ -289,7 +386,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         open(dir.path()).unwrap();
         let folder = dir.path().join("platform");
-        for name in ["root.key", "attester.key", "teep.key", "ueid", "counter"] {
+        for name in [
+            "root.key",
+            "attester.key",
+            "algorithms",
+            "teep-esp256.key",
+            "recipient-p256.key",
+            "recipient-x25519.key",
+            "ueid",
+            "counter",
+        ] {
             let path = folder.join(name);
             let content = fs::read(&path).unwrap();
             fs::write(&path, b"?").unwrap();

@@ -1,7 +1,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tamarack_agent::platform::Identity;
-use tamarack_cose::{SecretKey, SignatureAlgorithm, Signer, rustcrypto};
+use tamarack_cose::{
+    SecretKey, SignatureAlgorithm, Signer,
+    encrypt::{EncryptionKey, RecipientKey},
+    rustcrypto,
+};
 
 use crate::platform::{Attester, MonotonicCounter, PlatformFault, RootKey, TeePlatform};
 
@@ -56,8 +60,16 @@ impl TeePlatform for Machine {
         &self.identity
     }
 
-    fn teep_key(&self) -> &dyn Signer {
-        &*self.key
+    fn teep_keys(&self) -> &[Box<dyn Signer>] {
+        core::slice::from_ref(&self.key)
+    }
+
+    fn recipient_keys(&self) -> &[RecipientKey] {
+        &[]
+    }
+
+    fn encryption_keys(&self) -> &[EncryptionKey] {
+        &[]
     }
 
     fn measurement(&self) -> [u8; 32] {

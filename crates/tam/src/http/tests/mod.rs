@@ -1,5 +1,7 @@
 //! The server over real connections.
 
+mod transport;
+
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -95,14 +97,19 @@ impl Server {
     }
 
     fn with(http: HttpSettings) -> Self {
+        let server = Self::configured(|config| config.http = http);
+        assert_eq!(server.request("GET", "/healthz", &[], b"").status, 200);
+        server
+    }
+
+    /// A server whose configuration is changed before it starts.
+    fn configured(change: impl FnOnce(&mut ServeConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let config = ServeConfig {
-            http,
-            ..ServeConfig::new(dir.path().join("data"))
-        };
+        let mut config = ServeConfig::new(dir.path().join("data"));
+        change(&mut config);
         let token_file = config.admin_token();
         let (stop, stopped) = oneshot::channel();
         runtime.spawn(async move {
@@ -116,11 +123,12 @@ impl Server {
             stop: Some(stop),
             dir,
         };
-        assert_eq!(server.request("GET", "/healthz", &[], b"").status, 200);
-        server.token = std::fs::read_to_string(token_file)
-            .unwrap()
-            .trim()
-            .to_owned();
+        let token = (0..500).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            let token = std::fs::read_to_string(&token_file).ok();
+            token.filter(|token| !token.trim().is_empty())
+        });
+        server.token = token.unwrap().trim().to_owned();
         server
     }
 

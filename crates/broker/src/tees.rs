@@ -1,0 +1,322 @@
+//! The TEEs of a device, and which of them a request is for.
+
+use tamarack_agent::link::{Call, InstalledComponent, Reply, TeeDescription};
+use tamarack_suit::ComponentId;
+use tokio::sync::Mutex;
+
+use crate::{BrokerError, api::TeeRequirements, exchange::Exchanger};
+
+/// A TEE behind its link.
+#[derive(Debug)]
+pub(crate) struct Tee {
+    pub(crate) exchanger: Exchanger,
+    /// One exchange at a time: the agent would answer a second one in the middle of the first.
+    pub(crate) exchanging: Mutex<()>,
+    /// Its place among the TEEs of the broker.
+    pub(crate) index: usize,
+}
+
+impl Tee {
+    pub(crate) async fn call(&self, call: &Call) -> Result<Reply, BrokerError> {
+        self.exchanger.call(call).await
+    }
+
+    pub(crate) async fn describe(&self) -> Result<TeeDescription, BrokerError> {
+        match self.call(&Call::Describe).await? {
+            Reply::Description(description) => Ok(description),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(crate) async fn list(&self) -> Result<Vec<InstalledComponent>, BrokerError> {
+        match self.call(&Call::List).await? {
+            Reply::Components(components) => Ok(components),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn holds(&self, component: &ComponentId) -> Result<bool, BrokerError> {
+        let components = self.list().await?;
+        Ok(components.iter().any(|found| found.component == *component))
+    }
+}
+
+pub(crate) fn unexpected(reply: &Reply) -> BrokerError {
+    BrokerError::Link(format!("unexpected reply: {reply:?}"))
+}
+
+/// All TEEs, in the order in which they were given: an earlier one is preferred.
+#[derive(Debug)]
+pub(crate) struct Tees(Vec<Tee>);
+
+impl Tees {
+    pub(crate) fn new(exchangers: Vec<Exchanger>) -> Self {
+        let tee = |(index, exchanger)| Tee {
+            exchanger,
+            exchanging: Mutex::default(),
+            index,
+        };
+        Self(exchangers.into_iter().enumerate().map(tee).collect())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Tee> {
+        self.0.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The TEEs that meet the requirements.
+    ///
+    /// # Errors
+    ///
+    /// If none does, with the reason for each.
+    // req: TEEP-BROKER-005
+    async fn suitable(&self, requirements: &TeeRequirements) -> Result<Vec<&Tee>, BrokerError> {
+        if let ([only], true) = (&self.0[..], requirements.are_none()) {
+            return Ok(vec![only]);
+        }
+        let mut suitable = Vec::new();
+        let mut reasons = Vec::new();
+        let mut unreachable = None;
+        for tee in &self.0 {
+            match tee.describe().await {
+                Ok(description) => match requirements.unmet_by(&description) {
+                    None => suitable.push(tee),
+                    Some(reason) => reasons.push(format!("{}: {reason}", description.name)),
+                },
+                Err(error) => {
+                    reasons.push(error.to_string());
+                    unreachable = Some(error);
+                }
+            }
+        }
+        match unreachable {
+            _ if !suitable.is_empty() => Ok(suitable),
+            // It may be the one that is asked for.
+            Some(error) => Err(error),
+            None => Err(BrokerError::NoTee(reasons.join("; "))),
+        }
+    }
+
+    /// The TEE that a request for a component goes to: the one that has it, if one does.
+    // req: TEEP-BROKER-005
+    // req: TEEP-BROKER-006
+    pub(crate) async fn for_request(
+        &self,
+        component: &ComponentId,
+        requirements: &TeeRequirements,
+    ) -> Result<&Tee, BrokerError> {
+        let suitable = self.suitable(requirements).await?;
+        let first = suitable.first().copied();
+        match holder(&suitable, component).await? {
+            Some(tee) => Ok(tee),
+            None => first.ok_or_else(|| BrokerError::NoTee("there is none".into())),
+        }
+    }
+
+    /// The TEE that holds a component.
+    ///
+    /// # Errors
+    ///
+    /// If none of those that meet the requirements does.
+    // req: TEEP-BROKER-007
+    pub(crate) async fn holding(
+        &self,
+        component: &ComponentId,
+        requirements: &TeeRequirements,
+    ) -> Result<&Tee, BrokerError> {
+        let suitable = self.suitable(requirements).await?;
+        match holder(&suitable, component).await? {
+            Some(tee) => Ok(tee),
+            None => Err(BrokerError::NotHeld(component.to_string())),
+        }
+    }
+
+    /// The TEEs to tell that a component is no longer needed: the one that holds it; if none does, all that
+    /// somebody may have asked.
+    // req: TEEP-BROKER-007
+    pub(crate) async fn for_withdrawal(
+        &self,
+        component: &ComponentId,
+        requirements: &TeeRequirements,
+    ) -> Result<Vec<&Tee>, BrokerError> {
+        let suitable = self.suitable(requirements).await?;
+        Ok(match holder(&suitable, component).await? {
+            Some(tee) => vec![tee],
+            None => suitable,
+        })
+    }
+
+    /// A TEE by its name; the only one, if none is given.
+    pub(crate) async fn named(&self, name: Option<&str>) -> Result<&Tee, BrokerError> {
+        let requirements = TeeRequirements {
+            name: name.map(str::to_owned),
+            ..TeeRequirements::default()
+        };
+        let suitable = self.suitable(&requirements).await?;
+        match suitable[..] {
+            [only] => Ok(only),
+            _ => Err(BrokerError::NoTee(
+                "there are several; the request must say which by its name".into(),
+            )),
+        }
+    }
+
+    /// A session as applications see it: the TEE's own number, and which TEE it is.
+    pub(crate) fn outer_session(&self, tee: &Tee, session: u64) -> Result<u64, BrokerError> {
+        let count = self.0.len() as u64;
+        let outer = session.checked_mul(count);
+        let outer = outer.and_then(|outer| outer.checked_add(tee.index as u64));
+        outer.ok_or_else(|| BrokerError::Link(format!("session {session} has too high a number")))
+    }
+
+    /// The TEE that a session is in, and its number there.
+    // req: TEEP-BROKER-013
+    pub(crate) fn inner_session(&self, session: u64) -> Result<(&Tee, u64), BrokerError> {
+        let count = (self.0.len() as u64).max(1);
+        let index = usize::try_from(session % count).unwrap_or(usize::MAX);
+        let tee = self.0.get(index);
+        let tee = tee.ok_or_else(|| BrokerError::NoTee("there is none".into()))?;
+        Ok((tee, session / count))
+    }
+}
+
+/// The first TEE that holds a component. There is nothing to find out where there is one TEE only.
+async fn holder<'a>(
+    tees: &[&'a Tee],
+    component: &ComponentId,
+) -> Result<Option<&'a Tee>, BrokerError> {
+    if let [only] = tees {
+        return Ok(Some(only));
+    }
+    for tee in tees {
+        if tee.holds(component).await? {
+            return Ok(Some(tee));
+        }
+    }
+    Ok(None)
+}
+
+impl TeeRequirements {
+    /// Whether any TEE will do.
+    fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What a TEE lacks, if it lacks anything.
+    fn unmet_by(&self, tee: &TeeDescription) -> Option<String> {
+        let differs = |wanted: &Option<String>, found: &str| {
+            let wanted = wanted.as_deref()?;
+            (wanted != found).then(|| format!("{found:?} is not {wanted:?}"))
+        };
+        let has_no = |what: &str, wanted: &Option<String>, found: &[[u8; 16]]| {
+            let wanted = wanted.as_deref()?;
+            let is_wanted = |id: &[u8; 16]| plain(wanted) == hex(id);
+            (!found.iter().any(is_wanted)).then(|| format!("it is not of the {what} {wanted}"))
+        };
+        differs(&self.name, &tee.name)
+            .map(|text| format!("its name {text}"))
+            .or_else(|| {
+                let text = differs(&self.platform, &tee.platform)?;
+                Some(format!("its platform {text}"))
+            })
+            .or_else(|| has_no("vendor", &self.vendor, &tee.vendors))
+            .or_else(|| has_no("class", &self.class, &tee.classes))
+            .or_else(|| {
+                let mut wanted = self.capabilities.iter();
+                let lacking = wanted.find(|wanted| !tee.capabilities.contains(wanted))?;
+                Some(format!("it lacks the capability {lacking:?}"))
+            })
+    }
+}
+
+/// A UUID without hyphens, in lower case.
+fn plain(uuid: &str) -> String {
+    uuid.replace('-', "").to_ascii_lowercase()
+}
+
+fn hex(id: &[u8; 16]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A UUID as people write it.
+pub(crate) fn uuid_text(id: &[u8; 16]) -> String {
+    let hex = hex(id);
+    let part = |from, to| hex.get(from..to).unwrap_or_default();
+    [
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32),
+    ]
+    .join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tee() -> TeeDescription {
+        TeeDescription {
+            name: "left".into(),
+            platform: "software".into(),
+            vendors: vec![[0xab; 16]],
+            classes: vec![[1; 16]],
+            capabilities: vec!["webassembly".into()],
+            ..TeeDescription::default()
+        }
+    }
+
+    // req: TEEP-BROKER-004
+    // req: TEEP-BROKER-005
+    #[test]
+    fn requirements_are_met_or_named() {
+        let some = |text: &str| Some(text.to_owned());
+        let none = TeeRequirements::default;
+        let met = TeeRequirements {
+            name: some("left"),
+            platform: some("software"),
+            vendor: some("ABABABAB-ABAB-abab-abab-abababababab"),
+            class: some(&uuid_text(&[1; 16])),
+            capabilities: vec!["webassembly".into()],
+        };
+        assert_eq!(none().unmet_by(&tee()), None);
+        assert_eq!(met.unmet_by(&tee()), None);
+        let unmet = [
+            TeeRequirements {
+                name: some("right"),
+                ..none()
+            },
+            TeeRequirements {
+                platform: some("sgx"),
+                ..none()
+            },
+            TeeRequirements {
+                vendor: some(&uuid_text(&[1; 16])),
+                ..none()
+            },
+            TeeRequirements {
+                class: some("0"),
+                ..none()
+            },
+            TeeRequirements {
+                capabilities: vec!["sealing".into()],
+                ..none()
+            },
+        ];
+        for (requirements, word) in unmet
+            .iter()
+            .zip(["name", "platform", "vendor", "class", "sealing"])
+        {
+            let reason = requirements.unmet_by(&tee()).unwrap();
+            assert!(reason.contains(word), "{reason}");
+        }
+        assert_eq!(
+            uuid_text(&[0x12; 16]),
+            "12121212-1212-1212-1212-121212121212"
+        );
+    }
+}

@@ -1,0 +1,151 @@
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use tamarack_cose::KeyId;
+use tamarack_rats::Endorsement;
+use tamarack_suit::ComponentId;
+use tamarack_tam::{
+    AcceptedResponse, AuditEntry, AuditRecord, Changed, Device, Enrolled, FinishedUpdate, Mode,
+    NewManifest, RecordedOutcome, Selector, SqliteStore, Store, StoreError, Timestamp, Ueid,
+    catalog::{Catalog, Domain, ManifestId},
+};
+
+use crate::Defect;
+
+/// The store of a TAM: the real one, unless a [`Defect`] is there on purpose.
+#[derive(Debug)]
+pub struct SimStore {
+    store: SqliteStore,
+    defect: Option<Defect>,
+}
+
+impl SimStore {
+    /// Opens the database at `path`.
+    #[must_use]
+    pub fn open(path: &Path, defect: Option<Defect>) -> Self {
+        let store = SqliteStore::open(path).unwrap();
+        Self { store, defect }
+    }
+}
+
+impl Store for SimStore {
+    fn enroll(
+        &self,
+        endorsement: &Endorsement,
+        audit: &AuditEntry,
+    ) -> Result<Enrolled, StoreError> {
+        self.store.enroll(endorsement, audit)
+    }
+
+    fn device(&self, ueid: &Ueid) -> Result<Option<Device>, StoreError> {
+        let mut device = self.store.device(ueid)?;
+        if self.defect == Some(Defect::ReusesChallenges)
+            && let Some(device) = &mut device
+        {
+            device.mark = tamarack_tam::TicketMark::default();
+        }
+        Ok(device)
+    }
+
+    fn devices(&self, after: Option<&Ueid>, limit: u32) -> Result<Vec<Device>, StoreError> {
+        self.store.devices(after, limit)
+    }
+
+    fn remove_device(&self, ueid: &Ueid, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.store.remove_device(ueid, audit)
+    }
+
+    fn outcomes(&self, ueid: &Ueid) -> Result<Vec<RecordedOutcome>, StoreError> {
+        self.store.outcomes(ueid)
+    }
+
+    fn devices_by_agent_key(&self, key: &KeyId) -> Result<Vec<Device>, StoreError> {
+        self.store.devices_by_agent_key(key)
+    }
+
+    fn devices_with_newest_updates(&self, limit: u32) -> Result<Vec<Device>, StoreError> {
+        self.store.devices_with_newest_updates(limit)
+    }
+
+    fn exhausted(
+        &self,
+        ueid: &Ueid,
+        deployments_revision: u64,
+        threshold: u32,
+    ) -> Result<HashSet<ManifestId>, StoreError> {
+        self.store.exhausted(ueid, deployments_revision, threshold)
+    }
+
+    fn accept_response(&self, response: &AcceptedResponse<'_>) -> Result<bool, StoreError> {
+        let accepted = self.store.accept_response(response)?;
+        Ok(accepted || self.defect == Some(Defect::ReusesChallenges))
+    }
+
+    fn finish_update(&self, finished: &FinishedUpdate<'_>) -> Result<bool, StoreError> {
+        match self.defect {
+            Some(Defect::KeepsPending) => Ok(true),
+            _ => self.store.finish_update(finished),
+        }
+    }
+
+    fn discard_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.discard_expired(now)
+    }
+
+    fn envelope(&self, manifest: ManifestId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.envelope(manifest)
+    }
+
+    fn catalog(&self) -> Result<Arc<Catalog>, StoreError> {
+        self.store.catalog()
+    }
+
+    fn put_domain(
+        &self,
+        revision: u64,
+        domain: &Domain,
+        manifest: Option<&NewManifest>,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        self.store.put_domain(revision, domain, manifest, audit)
+    }
+
+    fn remove_domain(
+        &self,
+        revision: u64,
+        name: &str,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        self.store.remove_domain(revision, name, audit)
+    }
+
+    fn publish(
+        &self,
+        revision: u64,
+        manifest: &NewManifest,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        self.store.publish(revision, manifest, audit)
+    }
+
+    fn deploy(
+        &self,
+        selector: &Selector,
+        component: &ComponentId,
+        mode: Mode,
+        audit: &AuditEntry,
+    ) -> Result<i64, StoreError> {
+        self.store.deploy(selector, component, mode, audit)
+    }
+
+    fn undeploy(&self, id: i64, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.store.undeploy(id, audit)
+    }
+
+    fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
+        self.store.audit(after, limit)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.store.check()
+    }
+}

@@ -1,0 +1,4 @@
+//! The adversary against the real state machines, and against a model of them. One binary, as all of it is built
+//! together.
+
+mod simulation;
