@@ -6,7 +6,7 @@ use tamarack_agent::{
     platform::{Namespace, Platform, View},
     state::{Anchor, AnchorRole},
 };
-use tamarack_cose::{PublicKey, SignatureAlgorithm, cbor::Limits};
+use tamarack_cose::{PublicKey, SignatureAlgorithm, cbor::Limits, encrypt::EncryptionKey};
 use tamarack_rats::Endorsement;
 use tamarack_suit::Report;
 use tamarack_ta::ResultCode;
@@ -30,12 +30,23 @@ pub struct Device {
     folder: TempDir,
 }
 
-fn open(folder: &Path, algorithm: SignatureAlgorithm) -> Arc<Tee> {
+fn open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Arc<Tee> {
     let crypto = crypto();
     let mut options = SoftwareOptions::default();
-    options.teep_algorithms = vec![algorithm];
+    options.teep_algorithms = algorithms.to_vec();
     let platform = Software::open(folder, &crypto, &options).unwrap();
     Arc::new(Tee::open(folder, Arc::new(platform), crypto).unwrap())
+}
+
+fn anchors(tams: &[&Tam], administrators: &[&Person]) -> Vec<Anchor> {
+    let anchor = |role, key| Anchor::new(role, key, "test", &crypto());
+    let tams = tams
+        .iter()
+        .map(|tam| anchor(AnchorRole::Tam, tam.key.public()));
+    let signers = administrators
+        .iter()
+        .map(|person| anchor(AnchorRole::Signer, person.public()));
+    tams.chain(signers).collect()
 }
 
 impl Device {
@@ -48,16 +59,21 @@ impl Device {
     /// A new device whose agent signs with this algorithm.
     #[must_use]
     pub fn with(algorithm: SignatureAlgorithm, tams: &[&Tam], administrators: &[&Person]) -> Self {
+        Self::trusting(&[algorithm], &anchors(tams, administrators))
+    }
+
+    /// A new device whose agent signs with several algorithms, the preferred one first.
+    #[must_use]
+    pub fn with_algorithms(algorithms: &[SignatureAlgorithm], tams: &[&Tam]) -> Self {
+        Self::trusting(algorithms, &anchors(tams, &[]))
+    }
+
+    /// A new device whose agent signs with these algorithms, and that has these trust anchors.
+    #[must_use]
+    pub fn trusting(algorithms: &[SignatureAlgorithm], anchors: &[Anchor]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let tee = open(folder.path(), algorithm);
-        let anchor = |role, key| Anchor::new(role, key, "test", &crypto());
-        let tams = tams
-            .iter()
-            .map(|tam| anchor(AnchorRole::Tam, tam.key.public()));
-        let signers = administrators
-            .iter()
-            .map(|person| anchor(AnchorRole::Signer, person.public()));
-        tee.trust(&tams.chain(signers).collect::<Vec<_>>()).unwrap();
+        let tee = open(folder.path(), algorithms);
+        tee.trust(anchors).unwrap();
         Self {
             agent: Agent::new(Arc::clone(&tee)),
             tee,
@@ -77,7 +93,7 @@ impl Device {
         } = self;
         // The store is open once at a time.
         drop((agent, tee));
-        let tee = open(folder.path(), SignatureAlgorithm::Esp256);
+        let tee = open(folder.path(), &[SignatureAlgorithm::Esp256]);
         Self {
             agent: Agent::new(Arc::clone(&tee)),
             tee,
@@ -103,6 +119,18 @@ impl Device {
         self.agent
             .process_teep_message(message, &mut self.payloads)
             .unwrap()
+    }
+
+    /// Encrypts what goes to `tam` to these keys from now on.
+    pub fn encrypt_to(&self, tam: &Tam, keys: &[EncryptionKey]) {
+        let tam = tam.key.public().key_id(&crypto());
+        self.tee.encrypt_to(&tam, keys).unwrap();
+    }
+
+    /// Trusts `verifier` to say which TAMs are in order.
+    pub fn trust_verifier(&self, verifier: &Person) {
+        let anchor = Anchor::new(AnchorRole::Verifier, verifier.public(), "test", &crypto());
+        self.tee.trust(&[anchor]).unwrap();
     }
 
     /// Hands a message to the agent, which must answer with a message that it signed.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use tamarack_agent::Relay;
+use tamarack_agent::{Relay, platform::Evidence};
 use tamarack_suit::{DeviceError, Fetch};
 
 /// Stands in for the network from which the agent fetches payloads.
@@ -13,6 +13,10 @@ pub struct Payloads {
     pub breaks_after: Option<usize>,
     /// Sends on whatever the agent says.
     pub stubborn: bool,
+    /// What a Verifier answers, if there is one.
+    pub verifier: Option<Evidence>,
+    /// The Evidence that a Verifier was to appraise.
+    pub appraised: Vec<Evidence>,
 }
 
 impl Payloads {
@@ -22,7 +26,12 @@ impl Payloads {
     }
 }
 
-impl Relay for Payloads {}
+impl Relay for Payloads {
+    fn appraise(&mut self, evidence: &Evidence, _: Option<&[u8]>) -> Result<Evidence, String> {
+        self.appraised.push(evidence.clone());
+        self.verifier.clone().ok_or("there is none".into())
+    }
+}
 
 impl Fetch for Payloads {
     fn fetch(

@@ -1,4 +1,7 @@
-use tamarack_cose::{PublicKey, SecretKey, SignatureAlgorithm, Signer};
+use tamarack_cose::{
+    PublicKey, SecretKey, SignatureAlgorithm, Signer,
+    x509::{Certificate, CertifiedSigner, Issue, Usage},
+};
 
 use crate::crypto;
 
@@ -24,6 +27,31 @@ impl Person {
             signer: crypto.signatures.signer(&secret).unwrap(),
             secret,
         }
+    }
+
+    /// The same person, whose signatures carry these certificates, the person's own first.
+    #[must_use]
+    pub fn certified(&self, chain: &[&Certificate]) -> Self {
+        let chain = chain.iter().map(|c| c.to_der().to_vec()).collect();
+        let signer = CertifiedSigner::new(self.again().signer, chain).unwrap();
+        Self {
+            signer: Box::new(signer),
+            secret: self.secret.clone(),
+        }
+    }
+
+    /// Issues a certificate for `key`, under the certificate of this person.
+    #[must_use]
+    pub fn issue(&self, own: &Certificate, issue: &Issue) -> Certificate {
+        issue.signed_by(&crypto(), own, self.signer()).unwrap()
+    }
+
+    /// A certificate of an authority, signed by this person.
+    #[must_use]
+    pub fn authority(&self, subject: &str) -> Certificate {
+        let usage = Usage::Authority { path_length: None };
+        let issue = Issue::new(self.public(), subject, usage);
+        issue.self_signed(&crypto(), self.signer()).unwrap()
     }
 
     /// The same person once more.

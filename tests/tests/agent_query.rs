@@ -102,19 +102,17 @@ fn an_agent_with_an_ed25519_key_signs_with_it() {
 // req: TEEP-FRESH-001
 // req: TEEP-MSG-024
 #[test]
-fn freshness_is_by_nonce() {
+fn freshness_is_by_a_mechanism_that_both_have() {
     let (mut device, tam) = device();
     let with = |mechanisms: &[FreshnessMechanism]| QueryRequest {
         supported_freshness_mechanisms: mechanisms.into(),
         ..Tam::query()
     };
     let code = ErrorCode::UNSUPPORTED_FRESHNESS_MECHANISMS;
-    let request = with(&[FreshnessMechanism::TIMESTAMP]);
+    let request = with(&[FreshnessMechanism(9)]);
     let error = refused(&mut device, &tam, request, code);
-    assert_eq!(
-        error.supported_freshness_mechanisms,
-        [FreshnessMechanism::NONCE]
-    );
+    let supported = [FreshnessMechanism::NONCE, FreshnessMechanism::TIMESTAMP];
+    assert_eq!(error.supported_freshness_mechanisms, supported);
     for mechanisms in [
         &[][..],
         &[FreshnessMechanism::NONCE],

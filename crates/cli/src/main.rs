@@ -26,6 +26,7 @@ mod symmetric_file;
 mod tam;
 mod tee;
 mod teep;
+mod verifier;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,9 @@ enum Command {
     #[command(subcommand)]
     Tam(tam::Command),
     Admin(admin::Arguments),
+    /// Run a Verifier, or show its key.
+    #[command(subcommand)]
+    Verifier(verifier::Command),
     /// Run a TEE, or prepare one.
     #[command(subcommand)]
     Tee(tee::Command),
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
         Command::Demo(command) => command.run(output),
         Command::Tam(command) => command.run(output),
         Command::Admin(command) => command.run(output),
+        Command::Verifier(command) => command.run(output),
         Command::Tee(command) => command.run(output),
         Command::Broker(command) => command.run(output),
         Command::App(command) => command.run(output),

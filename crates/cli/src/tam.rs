@@ -1,15 +1,26 @@
 //! `tamarack tam`: run a TAM, or show its keys.
 
-use std::path::PathBuf;
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tamarack_cose::{PublicKey, SignatureAlgorithm, aws_lc};
-use tamarack_tam::{HttpSettings, Listeners, Rate, ServeConfig, TamKeys, TlsFiles, serve_until};
+use tamarack_cose::{KeyId, PublicKey, SignatureAlgorithm, aws_lc};
+use tamarack_tam::{
+    AttestationConfig, HttpSettings, Listeners, Rate, ServeConfig, TamKeys, TlsFiles, serve_until,
+};
+use tamarack_verifier::ClientConfig;
 use tokio::net::TcpListener;
 
 use crate::{
-    block_on, failure::Failure, files, key::Algorithm, key_file::KeyFormat, output::Output,
+    block_on,
+    failure::Failure,
+    files,
+    key::Algorithm,
+    key_file::{KeyFile, KeyFormat},
+    output::Output,
     signals::stop_requested,
 };
 
@@ -45,7 +56,70 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "NETWORK", value_parser = network)]
     trusted_proxy: Vec<ipnet::IpNet>,
     #[command(flatten)]
+    attestation: Attestation,
+    #[command(flatten)]
     bounds: Bounds,
+}
+
+/// Who attests devices, besides their endorsed attesters.
+#[derive(Args)]
+#[command(next_help_heading = "Attestation")]
+struct Attestation {
+    /// A Verifier to which the Evidence of devices goes, such as https://verifier.example. Without, the TAM
+    /// appraises it by the endorsements of the devices.
+    #[arg(long, value_name = "URL", requires = "verifier_key")]
+    verifier: Option<String>,
+    /// A PEM file with certificates of authorities that the Verifier's certificate may chain to, beside those
+    /// of the system.
+    #[arg(long, value_name = "FILE", requires = "verifier")]
+    verifier_ca: Option<PathBuf>,
+    /// A file with the public key of a Verifier whose Attestation Results count, those that agents present
+    /// included. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    verifier_key: Vec<PathBuf>,
+    /// Hand each agent an Attestation Result of its own, from the Verifier, for others to see.
+    #[arg(long, requires = "verifier")]
+    results_for_agents: bool,
+    /// A file with the key ids of agents and attesters that count no longer, one a line: 64 hexadecimal
+    /// digits, the rest of the line is for you.
+    #[arg(long, value_name = "FILE")]
+    revoked: Option<PathBuf>,
+}
+
+impl Attestation {
+    fn config(self) -> Result<AttestationConfig, Failure> {
+        let crypto = aws_lc::provider();
+        let mut verifiers = Vec::new();
+        for path in &self.verifier_key {
+            verifiers.extend(KeyFile::read(path)?.publics(&crypto)?);
+        }
+        let revoked = self.revoked.as_deref().map(revoked).transpose()?;
+        Ok(AttestationConfig {
+            verifiers,
+            remote: self.verifier.map(|url| ClientConfig {
+                authorities: self.verifier_ca,
+                ..ClientConfig::new(url)
+            }),
+            revoked: revoked.unwrap_or_default(),
+        })
+    }
+}
+
+/// Reads a list of key ids. Empty lines and such that start with # are passed over.
+fn revoked(path: &Path) -> Result<HashSet<KeyId>, Failure> {
+    let text = files::read_text(path)?;
+    let lines = text.lines().enumerate().filter(|(_, line)| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#')
+    });
+    let ids = lines.map(|(number, line)| {
+        let id = line.split_whitespace().next().and_then(KeyId::from_hex);
+        id.ok_or_else(|| {
+            let problem = format!("line {}: no key id: {line:?}", number + 1);
+            Failure::file(path, problem).hint("a key id is 64 hexadecimal digits")
+        })
+    });
+    ids.collect()
 }
 
 /// What a server puts up with.
@@ -147,6 +221,8 @@ impl Serve {
             let mut config = ServeConfig::new(&self.data);
             config.http = self.bounds.settings();
             config.trusted_proxies = self.trusted_proxy;
+            config.engine.results_for_agents = self.attestation.results_for_agents;
+            config.attestation = self.attestation.config()?;
             config.tls = self
                 .tls_certificate
                 .zip(self.tls_key)

@@ -8,8 +8,9 @@ use std::{
 
 use base16ct::{lower::encode_string, mixed};
 use tamarack_cose::{
-    CryptoProvider, PublicKey, SecretKey, SignatureAlgorithm, Signer,
+    CryptoProvider, KeyId, PublicKey, SecretKey, SignatureAlgorithm, Signer,
     encrypt::{Curve, DecryptionKey, EncryptionKey, RecipientKey},
+    x509::{Certificate, CertifiedSigner},
 };
 use zeroize::Zeroizing;
 
@@ -46,17 +47,24 @@ pub enum KeysError {
     Crypto(#[from] tamarack_cose::Error),
 }
 
-/// The keys of a TAM: one for each signature algorithm, one for each curve on which agents agree on keys to
-/// encrypt Evidence and reports with, and one that seals challenges and tokens.
+/// The keys of a TAM: for each signature algorithm one or more that sign, one for each curve on which agents agree
+/// on keys to encrypt Evidence and reports with, and one or more that seal challenges and tokens.
 ///
-/// TAMs behind one address share them.
+/// While a key is replaced by another there are two: messages carry the signature of each, and challenges are
+/// sealed with the newest and opened with any. TAMs behind one address share them.
+///
+/// The files are `esp256.pem` and `ed25519.pem`, which sign, `p256.pem` and `x25519.pem`, which decrypt (all PKCS
+/// #8), and `ticket.key` (hexadecimal), which seals; keys that came later
+/// have a number: `esp256.2.pem`. Beside a key may be the certificates that vouch for it, the key's own first:
+/// `esp256.certificates.pem`, which go into the messages that it signs.
 pub struct TamKeys {
-    esp256: Box<dyn Signer>,
-    ed25519: Box<dyn Signer>,
+    /// In the order of preference of the algorithms, and the oldest of each first.
+    signers: Vec<Box<dyn Signer>>,
     /// P-256 and X25519, each under its thumbprint.
     recipient: [RecipientKey; 2],
     encryption: [EncryptionKey; 2],
-    ticket: Zeroizing<[u8; 32]>,
+    /// The newest first.
+    tickets: Vec<Zeroizing<[u8; 32]>>,
 }
 
 impl fmt::Debug for TamKeys {
@@ -64,6 +72,25 @@ impl fmt::Debug for TamKeys {
         f.debug_tuple("TamKeys").field(&self.public_keys()).finish()
     }
 }
+
+/// The kinds of key files.
+const TICKET: Kind = Kind {
+    name: "ticket",
+    extension: "key",
+};
+
+fn kind_of(algorithm: SignatureAlgorithm) -> Kind {
+    Kind {
+        name: match algorithm {
+            SignatureAlgorithm::Ed25519 => "ed25519",
+            _ => "esp256",
+        },
+        extension: "pem",
+    }
+}
+
+/// The algorithms for which a TAM has keys.
+const ALGORITHMS: [SignatureAlgorithm; 2] = SignatureAlgorithm::STATELESS;
 
 impl TamKeys {
     /// Fresh keys that live in memory only.
@@ -79,67 +106,142 @@ impl TamKeys {
         let p256 = DecryptionKey::generate(crypto, Curve::P256)?;
         let x25519 = DecryptionKey::generate(crypto, Curve::X25519)?;
         Ok(Self {
-            esp256: signer(SignatureAlgorithm::Esp256)?,
-            ed25519: signer(SignatureAlgorithm::Ed25519)?,
+            signers: ALGORITHMS
+                .into_iter()
+                .map(signer)
+                .collect::<Result<_, _>>()?,
             encryption: [*p256.public_key(), *x25519.public_key()],
             recipient: [p256, x25519].map(|key| recipient(crypto, key)),
-            ticket: Zeroizing::new(crypto.random_array()?),
+            tickets: vec![Zeroizing::new(crypto.random_array()?)],
         })
     }
 
-    /// The keys under `directory`: `esp256.pem` and `ed25519.pem` sign, `p256.pem` and `x25519.pem` decrypt (all
-    /// PKCS #8), `ticket.key` (hexadecimal) seals.
+    /// The keys under `directory`.
     ///
-    /// What is missing is made, readable by its owner only. A file is never overwritten.
+    /// Of each kind one is made if there is none, readable by its owner only. A file is never overwritten.
     ///
     /// # Errors
     ///
-    /// If a file can't be read or made, holds something else, or can be read by others.
+    /// If a file can't be read or made, holds something else, or can be read by others; or certificates do not
+    /// belong to the key beside them.
     pub fn open_or_create(
         crypto: &CryptoProvider,
         directory: impl AsRef<Path>,
     ) -> Result<Self, KeysError> {
         let directory = directory.as_ref();
         create_private_dir(directory)?;
+        let mut signers = Vec::new();
+        for algorithm in ALGORITHMS {
+            for path in kind_of(algorithm).files_or_first(directory)? {
+                signers.push(signer(crypto, algorithm, &path)?);
+            }
+        }
+        let mut tickets = Vec::new();
+        for path in TICKET.files_or_first(directory)? {
+            tickets.insert(0, ticket(crypto, &path)?);
+        }
         let decryption = |curve, name| decryption(crypto, curve, &directory.join(name));
         let p256 = decryption(Curve::P256, "p256.pem")?;
         let x25519 = decryption(Curve::X25519, "x25519.pem")?;
         Ok(Self {
+            signers,
             encryption: [*p256.public_key(), *x25519.public_key()],
             recipient: [p256, x25519].map(|key| recipient(crypto, key)),
-            esp256: signer(
-                crypto,
-                SignatureAlgorithm::Esp256,
-                &directory.join("esp256.pem"),
-            )?,
-            ed25519: signer(
-                crypto,
-                SignatureAlgorithm::Ed25519,
-                &directory.join("ed25519.pem"),
-            )?,
-            ticket: ticket(crypto, &directory.join("ticket.key"))?,
+            tickets,
         })
     }
 
-    /// The key that signs with `algorithm`.
-    #[must_use]
-    pub fn signer(&self, algorithm: SignatureAlgorithm) -> Option<&dyn Signer> {
-        let found = self.signers().into_iter();
-        found
-            .into_iter()
-            .find(|signer| signer.public_key().algorithm() == algorithm)
+    /// Adds a key of each kind to those under `directory`; the names of the new files.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_or_create`](Self::open_or_create).
+    // req: TEEP-OPS-001
+    pub fn rotate(crypto: &CryptoProvider, directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
+        Self::open_or_create(crypto, directory)?;
+        let mut made = Vec::new();
+        for algorithm in ALGORITHMS {
+            let path = kind_of(algorithm).next(directory)?;
+            signer(crypto, algorithm, &path)?;
+            made.push(path);
+        }
+        let path = TICKET.next(directory)?;
+        ticket(crypto, &path)?;
+        made.push(path);
+        Ok(made)
     }
 
-    /// The keys that sign messages, in the order of preference.
+    /// Moves all keys under `directory` but the newest of each kind to the folder `retired` there, with their
+    /// certificates; the names of the files that were moved.
+    ///
+    /// # Errors
+    ///
+    /// If a file can't be moved.
+    // req: TEEP-OPS-001
+    pub fn retire(directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
+        let retired = directory.join("retired");
+        let mut moved = Vec::new();
+        for kind in ALGORITHMS.map(kind_of).into_iter().chain([TICKET]) {
+            let mut files = kind.files(directory)?;
+            files.pop();
+            for path in files {
+                create_private_dir(&retired)?;
+                let certificates = certificates_of(&path);
+                for path in [path, certificates] {
+                    let Some(name) = path.file_name().filter(|_| path.exists()) else {
+                        continue;
+                    };
+                    fs::rename(&path, retired.join(unique(name, &retired)))
+                        .map_err(|error| io_error(&path, error))?;
+                    moved.push(path);
+                }
+            }
+        }
+        Ok(moved)
+    }
+
+    /// The key that signs with `algorithm`; if there are several, the oldest, which devices know best.
     #[must_use]
-    pub fn signers(&self) -> [&dyn Signer; 2] {
-        [&*self.esp256, &*self.ed25519]
+    pub fn signer(&self, algorithm: SignatureAlgorithm) -> Option<&dyn Signer> {
+        self.signers_with(algorithm).into_iter().next()
+    }
+
+    /// The keys that sign with `algorithm`, the oldest first.
+    #[must_use]
+    pub fn signers_with(&self, algorithm: SignatureAlgorithm) -> Vec<&dyn Signer> {
+        let signers = self.signers().into_iter();
+        signers
+            .filter(|signer| signer.public_key().algorithm() == algorithm)
+            .collect()
+    }
+
+    /// The keys that sign with `algorithm` but for those with the ids in `refused`: what is left to try after an
+    /// agent has answered ERR_BAD_CERTIFICATE or ERR_CERTIFICATE_EXPIRED.
+    // req: TEEP-ERR-008
+    #[must_use]
+    pub fn signers_besides(
+        &self,
+        algorithm: SignatureAlgorithm,
+        refused: &[KeyId],
+        crypto: &CryptoProvider,
+    ) -> Vec<&dyn Signer> {
+        let signers = self.signers_with(algorithm).into_iter();
+        signers
+            .filter(|signer| !refused.contains(&signer.public_key().key_id(crypto)))
+            .collect()
+    }
+
+    /// The keys that sign messages, in the order of preference of their algorithms, the oldest of each first.
+    #[must_use]
+    pub fn signers(&self) -> Vec<&dyn Signer> {
+        self.signers.iter().map(|signer| &**signer).collect()
     }
 
     /// The public keys that devices are to trust.
     #[must_use]
-    pub fn public_keys(&self) -> [PublicKey; 2] {
-        self.signers().map(|signer| *signer.public_key())
+    pub fn public_keys(&self) -> Vec<PublicKey> {
+        let signers = self.signers.iter();
+        signers.map(|signer| *signer.public_key()).collect()
     }
 
     /// The public keys that agents encrypt to, one for each curve, in the order of preference.
@@ -155,9 +257,87 @@ impl TamKeys {
         &self.recipient
     }
 
-    pub(crate) fn ticket_key(&self) -> &[u8; 32] {
-        &self.ticket
+    /// The keys that seal challenges and tokens, the newest first.
+    pub(crate) fn ticket_keys(&self) -> &[Zeroizing<[u8; 32]>] {
+        &self.tickets
     }
+}
+
+/// A kind of key file: `NAME.EXTENSION`, `NAME.2.EXTENSION`, and so on.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    extension: &'static str,
+}
+
+impl Kind {
+    fn path(self, directory: &Path, number: u32) -> PathBuf {
+        let Self { name, extension } = self;
+        directory.join(match number {
+            1 => format!("{name}.{extension}"),
+            number => format!("{name}.{number}.{extension}"),
+        })
+    }
+
+    /// The number in a file's name, if it is of this kind.
+    fn number(self, file: &str) -> Option<u32> {
+        let rest = file.strip_prefix(self.name)?;
+        let middle = rest.strip_suffix(self.extension)?.strip_suffix('.')?;
+        match middle.strip_prefix('.') {
+            None => middle.is_empty().then_some(1),
+            // 1 has no number, and no number begins with a zero: one file, one name.
+            Some(digits) => digits
+                .parse()
+                .ok()
+                .filter(|number: &u32| *number > 1 && number.to_string() == digits),
+        }
+    }
+
+    fn numbers(self, directory: &Path) -> Result<Vec<u32>, KeysError> {
+        let fault = |error| io_error(directory, error);
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(directory).map_err(fault)? {
+            let name = entry.map_err(fault)?.file_name();
+            numbers.extend(name.to_str().and_then(|name| self.number(name)));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The files, the oldest first.
+    fn files(self, directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
+        let numbers = self.numbers(directory)?.into_iter();
+        Ok(numbers.map(|number| self.path(directory, number)).collect())
+    }
+
+    /// The files, or the name of the first if there is none.
+    fn files_or_first(self, directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
+        let files = self.files(directory)?;
+        Ok(match files.is_empty() {
+            true => vec![self.path(directory, 1)],
+            false => files,
+        })
+    }
+
+    /// The name of the next file.
+    fn next(self, directory: &Path) -> Result<PathBuf, KeysError> {
+        let last = self.numbers(directory)?.pop().unwrap_or(0);
+        Ok(self.path(directory, last.saturating_add(1)))
+    }
+}
+
+/// Where the certificates of the key in a file are.
+fn certificates_of(key: &Path) -> PathBuf {
+    key.with_extension("certificates.pem")
+}
+
+/// A name that nothing in the folder has.
+fn unique(name: &std::ffi::OsStr, folder: &Path) -> std::ffi::OsString {
+    let mut unique = name.to_owned();
+    while folder.join(&unique).exists() {
+        unique.push("~");
+    }
+    unique
 }
 
 fn signer(
@@ -165,7 +345,7 @@ fn signer(
     algorithm: SignatureAlgorithm,
     path: &Path,
 ) -> Result<Box<dyn Signer>, KeysError> {
-    let problem = |problem: String| KeysError::Content {
+    let problem = |path: &Path, problem: String| KeysError::Content {
         path: path.to_owned(),
         problem,
     };
@@ -174,16 +354,28 @@ fn signer(
             .to_pem()
             .map_err(Into::into)
     })?;
-    let key = SecretKey::from_pem(crypto, &pem).map_err(|error| problem(error.to_string()))?;
+    let key = SecretKey::from_pem(crypto, &pem).map_err(|e| problem(path, e.to_string()))?;
     let found = key.public_key().algorithm();
     if found != algorithm {
-        return Err(problem(format!(
-            "a key for {}, not {}",
-            found.name(),
-            algorithm.name()
-        )));
+        let text = format!("a key for {}, not {}", found.name(), algorithm.name());
+        return Err(problem(path, text));
     }
-    Ok(crypto.signatures.signer(&key)?)
+    let signer = crypto.signatures.signer(&key)?;
+    let path = certificates_of(path);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(signer),
+        Err(error) => return Err(io_error(&path, error)),
+    };
+    let list = Certificate::list_from_pem(&text).map_err(|e| problem(&path, e.to_string()))?;
+    let chain = list.iter().map(|certificate| certificate.to_der().to_vec());
+    match CertifiedSigner::new(signer, chain.collect()) {
+        Ok(certified) => Ok(Box::new(certified)),
+        Err(_) => Err(problem(
+            &path,
+            "the first certificate is not for the key beside it".into(),
+        )),
+    }
 }
 
 fn decryption(
@@ -311,7 +503,7 @@ mod tests {
         let first = TamKeys::open_or_create(&crypto, &keys).unwrap();
         let second = TamKeys::open_or_create(&crypto, &keys).unwrap();
         assert_eq!(first.public_keys(), second.public_keys());
-        assert_eq!(first.ticket_key(), second.ticket_key());
+        assert_eq!(first.ticket_keys(), second.ticket_keys());
         assert_eq!(first.encryption_keys(), second.encryption_keys());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&keys), 0o700);
@@ -340,10 +532,90 @@ mod tests {
         );
     }
 
+    // req: TEEP-OPS-001
+    #[test]
+    fn keys_are_rotated_and_the_old_ones_retired() {
+        let dir = tempfile::tempdir().unwrap();
+        let crypto = aws_lc::provider();
+        let open = || TamKeys::open_or_create(&crypto, dir.path()).unwrap();
+        let first = open();
+        let made = TamKeys::rotate(&crypto, dir.path()).unwrap();
+        assert_eq!(made.len(), 3);
+        let both = open();
+        assert_eq!(both.public_keys().len(), 4);
+        assert_eq!(both.ticket_keys().len(), 2);
+        assert_eq!(both.ticket_keys()[1], first.ticket_keys()[0]);
+        for algorithm in ALGORITHMS {
+            let keys = both.signers_with(algorithm);
+            let old = first.signer(algorithm).unwrap().public_key();
+            assert_eq!(keys[0].public_key(), old, "the oldest first");
+            let left = both.signers_besides(algorithm, &[old.key_id(&crypto)], &crypto);
+            assert_eq!(left.len(), 1);
+            assert_ne!(left[0].public_key(), old);
+        }
+        TamKeys::rotate(&crypto, dir.path()).unwrap();
+        let moved = TamKeys::retire(dir.path()).unwrap();
+        assert_eq!(moved.len(), 6);
+        let last = open();
+        assert_eq!(last.public_keys().len(), 2);
+        assert!(
+            last.public_keys()
+                .iter()
+                .all(|key| !both.public_keys().contains(key))
+        );
+        assert!(
+            TamKeys::retire(dir.path()).unwrap().is_empty(),
+            "the newest stay"
+        );
+        // A number is not used again, so that a retired key is not taken for a new one.
+        assert!(dir.path().join("esp256.3.pem").exists());
+        assert!(!dir.path().join("esp256.pem").exists());
+    }
+
+    #[test]
+    fn a_chain_belongs_to_the_key_beside_it() {
+        use tamarack_cose::x509::{Issue, Usage};
+        let dir = tempfile::tempdir().unwrap();
+        let crypto = aws_lc::provider();
+        let keys = TamKeys::open_or_create(&crypto, dir.path()).unwrap();
+        let [esp256, ed25519] = keys.signers()[..] else {
+            panic!("two keys")
+        };
+        let issue = |key: &PublicKey| Issue::new(*key, "CN=TAM", Usage::Leaf(None));
+        let certificate = issue(esp256.public_key())
+            .self_signed(&crypto, esp256)
+            .unwrap();
+        let path = dir.path().join("esp256.certificates.pem");
+        fs::write(&path, certificate.to_pem().unwrap()).unwrap();
+        let keys = TamKeys::open_or_create(&crypto, dir.path()).unwrap();
+        let signer = keys.signer(SignatureAlgorithm::Esp256).unwrap();
+        assert_eq!(signer.certificates(), [certificate.to_der()]);
+        assert!(
+            keys.signer(SignatureAlgorithm::Ed25519)
+                .unwrap()
+                .certificates()
+                .is_empty()
+        );
+        let other = issue(ed25519.public_key())
+            .self_signed(&crypto, ed25519)
+            .unwrap();
+        for wrong in [other.to_pem().unwrap(), "no certificate".into()] {
+            fs::write(&path, wrong).unwrap();
+            let error = TamKeys::open_or_create(&crypto, dir.path()).unwrap_err();
+            assert!(
+                error.to_string().contains("esp256.certificates.pem"),
+                "{error}"
+            );
+        }
+    }
+
     #[test]
     fn debug_shows_no_secret() {
         let keys = TamKeys::generate(&aws_lc::provider()).unwrap();
         let text = format!("{keys:?}");
-        assert!(!text.contains(&encode_string(keys.ticket_key())), "{text}");
+        assert!(
+            !text.contains(&encode_string(&keys.ticket_keys()[0][..])),
+            "{text}"
+        );
     }
 }

@@ -89,10 +89,11 @@ pub use deployment::{Deployment, Mode, ModeError, Selector, SelectorError};
 pub use device::{Device, InstalledComponent, PendingUpdate, TicketMark, Ueid, UeidError};
 pub use engine::{
     Appraised, Appraiser, AttestationModel, BuiltInAppraiser, Dropped, EngineError, NotAppraised,
-    PresentedEvidence, Settings, Tam, TamAttester,
+    PresentedEvidence, RemoteAppraiser, Settings, Tam, TamAttester,
 };
 pub use http::{
-    HttpSettings, Listeners, Rate, ServeConfig, ServeError, TlsError, TlsFiles, serve, serve_until,
+    AttestationConfig, HttpSettings, Listeners, Rate, ServeConfig, ServeError, TlsError, TlsFiles,
+    serve, serve_until,
 };
 pub use keys::{KeysError, TamKeys};
 pub use publish::{

@@ -8,9 +8,12 @@ use tamarack_agent::{
         Evidence, Identity, Platform, PlatformError, Runtime, Storage, StorageError, Transaction,
         View,
     },
-    state::{Anchor, AnchorRole, Record, TamEndpoint},
+    state::{Anchor, AnchorRole, Record, TamEncryptionKeys, TamEndpoint},
 };
-use tamarack_cose::{CryptoProvider, KeyId, PublicKey, Signer, encrypt::RecipientKey};
+use tamarack_cose::{
+    CryptoProvider, KeyId, PublicKey, Signer,
+    encrypt::{EncryptionKey, RecipientKey},
+};
 use tamarack_rats::{
     Claims, Confirmation, EAT_CWT, Endorsement, Measurement, ReferenceMeasurement,
 };
@@ -115,6 +118,19 @@ impl Tee {
         for anchor in anchors {
             anchor.save(&mut *transaction)?;
         }
+        Ok(transaction.commit()?)
+    }
+
+    /// Encrypts Evidence and reports to these keys from now on, one for each curve at most, when they go to the TAM
+    /// that has an anchor with the key `tam`. For the device's maker, as [`trust`](Self::trust).
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub fn encrypt_to(&self, tam: &KeyId, keys: &[EncryptionKey]) -> Result<(), TeeError> {
+        let mut transaction: Box<dyn Transaction + '_> = self.store.begin()?;
+        let keys = keys.to_vec();
+        TamEncryptionKeys { tam: *tam, keys }.save(&mut *transaction)?;
         Ok(transaction.commit()?)
     }
 

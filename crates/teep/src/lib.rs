@@ -60,7 +60,9 @@ pub use message::{
 };
 pub use numbering::{Encoding, Numbering, Order};
 pub use opaque::{Challenge, Token};
-pub use protect::{Protected, ProtectionError, Verified, protect, protect_for_unknown_agent};
+pub use protect::{
+    Protected, ProtectionError, Verified, protect, protect_by_each, protect_for_unknown_agent,
+};
 pub use suites::{CipherSuite, Operation, SuitCoseProfile};
 
 /// The protocol version of this specification; the only one there is.

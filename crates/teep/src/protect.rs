@@ -223,6 +223,25 @@ pub fn protect(
     sign1(signer, &message.encode(encoding), Some(&key_id))
 }
 
+/// Protects `message` with every one of `signers`: as [`protect`] does if there is one, and in a tagged COSE_Sign
+/// if there are several, as while a key is replaced by another.
+///
+/// # Errors
+///
+/// If there is no signer, or one fails.
+pub fn protect_by_each(
+    crypto: &CryptoProvider,
+    signers: &[&dyn Signer],
+    message: &Message,
+    encoding: Encoding,
+) -> Result<Vec<u8>, tamarack_cose::Error> {
+    match signers {
+        [] => Err(tamarack_cose::Error::Crypto("no key for the algorithm")),
+        [signer] => protect(crypto, *signer, message, encoding),
+        signers => sign(crypto, signers, &message.encode(encoding)),
+    }
+}
+
 /// Protects a QueryRequest to an agent of which nothing is known: a tagged COSE_Sign with a signature by
 /// every signer, one for each algorithm of the offered suites.
 ///

@@ -29,7 +29,7 @@ const OLDER_PROFILES: [&str; 3] = [
 
 /// Whether this is a profile of EAR.
 #[must_use]
-pub fn is_ear_profile(profile: &str) -> bool {
+pub(crate) fn is_ear_profile(profile: &str) -> bool {
     profile == EAR_PROFILE || OLDER_PROFILES.contains(&profile)
 }
 

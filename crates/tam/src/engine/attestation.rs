@@ -1,9 +1,11 @@
 //! Is this message by the agent of an enrolled device in good order? Nothing here changes anything.
 
+use std::borrow::Cow;
+
 use tamarack_cose::{KeyId, PublicKey, SignatureAlgorithm};
 use tamarack_rats::{
     AppraisalError, ComponentFault, Confirmation, Evidence, Expectation, Freshness, PayloadKind,
-    PresentedResult, ResultError,
+    PresentedResult, ResultError, decrypt_eat, is_encrypted_eat,
 };
 use tamarack_teep::{
     AttestationPayload, CipherSuite, DataItems, MediaType, Protected, QueryResponse, Verified,
@@ -127,6 +129,10 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let Some(payload) = &response.attestation else {
             return Ok(Err(Dropped::NotAttested.into()));
         };
+        let payload = &match self.decrypt(payload) {
+            Ok(payload) => payload,
+            Err(error) => return Ok(Err(Dropped::Undecryptable(error).into())),
+        };
         let kind = match self.classify(payload) {
             Ok(kind) => kind,
             Err(fault) => return self.faulty_format(payload, fault, now),
@@ -147,6 +153,23 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 self.attest_by_result(protected, presented, now)
             }
         }
+    }
+
+    /// The payload, out of the encryption that it may be in.
+    // req: TEEP-ENC-002
+    // req: TEEP-ENC-009
+    fn decrypt<'p>(
+        &self,
+        payload: &'p AttestationPayload,
+    ) -> Result<Cow<'p, AttestationPayload>, tamarack_cose::Error> {
+        if !is_encrypted_eat(&payload.bytes) {
+            return Ok(Cow::Borrowed(payload));
+        }
+        let keys = self.keys.recipient_keys();
+        Ok(Cow::Owned(AttestationPayload {
+            format: payload.format.clone(),
+            bytes: decrypt_eat(&self.crypto, keys, &payload.bytes)?,
+        }))
     }
 
     /// The verdict on a payload that will not do for its format: an answer is due if it repeats an open
@@ -370,7 +393,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
 
     /// Whether a key, of an agent or an attester, no longer counts, whoever vouches for it: the one place
     /// where that is asked.
-    fn is_revoked(&self, key: &PublicKey) -> bool {
+    pub(super) fn is_revoked(&self, key: &PublicKey) -> bool {
         self.revoked.contains(&key.key_id(&self.crypto))
     }
 

@@ -71,7 +71,8 @@ impl<S: Store, C: Clock> Tam<S, C> {
     }
 
     fn verify_by_agent(&self, protected: &Protected<'_>, device: &Device) -> Option<Verified> {
-        protected.verify(&self.crypto, &[device.agent_key?]).ok()
+        let key = device.agent_key.filter(|key| !self.is_revoked(key))?;
+        protected.verify(&self.crypto, &[key]).ok()
     }
 }
 

@@ -12,6 +12,7 @@ mod known;
 mod query_response;
 mod question;
 mod reaction;
+mod remote;
 mod reports;
 mod settings;
 mod tam_attester;
@@ -26,7 +27,7 @@ use tamarack_cose::{CryptoProvider, KeyId, PublicKey, SignatureAlgorithm};
 use tamarack_rats::EarPolicy;
 use tamarack_teep::{
     Encoding, Explanation, Message, Numbering, Order, Protected, ProtectionError, TEEP_EAT_PROFILE,
-    Update, protect,
+    Update, protect_by_each,
 };
 
 use crate::{Clock, Store, StoreError, TamKeys};
@@ -36,6 +37,7 @@ use ticket::Tickets;
 use verdict::Handled;
 
 pub use appraiser::{Appraised, Appraiser, BuiltInAppraiser, NotAppraised, PresentedEvidence};
+pub use remote::RemoteAppraiser;
 pub use settings::{AttestationModel, Settings};
 pub use tam_attester::TamAttester;
 pub use verdict::Dropped;
@@ -257,7 +259,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
     fn tickets(&self) -> Tickets<'_> {
         Tickets {
             crypto: &self.crypto,
-            key: self.keys.ticket_key(),
+            keys: self.keys.ticket_keys(),
             lifetime: self.settings.challenge_lifetime,
         }
     }
@@ -270,13 +272,17 @@ impl<S: Store, C: Clock> Tam<S, C> {
         algorithm: SignatureAlgorithm,
         numbering: Numbering,
     ) -> Result<Vec<u8>, EngineError> {
-        let signer = self.keys.signer(algorithm);
-        let signer = signer.ok_or(tamarack_cose::Error::Crypto("no key for the algorithm"))?;
+        let signers = self.keys.signers_with(algorithm);
         let encoding = Encoding {
             numbering,
             order: Order::Deterministic,
         };
-        Ok(protect(&self.crypto, signer, &update.into(), encoding)?)
+        Ok(protect_by_each(
+            &self.crypto,
+            &signers,
+            &update.into(),
+            encoding,
+        )?)
     }
 
     /// An Update that says what was wrong with the QueryResponse and asks for nothing.

@@ -3,7 +3,7 @@
 use tamarack_cose::{PublicKey, SignatureAlgorithm};
 use tamarack_teep::{
     AttestationPayload, Challenge, CipherSuite, DataItems, Encoding, FreshnessMechanism, Numbering,
-    Order, QueryRequest, SuitCoseProfile, Token, protect, protect_for_unknown_agent,
+    Order, QueryRequest, SuitCoseProfile, Token, protect_by_each, protect_for_unknown_agent,
 };
 
 use super::{AttestationModel, EngineError, Tam, ticket::Purpose};
@@ -143,13 +143,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Addressee::Sender(algorithm, numbering)
             | Addressee::Device(_, algorithm, numbering) => (algorithm, numbering),
         };
-        let signer = self.keys.signer(algorithm);
-        let signer = signer.ok_or(tamarack_cose::Error::Crypto("no key for the algorithm"))?;
+        let signers = self.keys.signers_with(algorithm);
         let encoding = Encoding {
             numbering,
             order: Order::Deterministic,
         };
-        Ok(protect(&self.crypto, signer, &message, encoding)?)
+        Ok(protect_by_each(&self.crypto, &signers, &message, encoding)?)
     }
 }
 

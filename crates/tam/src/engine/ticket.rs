@@ -66,7 +66,8 @@ pub(super) enum TicketError {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tickets<'a> {
     pub(super) crypto: &'a CryptoProvider,
-    pub(super) key: &'a [u8; 32],
+    /// The newest, which seals, and older ones, which open what they sealed.
+    pub(super) keys: &'a [Zeroizing<[u8; 32]>],
     pub(super) lifetime: Duration,
 }
 
@@ -80,13 +81,18 @@ impl Tickets<'_> {
         now: Timestamp,
     ) -> Result<Vec<u8>, tamarack_cose::Error> {
         let salt: [u8; SALT] = self.crypto.random_array()?;
+        let key = self.keys.first();
+        let key = key.ok_or(tamarack_cose::Error::Crypto("no key seals tickets"))?;
         let info = purpose.info();
         let mut sealed = now.0.to_be_bytes().to_vec();
         // A QueryRequest has four bits to ask with.
         sealed.push(u8::try_from(items.0).unwrap_or(u8::MAX));
-        self.crypto
-            .aead
-            .seal(&self.derive(&salt, &info), &[0; 12], &info, &mut sealed)?;
+        self.crypto.aead.seal(
+            &self.derive(key, &salt, &info),
+            &[0; 12],
+            &info,
+            &mut sealed,
+        )?;
         let mut ticket = salt.to_vec();
         ticket.append(&mut sealed);
         Ok(ticket)
@@ -104,11 +110,13 @@ impl Tickets<'_> {
         }
         let info = purpose.info();
         let (salt, sealed) = nonce.split_first_chunk().ok_or(TicketError::NotIssued)?;
-        let mut content = sealed.to_vec();
-        self.crypto
-            .aead
-            .open(&self.derive(salt, &info), &[0; 12], &info, &mut content)
-            .map_err(|_| TicketError::NotIssued)?;
+        let opened = self.keys.iter().find_map(|key| {
+            let mut content = sealed.to_vec();
+            let key = self.derive(key, salt, &info);
+            let opened = self.crypto.aead.open(&key, &[0; 12], &info, &mut content);
+            opened.ok().map(|()| content)
+        });
+        let content = opened.ok_or(TicketError::NotIssued)?;
         let content = <[u8; CONTENT]>::try_from(content).map_err(|_| TicketError::NotIssued)?;
         let [time @ .., items] = content;
         let ticket = Ticket {
@@ -126,8 +134,8 @@ impl Tickets<'_> {
         Ok(ticket)
     }
 
-    fn derive(&self, salt: &[u8; SALT], info: &[u8]) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.crypto.kdf.derive(self.key, salt, info))
+    fn derive(&self, key: &[u8; 32], salt: &[u8; SALT], info: &[u8]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.crypto.kdf.derive(key, salt, info))
     }
 }
 
@@ -140,10 +148,10 @@ mod tests {
     const LIFETIME: Duration = Duration::from_secs(3600);
     const ITEMS: DataItems = DataItems::ATTESTATION;
 
-    fn tickets<'a>(crypto: &'a CryptoProvider, key: &'a [u8; 32]) -> Tickets<'a> {
+    fn tickets<'a>(crypto: &'a CryptoProvider, keys: &'a [Zeroizing<[u8; 32]>]) -> Tickets<'a> {
         Tickets {
             crypto,
-            key,
+            keys,
             lifetime: LIFETIME,
         }
     }
@@ -153,7 +161,8 @@ mod tests {
     #[test]
     fn a_ticket_opens_with_its_key_within_its_time() {
         let crypto = aws_lc::provider();
-        let tickets = tickets(&crypto, &[7; 32]);
+        let keys = [Zeroizing::new([7; 32])];
+        let tickets = tickets(&crypto, &keys);
         let nonce = tickets.issue(Purpose::Challenge, ITEMS, NOW).unwrap();
         let open = |nonce: &[u8], now| tickets.open(Purpose::Challenge, nonce, now);
         assert!(nonce.len() <= 64);
@@ -167,11 +176,20 @@ mod tests {
         assert_eq!(open(&nonce, before), expired, "from the future");
 
         let others = Tickets {
-            key: &[8; 32],
+            keys: &[Zeroizing::new([8; 32])],
             ..tickets
         };
         let stranger = others.open(Purpose::Challenge, &nonce, NOW);
         assert_eq!(stranger, Err(TicketError::NotIssued));
+        let rotated = Tickets {
+            keys: &[[8; 32], [7; 32]].map(Zeroizing::new),
+            ..tickets
+        };
+        let old = rotated.open(Purpose::Challenge, &nonce, NOW);
+        assert!(old.is_ok(), "sealed with the key before");
+        let newer = rotated.issue(Purpose::Challenge, ITEMS, NOW).unwrap();
+        let newest = others.open(Purpose::Challenge, &newer, NOW);
+        assert!(newest.is_ok(), "sealed with the newest");
         for position in 0..nonce.len() {
             let mut changed = nonce.clone();
             changed[position] ^= 1;
@@ -184,7 +202,8 @@ mod tests {
     #[test]
     fn a_ticket_is_good_for_its_purpose_only() {
         let crypto = aws_lc::provider();
-        let tickets = tickets(&crypto, &[7; 32]);
+        let keys = [Zeroizing::new([7; 32])];
+        let tickets = tickets(&crypto, &keys);
         let ueid = |last| Ueid::new(vec![1, 2, 3, 4, 5, 6, last]).unwrap();
         let (one, other) = (ueid(7), ueid(8));
         let purposes = [
@@ -206,7 +225,8 @@ mod tests {
     #[test]
     fn no_two_tickets_are_the_same() {
         let crypto = aws_lc::provider();
-        let tickets = tickets(&crypto, &[7; 32]);
+        let keys = [Zeroizing::new([7; 32])];
+        let tickets = tickets(&crypto, &keys);
         let one = tickets.issue(Purpose::Challenge, ITEMS, NOW).unwrap();
         let other = tickets.issue(Purpose::Challenge, ITEMS, NOW).unwrap();
         assert_ne!(one, other);

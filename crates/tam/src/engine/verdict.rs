@@ -21,6 +21,9 @@ pub enum Dropped {
     /// An attestation-payload from which no nonce can be had.
     #[error("the attestation-payload can't be read: {0}")]
     Unreadable(EvidenceError),
+    /// An attestation-payload that is encrypted, and not to this TAM.
+    #[error("the attestation-payload can't be decrypted: {0}")]
+    Undecryptable(tamarack_cose::Error),
     /// An Attestation Result that can't be read.
     #[error("the attestation-payload can't be read: {0}")]
     UnreadableResult(ResultError),

@@ -1,7 +1,8 @@
-use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashSet, future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
-use tamarack_cose::aws_lc;
+use tamarack_cose::{KeyId, PublicKey, aws_lc};
+use tamarack_verifier::{ClientConfig, ClientError, VerifierClient};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
@@ -15,8 +16,8 @@ use super::{
     token::AdminToken,
 };
 use crate::{
-    Clock, KeysError, Settings, SqliteStore, Store, StoreError, SystemClock, Tam, TamKeys,
-    keys::create_private_dir,
+    Clock, KeysError, RemoteAppraiser, Settings, SqliteStore, Store, StoreError, SystemClock, Tam,
+    TamKeys, keys::create_private_dir,
 };
 
 /// How often pending Updates are looked through for those that have expired.
@@ -35,6 +36,19 @@ pub struct ServeConfig {
     pub tls: Option<TlsFiles>,
     /// Proxies in front of the TAM, which say in X-Forwarded-For where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who attests devices, besides their endorsed attesters.
+    pub attestation: AttestationConfig,
+}
+
+/// Who attests devices, besides their endorsed attesters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttestationConfig {
+    /// Keys of Verifiers whose Attestation Results count. Without any, none do.
+    pub verifiers: Vec<PublicKey>,
+    /// The Verifier to which Evidence goes. Without, the TAM appraises it.
+    pub remote: Option<ClientConfig>,
+    /// Keys of agents and attesters that count no longer, by thumbprint.
+    pub revoked: HashSet<KeyId>,
 }
 
 /// Where the TAM listens.
@@ -66,6 +80,7 @@ impl ServeConfig {
             http: HttpSettings::default(),
             tls: None,
             trusted_proxies: Vec::new(),
+            attestation: AttestationConfig::default(),
         }
     }
 
@@ -103,6 +118,9 @@ pub enum ServeError {
         /// Why.
         error: StoreError,
     },
+    /// The way to the Verifier can't be used.
+    #[error("the Verifier: {0}")]
+    Verifier(#[from] ClientError),
     /// The certificate can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -179,7 +197,18 @@ fn open(config: &ServeConfig) -> Result<Shared<SqliteStore, SystemClock>, ServeE
     let token = AdminToken::open_or_create(&crypto, &config.admin_token())?;
     let path = config.database();
     let store = SqliteStore::open(&path).map_err(|error| ServeError::Store { path, error })?;
-    let tam = Tam::new(store, SystemClock, crypto, keys, config.engine);
+    let AttestationConfig {
+        verifiers,
+        remote,
+        revoked,
+    } = config.attestation.clone();
+    let mut tam = Tam::new(store, SystemClock, crypto, keys, config.engine)
+        .with_verifiers(verifiers)
+        .with_revoked_keys(revoked);
+    if let Some(remote) = &remote {
+        let client = VerifierClient::new(remote)?;
+        tam = tam.with_appraiser(Box::new(RemoteAppraiser { client }));
+    }
     Ok(Shared::new(Arc::new(tam), config.http, token))
 }
 

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use tamarack_cose::{CryptoProvider, PublicKey, SecretKey, SignatureAlgorithm, aws_lc};
+use tamarack_cose::{
+    CryptoProvider, PublicKey, SecretKey, SignatureAlgorithm, aws_lc, encrypt::ContentAlgorithm,
+};
 use tamarack_rats::{
     AttestationResult, Confirmation, Evidence, Freshness, Measurement, OemId, ReferenceMeasurement,
     TEEP_EAT_PROFILE,
@@ -519,6 +521,49 @@ fn the_agents_own_result_comes_in_the_update_with_or_without_manifests() {
     let update = world.session(&agent).expect("an Update");
     assert!(update.manifest_list.is_empty() && update.token.is_none());
     assert_eq!(update.attestation.unwrap().bytes, b"for the agent");
+}
+
+// req: TEEP-ENC-001
+// req: TEEP-ENC-002
+// req: TEEP-ENC-009
+#[test]
+fn a_payload_that_is_encrypted_to_the_tam_is_opened_first() {
+    let (world, agent, verifier) = world();
+    for key in world.tam.keys().encryption_keys() {
+        for algorithm in [
+            ContentAlgorithm::A128Ctr,
+            ContentAlgorithm::A128Gcm,
+            ContentAlgorithm::ChaCha20Poly1305,
+        ] {
+            let challenge = world.connect();
+            let result = verifier.result(&agent, Some(challenge.as_bytes()), now(&world));
+            let evidence = agent.query_response(&challenge).attestation.unwrap();
+            for payload in [evidence, verifier.issue(&result)] {
+                let sealed = encrypt_eat(&agent.crypto, algorithm, key, &payload.bytes).unwrap();
+                let bytes = sealed.clone();
+                let message = agent.sign(passport(&agent, AttestationPayload { bytes, ..payload }));
+                let handled = world.tam.handle(&message).unwrap();
+                // The second one answers the challenge that the first has used.
+                let known = matches!(
+                    handled.verdict,
+                    Verdict::Update { .. } | Verdict::Dropped(Dropped::Used)
+                );
+                assert!(known, "{:?}", handled.verdict);
+                let mut changed = sealed;
+                *changed.last_mut().unwrap() ^= 1;
+                let payload = AttestationPayload {
+                    format: None,
+                    bytes: changed,
+                };
+                let handled = world.tam.handle(&agent.sign(passport(&agent, payload)));
+                assert!(matches!(
+                    handled.unwrap().verdict,
+                    Verdict::Dropped(Dropped::Undecryptable(_))
+                ));
+            }
+            world.clock.advance(Duration::from_millis(1));
+        }
+    }
 }
 
 // req: TEEP-TAM-009

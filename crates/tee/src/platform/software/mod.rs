@@ -12,6 +12,7 @@ use tamarack_agent::platform::Identity;
 use tamarack_cose::{
     CryptoProvider, DigestAlgorithm, SecretKey, SignatureAlgorithm, Signer,
     encrypt::{Curve, DecryptionKey, EncryptionKey, RecipientKey},
+    x509::{Certificate, CertifiedSigner},
 };
 use tamarack_suit::{Uuid, VendorId};
 use zeroize::Zeroizing;
@@ -36,6 +37,7 @@ const WARNING: &str = "the software platform keeps its keys in files: it protect
 /// | `root.key` | 32 random bytes |
 /// | `attester.key` | the private key that signs Evidence, as `COSE_Key` |
 /// | `teep-esp256.key`, `teep-ed25519.key` | private keys that sign TEEP messages, one at least |
+/// | `attester.certificates.pem`, `teep-esp256.certificates.pem`, … | certificates that vouch for these keys, if any |
 /// | `recipient-p256.key`, `recipient-x25519.key` | private keys that decrypt |
 /// | `algorithms` | names of the algorithms of TEEP messages, in order of preference, one a line |
 /// | `ueid` | 17 bytes: 0x01 (random) and 16 random bytes |
@@ -105,7 +107,10 @@ impl Software {
         let vendor = Uuid::vendor(&options.vendor);
         Ok(Self {
             root: RootKey::new(*root),
-            attester: crypto.signatures.signer(&attester)?,
+            attester: certified(
+                crypto.signatures.signer(&attester)?,
+                &folder.join("attester.key"),
+            )?,
             teep: teep_keys(&folder, crypto)?,
             encryption: recipients.iter().map(|key| *key.public_key()).collect(),
             recipient: recipients
@@ -126,6 +131,51 @@ impl Software {
             measurement: measure_this_program(crypto)?,
             counter: FileCounter::open(folder.join("counter"))?,
         })
+    }
+}
+
+impl Software {
+    /// Gives the key of the platform in `dir` that the first certificate is for, the attester's or one that signs
+    /// TEEP messages, this chain in the place of the one that it has. It counts from the next start on.
+    ///
+    /// # Errors
+    ///
+    /// If the first certificate is for none of the keys, or the file can't be written.
+    pub fn certify(&self, dir: &Path, chain: &[Certificate]) -> Result<(), PlatformFault> {
+        let folder = dir.join("platform");
+        let teep = self.teep.iter().map(|signer| {
+            let key = signer.public_key();
+            (key, teep_file(key.algorithm().name()))
+        });
+        let mut keys = teep.chain([(self.attester.public_key(), "attester.key".into())]);
+        let damaged = |problem: String| PlatformFault::Damaged {
+            path: folder.clone(),
+            problem,
+        };
+        let own = chain.first().map(Certificate::key);
+        let Some((_, file)) = keys.find(|(key, _)| Some(*key) == own) else {
+            return Err(damaged(
+                "the first certificate is for none of the keys of this device".into(),
+            ));
+        };
+        let blocks = chain.iter().map(Certificate::to_pem);
+        let text: String = blocks
+            .collect::<Result<_, _>>()
+            .map_err(|error| damaged(error.to_string()))?;
+        let path = certificates_of(&folder.join(file));
+        let new = path.with_extension("new");
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(PlatformFault::File {
+                    action: "write",
+                    path: new,
+                    source: error,
+                });
+            }
+            _ => {}
+        }
+        files::create(&new, text.as_bytes())?;
+        files::rename(&new, &path)
     }
 }
 
@@ -245,11 +295,12 @@ fn teep_keys(
                 "it names an algorithm that TEEP does not sign with",
             ));
         }
-        let key = read_key(&folder.join(teep_file(name)), crypto)?;
+        let path = folder.join(teep_file(name));
+        let key = read_key(&path, crypto)?;
         if key.public_key().algorithm().name() != name {
             return Err(damaged("a key is of another algorithm than it says"));
         }
-        keys.push(crypto.signatures.signer(&key)?);
+        keys.push(certified(crypto.signatures.signer(&key)?, &path)?);
     }
     match keys.is_empty() {
         true => Err(damaged("it names no algorithm")),
@@ -273,6 +324,37 @@ fn read_key(path: &Path, crypto: &CryptoProvider) -> Result<SecretKey, PlatformF
         path: path.into(),
         problem: error.to_string(),
     })
+}
+
+/// Where the certificates of the key in a file are.
+fn certificates_of(key: &Path) -> PathBuf {
+    key.with_extension("certificates.pem")
+}
+
+/// The signer with the certificates in the file beside that of its key, if it is there.
+fn certified(signer: Box<dyn Signer>, key: &Path) -> Result<Box<dyn Signer>, PlatformFault> {
+    let path = &certificates_of(key);
+    let damaged = |problem: String| PlatformFault::Damaged {
+        path: path.into(),
+        problem,
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(signer),
+        Err(source) => {
+            return Err(PlatformFault::File {
+                action: "read",
+                path: path.into(),
+                source,
+            });
+        }
+    };
+    let list = Certificate::list_from_pem(&text).map_err(|error| damaged(error.to_string()))?;
+    let chain = list.iter().map(|certificate| certificate.to_der().to_vec());
+    match CertifiedSigner::new(signer, chain.collect()) {
+        Ok(certified) => Ok(Box::new(certified)),
+        Err(_) => Err(damaged("the first certificate is not for the key".into())),
+    }
 }
 
 fn measure_this_program(crypto: &CryptoProvider) -> Result<[u8; 32], PlatformFault> {
