@@ -1,6 +1,9 @@
-//! Evidence, its claims, and endorsements.
+//! Evidence, its claims, endorsements, and Attestation Results.
 
-use tamarack_rats::{Claims, Endorsement, Evidence, appraise};
+use tamarack_rats::{
+    AttestationResult, Claims, Ear, EarPolicy, Endorsement, Evidence, Expectation, Freshness, PayloadKind,
+    PresentedResult, TEEP_EAT_PROFILE, appraise,
+};
 
 use crate::insecure;
 
@@ -19,13 +22,14 @@ pub fn run(data: &[u8]) {
             let ueid = claims.ueid.clone().unwrap_or_default();
             let nonce = claims.nonce.clone().unwrap_or_default();
             let endorsement = Endorsement::new(ueid, attester);
-            if let Ok(result) = appraise(&crypto, &evidence, &endorsement, &nonce) {
+            if let Ok(result) = appraise(&crypto, &evidence, &endorsement, Freshness::Nonce(&nonce), 0) {
                 assert_eq!(Some(&result.ueid), claims.ueid.as_ref());
                 assert_eq!(Some(&result.confirmation), claims.confirmation.as_ref());
                 assert!(claims.nonce.is_some(), "fresh without a nonce");
             }
         }
     }
+    results(data);
     if let Ok(text) = str::from_utf8(data)
         && let Ok(endorsement) = Endorsement::from_json(text)
     {
@@ -33,5 +37,53 @@ pub fn run(data: &[u8]) {
             Endorsement::from_json(&endorsement.to_json()),
             Ok(endorsement)
         );
+    }
+}
+
+/// Attestation Results: what is read is written so that it is read again, and only what is verified counts.
+fn results(data: &[u8]) {
+    if let Ok(result) = AttestationResult::decode(data) {
+        assert_eq!(AttestationResult::decode(&result.encode()), Ok(result));
+    }
+    if let Ok(ear) = Ear::decode(data) {
+        assert_eq!(Ear::decode(&ear.encode()), Ok(ear));
+    }
+    if let Ok(ear) = Ear::from_json(data) {
+        let mut again = Ear::from_json(ear.to_json().to_string().as_bytes()).expect("is read");
+        // A key that an attester vouches for is read and not written.
+        for (appraisal, before) in again.appraisals.values_mut().zip(ear.appraisals.values()) {
+            appraisal.attested_key = before.attested_key;
+        }
+        assert_eq!(again, ear);
+    }
+    let crypto = insecure::provider();
+    for kind in [
+        PayloadKind::TeepResult,
+        PayloadKind::EarCwt,
+        PayloadKind::EarJwt,
+    ] {
+        let Some(Ok(result)) = PresentedResult::decode(kind, data) else {
+            continue;
+        };
+        let Some(key) = result
+            .unverified_confirmation()
+            .and_then(|confirmation| confirmation.public_key().copied())
+        else {
+            continue;
+        };
+        let nonce = result.unverified_nonce().map(<[u8]>::to_vec);
+        let ueid = result.unverified_ueid().map(<[u8]>::to_vec);
+        let nonce = nonce.unwrap_or_default();
+        let expectation = Expectation {
+            verifiers: &insecure::keys(),
+            profile: TEEP_EAT_PROFILE,
+            message_key: &key,
+            freshness: Freshness::Nonce(&nonce),
+            now: result.unverified_issued_at().unwrap_or_default(),
+        };
+        if let Ok(subject) = result.verify(&crypto, &expectation, EarPolicy::default()) {
+            assert_eq!(Some(subject.ueid), ueid);
+            assert!(!nonce.is_empty(), "fresh without a nonce");
+        }
     }
 }

@@ -5,7 +5,7 @@ use tamarack_cose::{
     PublicKey, SignatureAlgorithm,
     encrypt::{Curve, DecryptionKey, Encrypted, RecipientKey},
 };
-use tamarack_rats::{AttestationResult, Confirmation, Evidence, OemId, TEEP_EAT_PROFILE, appraise};
+use tamarack_rats::{AttestationResult, Confirmation, Evidence, Freshness, OemId, TEEP_EAT_PROFILE, appraise};
 use tamarack_suit::{
     SuitDigest,
     report::{OpenedReport, Reference},
@@ -357,7 +357,8 @@ fn evidence_and_reports_are_encrypted_to_a_tam_whose_key_is_known() {
         let evidence = encrypted.decrypt(&crypto, &key, &[], None).unwrap();
         let evidence = Evidence::decode(&evidence).unwrap();
         let endorsement = device.endorsement();
-        appraise(&crypto, &evidence, &endorsement, nonce.as_bytes()).unwrap();
+        let freshness = Freshness::Nonce(nonce.as_bytes());
+        appraise(&crypto, &evidence, &endorsement, freshness, now()).unwrap();
 
         let envelope = release::app("data/settings", 1, b"on", &administrator);
         let update = Tam::install(&[&envelope]);

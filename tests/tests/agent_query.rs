@@ -1,7 +1,7 @@
 //! QueryRequests of a trusted TAM: what is answered, and what the agent says that it can't do.
 
 use tamarack_cose::SignatureAlgorithm;
-use tamarack_rats::{Evidence, appraise};
+use tamarack_rats::{Evidence, Freshness, appraise};
 use tamarack_teep::{
     Challenge, CipherSuite, DataItems, Encoding, Error, ErrorCode, FreshnessMechanism, Message,
     Numbering, Operation, Protected, QueryRequest, Token, VERSION,
@@ -275,7 +275,16 @@ fn evidence_convinces_and_binds_the_key_of_the_message() {
     assert_eq!(payload.format.as_deref(), Some(tamarack_rats::EAT_CWT));
     let evidence = Evidence::decode(&payload.bytes).unwrap();
     let endorsement = device.endorsement();
-    let result = appraise(&crypto(), &evidence, &endorsement, nonce.as_bytes()).unwrap();
+    let appraise = |endorsement, nonce| {
+        appraise(
+            &crypto(),
+            &evidence,
+            endorsement,
+            Freshness::Nonce(nonce),
+            0,
+        )
+    };
+    let result = appraise(&endorsement, nonce.as_bytes()).unwrap();
     assert_eq!(result.ueid, endorsement.ueid);
     let tamarack_rats::Confirmation::Key(key) = result.confirmation else {
         panic!("{:?}", result.confirmation)
@@ -284,9 +293,9 @@ fn evidence_convinces_and_binds_the_key_of_the_message() {
     assert!(protected.verify(&crypto(), &[key]).is_ok());
     assert_ne!(key, endorsement.attester);
 
-    assert!(appraise(&crypto(), &evidence, &endorsement, b"another nonce").is_err());
+    assert!(appraise(&endorsement, b"another nonce").is_err());
     let other = Device::new(&[], &[]).endorsement();
-    assert!(appraise(&crypto(), &evidence, &other, nonce.as_bytes()).is_err());
+    assert!(appraise(&other, nonce.as_bytes()).is_err());
 }
 
 #[test]

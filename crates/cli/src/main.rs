@@ -29,6 +29,7 @@ mod tee;
 mod teep;
 mod trace;
 mod trust;
+mod verifier;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,9 @@ enum Command {
     #[command(subcommand)]
     Tam(tam::Command),
     Admin(admin::Arguments),
+    /// Run a Verifier, or show its key.
+    #[command(subcommand)]
+    Verifier(verifier::Command),
     /// Run a TEE, or prepare one.
     #[command(subcommand)]
     Tee(tee::Command),
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
         Command::Demo(command) => command.run(output),
         Command::Tam(command) => command.run(output),
         Command::Admin(command) => command.run(output),
+        Command::Verifier(command) => command.run(output),
         Command::Tee(command) => command.run(output),
         Command::Broker(command) => command.run(output),
         Command::App(command) => command.run(output),

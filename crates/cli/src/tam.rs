@@ -1,11 +1,17 @@
 //! `tamarack tam`: run a TAM, or show its keys.
 
-use std::path::PathBuf;
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tamarack_cose::{PublicKey, SignatureAlgorithm, aws_lc};
-use tamarack_tam::{HttpSettings, Listeners, Rate, ServeConfig, TamKeys, TlsFiles, serve_until};
+use tamarack_cose::{KeyId, PublicKey, SignatureAlgorithm, aws_lc};
+use tamarack_tam::{
+    AttestationConfig, HttpSettings, Listeners, Rate, ServeConfig, TamKeys, TlsFiles, serve_until,
+};
+use tamarack_verifier::ClientConfig;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -14,7 +20,7 @@ use crate::{
     failure::Failure,
     files,
     key::{Algorithm, certificate},
-    key_file::KeyFormat,
+    key_file::{KeyFile, KeyFormat},
     output::Output,
     signals::stop_requested,
     trace,
@@ -119,9 +125,49 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "NETWORK", value_parser = network)]
     trusted_proxy: Vec<ipnet::IpNet>,
     #[command(flatten)]
+    attestation: Attestation,
+    #[command(flatten)]
     bounds: Bounds,
     #[command(flatten)]
     trace: trace::Options,
+}
+
+/// Who attests devices, besides their endorsed attesters.
+#[derive(Args)]
+#[command(next_help_heading = "Attestation")]
+struct Attestation {
+    /// A Verifier to which the Evidence of devices goes, such as https://verifier.example. Without, the TAM
+    /// appraises it by the endorsements of the devices.
+    #[arg(long, value_name = "URL", requires = "verifier_key")]
+    verifier: Option<String>,
+    /// A PEM file with certificates of authorities that the Verifier's certificate may chain to, beside those
+    /// of the system.
+    #[arg(long, value_name = "FILE", requires = "verifier")]
+    verifier_ca: Option<PathBuf>,
+    /// A file with the public key of a Verifier whose Attestation Results count, those that agents present
+    /// included. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    verifier_key: Vec<PathBuf>,
+    /// Hand each agent an Attestation Result of its own, from the Verifier, for others to see.
+    #[arg(long, requires = "verifier")]
+    results_for_agents: bool,
+}
+
+impl Attestation {
+    fn config(self) -> Result<AttestationConfig, Failure> {
+        let crypto = aws_lc::provider();
+        let mut verifiers = Vec::new();
+        for path in &self.verifier_key {
+            verifiers.extend(KeyFile::read(path)?.publics(&crypto)?);
+        }
+        Ok(AttestationConfig {
+            verifiers,
+            remote: self.verifier.map(|url| ClientConfig {
+                authorities: self.verifier_ca,
+                ..ClientConfig::new(url)
+            }),
+        })
+    }
 }
 
 /// What a server puts up with.
@@ -232,6 +278,8 @@ impl Serve {
             let mut config = ServeConfig::new(&self.data);
             config.http = self.bounds.settings();
             config.trusted_proxies = self.trusted_proxy;
+            config.engine.results_for_agents = self.attestation.results_for_agents;
+            config.attestation = self.attestation.config()?;
             config.tls = self
                 .tls_certificate
                 .zip(self.tls_key)

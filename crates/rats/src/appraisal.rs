@@ -1,11 +1,14 @@
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::fmt;
 
-use subtle::ConstantTimeEq;
 use tamarack_cose::CryptoProvider;
 
-use crate::{Confirmation, Endorsement, Evidence, EvidenceError};
+use crate::{
+    Claims, Confirmation, Endorsement, Evidence, EvidenceError, Freshness, Measurement,
+    ReferenceMeasurement, TrustClaim, TrustVector,
+};
 
-/// What a Verifier found: this Evidence is from the endorsed device, fresh, and in order.
+/// What was found: this Evidence is from the endorsed device, fresh, and in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Appraisal {
@@ -13,6 +16,8 @@ pub struct Appraisal {
     pub ueid: Vec<u8>,
     /// The key that must have signed the message in which the Evidence came.
     pub confirmation: Confirmation,
+    /// The findings, aspect by aspect.
+    pub vector: TrustVector,
 }
 
 /// Why Evidence does not convince.
@@ -25,81 +30,256 @@ pub enum AppraisalError {
     /// It is about another device than the endorsement.
     #[error("the Evidence is about another device")]
     OtherDevice,
-    /// It does not answer the nonce.
-    #[error("the Evidence does not answer the nonce")]
+    /// It does not answer the nonce, or is too old.
+    #[error("the Evidence does not answer the nonce, or is too old")]
     NotFresh,
     /// It binds no key.
     #[error("the Evidence holds no cnf claim")]
     NotBound,
-    /// A reference measurement is absent or differs.
-    #[error("measurement of {name} {problem}")]
-    Measurement {
-        /// What was measured.
-        name: String,
-        /// `is absent` or `differs from the reference`.
-        problem: &'static str,
+    /// It states other hardware than the endorsement.
+    #[error("the Evidence states another {0} than the endorsement")]
+    OtherHardware(&'static str),
+    /// The device is genuine, and something on it is not as it should be. An update may mend that.
+    #[error("the device is genuine, and {0}")]
+    OutOfDate(Box<OutOfDate>),
+}
+
+/// A genuine device, by Evidence that is fresh and binds a key, with components that don't pass.
+///
+/// What the device says besides can't be relied on: what runs there is not what is known to be good. Its
+/// Evidence tells whom it is about, so that a TAM which manages these components may update them.
+// req: TEEP-TAM-009
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutOfDate {
+    /// Which device.
+    pub ueid: Vec<u8>,
+    /// The key that must have signed the message in which the Evidence came.
+    pub confirmation: Confirmation,
+    /// The components that don't pass; one or more.
+    pub components: Vec<ComponentFault>,
+}
+
+/// A measured component that does not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentFault {
+    /// What was measured.
+    pub name: String,
+    /// What is wrong with it.
+    pub finding: Finding,
+}
+
+/// What is wrong with a measured component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// It was not measured.
+    Absent,
+    /// It is none of those that are known to be good.
+    Unknown,
+    /// It is known to be bad.
+    Revoked,
+    /// It is older than is safe.
+    TooOld {
+        /// Its version, if it has one.
+        version: Option<String>,
+        /// The oldest that is safe.
+        minimum: String,
     },
 }
 
-/// Appraises Evidence against the endorsement of the device that it claims to be from.
+impl Finding {
+    fn claim(&self) -> TrustClaim {
+        match self {
+            Self::Absent | Self::Unknown => TrustClaim::UNRECOGNIZED_RUNTIME,
+            Self::TooOld { .. } => TrustClaim::UNSAFE_RUNTIME,
+            Self::Revoked => TrustClaim::CONTRAINDICATED_RUNTIME,
+        }
+    }
+}
+
+impl fmt::Display for ComponentFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match &self.finding {
+            Finding::Absent => write!(f, "{name} is not measured"),
+            Finding::Unknown => write!(f, "{name} differs from every reference"),
+            Finding::Revoked => write!(f, "{name} is known to be bad"),
+            Finding::TooOld { minimum, .. } => write!(f, "{name} is older than {minimum}"),
+        }
+    }
+}
+
+impl fmt::Display for OutOfDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, fault) in self.components.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            write!(f, "{comma}{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl AppraisalError {
+    /// The findings, for whom the Verifier answers although it is not convinced.
+    #[must_use]
+    pub fn vector(&self) -> TrustVector {
+        let mut vector = TrustVector::default();
+        match self {
+            Self::Evidence(_) | Self::NotFresh | Self::NotBound => {
+                vector.instance_identity = TrustClaim::CRYPTO_FAILED;
+            }
+            Self::OtherDevice => vector.instance_identity = TrustClaim::UNRECOGNIZED_INSTANCE,
+            Self::OtherHardware(_) => {
+                vector.instance_identity = TrustClaim::TRUSTWORTHY_INSTANCE;
+                vector.hardware = TrustClaim::UNRECOGNIZED_HARDWARE;
+            }
+            Self::OutOfDate(out_of_date) => {
+                vector = genuine();
+                let claims = out_of_date.components.iter().map(|c| c.finding.claim());
+                vector.executables = claims.max_by_key(|claim| claim.0).unwrap_or_default();
+            }
+        }
+        vector
+    }
+}
+
+/// The findings about a device that is the endorsed one.
+fn genuine() -> TrustVector {
+    TrustVector {
+        instance_identity: TrustClaim::TRUSTWORTHY_INSTANCE,
+        hardware: TrustClaim::GENUINE_HARDWARE,
+        ..TrustVector::default()
+    }
+}
+
+/// Appraises Evidence against the endorsement of the device that it claims to be from, at `now`, in seconds
+/// since 1970-01-01 UTC.
 ///
-/// The signature comes first; nothing that the claims say matters before it holds.
+/// The signature comes first; nothing that the claims say matters before it holds. The measurements come
+/// last: if they alone don't pass, the device is a genuine one ([`AppraisalError::OutOfDate`]).
 ///
 /// # Errors
 ///
-/// The first reason not to be convinced.
+/// The first reason not to be convinced, or all measurements that don't pass.
 // req: EAT-008
 pub fn appraise(
     crypto: &CryptoProvider,
     evidence: &Evidence<'_>,
     endorsement: &Endorsement,
-    nonce: &[u8],
+    freshness: Freshness<'_>,
+    now: u64,
 ) -> Result<Appraisal, AppraisalError> {
     let claims = evidence.verify(crypto, &endorsement.attester)?;
     if claims.ueid.as_ref() != Some(&endorsement.ueid) {
         return Err(AppraisalError::OtherDevice);
     }
-    let answered = claims
-        .nonce
-        .as_ref()
-        .is_some_and(|found| found.ct_eq(nonce).into());
-    if !answered {
+    let fresh =
+        |freshness: Freshness<'_>| freshness.holds(claims.nonce.as_deref(), claims.issued_at, now);
+    let age = (endorsement.maximum_age).map(|maximum_age| Freshness::Timestamp { maximum_age });
+    if !fresh(freshness) || !age.is_none_or(fresh) {
         return Err(AppraisalError::NotFresh);
     }
-    for reference in &endorsement.reference_measurements {
-        let fault = |problem| {
-            Err(AppraisalError::Measurement {
-                name: reference.name.clone(),
-                problem,
-            })
-        };
-        match claims
-            .measurements
-            .iter()
-            .find(|m| m.name == reference.name)
-        {
-            None => return fault("is absent"),
-            Some(found) if found.sha256 != reference.sha256 => {
-                return fault("differs from the reference");
-            }
-            Some(_) => {}
+    let confirmation = claims.confirmation.ok_or(AppraisalError::NotBound)?;
+    if let Some(claim) = contradiction(claims, endorsement) {
+        return Err(AppraisalError::OtherHardware(claim));
+    }
+    let components: Vec<_> = (endorsement.reference_measurements)
+        .iter()
+        .filter_map(|reference| {
+            let found = claims
+                .measurements
+                .iter()
+                .find(|measurement| measurement.name == reference.name);
+            let finding = compare(found, reference)?;
+            let name = reference.name.clone();
+            Some(ComponentFault { name, finding })
+        })
+        .collect();
+    let ueid = endorsement.ueid.clone();
+    if !components.is_empty() {
+        return Err(AppraisalError::OutOfDate(Box::new(OutOfDate {
+            ueid,
+            confirmation,
+            components,
+        })));
+    }
+    let mut vector = genuine();
+    if !endorsement.reference_measurements.is_empty() {
+        vector.executables = TrustClaim::APPROVED_BOOT;
+    }
+    Ok(Appraisal {
+        ueid,
+        confirmation,
+        vector,
+    })
+}
+
+/// What the Evidence states of the hardware and the endorsement contradicts. Neither has to state it.
+fn contradiction(claims: &Claims, endorsement: &Endorsement) -> Option<&'static str> {
+    fn differ<T: PartialEq>(stated: Option<&T>, endorsed: Option<&T>) -> bool {
+        matches!((stated, endorsed), (Some(stated), Some(endorsed)) if stated != endorsed)
+    }
+    let version = |version: &crate::HardwareVersion| version.version.clone();
+    let stated = claims.hwversion.as_ref().map(version);
+    let endorsed = endorsement.hwversion.as_ref().map(version);
+    if differ(claims.oemid.as_ref(), endorsement.oemid.as_ref()) {
+        Some("oemid")
+    } else if differ(claims.hwmodel.as_ref(), endorsement.hwmodel.as_ref()) {
+        Some("hwmodel")
+    } else if differ(stated.as_ref(), endorsed.as_ref()) {
+        Some("hwversion")
+    } else {
+        None
+    }
+}
+
+fn compare(found: Option<&Measurement>, reference: &ReferenceMeasurement) -> Option<Finding> {
+    let Some(found) = found else {
+        return Some(Finding::Absent);
+    };
+    if reference.revoked.contains(&found.sha256) {
+        return Some(Finding::Revoked);
+    }
+    if let Some(minimum) = &reference.minimum_version {
+        let version = found.version.as_deref();
+        if !version.is_some_and(|version| is_at_least(version, minimum)) {
+            return Some(Finding::TooOld {
+                version: found.version.clone(),
+                minimum: minimum.clone(),
+            });
         }
     }
-    let confirmation = claims.confirmation.ok_or(AppraisalError::NotBound)?;
-    Ok(Appraisal {
-        ueid: endorsement.ueid.clone(),
-        confirmation,
-    })
+    let known = reference.sha256.is_empty() || reference.sha256.contains(&found.sha256);
+    (!known).then_some(Finding::Unknown)
+}
+
+/// Compares versions of the scheme multipartnumeric (RFC 9393): numbers between dots, absent ones being 0.
+/// What is written otherwise is at least nothing.
+fn is_at_least(version: &str, minimum: &str) -> bool {
+    let numbers = |text: &str| -> Option<Vec<u64>> {
+        let parts = text.split('.').map(str::parse);
+        let mut numbers = parts.collect::<Result<Vec<u64>, _>>().ok()?;
+        while numbers.last() == Some(&0) {
+            numbers.pop();
+        }
+        Some(numbers)
+    };
+    match (numbers(version), numbers(minimum)) {
+        (Some(version), Some(minimum)) => version >= minimum,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Claims, Measurement, ReferenceMeasurement};
+    use crate::{Claims, HardwareVersion, Measurement, OemId, ReferenceMeasurement, TrustTier};
     use alloc::string::ToString;
     use tamarack_cose::{PublicKey, SecretKey, SignatureAlgorithm, rustcrypto};
 
     const NONCE: &[u8] = b"0123456789abcdef";
+    const NOW: u64 = 1_800_000_000;
 
     struct Device {
         crypto: CryptoProvider,
@@ -124,8 +304,8 @@ mod tests {
         };
         let mut endorsement = Endorsement::new(b"\x01device".to_vec(), *attester.public_key());
         endorsement.reference_measurements = alloc::vec![ReferenceMeasurement {
-            name: "tee".into(),
-            sha256: [1; 32]
+            sha256: alloc::vec![[1; 32], [3; 32]],
+            ..ReferenceMeasurement::named("tee")
         }];
         Device {
             crypto,
@@ -140,7 +320,8 @@ mod tests {
             let signer = self.crypto.signatures.signer(&self.attester).unwrap();
             let token = self.claims.sign(&self.crypto, &*signer).unwrap();
             let evidence = Evidence::decode(&token).unwrap();
-            appraise(&self.crypto, &evidence, &self.endorsement, NONCE)
+            let nonce = Freshness::Nonce(NONCE);
+            appraise(&self.crypto, &evidence, &self.endorsement, nonce, NOW)
         }
     }
 
@@ -181,11 +362,103 @@ mod tests {
             AppraisalError::NotBound
         );
         for spoil in [
-            &(|d: &mut Device| d.claims.measurements.clear()) as &dyn Fn(&mut Device),
-            &|d| d.claims.measurements[0].sha256 = [2; 32],
+            &(|d: &mut Device| {
+                d.claims.oemid = Some(OemId::Enterprise(1));
+                d.endorsement.oemid = Some(OemId::Enterprise(2));
+            }) as &dyn Fn(&mut Device),
+            &|d| {
+                d.claims.hwmodel = Some(b"lock".to_vec());
+                d.endorsement.hwmodel = Some(b"door".to_vec());
+            },
+            &|d| {
+                d.claims.hwversion = Some("1.0".into());
+                d.endorsement.hwversion = Some("1.1".into());
+            },
         ] {
-            assert!(matches!(refused(spoil), AppraisalError::Measurement { .. }));
+            let error = refused(spoil);
+            assert!(matches!(error, AppraisalError::OtherHardware(_)));
+            assert_eq!(error.vector().tier(), TrustTier::Contraindicated);
         }
+        assert_eq!(
+            refused(&|d| d.endorsement.maximum_age = Some(60)),
+            AppraisalError::NotFresh,
+            "it does not say when it was issued"
+        );
+        assert_eq!(
+            refused(&|d| {
+                d.endorsement.maximum_age = Some(60);
+                d.claims.issued_at = Some(NOW - 61);
+            }),
+            AppraisalError::NotFresh
+        );
+    }
+
+    // req: TEEP-TAM-009
+    // req: EAT-018
+    #[test]
+    fn a_genuine_device_is_told_apart_from_what_runs_on_it() {
+        let faults = |spoil: &dyn Fn(&mut Device)| {
+            let mut device = device();
+            spoil(&mut device);
+            match device.appraise() {
+                Err(AppraisalError::OutOfDate(found)) => {
+                    assert_eq!(found.ueid, device.endorsement.ueid);
+                    let vector = AppraisalError::OutOfDate(found.clone()).vector();
+                    assert_eq!(vector.instance_identity, TrustClaim::TRUSTWORTHY_INSTANCE);
+                    (found.components[0].finding.clone(), vector.tier())
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            faults(&|d| d.claims.measurements.clear()),
+            (Finding::Absent, TrustTier::Warning)
+        );
+        assert_eq!(
+            faults(&|d| d.claims.measurements[0].sha256 = [2; 32]),
+            (Finding::Unknown, TrustTier::Warning)
+        );
+        assert_eq!(
+            faults(&|d| d.endorsement.reference_measurements[0].revoked = alloc::vec![[1; 32]]),
+            (Finding::Revoked, TrustTier::Contraindicated)
+        );
+        let too_old = |version: Option<&str>, minimum: &str| {
+            faults(&|d| {
+                d.claims.measurements[0].version = version.map(Into::into);
+                d.endorsement.reference_measurements[0].minimum_version = Some(minimum.into());
+            })
+        };
+        for (version, minimum) in [
+            (Some("1.0"), "1.0.1"),
+            (Some("1.9"), "1.10"),
+            (Some("beta"), "0"),
+            (None, "0.1"),
+        ] {
+            let (finding, tier) = too_old(version, minimum);
+            assert!(
+                matches!(finding, Finding::TooOld { .. }),
+                "{version:?} {minimum}"
+            );
+            assert_eq!(tier, TrustTier::Warning);
+        }
+    }
+
+    #[test]
+    fn several_values_may_be_accepted_and_versions_are_numbers() {
+        let mut device = device();
+        device.claims.measurements[0].sha256 = [3; 32];
+        device.claims.measurements[0].version = Some("1.10".into());
+        let reference = &mut device.endorsement.reference_measurements[0];
+        reference.minimum_version = Some("1.9.0".into());
+        let vector = device.appraise().unwrap().vector;
+        assert_eq!(vector.tier(), TrustTier::Affirming);
+        assert_eq!(vector.executables, TrustClaim::APPROVED_BOOT);
+        device.claims.measurements[0].sha256 = [9; 32];
+        device.endorsement.reference_measurements[0].sha256.clear();
+        assert!(device.appraise().is_ok(), "the version alone may do");
+        device.endorsement.maximum_age = Some(60);
+        device.claims.issued_at = Some(NOW - 60);
+        assert!(device.appraise().is_ok());
     }
 
     #[test]
@@ -199,6 +472,17 @@ mod tests {
         let mut endorsement = device().endorsement;
         endorsement.vendor_ids = alloc::vec![[0xab; 16]];
         endorsement.labels.insert("site".into(), "lab".into());
+        endorsement.oemid = Some(OemId::Enterprise(64242));
+        endorsement.hwmodel = Some(b"lock".to_vec());
+        endorsement.hwversion = Some(HardwareVersion::from("1.3"));
+        endorsement.maximum_age = Some(300);
+        endorsement.manifests = alloc::vec![tamarack_suit::report::Reference {
+            uri: "https://example.com/agent".into(),
+            digest: tamarack_suit::SuitDigest::sha256(&rustcrypto::provider(), b"agent"),
+        }];
+        let reference = &mut endorsement.reference_measurements[0];
+        reference.revoked = alloc::vec![[4; 32]];
+        reference.minimum_version = Some("2.1".into());
         assert_eq!(
             Endorsement::from_json(&endorsement.to_json()),
             Ok(endorsement)

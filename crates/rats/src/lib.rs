@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use tamarack_cose::{SecretKey, SignatureAlgorithm, rustcrypto};
-//! use tamarack_rats::{Claims, Confirmation, Endorsement, Evidence, appraise};
+//! use tamarack_rats::{Claims, Confirmation, Endorsement, Evidence, Freshness, appraise};
 //!
 //! let crypto = rustcrypto::provider();
 //! let attester = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256)?;
@@ -33,14 +33,16 @@
 //! // At the Verifier:
 //! let endorsement = Endorsement::new(b"\x01device 4711".to_vec(), *attester.public_key());
 //! let evidence = Evidence::decode(&evidence)?;
-//! let result = appraise(&crypto, &evidence, &endorsement, b"a fresh nonce")?;
-//! assert_eq!(result.confirmation, Confirmation::Key(*teep_key.public_key()));
+//! let nonce = Freshness::Nonce(b"a fresh nonce");
+//! let found = appraise(&crypto, &evidence, &endorsement, nonce, 1_800_000_000)?;
+//! assert_eq!(found.confirmation, Confirmation::Key(*teep_key.public_key()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Features
 //!
 //! - `endorsement` (default): the Verifier's side. A TEE does without it.
+//! - `jwt` (default): EAT Attestation Results in JSON.
 //! - `std` (default). Without it: `no_std` with `alloc`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -52,6 +54,8 @@ mod appraisal;
 mod ar4si;
 mod claims;
 mod confirmation;
+mod ear;
+mod encryption;
 #[cfg(feature = "endorsement")]
 mod endorsement;
 mod evidence;
@@ -59,14 +63,21 @@ mod freshness;
 mod hardware;
 mod manifest;
 mod measurement;
+mod payload;
 mod preferred;
 mod result;
 
 #[cfg(feature = "endorsement")]
-pub use appraisal::{Appraisal, AppraisalError, appraise};
+pub use appraisal::{Appraisal, AppraisalError, ComponentFault, Finding, OutOfDate, appraise};
 pub use ar4si::{TrustClaim, TrustTier, TrustVector};
 pub use claims::Claims;
 pub use confirmation::Confirmation;
+#[cfg(feature = "jwt")]
+pub use ear::EarJsonError;
+pub use ear::{
+    EAR_PROFILE, Ear, EarAppraisal, EarPolicy, EarTeepClaims, UnverifiedEar, VerifierId,
+};
+pub use encryption::{decrypt_eat, encrypt_eat, is_encrypted_eat};
 #[cfg(feature = "endorsement")]
 pub use endorsement::{Endorsement, EndorsementError, ReferenceMeasurement};
 pub use evidence::{Evidence, EvidenceError};
@@ -74,8 +85,12 @@ pub use freshness::Freshness;
 pub use hardware::{HardwareVersion, OemId};
 pub use manifest::ManifestReference;
 pub use measurement::Measurement;
+pub use payload::{PayloadKind, PresentedResult, Subject};
 pub use result::{AttestationResult, Expectation, ResultError, UnverifiedResult, VerifiedResult};
 pub use tamarack_teep::TEEP_EAT_PROFILE;
 
 /// Media type of an EAT in CWT form (RFC 9782).
 pub const EAT_CWT: &str = "application/eat+cwt";
+
+/// Media type of an EAT in JWT form (RFC 9782).
+pub const EAT_JWT: &str = "application/eat+jwt";

@@ -1,4 +1,10 @@
 //! Attestation Results in the EAT profile of TEEP: what is issued, what is taken, what is refused.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use tamarack_cose::{
     CryptoProvider, Error, KeyId, PublicKey, SecretKey, SignatureAlgorithm, Signed,

@@ -89,9 +89,13 @@ pub use certificates::{Maker, Revoked};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use deployment::{Deployment, Mode, ModeError, Selector, SelectorError};
 pub use device::{Device, InstalledComponent, PendingUpdate, TicketMark, Ueid, UeidError};
-pub use engine::{AttestationModel, Dropped, EngineError, Settings, Tam, TamAttester};
+pub use engine::{
+    Appraised, Appraiser, AttestationModel, BuiltInAppraiser, Dropped, EngineError, NotAppraised,
+    PresentedEvidence, RemoteAppraiser, Settings, Tam, TamAttester,
+};
 pub use http::{
-    HttpSettings, Listeners, Rate, ServeConfig, ServeError, TlsError, TlsFiles, serve, serve_until,
+    AttestationConfig, HttpSettings, Listeners, Rate, ServeConfig, ServeError, TlsError, TlsFiles,
+    serve, serve_until,
 };
 pub use keys::{KeysError, TamKeys};
 pub use publish::{

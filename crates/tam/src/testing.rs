@@ -99,6 +99,15 @@ impl World {
         self.with_settings(|settings| settings.update_bytes = update_bytes)
     }
 
+    /// The same TAM, set otherwise.
+    pub(crate) fn set(
+        self,
+        set: impl FnOnce(Tam<SqliteStore, VirtualClock>) -> Tam<SqliteStore, VirtualClock>,
+    ) -> Self {
+        let tam = set(self.tam);
+        Self { tam, ..self }
+    }
+
     /// The same TAM, with other keys, set in another way.
     pub(crate) fn with_settings(self, change: impl FnOnce(&mut Settings)) -> Self {
         let store = SqliteStore::open(self.dir.path().join("tam.sqlite")).unwrap();

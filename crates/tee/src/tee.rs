@@ -297,8 +297,8 @@ pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
             .collect(),
         class_ids: identity.suit.classes.iter().map(|class| class.0).collect(),
         reference_measurements: vec![ReferenceMeasurement {
-            name: MEASURED.into(),
-            sha256: platform.measurement(),
+            sha256: vec![platform.measurement()],
+            ..ReferenceMeasurement::named(MEASURED)
         }],
         ..Endorsement::new(identity.ueid.clone(), *attester.public_key())
     }

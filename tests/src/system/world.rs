@@ -57,14 +57,14 @@ fn text(folder: &Path, name: &str) -> String {
 
 /// Starts a TAM with its data in `folder`/tam and returns `HOST:PORT`.
 #[must_use]
-pub fn start_tam(folder: &Path, listen: &str) -> (Process, String) {
+pub fn start_tam(folder: &Path, listen: &str, options: &[&str]) -> (Process, String) {
     let data = text(folder, "tam");
     let log = folder.join("tam.log");
     let before = fs::metadata(&log).map_or(0, |found| found.len());
     let arguments = [
         "--json", "tam", "serve", "--data", &data, "--listen", listen,
     ];
-    let mut tam = Process::start("tam", folder, &arguments);
+    let mut tam = Process::start("tam", folder, &[&arguments[..], options].concat());
     let address = tam.wait_until("the TAM serves", || {
         let said = fs::read(&log).unwrap();
         let said = String::from_utf8_lossy(&said[usize::try_from(before).unwrap()..]).into_owned();
@@ -103,7 +103,7 @@ impl World {
         ] {
             Keys::make(folder, name, algorithm);
         }
-        let (tam, address) = start_tam(folder, "127.0.0.1:0");
+        let (tam, address) = start_tam(folder, "127.0.0.1:0", &[]);
         let wire = Wire::to(&address);
         let path = |name: &str| text(folder, name);
         let tam_key = path("tam.pub.pem");
@@ -349,7 +349,7 @@ impl World {
     pub fn another_tam(&self, name: &str) -> (Process, PathBuf, String, String) {
         let folder = self.folder.join(name);
         fs::create_dir(&folder).unwrap();
-        let (tam, address) = start_tam(&folder, "127.0.0.1:0");
+        let (tam, address) = start_tam(&folder, "127.0.0.1:0", &[]);
         let (data, key) = (text(&folder, "tam"), text(&folder, "tam.pub.pem"));
         let keys = ["tam", "keys", "--data", &data, "--format", "pem"];
         run(&[&keys[..], &["--algorithm", "esp256", "--out", &key]].concat()).ok();
@@ -407,7 +407,12 @@ impl World {
 
     /// Starts the TAM again where it was, after it has gone.
     pub fn restart_tam(&mut self) {
-        (self.tam, _) = start_tam(&self.folder, &self.address);
+        self.restart_tam_with(&[]);
+    }
+
+    /// Starts the TAM again where it was, after it has gone, with more options.
+    pub fn restart_tam_with(&mut self, options: &[&str]) {
+        (self.tam, _) = start_tam(&self.folder, &self.address, options);
     }
 }
 

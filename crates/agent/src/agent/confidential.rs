@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use tamarack_cose::{
     CryptoProvider, KeyId,
-    encrypt::{ContentAlgorithm, Curve, Encryption, EncryptionKey, Recipient},
+    encrypt::{ContentAlgorithm, Curve, EncryptionKey, Recipient},
 };
+use tamarack_rats::encrypt_eat;
 use tamarack_suit::{Report, report::ReportPayload};
 use tamarack_teep::{QueryRequest, SuitCoseProfile};
 
@@ -13,9 +14,6 @@ use crate::{
     platform::{StorageError, View},
     state::{Record, TamEncryptionKeys},
 };
-
-/// What the key derivation of an encrypted token is for (TEEP section 8.2).
-const EAT_PURPOSE: &[u8] = b"EAT Encryption";
 
 /// A key of the TAM, and the cipher of a profile that it offers.
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +62,7 @@ impl Confidentiality {
         crypto: &CryptoProvider,
         token: &[u8],
     ) -> Result<Vec<u8>, tamarack_cose::Error> {
-        let recipients = [Recipient::agreement(&self.key)];
-        Encryption::new(self.cipher, EAT_PURPOSE).attached(crypto, &recipients, token)
+        encrypt_eat(crypto, self.cipher, &self.key, token)
     }
 
     /// Encrypts a report, for a message that is signed as a whole.

@@ -66,11 +66,11 @@ impl<'a> Bundle<'a> {
         }
         let digests = digests(claims)?;
         for (name, set) in &self.detached {
-            let found = digests.iter().find(|(of, ..)| of == name);
-            let holds = found.is_some_and(|(_, algorithm, digest)| {
-                let mut context = crypto.digests.start(*algorithm);
+            let found = digests.iter().find(|digest| digest.name == *name);
+            let holds = found.is_some_and(|digest| {
+                let mut context = crypto.digests.start(digest.algorithm);
                 context.update(set);
-                context.finish().as_ref() == *digest
+                context.finish().as_ref() == digest.bytes
             });
             if !holds {
                 let problem = Problem::Expected("the digest of each detached claims set");
@@ -81,8 +81,15 @@ impl<'a> Bundle<'a> {
     }
 }
 
+/// What a token holds of a claims set that was detached from it (Detached-Submodule-Digest).
+struct SubmoduleDigest<'a> {
+    name: &'a str,
+    algorithm: DigestAlgorithm,
+    bytes: &'a [u8],
+}
+
 /// The digests of detached claims sets in the `submods` claim; other submodules are passed over.
-fn digests(claims: &[u8]) -> Result<Vec<(&str, DigestAlgorithm, &[u8])>, DecodeError> {
+fn digests(claims: &[u8]) -> Result<Vec<SubmoduleDigest<'_>>, DecodeError> {
     let rule = "submods";
     let mut found = Vec::new();
     let mut reader = Reader::new(claims);
@@ -102,7 +109,11 @@ fn digests(claims: &[u8]) -> Result<Vec<(&str, DigestAlgorithm, &[u8])>, DecodeE
                 Ok((algorithm, digest.bytes(rule)?))
             });
             if let Ok((Some(algorithm), bytes)) = parts {
-                found.push((name, algorithm, bytes));
+                found.push(SubmoduleDigest {
+                    name,
+                    algorithm,
+                    bytes,
+                });
             }
         }
     }

@@ -5,4 +5,5 @@ mod claims;
 mod token;
 
 pub use claims::AttestationResult;
+pub(crate) use token::check_time;
 pub use token::{Expectation, ResultError, UnverifiedResult, VerifiedResult};

@@ -13,11 +13,15 @@ pub enum ResultError {
     /// It is no claims set of the profile.
     #[error("Attestation Result: {0}")]
     Claims(#[from] DecodeError),
+    /// It is no EAR in JSON.
+    #[cfg(feature = "jwt")]
+    #[error("Attestation Result: {0}")]
+    Json(#[from] crate::EarJsonError),
     /// It names another profile.
     #[error("the Attestation Result is of another profile")]
     OtherProfile,
-    /// It is about who holds another key.
-    #[error("the Attestation Result is about who holds another key")]
+    /// It is about who holds another key, or does not say whom it is about.
+    #[error("the Attestation Result is about who holds another key, or nobody")]
     NotBound,
     /// It has expired.
     #[error("the Attestation Result has expired")]

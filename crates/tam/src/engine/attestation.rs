@@ -1,15 +1,21 @@
 //! Is this message by the agent of an enrolled device in good order? Nothing here changes anything.
 
+use std::borrow::Cow;
+
 use tamarack_cose::{PublicKey, SignatureAlgorithm};
-use tamarack_rats::{AppraisalError, Claims, Confirmation, EAT_CWT, Evidence, appraise};
+use tamarack_rats::{
+    AppraisalError, ComponentFault, Confirmation, Evidence, Expectation, Freshness, PayloadKind,
+    PresentedResult, ResultError, decrypt_eat, is_encrypted_eat,
+};
 use tamarack_teep::{
     AttestationPayload, CipherSuite, DataItems, ErrorCode, MediaType, Protected, QueryResponse,
-    TEEP_EAT_PROFILE, Verified,
+    Verified,
 };
 
 use super::{
     EngineError, Tam,
-    ticket::{Purpose, TicketError},
+    appraiser::{Appraised, NotAppraised, PresentedEvidence},
+    ticket::{Purpose, Ticket, TicketError},
     verdict::Dropped,
 };
 use crate::{Clock, Device, Store, TicketMark, Timestamp, Ueid};
@@ -24,6 +30,8 @@ pub(super) struct Attested {
     /// The challenge or token that it answers.
     pub(super) nonce: Vec<u8>,
     pub(super) verified: Verified,
+    /// An Attestation Result to hand back to the agent, if the Verifier gave one for it.
+    pub(super) result_for_agent: Option<AttestationPayload>,
 }
 
 /// Why a message does not count as attested.
@@ -32,11 +40,27 @@ pub(super) enum NotAttested {
     Drop(Dropped),
     /// It answers an open challenge, and does not convince: an answer is due.
     Fault { device: Option<Ueid>, fault: Fault },
+    /// It is by the agent of a genuine device, and these of its components are not as they should be. What
+    /// else it says can't be relied on; an Update of these components may mend it.
+    // req: TEEP-TAM-009
+    OutOfDate {
+        attested: Box<Attested>,
+        components: Vec<ComponentFault>,
+    },
+    /// The Verifier could not be asked. Nothing about the message is implied.
+    Unavailable(String),
 }
 
 impl From<Dropped> for NotAttested {
     fn from(reason: Dropped) -> Self {
         Self::Drop(reason)
+    }
+}
+
+impl Fault {
+    fn about(self, device: Option<Ueid>) -> NotAttested {
+        let fault = self;
+        NotAttested::Fault { device, fault }
     }
 }
 
@@ -47,15 +71,19 @@ pub(super) enum Fault {
     Format(String),
     #[error("no Verifier is trusted for Attestation Results")]
     AttestationResult,
-    #[error("the Evidence names no device")]
+    #[error("the attestation-payload names no device")]
     Nameless,
     #[error("the device is not enrolled")]
     NotEnrolled,
     #[error(transparent)]
     Appraisal(#[from] AppraisalError),
-    #[error("the Evidence binds a key by an id that is not known")]
+    #[error(transparent)]
+    Result(#[from] ResultError),
+    #[error("the Verifier refuses the Evidence: {0}")]
+    Rejected(String),
+    #[error("the attestation-payload binds a key by an id that is not known")]
     UnknownKey,
-    #[error("the message is not signed with the key that the Evidence binds")]
+    #[error("the message is not signed with the key that the attestation-payload binds")]
     NotBound,
     #[error("{0}")]
     Certificate(String),
@@ -77,26 +105,36 @@ impl Fault {
     }
 
     /// What the agent is told. Whoever has not shown to hold an attester's key does not learn whether a
-    /// device is enrolled.
+    /// device is enrolled, and nobody learns what a Verifier says about it to the TAM.
     // req: TEEP-PRIV-004
     pub(super) fn text(&self) -> String {
         match self {
             Self::NotEnrolled | Self::Appraisal(AppraisalError::Evidence(_)) => {
                 "the Evidence is not by the attester of an enrolled device".into()
             }
+            Self::Rejected(_) => "the Verifier refuses the Evidence".into(),
             other => other.to_string(),
         }
     }
 }
 
+/// An Attestation Result and how it came by.
+struct Presented<'a> {
+    result: PresentedResult<'a>,
+    /// The nonce that it must repeat, if that is known beforehand: of the Evidence that was appraised.
+    nonce: Option<&'a [u8]>,
+    /// The result for the agent that came with it.
+    for_agent: Option<AttestationPayload>,
+}
+
 impl<S: Store, C: Clock> Tam<S, C> {
-    /// Appraises the Evidence in `response` and verifies the message with the key that it binds.
+    /// Finds out whether the agent of an enrolled device made `response`, freshly, and signed it.
     ///
     /// In this order, the cheapest and least revealing first: the payload can be read; its nonce is an
-    /// open challenge of this TAM; it is Evidence in a supported format; the device is enrolled; the
-    /// endorsed attester signed the Evidence, which is about this device, answers this challenge and
-    /// measures what it shall; and exactly the key that the Evidence binds signed the message. Whether
-    /// the device has used the challenge before comes later: it is nobody else's business.
+    /// open challenge of this TAM; its format is supported; the device is enrolled; it was the endorsed
+    /// attester or a trusted Verifier who signed; what is said is in order; and exactly the key that the
+    /// payload binds signed the message. Whether the device has used the challenge before comes later: it
+    /// is nobody else's business.
     // req: TEEP-TAM-006
     pub(super) fn attest(
         &self,
@@ -107,110 +145,363 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let Some(payload) = &response.attestation else {
             return Ok(Err(Dropped::NotAttested.into()));
         };
-        let evidence = match Evidence::decode(&payload.bytes) {
-            Ok(evidence) => evidence,
+        let payload = &match self.decrypt(payload) {
+            Ok(payload) => payload,
+            Err(error) => return Ok(Err(Dropped::Undecryptable(error).into())),
+        };
+        let attested = self.attest_payload(protected, payload, now)?;
+        let device = match &attested {
+            Ok(attested) => attested,
+            Err(NotAttested::OutOfDate { attested, .. }) => attested,
+            Err(_) => return Ok(attested),
+        };
+        let attester = &device.device.endorsement.attester;
+        let evidence = Evidence::decode(&payload.bytes).ok();
+        match self.is_revoked(attester, &device.verified.signer(), evidence.as_ref())? {
+            true => Ok(Err(Fault::Revoked.about(Some(device.ueid.clone())))),
+            false => Ok(attested),
+        }
+    }
+
+    fn attest_payload(
+        &self,
+        protected: &Protected<'_>,
+        payload: &AttestationPayload,
+        now: Timestamp,
+    ) -> Result<Result<Attested, NotAttested>, EngineError> {
+        let kind = match self.classify(payload) {
+            Ok(kind) => kind,
+            Err(fault) => return self.faulty_format(payload, fault, now),
+        };
+        let trusts_results = !self.verifiers.is_empty();
+        match PresentedResult::decode(kind, &payload.bytes) {
+            None => self.attest_by_evidence(protected, payload, now),
+            Some(_) if !trusts_results => {
+                self.faulty_format(payload, Fault::AttestationResult, now)
+            }
+            Some(Err(error)) => Ok(Err(Dropped::UnreadableResult(error).into())),
+            Some(Ok(result)) => {
+                let presented = Presented {
+                    result,
+                    nonce: None,
+                    for_agent: None,
+                };
+                self.attest_by_result(protected, presented, now)
+            }
+        }
+    }
+
+    /// The payload, out of the encryption that it may be in.
+    // req: TEEP-ENC-002
+    // req: TEEP-ENC-009
+    fn decrypt<'p>(
+        &self,
+        payload: &'p AttestationPayload,
+    ) -> Result<Cow<'p, AttestationPayload>, tamarack_cose::Error> {
+        if !is_encrypted_eat(&payload.bytes) {
+            return Ok(Cow::Borrowed(payload));
+        }
+        let keys = self.keys.recipient_keys();
+        Ok(Cow::Owned(AttestationPayload {
+            format: payload.format.clone(),
+            bytes: decrypt_eat(&self.crypto, keys, &payload.bytes)?,
+        }))
+    }
+
+    /// The verdict on a payload that will not do for its format: an answer is due if it repeats an open
+    /// challenge nevertheless.
+    fn faulty_format(
+        &self,
+        payload: &AttestationPayload,
+        fault: Fault,
+        now: Timestamp,
+    ) -> Result<Result<Attested, NotAttested>, EngineError> {
+        let nonce = match Evidence::decode(&payload.bytes) {
+            Ok(evidence) => evidence.unverified_claims().nonce.clone(),
             Err(error) => return Ok(Err(Dropped::Unreadable(error).into())),
         };
-        let claims = evidence.unverified_claims();
-        let nonce = claims.nonce.as_deref().unwrap_or_default();
-        let ticket = match self.tickets().open(Purpose::Challenge, nonce, now) {
-            Ok(ticket) => ticket,
-            // req: TEEP-TOK-005
-            Err(TicketError::Expired) => return Ok(Err(Dropped::Expired.into())),
-            Err(TicketError::NotIssued) => return Ok(Err(Dropped::NotIssued.into())),
+        let opened = self.open_ticket(nonce.as_deref().unwrap_or_default(), now);
+        Ok(Err(match opened {
+            Ok(_) => fault.about(None),
+            Err(dropped) => dropped.into(),
+        }))
+    }
+
+    /// Background-Check: Evidence goes to the appraiser.
+    fn attest_by_evidence(
+        &self,
+        protected: &Protected<'_>,
+        payload: &AttestationPayload,
+        now: Timestamp,
+    ) -> Result<Result<Attested, NotAttested>, EngineError> {
+        let format = payload.format.as_deref().and_then(MediaType::parse);
+        let supported = self.appraiser.takes(format.as_ref());
+        let evidence = Evidence::decode(&payload.bytes);
+        let claims = match &evidence {
+            Ok(evidence) => Some(evidence.unverified_claims()),
+            // What can't be read here may be what the Verifier can.
+            Err(_) if supported && format.is_some() && self.appraiser.takes_unreadable() => None,
+            Err(error) => return Ok(Err(Dropped::Unreadable(error.clone()).into())),
         };
-        if let Err(fault) = classify(payload, claims) {
-            return Ok(Err(NotAttested::Fault {
-                device: None,
-                fault,
-            }));
+        let nonce = claims.and_then(|claims| claims.nonce.as_deref());
+        let ticket = match claims.map(|claims| self.ticket_of(nonce, claims.issued_at, now)) {
+            None => None,
+            Some(Ok((ticket, _))) => Some(ticket),
+            Some(Err(dropped)) => return Ok(Err(dropped.into())),
+        };
+        if !supported {
+            // A text of the sender's choice ends in the log: only as much of it as is a media type.
+            let named = format.map(|found| found.essence().chars().take(64).collect());
+            let fault = Fault::Format(named.unwrap_or_default());
+            return Ok(Err(fault.about(None)));
         }
-        let Some(ueid) = claims.ueid.clone().and_then(|ueid| Ueid::new(ueid).ok()) else {
-            return Ok(Err(NotAttested::Fault {
-                device: None,
-                fault: Fault::Nameless,
-            }));
+        let ueid = claims.and_then(|claims| claims.ueid.clone());
+        let ueid = ueid.and_then(|ueid| Ueid::new(ueid).ok());
+        // What names a device must name one that is known; the Verifier may read what is not read here.
+        let device = match (&ueid, &evidence) {
+            (Some(ueid), Ok(evidence)) => match self.known_device(ueid, evidence, now)? {
+                Ok(device) => Some(device),
+                Err(fault) => return Ok(Err(fault.about(Some(ueid.clone())))),
+            },
+            (None, Ok(_)) => return Ok(Err(Fault::Nameless.about(None))),
+            (_, Err(_)) => None,
         };
-        let device = match self.known_device(&ueid, &evidence, now)? {
-            Ok(device) => device,
-            Err(fault) => {
-                return Ok(Err(NotAttested::Fault {
-                    device: Some(ueid),
-                    fault,
-                }));
+        let presented = PresentedEvidence {
+            format: payload.format.as_deref(),
+            bytes: &payload.bytes,
+            nonce,
+            maximum_age: self
+                .settings
+                .timestamp_window
+                .map(|window| window.as_secs()),
+            endorsement: device.as_ref().map(|device| &device.endorsement),
+            for_agent_too: self.settings.results_for_agents,
+            now: seconds(now),
+        };
+        match self.appraiser.appraise(&presented) {
+            Ok(Appraised::Here(found)) => {
+                let (Some(ueid), Some(device), Some(ticket)) = (ueid, device, ticket) else {
+                    return Ok(Err(Fault::Nameless.about(None)));
+                };
+                Ok(self.attest_here(protected, (ueid, device, ticket, nonce.unwrap_or_default().to_vec()), &found.confirmation))
             }
-        };
-        let mut verified = self.verify(protected, &evidence, &device, nonce);
-        if let Ok(message) = &verified
-            && self.is_revoked(&device.endorsement.attester, &message.signer(), &evidence)?
-        {
-            verified = Err(Fault::Revoked);
+            Ok(Appraised::Results { for_tam, for_agent }) => {
+                let format = for_tam.format.as_deref().and_then(MediaType::parse);
+                let kind = PayloadKind::of(format.as_ref(), &self.eat_profile);
+                let result = match PresentedResult::decode(kind, &for_tam.bytes) {
+                    Some(Ok(result)) => result,
+                    Some(Err(error)) => return Ok(Err(Fault::Result(error).about(ueid))),
+                    None => {
+                        let reason = "the Verifier answers with no Attestation Result";
+                        return Ok(Err(NotAttested::Unavailable(reason.into())));
+                    }
+                };
+                let presented = Presented {
+                    result,
+                    nonce,
+                    for_agent,
+                };
+                self.attest_by_result(protected, presented, now)
+            }
+            Err(NotAppraised::Refused(AppraisalError::OutOfDate(found))) => {
+                let (Some(ueid), Some(device), Some(ticket)) = (ueid, device, ticket) else {
+                    return Ok(Err(Fault::Nameless.about(None)));
+                };
+                let attested =
+                    self.attest_here(protected, (ueid, device, ticket, nonce.unwrap_or_default().to_vec()), &found.confirmation);
+                Ok(attested.and_then(|attested| {
+                    Err(NotAttested::OutOfDate {
+                        attested: Box::new(attested),
+                        components: found.components,
+                    })
+                }))
+            }
+            Err(NotAppraised::Refused(error)) => Ok(Err(Fault::Appraisal(error).about(ueid))),
+            Err(NotAppraised::Rejected(reason)) => Ok(Err(Fault::Rejected(reason).about(ueid))),
+            Err(NotAppraised::Unavailable(reason)) => Ok(Err(NotAttested::Unavailable(reason))),
         }
-        Ok(match verified {
+    }
+
+    /// A device whose Evidence was appraised in this process: did the key that it binds sign the message?
+    fn attest_here(
+        &self,
+        protected: &Protected<'_>,
+        (ueid, device, ticket, nonce): (Ueid, Device, Ticket, Vec<u8>),
+        confirmation: &Confirmation,
+    ) -> Result<Attested, NotAttested> {
+        match self.verify_message(protected, Some(*confirmation), &device) {
             Ok(verified) => Ok(Attested {
                 ueid,
                 device,
                 mark: ticket.mark,
                 asked: ticket.items,
-                nonce: nonce.to_vec(),
+                nonce,
                 verified,
+                result_for_agent: None,
             }),
-            Err(fault) => Err(NotAttested::Fault {
-                device: Some(ueid),
-                fault,
-            }),
-        })
+            Err(fault) => Err(fault.about(Some(ueid))),
+        }
     }
 
-    pub(super) fn verify(
+    /// An Attestation Result, presented by the agent (Passport) or got from a Verifier for its Evidence.
+    ///
+    /// A nonce in it must be a challenge or token of this TAM; one without a nonce is as fresh as its time
+    /// of issue, where the settings allow that. Either way it stands in the order of issue, so that it is
+    /// used once.
+    // req: TEEP-TAM-007
+    // req: TEEP-TAM-008
+    // req: TEEP-FRESH-008
+    // req: AMB-02
+    fn attest_by_result(
         &self,
         protected: &Protected<'_>,
-        evidence: &Evidence<'_>,
+        presented: Presented<'_>,
+        now: Timestamp,
+    ) -> Result<Result<Attested, NotAttested>, EngineError> {
+        let Presented {
+            result,
+            nonce,
+            for_agent,
+        } = presented;
+        let stated = nonce.or(result.unverified_nonce()).map(<[u8]>::to_vec);
+        let issued_at = result.unverified_issued_at();
+        let (ticket, freshness) = match self.ticket_of(stated.as_deref(), issued_at, now) {
+            Ok(fresh) => fresh,
+            Err(dropped) => return Ok(Err(dropped.into())),
+        };
+        let ueid = result.unverified_ueid().map(<[u8]>::to_vec);
+        let Some(ueid) = ueid.and_then(|ueid| Ueid::new(ueid).ok()) else {
+            return Ok(Err(Fault::Nameless.about(None)));
+        };
+        let Some(device) = self.store.device(&ueid)? else {
+            return Ok(Err(Fault::NotEnrolled.about(Some(ueid))));
+        };
+        let confirmation = result.unverified_confirmation();
+        let verified = match self.verify_message(protected, confirmation, &device) {
+            Ok(verified) => verified,
+            Err(fault) => return Ok(Err(fault.about(Some(ueid)))),
+        };
+        let expectation = Expectation {
+            verifiers: &self.verifiers,
+            profile: &self.eat_profile,
+            message_key: &verified.signer(),
+            freshness,
+            now: seconds(now),
+        };
+        Ok(
+            match result.verify(&self.crypto, &expectation, self.ear_policy) {
+                Ok(_) => Ok(Attested {
+                    ueid,
+                    device,
+                    mark: ticket.mark,
+                    asked: ticket.items,
+                    nonce: stated.clone().unwrap_or_default(),
+                    verified,
+                    result_for_agent: for_agent,
+                }),
+                Err(error) => Err(Fault::Result(error).about(Some(ueid))),
+            },
+        )
+    }
+
+    /// The message, verified with exactly the key that was confirmed, which may still be good.
+    // req: TEEP-TAM-008
+    pub(super) fn verify_message(
+        &self,
+        protected: &Protected<'_>,
+        confirmation: Option<Confirmation>,
         device: &Device,
-        nonce: &[u8],
     ) -> Result<Verified, Fault> {
-        let result = appraise(&self.crypto, evidence, &device.endorsement, nonce)?;
+        let confirmation = confirmation.ok_or(Fault::UnknownKey)?;
         let key = self
-            .bound_key(&result.confirmation, device)
+            .bound_key(&confirmation, device)
             .ok_or(Fault::UnknownKey)?;
-        // req: TEEP-TAM-008
         protected
             .verify(&self.crypto, &[key])
             .map_err(|_| Fault::NotBound)
     }
 
-    /// The key that the Evidence binds. By its id alone it can be found only if the device used it before.
+    /// The key that is bound. By its id alone it can be found only if the device used it before.
     fn bound_key(&self, confirmation: &Confirmation, device: &Device) -> Option<PublicKey> {
-        let known = || {
-            device
-                .agent_key
-                .filter(|key| confirmation.confirms(key, &self.crypto))
+        let held = confirmation.public_key().copied();
+        held.or(device.agent_key)
+            .filter(|key| confirmation.confirms(key, &self.crypto))
+    }
+
+    /// What makes a payload fresh, and its place in the order of issue: the challenge or token that its nonce
+    /// is; or where there is none, its time of issue, if the settings allow that.
+    ///
+    /// A time never stands ahead of now, so that it does not block the challenges of today.
+    // req: TEEP-FRESH-008
+    fn ticket_of<'n>(
+        &self,
+        nonce: Option<&'n [u8]>,
+        issued_at: Option<u64>,
+        now: Timestamp,
+    ) -> Result<(Ticket, Freshness<'n>), Dropped> {
+        match (nonce, self.settings.timestamp_window) {
+            (None, Some(window)) => {
+                let issued_at = issued_at.unwrap_or_default().saturating_mul(1_000_000);
+                let mark = TicketMark {
+                    issued_at: Timestamp(issued_at).min(now),
+                    salt: [0; 16],
+                };
+                let items = self.first_question().items;
+                let maximum_age = window.as_secs();
+                Ok((Ticket { mark, items }, Freshness::Timestamp { maximum_age }))
+            }
+            (nonce, _) => {
+                let nonce = nonce.unwrap_or_default();
+                Ok((self.open_ticket(nonce, now)?, Freshness::Nonce(nonce)))
+            }
+        }
+    }
+
+    /// The challenge, or the token in its place, that this nonce is, if it is open.
+    // req: AMB-02
+    fn open_ticket(&self, nonce: &[u8], now: Timestamp) -> Result<Ticket, Dropped> {
+        let open = |purpose| self.tickets().open(purpose, nonce, now);
+        let opened = match open(Purpose::Challenge) {
+            Err(TicketError::NotIssued) => open(Purpose::Passport),
+            opened => opened,
         };
-        confirmation.public_key().copied().or_else(known)
+        opened.map_err(|error| match error {
+            // req: TEEP-TOK-005
+            TicketError::Expired => Dropped::Expired,
+            TicketError::NotIssued => Dropped::NotIssued,
+        })
+    }
+
+    /// Says what the payload is.
+    ///
+    /// The draft makes an EAT in the TEEP profile, which is also what an absent format means, an Attestation
+    /// Result (AMB-16). Deployed agents send Evidence without a format: unlabelled, it is told apart by the
+    /// profile that it names itself, or by being what a result can't be.
+    // req: TEEP-TAM-005
+    // req: TEEP-MSG-027
+    fn classify(&self, payload: &AttestationPayload) -> Result<PayloadKind, Fault> {
+        let Some(format) = &payload.format else {
+            let names_profile = Evidence::decode(&payload.bytes).is_ok_and(|evidence| {
+                let profile = evidence.unverified_claims().profile.as_deref();
+                profile == Some(&*self.eat_profile)
+            });
+            let is_result = PresentedResult::decode(PayloadKind::TeepResult, &payload.bytes)
+                .is_some_and(|result| result.is_ok());
+            return Ok(match names_profile || is_result {
+                true => PayloadKind::TeepResult,
+                false => PayloadKind::Evidence,
+            });
+        };
+        match MediaType::parse(format) {
+            Some(found) => Ok(PayloadKind::of(Some(&found), &self.eat_profile)),
+            None => Err(Fault::Format("that is no media type".into())),
+        }
     }
 }
 
-/// Says whether the payload is Evidence that can be appraised here.
-///
-/// The draft makes an EAT in the TEEP profile, which is also what an absent format means, an Attestation
-/// Result (AMB-16). Deployed agents send Evidence without a format: unlabelled, it is told apart by the
-/// profile that it names itself.
-// req: TEEP-TAM-005
-// req: TEEP-MSG-027
-fn classify(payload: &AttestationPayload, claims: &Claims) -> Result<(), Fault> {
-    let Some(format) = &payload.format else {
-        return match claims.profile.as_deref() {
-            Some(TEEP_EAT_PROFILE) => Err(Fault::AttestationResult),
-            _ => Ok(()),
-        };
-    };
-    match MediaType::parse(format) {
-        Some(found) if found == MediaType::teep_eat() => Err(Fault::AttestationResult),
-        Some(found) if found.essence() == EAT_CWT => Ok(()),
-        // A text of the sender's choice ends in the log: only as much of it as is a media type.
-        Some(found) => Err(Fault::Format(found.essence().chars().take(64).collect())),
-        None => Err(Fault::Format("that is no media type".into())),
-    }
+/// In whole seconds since 1970-01-01 UTC.
+fn seconds(now: Timestamp) -> u64 {
+    now.0 / 1_000_000
 }
 
 /// The algorithm under which an unverified message is protected, if it is one that is offered.
@@ -229,43 +520,44 @@ pub(super) fn offered_suite(protected: &Protected<'_>) -> Option<SignatureAlgori
 
 #[cfg(test)]
 mod tests {
+    use tamarack_rats::Claims;
+    use tamarack_teep::TEEP_EAT_PROFILE;
+
     use super::*;
-
-    fn payload(format: Option<&str>) -> AttestationPayload {
-        AttestationPayload {
-            format: format.map(Into::into),
-            bytes: Vec::new(),
-        }
-    }
-
-    fn profile(profile: Option<&str>) -> Claims {
-        Claims {
-            profile: profile.map(Into::into),
-            ..Claims::default()
-        }
-    }
+    use crate::testing::{Agent, World};
 
     // req: TEEP-TAM-005
     // req: TEEP-MSG-027
     // req: TEEP-MSG-028
     #[test]
     fn a_payload_is_classified_by_its_format() {
-        let psa = profile(Some("tag:psacertified.org,2023:psa#tfm"));
-        let teep = profile(Some(TEEP_EAT_PROFILE));
-        let plain = profile(None);
-        let evidence = |format, claims| classify(&payload(format), claims);
-        assert_eq!(evidence(None, &plain), Ok(()));
-        assert_eq!(evidence(None, &psa), Ok(()));
-        assert_eq!(evidence(None, &teep), Err(Fault::AttestationResult));
+        let world = World::new();
+        let agent = Agent::new("one");
+        let classify = |format: Option<&str>, profile: Option<&str>| {
+            let signer = agent.crypto.signatures.signer(&agent.attester).unwrap();
+            let claims = Claims {
+                profile: profile.map(Into::into),
+                ..Claims::default()
+            };
+            world.tam.classify(&AttestationPayload {
+                format: format.map(Into::into),
+                bytes: claims.sign(&agent.crypto, &*signer).unwrap(),
+            })
+        };
+        let psa = Some("tag:psacertified.org,2023:psa#tfm");
+        let teep = Some(TEEP_EAT_PROFILE);
+        assert_eq!(classify(None, None), Ok(PayloadKind::Evidence));
+        assert_eq!(classify(None, psa), Ok(PayloadKind::Evidence));
+        assert_eq!(classify(None, teep), Ok(PayloadKind::TeepResult));
         assert_eq!(
-            evidence(Some("application/eat+cwt"), &teep),
-            Ok(()),
+            classify(Some("application/eat+cwt"), teep),
+            Ok(PayloadKind::Evidence),
             "the label decides"
         );
         let spelled = "Application/EAT+CWT ; EAT_PROFILE=\"urn:ietf:rfc:rfcXXXX\"";
-        assert_eq!(evidence(Some(spelled), &psa), Err(Fault::AttestationResult));
-        let other = evidence(Some("application/vnd.other"), &psa);
-        assert_eq!(other, Err(Fault::Format("application/vnd.other".into())));
-        assert!(evidence(Some("\n"), &psa).is_err());
+        assert_eq!(classify(Some(spelled), psa), Ok(PayloadKind::TeepResult));
+        let other = classify(Some("application/vnd.other"), psa);
+        assert_eq!(other, Ok(PayloadKind::Evidence));
+        assert!(classify(Some("\n"), psa).is_err());
     }
 }

@@ -95,12 +95,14 @@ impl<S: Store, C: Clock> Tam<S, C> {
         &self,
         attester: &PublicKey,
         agent: &PublicKey,
-        evidence: &Evidence<'_>,
+        evidence: Option<&Evidence<'_>>,
     ) -> Result<bool, StoreError> {
         let keys = [attester, agent].map(|key| Revocation::Key(key.key_id(&self.crypto)));
-        let certificates = certificates(evidence.signed()).filter_map(|der| {
-            let certificate = tamarack_cose::x509::Certificate::from_der(der).ok()?;
-            Some(Revocation::of(&certificate))
+        let certificates = evidence.into_iter().flat_map(|evidence| {
+            certificates(evidence.signed()).filter_map(|der| {
+                let certificate = tamarack_cose::x509::Certificate::from_der(der).ok()?;
+                Some(Revocation::of(&certificate))
+            })
         });
         let all: Vec<Revocation> = keys.into_iter().chain(certificates).collect();
         self.store.are_revoked(&all)

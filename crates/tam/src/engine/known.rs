@@ -45,7 +45,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 Err(TicketError::Expired) => return Ok(Recognized::Dropped(Dropped::Expired)),
             };
             // req: TEEP-TOK-004
-            let Some(verified) = self.verify_by_agent(protected, &device) else {
+            let Some(verified) = self.verify_by_agent(protected, &device)? else {
                 return Ok(Recognized::Dropped(Dropped::Stranger));
             };
             return Ok(Recognized::Answer(Box::new(Attested {
@@ -55,6 +55,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 asked: ticket.items,
                 nonce: token.as_bytes().to_vec(),
                 verified,
+                result_for_agent: None,
             })));
         }
         Ok(Recognized::No)
@@ -70,8 +71,19 @@ impl<S: Store, C: Clock> Tam<S, C> {
             .open(Purpose::Device(ueid), token.as_bytes(), now)
     }
 
-    fn verify_by_agent(&self, protected: &Protected<'_>, device: &Device) -> Option<Verified> {
-        protected.verify(&self.crypto, &[device.agent_key?]).ok()
+    fn verify_by_agent(
+        &self,
+        protected: &Protected<'_>,
+        device: &Device,
+    ) -> Result<Option<Verified>, EngineError> {
+        let attester = &device.endorsement.attester;
+        let Some(key) = device.agent_key else {
+            return Ok(None);
+        };
+        if self.is_revoked(attester, &key, None)? {
+            return Ok(None);
+        }
+        Ok(protected.verify(&self.crypto, &[key]).ok())
     }
 }
 

@@ -6,12 +6,14 @@
 //! `reaction`, which decides how an agent that could not answer is asked instead.
 
 mod answer;
+mod appraiser;
 mod attestation;
 mod certificates;
 mod known;
 mod query_response;
 mod question;
 mod reaction;
+mod remote;
 mod reports;
 mod settings;
 mod tam_attester;
@@ -22,10 +24,11 @@ mod verdict;
 
 use std::fmt;
 
-use tamarack_cose::{CryptoProvider, SignatureAlgorithm};
+use tamarack_cose::{CryptoProvider, PublicKey, SignatureAlgorithm};
+use tamarack_rats::EarPolicy;
 use tamarack_teep::{
-    Encoding, Explanation, Message, Numbering, Order, Protected, ProtectionError, Update,
-    protect_by_each,
+    Encoding, Explanation, Message, Numbering, Order, Protected, ProtectionError, TEEP_EAT_PROFILE,
+    Update, protect_by_each,
 };
 
 use crate::{Clock, Store, StoreError, TamKeys};
@@ -34,6 +37,8 @@ use reaction::Patience;
 use ticket::Tickets;
 use verdict::Handled;
 
+pub use appraiser::{Appraised, Appraiser, BuiltInAppraiser, NotAppraised, PresentedEvidence};
+pub use remote::RemoteAppraiser;
 pub use settings::{AttestationModel, Settings};
 pub use tam_attester::TamAttester;
 pub use verdict::Dropped;
@@ -48,6 +53,9 @@ pub enum EngineError {
     /// The crypto provider or a key failed.
     #[error("a message could not be protected: {0}")]
     Crypto(#[from] tamarack_cose::Error),
+    /// The Verifier could not be asked.
+    #[error("the Verifier can't be asked: {0}")]
+    Verifier(String),
 }
 
 /// A TAM, in the two calls of RFC 9397 section 6.2.1.
@@ -79,6 +87,13 @@ pub struct Tam<S, C> {
     settings: Settings,
     attester: Option<Box<dyn TamAttester>>,
     patience: Patience,
+    appraiser: Box<dyn Appraiser>,
+    /// Whose Attestation Results count.
+    verifiers: Vec<PublicKey>,
+    /// Which findings of theirs are good enough.
+    ear_policy: EarPolicy,
+    /// The URI of the EAT profile of TEEP.
+    eat_profile: String,
 }
 
 impl<S, C> fmt::Debug for Tam<S, C> {
@@ -107,6 +122,38 @@ impl<S: Store, C: Clock> Tam<S, C> {
             settings,
             attester: None,
             patience: Patience::default(),
+            appraiser: Box::new(BuiltInAppraiser { crypto }),
+            verifiers: Vec::new(),
+            ear_policy: EarPolicy::default(),
+            eat_profile: TEEP_EAT_PROFILE.into(),
+        }
+    }
+
+    /// The same TAM, with another appraiser of Evidence than the one that is built in.
+    #[must_use]
+    pub fn with_appraiser(self, appraiser: Box<dyn Appraiser>) -> Self {
+        Self { appraiser, ..self }
+    }
+
+    /// The same TAM, which trusts Attestation Results by the Verifiers with these keys. Without any, it
+    /// trusts none.
+    #[must_use]
+    pub fn with_verifiers(self, verifiers: Vec<PublicKey>) -> Self {
+        Self { verifiers, ..self }
+    }
+
+    /// The same TAM, to which findings of Verifiers are good enough by another policy than the default.
+    #[must_use]
+    pub fn with_ear_policy(self, ear_policy: EarPolicy) -> Self {
+        Self { ear_policy, ..self }
+    }
+
+    /// The same TAM, to which the EAT profile of TEEP has this URI (AMB-17).
+    #[must_use]
+    pub fn with_eat_profile(self, eat_profile: String) -> Self {
+        Self {
+            eat_profile,
+            ..self
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tamarack_cose::KeyId;
+use tamarack_cose::{KeyId, SignatureAlgorithm};
 use tamarack_suit::{ComponentId, Report, report::ReportResult};
 use tamarack_teep::{
     DataItems, ErrorCode, Message, Numbering, Protected, QueryResponse, Token, Update, VERSION,
@@ -72,20 +72,43 @@ impl<S: Store, C: Clock> Tam<S, C> {
         match self.attest(protected, unverified, now)? {
             Ok(attested) => self.attested(&attested, now),
             Err(NotAttested::Drop(reason)) => Ok(reason.into()),
+            Err(NotAttested::Unavailable(reason)) => Err(EngineError::Verifier(reason)),
             // req: TEEP-TAM-009
             // req: TEEP-TAM-010
             Err(NotAttested::Fault { device, fault }) => {
-                let code = fault.code();
-                let update = Self::fault(code, &fault.text());
-                let message = self.reply(update, algorithm, numbering)?;
-                let verdict = Verdict::Fault {
-                    message,
-                    code,
-                    reason: fault.to_string(),
-                };
-                Ok(Handled { device, verdict })
+                let (told, reason) = (fault.text(), fault.to_string());
+                self.not_attested(device, fault.code(), &told, reason, (algorithm, numbering))
+            }
+            Err(NotAttested::OutOfDate {
+                attested,
+                components,
+            }) => {
+                let faults: Vec<_> = components.iter().map(ToString::to_string).collect();
+                let reason = faults.join(", ");
+                let device = Some(attested.ueid);
+                let code = ErrorCode::ATTESTATION_REQUIRED;
+                self.not_attested(device, code, &reason, reason.clone(), (algorithm, numbering))
             }
         }
+    }
+
+    /// The answer to a QueryResponse whose attestation failed.
+    // req: TEEP-TAM-010
+    fn not_attested(
+        &self,
+        device: Option<Ueid>,
+        code: ErrorCode,
+        told: &str,
+        reason: String,
+        (algorithm, numbering): (SignatureAlgorithm, Numbering),
+    ) -> Result<Handled, EngineError> {
+        let message = self.reply(Self::fault(code, told), algorithm, numbering)?;
+        let verdict = Verdict::Fault {
+            message,
+            code,
+            reason,
+        };
+        Ok(Handled { device, verdict })
     }
 
     /// A QueryResponse by an enrolled device's agent.
@@ -122,15 +145,30 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 if !accept(Some(&installed), None, closed)? {
                     return Ok(Self::used(attested));
                 }
-                // req: TEEP-TAM-018
-                Verdict::Done("nothing to change")
+                match &attested.result_for_agent {
+                    // req: TEEP-TAM-018
+                    None => Verdict::Done("nothing to change"),
+                    // req: TEEP-TAM-012
+                    Some(result) => {
+                        let update = Update {
+                            attestation: Some(result.clone()),
+                            ..Update::default()
+                        };
+                        Verdict::Update {
+                            message: self.reply_to(attested, update)?,
+                            install: 0,
+                            unlink: 0,
+                        }
+                    }
+                }
             }
             Decision::Plan {
                 plan,
                 installed,
                 closed,
             } => {
-                let (update, pending) = self.update(attested, plan, now)?;
+                let (mut update, pending) = self.update(attested, plan, now)?;
+                update.attestation.clone_from(&attested.result_for_agent);
                 let counts = (pending.install.len(), pending.unlink.len());
                 if !accept(Some(&installed), Some(&pending), closed)? {
                     return Ok(Self::used(attested));

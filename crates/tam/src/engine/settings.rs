@@ -51,6 +51,9 @@ pub struct Settings {
     /// Update that expires unanswered counts as a failure, and so does one that is unanswered after a
     /// minute when the device asks again and still lacks what was in it.
     pub failures: u32,
+    /// Whether agents get an Attestation Result of their own in an Update, for others to see, if the
+    /// Verifier gives one. Default no.
+    pub results_for_agents: bool,
 }
 
 impl Default for Settings {
@@ -67,6 +70,7 @@ impl Default for Settings {
             update_bytes: 7 << 20,
             installed_components: 1024,
             failures: 3,
+            results_for_agents: false,
         }
     }
 }

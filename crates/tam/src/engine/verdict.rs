@@ -1,6 +1,6 @@
 //! What becomes of a message, and how that is logged.
 
-use tamarack_rats::EvidenceError;
+use tamarack_rats::{EvidenceError, ResultError};
 use tamarack_teep::{ErrorCode, ProtectionError};
 
 use crate::Ueid;
@@ -21,6 +21,12 @@ pub enum Dropped {
     /// An attestation-payload from which no nonce can be had.
     #[error("the attestation-payload can't be read: {0}")]
     Unreadable(EvidenceError),
+    /// An attestation-payload that is encrypted, and not to this TAM.
+    #[error("the attestation-payload can't be decrypted: {0}")]
+    Undecryptable(tamarack_cose::Error),
+    /// An Attestation Result that can't be read.
+    #[error("the attestation-payload can't be read: {0}")]
+    UnreadableResult(ResultError),
     /// A challenge or token that this TAM did not issue, or none.
     #[error("it answers nothing that was issued")]
     NotIssued,

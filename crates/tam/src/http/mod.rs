@@ -19,7 +19,7 @@ mod trace;
 mod views;
 
 pub use rate::Rate;
-pub use serve::{Listeners, ServeConfig, ServeError, serve, serve_until};
+pub use serve::{AttestationConfig, Listeners, ServeConfig, ServeError, serve, serve_until};
 pub use state::HttpSettings;
 pub use tls::{TlsError, TlsFiles};
 

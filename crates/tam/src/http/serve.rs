@@ -1,8 +1,9 @@
 use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
-use tamarack_cose::aws_lc;
+use tamarack_cose::{PublicKey, aws_lc};
 use tamarack_trace::{Party, Trace};
+use tamarack_verifier::{ClientConfig, ClientError, VerifierClient};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
@@ -16,8 +17,8 @@ use super::{
     token::AdminToken,
 };
 use crate::{
-    Clock, KeysError, Settings, SqliteStore, Store, StoreError, SystemClock, Tam, TamKeys,
-    keys::create_private_dir,
+    Clock, KeysError, RemoteAppraiser, Settings, SqliteStore, Store, StoreError, SystemClock, Tam,
+    TamKeys, keys::create_private_dir,
 };
 
 /// How often pending Updates are looked through for those that have expired.
@@ -38,6 +39,17 @@ pub struct ServeConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Where the messages of the TEEP endpoint are written, if anywhere.
     pub trace: Option<tamarack_trace::Settings>,
+    /// Who attests devices, besides their endorsed attesters.
+    pub attestation: AttestationConfig,
+}
+
+/// Who attests devices, besides their endorsed attesters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttestationConfig {
+    /// Keys of Verifiers whose Attestation Results count. Without any, none do.
+    pub verifiers: Vec<PublicKey>,
+    /// The Verifier to which Evidence goes. Without, the TAM appraises it.
+    pub remote: Option<ClientConfig>,
 }
 
 /// Where the TAM listens.
@@ -70,6 +82,7 @@ impl ServeConfig {
             tls: None,
             trusted_proxies: Vec::new(),
             trace: None,
+            attestation: AttestationConfig::default(),
         }
     }
 
@@ -107,6 +120,9 @@ pub enum ServeError {
         /// Why.
         error: StoreError,
     },
+    /// The way to the Verifier can't be used.
+    #[error("the Verifier: {0}")]
+    Verifier(#[from] ClientError),
     /// The certificate can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -190,7 +206,13 @@ fn open(config: &ServeConfig) -> Result<Shared<SqliteStore, SystemClock>, ServeE
     let token = AdminToken::open_or_create(&crypto, &config.admin_token())?;
     let path = config.database();
     let store = SqliteStore::open(&path).map_err(|error| ServeError::Store { path, error })?;
-    let tam = Tam::new(store, SystemClock, crypto, keys, config.engine);
+    let AttestationConfig { verifiers, remote } = config.attestation.clone();
+    let mut tam = Tam::new(store, SystemClock, crypto, keys, config.engine)
+        .with_verifiers(verifiers);
+    if let Some(remote) = &remote {
+        let client = VerifierClient::new(remote)?;
+        tam = tam.with_appraiser(Box::new(RemoteAppraiser { client }));
+    }
     Ok(Shared::new(Arc::new(tam), config.http, token))
 }
 

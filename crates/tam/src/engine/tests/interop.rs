@@ -8,7 +8,7 @@ use tamarack_suit::{ComponentId, Limits};
 use tamarack_teep::{Message, Protected};
 
 use crate::{
-    AuditAction, Clock, Dropped, Registration, Store, Ueid,
+    Appraised, AuditAction, Clock, Dropped, PresentedEvidence, Registration, Store, Ueid,
     engine::{attestation::NotAttested, verdict::Verdict},
     register_domain,
     testing::World,
@@ -82,9 +82,22 @@ fn a_deployed_agents_evidence_convinces_but_for_its_age() {
         .unwrap()
         .unwrap();
     let nonce = claims.nonce.clone().unwrap();
+    let presented = PresentedEvidence {
+        format: payload.format.as_deref(),
+        bytes: &payload.bytes,
+        nonce: Some(&nonce),
+        maximum_age: None,
+        endorsement: Some(&device.endorsement),
+        for_agent_too: false,
+        now: 0,
+    };
+    let Ok(Appraised::Here(found)) = world.tam.appraiser.appraise(&presented) else {
+        panic!("the Evidence does not convince")
+    };
+    let confirmation = Some(found.confirmation);
     let verified = world
         .tam
-        .verify(&protected, &evidence, &device, &nonce)
+        .verify_message(&protected, confirmation, &device)
         .unwrap();
     assert_eq!(Some(verified.signer()), key("agent-esp256-pub.jwk"));
 }

@@ -1,3 +1,4 @@
+mod attestation_results;
 mod exchange;
 mod hostile;
 mod interop;
