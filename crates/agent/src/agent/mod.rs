@@ -4,6 +4,7 @@ mod device;
 mod query;
 mod refusal;
 mod requests;
+mod unsolicited;
 mod update;
 
 use alloc::{
@@ -23,6 +24,7 @@ use crate::{
     tams::{PolicyRound, TamHistory},
 };
 use refusal::Refusal;
+use unsolicited::PlainQueries;
 
 /// The TEEP Agent of one TEE.
 pub struct Agent<P> {
@@ -31,6 +33,7 @@ pub struct Agent<P> {
     exchanges: Exchanges,
     policy_round: PolicyRound,
     tams: TamHistory,
+    plain_queries: PlainQueries,
     stranger_budget: StrangerBudget,
 }
 
@@ -39,7 +42,7 @@ pub struct Agent<P> {
 pub struct Outbound {
     /// The TAM's URI.
     pub tam_uri: String,
-    /// The first message; the agent lets the TAM speak first, so there is none.
+    /// The first message; none where the TAM is to speak first.
     pub message: Option<Vec<u8>>,
 }
 
@@ -77,6 +80,7 @@ impl<P: Platform> Agent<P> {
             exchanges: Exchanges::default(),
             policy_round: PolicyRound::default(),
             tams: TamHistory::default(),
+            plain_queries: PlainQueries::default(),
             stranger_budget: StrangerBudget::default(),
         }
     }
@@ -120,6 +124,7 @@ impl<P: Platform> Agent<P> {
                 match self.answer_query(&request)? {
                     Ok(response) => {
                         self.exchanges.open(tam, self.platform.now());
+                        self.plain_queries.answered(&tam, &request, encoding);
                         response.into()
                     }
                     Err(refusal) => refusal.with_token(token).into_message().into(),
