@@ -176,6 +176,60 @@ fn what_is_no_uri_of_a_tam_is_not_taken() {
     assert_eq!(more, 13);
 }
 
+/// The unsolicited QueryResponse with which a request begins, if it begins with one.
+fn unsolicited(device: &mut Device, component: &str, uri: &str) -> Option<Message> {
+    let outbound = device.agent.request_ta(&id(component), Some(uri));
+    let message = outbound.unwrap().unwrap().message;
+    message.map(|message| device.open(&message))
+}
+
+// req: TEEP-AGENT-003
+// req: TEEP-AGENT-004
+// req: TEEP-AGENT-005
+// req: TEEP-AGENT-006
+#[test]
+fn a_tam_that_asked_for_nothing_fresh_is_told_unasked() {
+    let World {
+        mut device,
+        first,
+        second,
+        admin,
+    } = world();
+    // Nothing is known of it yet; and a challenge or a token is for one answer.
+    assert_eq!(unsolicited(&mut device, "a", FIRST), None);
+    device.query(&first, Tam::query());
+    assert_eq!(unsolicited(&mut device, "b", FIRST), None);
+    device.query(&first, Tam::plain_query_with(Tam::token()));
+    assert_eq!(unsolicited(&mut device, "c", FIRST), None);
+
+    device.query(&first, Tam::plain_query());
+    let Some(Message::QueryResponse(response)) = unsolicited(&mut device, "d", FIRST) else {
+        panic!("the TAM would take one")
+    };
+    assert_eq!((response.token, response.attestation), (None, None));
+    let wanted = response.requested_tc_list.iter();
+    assert!(wanted.clone().any(|wanted| wanted.component == id("d")));
+    // It opens an exchange like any other.
+    let update = first.sign(Tam::install(&[&release::app("d", 1, HELLO_1, &admin)]));
+    assert!(matches!(device.answer(&update), Message::Success(_)));
+    // To others nothing of the kind is sent.
+    assert_eq!(unsolicited(&mut device, "e", SECOND), None);
+
+    // An undelivered message ends it until the TAM has asked again.
+    device.agent.process_error(FIRST, "timeout");
+    assert_eq!(unsolicited(&mut device, "f", FIRST), None);
+    device.query(&first, Tam::plain_query());
+    assert!(unsolicited(&mut device, "g", FIRST).is_some());
+    // So does a newer query with a challenge.
+    device.query(&first, Tam::query());
+    assert_eq!(unsolicited(&mut device, "h", FIRST), None);
+    // And so does the end of the trust in its key.
+    device.query(&second, Tam::plain_query());
+    assert!(unsolicited(&mut device, "i", SECOND).is_some());
+    device.tee.distrust(&key_id(&second)).unwrap();
+    assert_eq!(unsolicited(&mut device, "j", SECOND), None);
+}
+
 /// The refusal of an Update that touches what another TAM manages.
 #[track_caller]
 fn refusal(device: &mut Device, tam: &Tam, update: Update) -> tamarack_teep::Error {

@@ -130,6 +130,48 @@ fn a_lost_answer_begins_the_exchange_anew_and_no_message_is_sent_twice() {
     }
 }
 
+// req: HTTP-027
+// req: TEEP-BROKER-012
+#[test]
+fn a_tee_that_dies_in_an_exchange_is_no_fault_of_the_tam() {
+    let mut world = world();
+    let (tam, tee) = (world.address.clone(), world.tee.id());
+    let (front, bodies) = in_front(&world, move |_, request| {
+        let answer = relayed(&tam, request);
+        signal(tee, "KILL");
+        Some(Some(answer))
+    });
+    world.restart_broker(&["--tam", &front.url("/tam")]);
+    world.app(&["policy-check"]).fails(1, &["tee.sock"]);
+    assert_eq!(bodies.lock().unwrap().len(), 1);
+    world.restart_tee();
+    assert_eq!(world.installed(), []);
+    assert!(!world.tee.log().contains("could not be delivered"));
+}
+
+// req: HTTP-029
+#[test]
+fn a_slow_agent_is_waited_for() {
+    let mut world = world();
+    let (tam, tee) = (world.address.clone(), world.tee.id());
+    let (front, _) = in_front(&world, move |number, request| {
+        let answer = relayed(&tam, request);
+        if number == 0 {
+            signal(tee, "STOP");
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_secs(5));
+                signal(tee, "CONT");
+            });
+        }
+        Some(Some(answer))
+    });
+    world.restart_broker(&["--tam", &front.url("/tam")]);
+    let started = Instant::now();
+    assert_eq!(world.policy_check(), 1);
+    assert!(started.elapsed() >= Duration::from_secs(5));
+    assert_eq!(world.version("acme/hello"), Some(1));
+}
+
 // req: HTTP-002
 // req: HTTP-003
 // req: HTTP-028

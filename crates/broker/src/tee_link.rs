@@ -23,7 +23,9 @@ impl TeeLink {
         }
     }
 
-    /// Makes a call and serves the payloads and Attestation Results that the TEE asks for until it replies.
+    /// Makes a call and serves the payloads and Attestation Results that the TEE asks for until it replies, however
+    /// long that takes.
+    // req: HTTP-029
     pub(crate) async fn call(
         &self,
         call: &Call,

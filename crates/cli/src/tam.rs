@@ -1,13 +1,12 @@
 //! `tamarack tam`: run a TAM, or show its keys.
 
 use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tamarack_cose::{KeyId, PublicKey, SignatureAlgorithm, aws_lc};
+use tamarack_cose::{PublicKey, SignatureAlgorithm, aws_lc};
 use tamarack_tam::{
     AttestationConfig, HttpSettings, Listeners, Rate, ServeConfig, TamKeys, TlsFiles, serve_until,
 };

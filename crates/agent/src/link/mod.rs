@@ -9,6 +9,8 @@
 //! [`Call::FetchChunk`]s and ends with [`Call::FetchEnd`] or [`Call::FetchFailed`], after which the TEE
 //! goes on.
 
+// Model A of RFC 9397 section 6.2: TEEP is spoken in the TEE, HTTP outside of it.
+// req: TEEP-BROKER-002
 mod call;
 mod component;
 mod reply;

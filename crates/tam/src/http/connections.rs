@@ -217,6 +217,22 @@ struct Connection {
 
 impl Connection {
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<(), String> {
+        let mut stopped = self.stopped.clone();
+        let begun = Arc::clone(&self.service.asked);
+        // Who has asked for nothing yet is not waited for when the server stops.
+        let idle = async {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+            if begun.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = idle => Ok(()),
+            ended = self.carry(stream, tls) => ended,
+        }
+    }
+
+    async fn carry(self, stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<(), String> {
         // A small answer is not held back for more to come.
         stream.set_nodelay(true).map_err(text)?;
         let patience = self.settings.header_timeout;
