@@ -105,7 +105,7 @@ mod tests {
             ] {
                 let key = DecryptionKey::generate(&crypto, curve).unwrap();
                 let other = DecryptionKey::generate(&crypto, curve).unwrap();
-                let public = key.public_key();
+                let public = &key.public_key().clone();
                 let sealed = encrypt_eat(&crypto, algorithm, public, &token).unwrap();
                 let again = encrypt_eat(&crypto, algorithm, public, &token).unwrap();
                 assert_ne!(sealed, again, "fresh keys and IVs");
