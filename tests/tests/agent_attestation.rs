@@ -250,6 +250,57 @@ fn evidence_holds_the_time_where_that_is_the_mechanism() {
     assert!(claims.issued_at.unwrap().abs_diff(now()) < 60);
 }
 
+// req: TEEP-AGENT-003
+// req: TEEP-AGENT-004
+// req: TEEP-AGENT-005
+// req: TEEP-AGENT-006
+// req: AMB-21
+#[test]
+fn a_response_nobody_asked_for_goes_to_a_tam_that_takes_the_time_for_fresh() {
+    const URI: &str = "https://tam.example/tam";
+    let (mut device, tam) = device();
+    let key_id = tam.key.public().key_id(&crypto());
+    device.tee.reach(URI, &[key_id]).unwrap();
+    let mut wish = {
+        let mut number = 0;
+        move |device: &mut Device| {
+            number += 1;
+            let component = id(&format!("acme/wish-{number}"));
+            let outbound = device.agent.request_ta(&component, None).unwrap().unwrap();
+            assert_eq!(outbound.tam_uri, URI);
+            outbound.message
+        }
+    };
+    let by_time = || QueryRequest {
+        challenge: None,
+        supported_freshness_mechanisms: vec![FreshnessMechanism::TIMESTAMP],
+        ..Tam::query()
+    };
+    assert_eq!(wish(&mut device), None, "the TAM has not asked yet");
+    device.query(&tam, by_time());
+    let message = wish(&mut device).expect("a QueryResponse");
+    let Message::QueryResponse(response) = device.open(&message) else {
+        panic!("not a QueryResponse")
+    };
+    assert_eq!(response.requested_tc_list.len(), 2);
+    assert!(response.token.is_none() && response.attestation.is_some());
+    // What follows is an exchange like any other.
+    success_of(device.answer(&tam.sign(Tam::install(&[]))));
+
+    // A failure, a challenge, a token, and a key that is trusted no longer: the TAM speaks first.
+    device.agent.process_error(URI, "gone");
+    assert_eq!(wish(&mut device), None);
+    device.query(&tam, by_time());
+    assert!(wish(&mut device).is_some());
+    device.query(&tam, Tam::query());
+    assert_eq!(wish(&mut device), None);
+    device.query(&tam, by_time());
+    device.query(&tam, Tam::plain_query_with(Tam::token()));
+    assert_eq!(wish(&mut device), None);
+    let mut device = device.restarted();
+    assert_eq!(wish(&mut device), None);
+}
+
 /// The keys of a TAM to which agents encrypt.
 fn recipient() -> (
     Vec<RecipientKey>,

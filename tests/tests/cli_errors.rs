@@ -53,7 +53,8 @@ fn wrong_usage_names_the_flag() {
             &["tee", "endorsement", "--data", "x", "--label", "novalue"],
             &["--label", "NAME=VALUE"],
         ),
-        (&["broker", "serve", "--tee", "x"], &["--tam"]),
+        (&["broker", "serve", "--tee", "x"], &["--socket"]),
+        (&["broker", "serve", "--socket", "x"], &["--tee"]),
         (&["app", "list"], &["--socket"]),
         (
             &["app", "--socket", "x", "invoke", "a", "minus"],

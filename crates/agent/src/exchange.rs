@@ -1,8 +1,9 @@
 //! What the agent remembers of exchanges while it runs: lost on a restart, and harmlessly so.
 
-use alloc::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 
-use tamarack_cose::{KeyId, SignatureAlgorithm};
+use tamarack_cose::{CryptoProvider, KeyId, SignatureAlgorithm};
+use tamarack_teep::Token;
 
 use crate::agent::Confidentiality;
 
@@ -21,34 +22,26 @@ pub(crate) struct Exchanges {
     open: BTreeMap<KeyId, Exchange>,
 }
 
+/// An exchange with one TAM.
 #[derive(Debug)]
-struct Exchange {
+pub(crate) struct Exchange {
     /// In which suite it goes on.
-    algorithm: SignatureAlgorithm,
-    opened: u64,
-    updates: u32,
+    pub(crate) algorithm: SignatureAlgorithm,
     /// How reports are encrypted, as the QueryRequest allows.
-    confidentiality: Option<Confidentiality>,
+    pub(crate) confidentiality: Option<Confidentiality>,
+    /// The nonce that was answered and the key that signed the answer, if the TAM announced that its Updates
+    /// follow that.
+    pub(crate) followed: Option<(Vec<u8>, KeyId)>,
+    /// When, in seconds since 1970-01-01 UTC.
+    pub(crate) opened: u64,
+    /// How many Updates came so far.
+    pub(crate) updates: u32,
 }
 
 impl Exchanges {
-    /// A QueryResponse goes out to the TAM with this key.
-    pub(crate) fn open(
-        &mut self,
-        tam: KeyId,
-        algorithm: SignatureAlgorithm,
-        now: u64,
-        confidentiality: Option<Confidentiality>,
-    ) {
-        self.open.insert(
-            tam,
-            Exchange {
-                algorithm,
-                opened: now,
-                updates: 0,
-                confidentiality,
-            },
-        );
+    /// A QueryResponse goes out to the TAM that this anchor stands for.
+    pub(crate) fn open(&mut self, tam: KeyId, exchange: Exchange) {
+        self.open.insert(tam, exchange);
     }
 
     /// Whether there is an exchange with the TAM in this suite.
@@ -80,6 +73,20 @@ impl Exchanges {
             self.open.remove(tam);
         }
         fits
+    }
+
+    /// Whether an Update with this token follows the QueryResponse that opened the exchange: not one to another
+    /// device, nor an earlier one. Of a TAM that does not say what its Updates follow, any does.
+    pub(crate) fn is_followed_by(
+        &self,
+        crypto: &CryptoProvider,
+        tam: &KeyId,
+        token: Option<&Token>,
+    ) -> bool {
+        let followed = self.open.get(tam).and_then(|open| open.followed.as_ref());
+        followed.is_none_or(|(nonce, agent)| {
+            token.is_some_and(|token| token.follows(crypto, nonce, agent))
+        })
     }
 }
 

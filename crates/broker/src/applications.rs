@@ -76,7 +76,8 @@ impl From<BrokerError> for Failure {
             BrokerError::Listen { .. }
             | BrokerError::ListenForTam { .. }
             | BrokerError::Authority { .. }
-            | BrokerError::HttpClient(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            | BrokerError::HttpClient(_)
+            | BrokerError::Trace(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut failure = Self::new(status, &error);
         match error {

@@ -77,6 +77,9 @@ pub enum BrokerError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The trace could not be opened.
+    #[error(transparent)]
+    Trace(#[from] tamarack_trace::TraceError),
     /// The HTTP client could not be set up.
     #[error("cannot set up the HTTP client: {0}")]
     HttpClient(String),

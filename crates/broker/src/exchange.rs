@@ -7,6 +7,7 @@ use reqwest::{
 use std::time::Duration;
 use tamarack_agent::link::{Call, MAX_MESSAGE, Reply};
 use tamarack_teep::{MEDIA_TYPE, MediaType};
+use tamarack_trace::Trace;
 
 use crate::{
     BrokerError,
@@ -14,6 +15,7 @@ use crate::{
     fetch::PayloadSource,
     http_client::explain,
     tee_link::TeeLink,
+    verifier::Verifier,
 };
 
 /// A TEEP exchange is four messages; one that goes on and on is a fault of the TAM.
@@ -28,6 +30,8 @@ pub(crate) struct Exchanger {
     client: Client,
     tee: TeeLink,
     payloads: PayloadSource,
+    verifier: Verifier,
+    trace: Trace,
 }
 
 /// Why a message brought no answer.
@@ -42,18 +46,20 @@ enum Fault {
 }
 
 impl Exchanger {
-    pub(crate) fn new(client: Client, tee: TeeLink) -> Self {
+    pub(crate) fn new(client: Client, tee: TeeLink, verifier: Verifier, trace: Trace) -> Self {
         let payloads = PayloadSource::new(client.clone());
         Self {
             client,
             tee,
             payloads,
+            verifier,
+            trace,
         }
     }
 
     /// Makes a call to the TEE.
     pub(crate) async fn call(&self, call: &Call) -> Result<Reply, BrokerError> {
-        self.tee.call(call, &self.payloads).await
+        self.tee.call(call, &self.payloads, &self.verifier).await
     }
 
     /// Runs an exchange until the TAM or the agent has nothing more to say.
@@ -92,8 +98,10 @@ impl Exchanger {
     // req: HTTP-028
     async fn run_once(&self, tam_uri: &str, first: Option<Vec<u8>>) -> Result<(), BrokerError> {
         let mut message = first;
+        let traced = self.trace.exchange(Some(tam_uri));
         for round in 1..=MAX_ROUNDS {
-            let answer = match self.deliver(tam_uri, message.take()).await {
+            let post = |message| self.deliver(tam_uri, message);
+            let answer = match traced.carry(message.take(), post).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     self.report(tam_uri, &error).await;

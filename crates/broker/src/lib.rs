@@ -37,6 +37,7 @@ mod server;
 mod tam_listener;
 mod tee_link;
 mod tees;
+mod verifier;
 
 pub use error::BrokerError;
 pub use http_client::Transport;

@@ -8,11 +8,13 @@ use std::{
     time::Duration,
 };
 
+use tamarack_trace::{Party, Trace};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
     BrokerError, Transport, applications, backoff::until_policy_check, broker::Broker,
     budget::Budget, exchange::Exchanger, http_client, tam_listener, tee_link::TeeLink, tees::Tees,
+    verifier::Verifier,
 };
 
 /// How a broker runs.
@@ -26,6 +28,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// Time between policy checks, give or take a tenth.
     pub policy_interval: Duration,
+    /// The Verifier whose Attestation Results TAMs are shown that ask for some: where it takes Evidence.
+    pub verifier: Option<String>,
     /// How TAMs are reached.
     pub transport: Transport,
     /// Exchanges that applications may cause in a minute, and all at once; 0 for any number.
@@ -34,6 +38,8 @@ pub struct Config {
     pub listen_for_tam: Option<String>,
     /// Messages that may come in there in a minute, and all at once; 0 for any number.
     pub messages_per_minute: u32,
+    /// Where the messages of exchanges are written, if anywhere.
+    pub trace: Option<tamarack_trace::Settings>,
 }
 
 impl Default for Config {
@@ -44,10 +50,12 @@ impl Default for Config {
             tam_uris: Vec::new(),
             socket: PathBuf::new(),
             policy_interval: Duration::from_secs(3600),
+            verifier: None,
             transport: Transport::default(),
             requests_per_minute: 240,
             listen_for_tam: None,
             messages_per_minute: 240,
+            trace: None,
         }
     }
 }
@@ -69,11 +77,18 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If a socket can't be opened, or the HTTP client can't be made.
+    /// If a socket or the trace can't be opened, or the HTTP client can't be made.
     pub async fn open(config: Config) -> Result<Self, BrokerError> {
         let client = http_client::build(&config.transport)?;
-        let links = config.tees.iter();
-        let exchangers = links.map(|path| Exchanger::new(client.clone(), TeeLink::new(path)));
+        let trace = match &config.trace {
+            Some(settings) => Trace::open(settings, Party::Agent)?,
+            None => Trace::default(),
+        };
+        let verifier = Verifier::new(client.clone(), config.verifier.clone());
+        let exchangers = config.tees.iter().map(|path| {
+            let (verifier, trace) = (verifier.clone(), trace.clone());
+            Exchanger::new(client.clone(), TeeLink::new(path), verifier, trace)
+        });
         let broker = Arc::new(Broker {
             tees: Tees::new(exchangers.collect()),
             tam_uris: config.tam_uris.clone(),

@@ -8,7 +8,7 @@ use tokio::{
     net::UnixStream,
 };
 
-use crate::{BrokerError, fetch::PayloadSource};
+use crate::{BrokerError, fetch::PayloadSource, verifier::Verifier};
 
 /// Where a TEE answers. Every call has a connection of its own, so that a slow update blocks nobody.
 #[derive(Debug, Clone)]
@@ -23,11 +23,12 @@ impl TeeLink {
         }
     }
 
-    /// Makes a call and serves the payloads that the TEE asks for until it replies.
+    /// Makes a call and serves the payloads and Attestation Results that the TEE asks for until it replies.
     pub(crate) async fn call(
         &self,
         call: &Call,
         payloads: &PayloadSource,
+        verifier: &Verifier,
     ) -> Result<Reply, BrokerError> {
         let unreachable = |source| BrokerError::TeeUnreachable {
             path: self.path.clone(),
@@ -40,6 +41,13 @@ impl TeeLink {
             let reply = Reply::decode(&frame).map_err(|e| BrokerError::Link(e.to_string()))?;
             match reply {
                 Reply::Fetch { uri } => payloads.send(&uri, &mut stream).await?,
+                Reply::Appraise {
+                    media_type,
+                    evidence,
+                } => {
+                    let answer = verifier.appraise(media_type, evidence).await;
+                    write_frame(&mut stream, &answer.encode()).await?;
+                }
                 Reply::Failed { result, reason } => {
                     return Err(BrokerError::Tee { result, reason });
                 }

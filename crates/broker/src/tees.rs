@@ -209,7 +209,7 @@ impl TeeRequirements {
     fn unmet_by(&self, tee: &TeeDescription) -> Option<String> {
         let differs = |wanted: &Option<String>, found: &str| {
             let wanted = wanted.as_deref()?;
-            (wanted != found).then(|| format!("{found:?} is not {wanted:?}"))
+            (wanted != found).then(|| format!("is {found}, not {wanted}"))
         };
         let has_no = |what: &str, wanted: &Option<String>, found: &[[u8; 16]]| {
             let wanted = wanted.as_deref()?;

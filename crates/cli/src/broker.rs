@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use tamarack_broker::{Config, Server, Transport};
 
-use crate::{block_on, failure::Failure, output::Output, signals::stop_requested};
+use crate::{block_on, failure::Failure, output::Output, signals::stop_requested, trace};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -26,6 +26,9 @@ pub(crate) struct Serve {
     /// The socket for applications.
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
+    /// A Verifier, for TAMs that want an Attestation Result in the place of Evidence: where it takes Evidence.
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
     /// Certificates of authorities whose TAMs and payload servers are trusted, beside those of the system: a PEM
     /// file. May be given several times.
     #[arg(long, value_name = "FILE")]
@@ -47,6 +50,8 @@ pub(crate) struct Serve {
     /// Seconds between policy checks, give or take a tenth.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
     policy_interval: u64,
+    #[command(flatten)]
+    trace: trace::Options,
 }
 
 impl Command {
@@ -67,6 +72,7 @@ impl Command {
             tam_uris: serve.tam,
             socket: serve.socket,
             policy_interval: Duration::from_secs(serve.policy_interval),
+            verifier: serve.verifier,
             transport: Transport {
                 authorities: serve.tam_ca,
                 only_those: serve.tam_ca_only,
@@ -74,6 +80,7 @@ impl Command {
             },
             requests_per_minute: serve.requests_per_minute,
             listen_for_tam: serve.listen_for_tam,
+            trace: serve.trace.settings(),
             ..Config::default()
         };
         block_on(async {

@@ -125,6 +125,28 @@ impl KeyFile {
         About::of(&self.bytes)
     }
 
+    /// The file's keys, each as a file of its own: the blocks of a PEM file, the members of a JWK set.
+    pub(crate) fn parts(&self) -> Result<Vec<Self>, Failure> {
+        let part = |bytes: &[u8]| Self {
+            path: self.path.clone(),
+            bytes: Zeroizing::new(bytes.to_vec()),
+        };
+        Ok(match KeyFormat::of(&self.bytes) {
+            KeyFormat::Pem => pem_blocks(self.text()?)
+                .map(|block| part(block.as_bytes()))
+                .collect(),
+            KeyFormat::Jwk => match serde_json::from_str::<JwkSet>(self.text()?) {
+                Ok(set) => set
+                    .keys
+                    .iter()
+                    .map(|jwk| part(jwk.to_string().as_bytes()))
+                    .collect(),
+                Err(_) => vec![part(&self.bytes)],
+            },
+            KeyFormat::Cose => vec![part(&self.bytes)],
+        })
+    }
+
     /// A failure about this file.
     pub(crate) fn failure(&self, cause: impl fmt::Display) -> Failure {
         Failure::file(&self.path, cause)

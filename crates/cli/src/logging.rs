@@ -21,7 +21,7 @@ pub(crate) fn start(verbose: u8) {
         // Libraries below say little of interest to an operator.
         .unwrap_or_else(|| {
             EnvFilter::new(format!(
-                "warn,tamarack={level},tamarack_tam={level},tamarack_tee={level},tamarack_broker={level}"
+                "warn,tamarack={level},tamarack_tam={level},tamarack_tee={level},tamarack_broker={level},tamarack_trace={level}"
             ))
         });
     tracing_subscriber::fmt()

@@ -10,6 +10,7 @@ mod app;
 mod bench;
 mod broker;
 mod demo;
+mod encryption_keys;
 mod failure;
 mod files;
 mod hss_file;
@@ -26,6 +27,7 @@ mod symmetric_file;
 mod tam;
 mod tee;
 mod teep;
+mod trace;
 mod verifier;
 
 use std::process::ExitCode;

@@ -16,12 +16,14 @@ use tokio::net::TcpListener;
 
 use crate::{
     block_on,
+    encryption_keys::{EncryptionCurve, encode_encryption_keys},
     failure::Failure,
     files,
     key::Algorithm,
     key_file::{KeyFile, KeyFormat},
     output::Output,
     signals::stop_requested,
+    trace,
 };
 
 #[derive(Subcommand)]
@@ -59,6 +61,8 @@ pub(crate) struct Serve {
     attestation: Attestation,
     #[command(flatten)]
     bounds: Bounds,
+    #[command(flatten)]
+    trace: trace::Options,
 }
 
 /// Who attests devices, besides their endorsed attesters.
@@ -192,8 +196,14 @@ pub(crate) struct Keys {
     #[arg(long, value_enum)]
     format: KeyFormat,
     /// Only the key of this algorithm. COSE_Key, which is binary, needs it.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "encryption")]
     algorithm: Option<Algorithm>,
+    /// The keys to which devices encrypt Evidence and reports, in the place of those that sign.
+    #[arg(long)]
+    encryption: bool,
+    /// Only the encryption key on this curve. COSE_Key, which is binary, needs it.
+    #[arg(long, value_enum, requires = "encryption")]
+    curve: Option<EncryptionCurve>,
     /// Where the keys go; standard output by default.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     out: PathBuf,
@@ -227,6 +237,7 @@ impl Serve {
                 .tls_certificate
                 .zip(self.tls_key)
                 .map(|(certificate, key)| TlsFiles { certificate, key });
+            config.trace = self.trace.settings();
             let scheme = if config.tls.is_some() {
                 "https"
             } else {
@@ -262,6 +273,10 @@ impl Keys {
         }
         let keys = TamKeys::open_or_create(&aws_lc::provider(), keys_dir)
             .map_err(|error| Failure::new(error.to_string()))?;
+        if self.encryption {
+            let encoded = encode_encryption_keys(keys.encryption_keys(), self.curve, self.format)?;
+            return files::write(&self.out, &encoded);
+        }
         let wanted = self.algorithm.map(SignatureAlgorithm::from);
         let selected: Vec<PublicKey> = keys
             .public_keys()

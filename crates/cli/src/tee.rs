@@ -18,10 +18,11 @@ use tamarack_tee::{
 };
 
 use crate::{
+    encryption_keys::{EncryptionCurve, encode_encryption_keys, read_encryption_keys},
     failure::Failure,
     files,
     key::Algorithm,
-    key_file::read_publics,
+    key_file::{KeyFormat, read_publics},
     output::{Output, table},
 };
 
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Print the endorsement of the device, for `tamarack admin enroll`.
     Endorsement(EndorsementOf),
+    /// Print the public keys to which others encrypt what is for this TEE only, such as Personalization Data.
+    Keys(KeysOf),
     /// Trust keys, or no longer: of TAMs, and of those who sign security domains and whatever no domain owns.
     ///
     /// This is the part of the device's maker; the TEE must not be running.
@@ -70,6 +73,21 @@ pub(crate) struct EndorsementOf {
 }
 
 #[derive(Args)]
+pub(crate) struct KeysOf {
+    #[command(flatten)]
+    folder: Folder,
+    /// The format of the keys.
+    #[arg(long, value_enum)]
+    format: KeyFormat,
+    /// Only the key on this curve. COSE_Key, which is binary, needs it.
+    #[arg(long, value_enum)]
+    curve: Option<EncryptionCurve>,
+    /// Where the keys go; standard output by default.
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    out: PathBuf,
+}
+
+#[derive(Args)]
 pub(crate) struct Trust {
     #[command(flatten)]
     folder: Folder,
@@ -80,6 +98,14 @@ pub(crate) struct Trust {
     /// asks the TAM that its broker names.
     #[arg(long, value_name = "FILE[=URI]", num_args = 1.., value_parser = tam_key)]
     tam_key: Vec<TamKey>,
+    /// The key to which Evidence and reports for the TAMs of --tam-key are encrypted, from `tamarack tam keys
+    /// --encryption`; one for each curve at most.
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "tam_key")]
+    tam_encryption_key: Vec<PathBuf>,
+    /// The public key of a Verifier. With one, TAMs have to be attested: they are served once it vouches for
+    /// them. May be given several times.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    verifier_key: Vec<PathBuf>,
     /// The public key of a device administrator. May be given several times.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     signer_key: Vec<PathBuf>,
@@ -162,6 +188,7 @@ impl Command {
         match self {
             Self::Serve(command) => command.run(output),
             Self::Endorsement(command) => command.run(output),
+            Self::Keys(command) => command.run(),
             Self::Trust(command) => command.run(output),
         }
     }
@@ -206,6 +233,17 @@ impl EndorsementOf {
     }
 }
 
+impl KeysOf {
+    fn run(self) -> Result<(), Failure> {
+        let platform = self.folder.platform(&rustcrypto::provider())?;
+        let keys = platform.encryption_keys();
+        files::write(
+            &self.out,
+            &encode_encryption_keys(keys, self.curve, self.format)?,
+        )
+    }
+}
+
 impl Trust {
     fn run(self, output: Output) -> Result<(), Failure> {
         let crypto = rustcrypto::provider();
@@ -228,10 +266,21 @@ impl Trust {
             }
             added.extend(of_tam);
         }
+        let tams: Vec<KeyId> = added.iter().map(|anchor: &Anchor| anchor.key_id).collect();
+        let mut encryption = Vec::new();
+        for path in &self.tam_encryption_key {
+            encryption.extend(read_encryption_keys(path, &crypto)?);
+        }
+        added.extend(anchors(&self.verifier_key, AnchorRole::Verifier)?);
         added.extend(anchors(&self.signer_key, AnchorRole::Signer)?);
         let tee = self.folder.tee()?;
         let fault = |error: TeeError| explain(&error, &self.folder.data);
         tee.trust(&added).map_err(fault)?;
+        if !encryption.is_empty() {
+            for tam in &tams {
+                tee.encrypt_to(tam, &encryption).map_err(fault)?;
+            }
+        }
         for (uri, keys) in reached {
             tee.reach(uri, &keys)
                 .map_err(|error| Failure::new(format!("--tam-key: {error}")))?;

@@ -7,6 +7,7 @@ use tamarack_agent::{
     platform::{Namespace, Platform},
     state::{KnownManifest, Record, Request, RequestKind, SeenUpdates},
 };
+use tamarack_suit::SuitDigest;
 use tamarack_tam::Store;
 
 use crate::{
@@ -176,6 +177,13 @@ impl World {
         let key = release_component(tam, component).to_cbor();
         let request = Request::load(&*view, &key).unwrap();
         request.is_some_and(|request| request.kind == RequestKind::Wanted)
+    }
+
+    /// The digest of a release; `None` of release 0.
+    #[must_use]
+    pub fn digest(&self, tam: usize, component: usize, release: usize) -> Option<SuitDigest> {
+        let releases = &self.people.releases[tam][component];
+        release.checked_sub(1).map(|at| releases[at].digest)
     }
 
     /// The sequence number that a device remembers of a manifest, installed or not; 0 if none.

@@ -28,7 +28,7 @@ pub use mangle::Mangle;
 pub use people::{COMPONENTS, DEVICES, DOMAINS, RELEASES, TAMS, release_component};
 pub use run::{Failure, run, shrink};
 pub use store::SimStore;
-pub use tee::{MemoryTee, PowerLoss};
+pub use tee::{MemoryTee, PowerLoss, Stored};
 pub use world::{Defect, Letter, Party, World};
 
 use tamarack_suit::ComponentId;

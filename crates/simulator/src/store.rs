@@ -76,15 +76,16 @@ impl Store for SimStore {
     }
 
     fn accept_response(&self, response: &AcceptedResponse<'_>) -> Result<bool, StoreError> {
-        let accepted = self.store.accept_response(response)?;
+        let mut response = response.clone();
+        if self.defect == Some(Defect::IgnoresLists) {
+            response.installed = None;
+        }
+        let accepted = self.store.accept_response(&response)?;
         Ok(accepted || self.defect == Some(Defect::ReusesChallenges))
     }
 
     fn finish_update(&self, finished: &FinishedUpdate<'_>) -> Result<bool, StoreError> {
-        match self.defect {
-            Some(Defect::KeepsPending) => Ok(true),
-            _ => self.store.finish_update(finished),
-        }
+        self.store.finish_update(finished)
     }
 
     fn discard_expired(&self, now: Timestamp) -> Result<usize, StoreError> {

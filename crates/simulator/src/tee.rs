@@ -26,6 +26,10 @@ use crate::{Defect, SimClock};
 /// Values by namespace and name.
 type Values = BTreeMap<(Namespace, Vec<u8>), Vec<u8>>;
 
+/// Everything that a TEE stores, at one moment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stored(Arc<Values>);
+
 /// A TEE whose storage is a map. It outlives the agent, as a disk outlives a power failure.
 pub struct MemoryTee {
     crypto: CryptoProvider,
@@ -96,8 +100,8 @@ impl MemoryTee {
 
     /// Everything that is stored.
     #[must_use]
-    pub fn dump(&self) -> BTreeMap<(Namespace, Vec<u8>), Vec<u8>> {
-        Values::clone(&lock(&self.storage.committed))
+    pub fn dump(&self) -> Stored {
+        Stored(Arc::clone(&lock(&self.storage.committed)))
     }
 
     /// What the maker of the device says about it: the key of its attester.

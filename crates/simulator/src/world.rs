@@ -14,7 +14,10 @@ use tamarack_suit::{DeviceError, Fetch, Limits};
 use tamarack_tam::{
     AuditAction, AuditEntry, Clock, Mode, Selector, Settings, Store, Tam, Timestamp, publish,
 };
-use tamarack_teep::{Message, Protected, Update, protect};
+use tamarack_teep::{
+    Challenge, CipherSuite, DataItems, Message, Protected, QueryRequest, SuitCoseProfile, Token,
+    Update, protect,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -39,8 +42,8 @@ pub enum Defect {
     Panics,
     /// TAMs take a challenge as unused whatever was answered before.
     ReusesChallenges,
-    /// TAMs never close an Update.
-    KeepsPending,
+    /// TAMs take no note of what devices say they hold.
+    IgnoresLists,
 }
 
 /// One end of an exchange.
@@ -101,6 +104,8 @@ pub(crate) struct Device {
 
 /// A TAM with its operator.
 pub(crate) struct Server {
+    /// A look at its database from outside.
+    watched: rusqlite::Connection,
     /// `None` while it restarts.
     running: Option<Tam<SimStore, SimClock>>,
     /// How many releases of each component are published.
@@ -159,6 +164,7 @@ impl World {
             fs::write(world.database(tam), &people.databases[tam]).unwrap();
             let running = world.start(tam);
             world.tams.push(Server {
+                watched: rusqlite::Connection::open(world.database(tam)).unwrap(),
                 running: Some(running),
                 published: Default::default(),
                 deployments: Vec::new(),
@@ -267,30 +273,12 @@ impl World {
         self.tams[tam].tam().store().device(ueid).unwrap().unwrap()
     }
 
-    /// Everything in a TAM's database, one line for each row.
+    /// A number that changes whenever something is written to a TAM's database.
     #[must_use]
-    pub fn dump(&self, tam: usize) -> Vec<String> {
-        let connection = rusqlite::Connection::open(self.database(tam)).unwrap();
-        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
-        let mut statement = connection.prepare(tables).unwrap();
-        let tables: Vec<String> = statement
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
-        let mut dump = Vec::new();
-        for table in tables {
-            let mut statement = connection
-                .prepare(&format!("SELECT * FROM {table}"))
-                .unwrap();
-            let columns = statement.column_count();
-            let mut rows = statement.query([]).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                let values: Vec<_> = (0..columns).map(|n| row.get_ref_unwrap(n)).collect();
-                dump.push(format!("{table} {values:?}"));
-            }
-        }
-        dump
+    pub fn version(&self, tam: usize) -> i64 {
+        let version = "SELECT data_version FROM pragma_data_version";
+        let watched = &self.tams[tam].watched;
+        watched.query_row(version, [], |row| row.get(0)).unwrap()
     }
 
     // ---- the broker ----
@@ -418,8 +406,14 @@ impl World {
         device: usize,
         (tam, component, release): (usize, usize, usize),
     ) -> Result<(), Violation> {
-        let query = self.tams[tam].tam().process_connect().unwrap();
-        let query = read(&query).unwrap();
+        let random = |length| self.crypto().random_array::<32>().unwrap()[..length].to_vec();
+        let query = QueryRequest {
+            challenge: Challenge::new(random(32)),
+            supported_teep_cipher_suites: CipherSuite::ALGORITHMS.map(CipherSuite::sign1).into(),
+            supported_suit_cose_profiles: SuitCoseProfile::ALL.into(),
+            data_items: DataItems::ATTESTATION | DataItems::TRUSTED_COMPONENTS,
+            ..QueryRequest::default()
+        };
         let mut envelopes = vec![
             self.people.releases[tam][component][release]
                 .envelope
@@ -429,11 +423,11 @@ impl World {
             envelopes.insert(0, self.people.releases[tam][LIB][release].envelope.clone());
         }
         let update = Update {
-            token: tamarack_teep::Token::new(self.crypto().random_array::<16>().unwrap().into()),
+            token: Token::new(random(16)),
             manifest_list: envelopes,
             ..Update::default()
         };
-        for message in [query, update.into()] {
+        for message in [query.into(), update.into()] {
             let bytes = sign(self.crypto(), &self.people.rogue, &message);
             self.deliver(&bytes, Party::Tam(tam), Party::Device(device))?;
         }

@@ -34,6 +34,7 @@
 //!
 //! # Features
 //!
+//! - `explain` (default): [`explain`](mod@explain), for people who look at messages.
 //! - `std` (default): error types implement the standard traits. Without it: `no_std` with `alloc`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -42,6 +43,9 @@ extern crate alloc;
 
 mod data_items;
 mod error_code;
+#[cfg(feature = "explain")]
+pub mod explain;
+mod following;
 mod freshness;
 mod media_type;
 mod message;
@@ -52,6 +56,7 @@ mod suites;
 
 pub use data_items::DataItems;
 pub use error_code::ErrorCode;
+pub use following::{ANNOUNCEMENT, announce, announced};
 pub use freshness::FreshnessMechanism;
 pub use media_type::{MediaType, TEEP_EAT_PROFILE};
 pub use message::{

@@ -64,7 +64,8 @@ pub fn tamarack(arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TAMARACK_") {
+        let text = name.to_string_lossy().to_ascii_uppercase();
+        if text.starts_with("TAMARACK_") || text.ends_with("_PROXY") {
             command.env_remove(name);
         }
     }

@@ -4,6 +4,7 @@ mod binary;
 mod folder;
 mod http;
 mod process;
+mod tls;
 mod wire;
 mod world;
 
@@ -11,5 +12,6 @@ pub use binary::{Finished, binary, run, tamarack};
 pub use folder::{Folder, vectors};
 pub use http::{Request, Response, Server, post, request, send_slowly};
 pub use process::{PATIENCE, Process, alive, children, eventually, signal};
+pub use tls::Authority;
 pub use wire::Wire;
-pub use world::{Keys, World};
+pub use world::{Keys, World, start_tam};

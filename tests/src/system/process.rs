@@ -41,6 +41,17 @@ impl Process {
     /// Starts a command; what it says goes to `NAME.log` in `folder`.
     #[must_use]
     pub fn start(name: &str, folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(&[], name, folder, arguments)
+    }
+
+    /// The same with these variables in its environment.
+    #[must_use]
+    pub fn start_in(
+        environment: &[(&str, &str)],
+        name: &str,
+        folder: &Path,
+        arguments: &[&str],
+    ) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::options()
             .create(true)
@@ -48,6 +59,7 @@ impl Process {
             .open(&log)
             .unwrap();
         let child = tamarack(arguments)
+            .envs(environment.iter().copied())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
             .spawn()

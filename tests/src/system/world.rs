@@ -6,7 +6,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Finished, Process, Wire, run};
+use super::{Finished, Process, Wire, eventually, run, signal};
 
 /// A TAM, a TEE and a broker that know each other, as processes on this machine, in a temporary folder.
 ///
@@ -55,8 +55,14 @@ fn text(folder: &Path, name: &str) -> String {
     folder.join(name).to_str().unwrap().to_owned()
 }
 
-/// Starts a TAM and returns `HOST:PORT`.
-fn start_tam(folder: &Path, listen: &str, options: &[&str]) -> (Process, String) {
+/// Starts a TAM with its data in `folder`/tam and returns `HOST:PORT`.
+#[must_use]
+pub fn start_tam(folder: &Path, listen: &str) -> (Process, String) {
+    start_tam_with(folder, listen, &[])
+}
+
+/// Starts a TAM as [`start_tam`] does, with more options.
+fn start_tam_with(folder: &Path, listen: &str, options: &[&str]) -> (Process, String) {
     let data = text(folder, "tam");
     let log = folder.join("tam.log");
     let before = fs::metadata(&log).map_or(0, |found| found.len());
@@ -102,7 +108,7 @@ impl World {
         ] {
             Keys::make(folder, name, algorithm);
         }
-        let (tam, address) = start_tam(folder, "127.0.0.1:0", &[]);
+        let (tam, address) = start_tam(folder, "127.0.0.1:0");
         let wire = Wire::to(&address);
         let path = |name: &str| text(folder, name);
         let tam_key = path("tam.pub.pem");
@@ -294,6 +300,111 @@ impl World {
         answer["output_text"].as_str().unwrap().to_owned()
     }
 
+    /// Starts the broker again, with these arguments beside those for its sockets.
+    #[track_caller]
+    pub fn restart_broker(&mut self, arguments: &[&str]) {
+        self.restart_broker_in(&[], arguments);
+    }
+
+    /// The same with these variables in its environment.
+    #[track_caller]
+    pub fn restart_broker_in(&mut self, environment: &[(&str, &str)], arguments: &[&str]) {
+        signal(self.broker.id(), "KILL");
+        let socket = self.path("app.sock");
+        eventually("the broker goes", || {
+            std::os::unix::net::UnixStream::connect(&socket)
+                .is_err()
+                .then_some(())
+        });
+        self.broker = start_broker_with(&self.folder, environment, arguments);
+    }
+
+    /// Runs `tamarack tee trust` with these arguments, while the TEE is not running.
+    #[track_caller]
+    pub fn trust(&mut self, arguments: &[&str]) {
+        signal(self.tee.id(), "KILL");
+        let socket = self.path("tee.sock");
+        eventually("the TEE goes", || {
+            std::os::unix::net::UnixStream::connect(&socket)
+                .is_err()
+                .then_some(())
+        });
+        // Until the process is waited for, its lock on the store may be there.
+        let data = self.path("tee");
+        let trust = [&["tee", "trust", "--data", &data], arguments].concat();
+        let trusted = eventually("the TEE's folder is free", || {
+            let finished = run(&trust);
+            (finished.code == Some(0)).then_some(finished)
+        });
+        trusted.ok();
+        self.restart_tee();
+    }
+
+    /// Runs `tamarack admin` at another TAM that [`start_tam`] started in `folder`, with `--json`.
+    #[track_caller]
+    pub fn admin_of(&self, folder: &Path, address: &str, arguments: &[&str]) -> Finished {
+        let (tam, token) = (format!("http://{address}"), text(folder, "tam/admin.token"));
+        let admin = ["--json", "admin", "--tam", &tam, "--token-file", &token];
+        run(&[&admin[..], arguments].concat())
+    }
+
+    /// Starts another TAM, which knows the device and both providers, in `NAME` in the world's folder; itself,
+    /// its folder, its `HOST:PORT`, and the path of its public key.
+    #[must_use]
+    pub fn another_tam(&self, name: &str) -> (Process, PathBuf, String, String) {
+        let folder = self.folder.join(name);
+        fs::create_dir(&folder).unwrap();
+        let (tam, address) = start_tam(&folder, "127.0.0.1:0");
+        let (data, key) = (text(&folder, "tam"), text(&folder, "tam.pub.pem"));
+        let keys = ["tam", "keys", "--data", &data, "--format", "pem"];
+        run(&[&keys[..], &["--algorithm", "esp256", "--out", &key]].concat()).ok();
+        let endorsement = self.path("endorsement.json");
+        self.admin_of(&folder, &address, &["enroll", &endorsement])
+            .ok();
+        for name in ["acme", "globex"] {
+            let owner = self.path(&format!("{name}.pub.pem"));
+            let manifest = self.path(&format!("{name}-domain.suit"));
+            let anchor = self.path("administrator.pub.pem");
+            let create = ["domain", "create", name, "--prefix", name];
+            let signed = [
+                "--signer-key",
+                &owner,
+                "--manifest",
+                &manifest,
+                "--anchor",
+                &anchor,
+            ];
+            let create = [&create[..], &signed].concat();
+            self.admin_of(&folder, &address, &create).ok();
+        }
+        (tam, folder, address, key)
+    }
+
+    /// Starts another TEE of the same maker, enrolled at the world's TAM; itself and its socket.
+    #[must_use]
+    pub fn another_tee(&self, name: &str, trust: &[&str]) -> (Process, String) {
+        let (data, socket) = (self.path(name), self.path(&format!("{name}.sock")));
+        let (tam, signer) = (self.path("tam.pub.pem"), self.path("administrator.pub.pem"));
+        let keys = ["tee", "trust", "--data", &data, "--signer-key", &signer];
+        let trust = match trust {
+            [] => vec!["--tam-key", tam.as_str()],
+            given => given.to_vec(),
+        };
+        run(&[&keys[..], &trust].concat()).ok();
+        let endorsement = run(&["tee", "endorsement", "--data", &data]).bytes();
+        let endorsement = self.write(&format!("{name}-endorsement.json"), endorsement);
+        self.admin(&["enroll", &endorsement]).ok();
+        let serve = [
+            "tee", "serve", "--data", &data, "--socket", &socket, "--name", name,
+        ];
+        let serve = [&["--verbose"], &serve[..]].concat();
+        let mut tee = Process::start(name, &self.folder, &serve);
+        tee.wait_until("the TEE serves", || {
+            std::os::unix::net::UnixStream::connect(&socket).ok()
+        });
+        (tee, socket)
+    }
+
     /// Starts the TEE again, after it has gone.
     pub fn restart_tee(&mut self) {
         self.tee = start_tee(&self.folder);
@@ -306,7 +417,7 @@ impl World {
 
     /// Starts the TAM again where it was, after it has gone, with more options.
     pub fn restart_tam_with(&mut self, options: &[&str]) {
-        (self.tam, _) = start_tam(&self.folder, &self.address, options);
+        (self.tam, _) = start_tam_with(&self.folder, &self.address, options);
     }
 }
 
@@ -335,19 +446,25 @@ fn start_tee(folder: &Path) -> Process {
 }
 
 fn start_broker(folder: &Path, tam: &str) -> Process {
+    start_broker_with(folder, &[], &["--tam", tam])
+}
+
+fn start_broker_with(folder: &Path, environment: &[(&str, &str)], more: &[&str]) -> Process {
     let (tee, socket) = (text(folder, "tee.sock"), text(folder, "app.sock"));
     let arguments = [
-        "--verbose",
-        "broker",
-        "serve",
-        "--tee",
-        &tee,
-        "--tam",
-        tam,
-        "--socket",
-        &socket,
-    ];
-    let mut broker = Process::start("broker", folder, &arguments);
+        &[
+            "--verbose",
+            "broker",
+            "serve",
+            "--tee",
+            &tee,
+            "--socket",
+            &socket,
+        ],
+        more,
+    ]
+    .concat();
+    let mut broker = Process::start_in(environment, "broker", folder, &arguments);
     broker.wait_until("the broker serves", || {
         std::os::unix::net::UnixStream::connect(&socket).ok()
     });

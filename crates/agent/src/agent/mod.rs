@@ -7,16 +7,19 @@ mod query;
 mod refusal;
 mod requests;
 mod tam_attestation;
+mod unsolicited;
 mod update;
 
 use alloc::{string::String, vec::Vec};
 
-use tamarack_cose::{KeyId, SignatureAlgorithm, Signer, cbor::Limits};
+use tamarack_cose::{KeyId, PublicKey, SignatureAlgorithm, Signer, cbor::Limits};
 use tamarack_suit::ComponentId;
-use tamarack_teep::{Encoding, ErrorCode, Message, protect};
+use tamarack_teep::{
+    Challenge, Encoding, ErrorCode, Message, QueryRequest, QueryResponse, Token, announced, protect,
+};
 
 use crate::{
-    exchange::{Exchanges, StrangerBudget},
+    exchange::{Exchange, Exchanges, StrangerBudget},
     link::{InstalledComponent, MAX_MESSAGE},
     platform::{Platform, StorageError, View},
     relay::Relay,
@@ -26,6 +29,7 @@ use crate::{
 use authenticate::{Authentic, Rejection};
 use refusal::Refusal;
 use tam_attestation::TamAttestations;
+use unsolicited::LastQueries;
 
 pub(crate) use confidential::Confidentiality;
 
@@ -38,6 +42,7 @@ pub struct Agent<P> {
     tams: TamHistory,
     stranger_budget: StrangerBudget,
     tam_attestations: TamAttestations,
+    last_queries: LastQueries,
     verdict: Option<Verdict>,
 }
 
@@ -57,7 +62,8 @@ pub struct Verdict {
 pub struct Outbound {
     /// The TAM's URI.
     pub tam_uri: String,
-    /// The first message; the agent lets the TAM speak first, so there is none.
+    /// The first message: a QueryResponse that the TAM did not ask for, if it takes such. Otherwise the TAM speaks
+    /// first.
     pub message: Option<Vec<u8>>,
 }
 
@@ -97,6 +103,7 @@ impl<P: Platform> Agent<P> {
             tams: TamHistory::default(),
             stranger_budget: StrangerBudget::default(),
             tam_attestations: TamAttestations::default(),
+            last_queries: LastQueries::default(),
             verdict: None,
         }
     }
@@ -146,13 +153,9 @@ impl<P: Platform> Agent<P> {
         let answer = match verified.into_message() {
             Message::QueryRequest(request) => {
                 let token = request.token.clone();
-                match self.answer_query(&request, &key, &tam, relay)? {
-                    Ok((response, confidentiality)) => {
-                        let now = self.platform.now();
-                        let algorithm = key.algorithm();
-                        self.exchanges.open(tam, algorithm, now, confidentiality);
-                        response.into()
-                    }
+                self.last_queries.asked(tam, &request, key, encoding);
+                match self.respond(&request, &key, &tam, relay)? {
+                    Ok(response) => response.into(),
                     Err(refusal) => refusal.with_token(token).into_message().into(),
                 }
             }
@@ -174,6 +177,33 @@ impl<P: Platform> Agent<P> {
         };
         let algorithm = Some(key.algorithm());
         self.answer(&answer, encoding, algorithm).map(Some)
+    }
+
+    /// Answers a QueryRequest of the TAM that `tam` stands for, which opens an exchange with it.
+    fn respond(
+        &mut self,
+        request: &QueryRequest,
+        key: &PublicKey,
+        tam: &KeyId,
+        relay: &mut dyn Relay,
+    ) -> Result<Result<QueryResponse, Refusal>, AgentError> {
+        let (response, confidentiality) = match self.answer_query(request, key, tam, relay)? {
+            Ok(answer) => answer,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let crypto = self.platform.crypto();
+        let nonce = nonce(request);
+        let algorithm = key.algorithm();
+        let agent = self.signer(Some(algorithm))?.public_key().key_id(crypto);
+        let exchange = Exchange {
+            algorithm,
+            confidentiality,
+            followed: announced(crypto, nonce).map(|_| (nonce.to_vec(), agent)),
+            opened: self.platform.now(),
+            updates: 0,
+        };
+        self.exchanges.open(*tam, exchange);
+        Ok(Ok(response))
     }
 
     /// What a TAM said was wrong with the last QueryResponse, if that was the last thing that it said; for the
@@ -212,6 +242,13 @@ impl<P: Platform> Agent<P> {
         let signer = self.signer(algorithm)?;
         protect(self.platform.crypto(), signer, message, encoding).map_err(AgentError::Signing)
     }
+}
+
+/// What the answer to a QueryRequest is fresh by: its challenge, else its token; empty if it has neither.
+fn nonce(request: &QueryRequest) -> &[u8] {
+    let challenge = request.challenge.as_ref().map(Challenge::as_bytes);
+    let token = request.token.as_ref().map(Token::as_bytes);
+    challenge.or(token).unwrap_or_default()
 }
 
 /// What is installed, as the TEE lists it for applications.

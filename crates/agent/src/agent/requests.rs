@@ -59,9 +59,11 @@ impl<P: Platform> Agent<P> {
             };
             request.save(&mut *transaction)?;
             transaction.commit()?;
+        } else {
+            drop(transaction);
         }
         let chosen = tams.choose(&endpoints, component, tam_uri, None, now);
-        Ok(begin(chosen, fallback))
+        self.begin(chosen, fallback)
     }
 
     /// An application no longer needs a component (`UnrequestTA`).
@@ -107,7 +109,7 @@ impl<P: Platform> Agent<P> {
             &of_manager
         };
         let chosen = tams.choose(able, component, tam_uri, manager.as_ref(), now);
-        Ok(begin(chosen, fallback))
+        self.begin(chosen, fallback)
     }
 
     /// It may be time to ask for changes (`RequestPolicyCheck`): names one TAM a call until none is left.
@@ -130,7 +132,7 @@ impl<P: Platform> Agent<P> {
             Some(uri) => VecDeque::from([VecDeque::from([uri])]),
             None => tams.round(&endpoints, now),
         });
-        Ok(begin(next, None))
+        self.begin(next, None)
     }
 
     /// A message to this TAM could not be delivered (`ProcessError`).
@@ -142,6 +144,9 @@ impl<P: Platform> Agent<P> {
         // A storage that fails has nobody to be named, and says so to the next request.
         let endpoints = self.endpoints().unwrap_or_default();
         self.tams.failed(&endpoints, tam_uri, self.platform.now());
+        for endpoint in endpoints.iter().filter(|found| found.uri() == tam_uri) {
+            self.last_queries.failed(endpoint.keys());
+        }
         self.policy_round.failed(tam_uri);
         alloc::format!("a message to {tam_uri} could not be delivered: {error}")
     }
@@ -153,6 +158,19 @@ impl<P: Platform> Agent<P> {
             self.tams.answered(&endpoints, key);
         }
         Ok(())
+    }
+
+    /// An exchange, in which the TAM speaks first unless it takes what it did not ask for.
+    fn begin(
+        &mut self,
+        chosen: Option<String>,
+        fallback: Option<String>,
+    ) -> Result<Option<Outbound>, AgentError> {
+        let Some(tam_uri) = chosen.or(fallback) else {
+            return Ok(None);
+        };
+        let message = self.unsolicited(&tam_uri)?;
+        Ok(Some(Outbound { tam_uri, message }))
     }
 
     fn endpoints(&self) -> Result<Vec<TamEndpoint>, StorageError> {
@@ -179,13 +197,4 @@ fn manager(
 ) -> Result<Option<KeyId>, StorageError> {
     let known = KnownManifest::load(transaction, &manifest.to_cbor())?;
     Ok(known.and_then(|known| known.tam))
-}
-
-/// An exchange in which the TAM speaks first.
-fn begin(chosen: Option<String>, fallback: Option<String>) -> Option<Outbound> {
-    let tam_uri = chosen.or(fallback)?;
-    Some(Outbound {
-        tam_uri,
-        message: None,
-    })
 }

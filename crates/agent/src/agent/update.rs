@@ -63,6 +63,13 @@ impl<P: Platform> Agent<P> {
         self.heed(update, tam)?;
         let removes = !update.unneeded_manifest_list.is_empty();
         if removes || !update.manifest_list.is_empty() {
+            let crypto = self.platform.crypto();
+            let token = update.token.as_ref();
+            if !self.exchanges.is_followed_by(crypto, tam, token) {
+                return refused(Refusal::permanent(
+                    "this Update follows another QueryResponse",
+                ));
+            }
             if self.is_replay(update, &digest)? {
                 return refused(Refusal::permanent("this Update was processed before"));
             }

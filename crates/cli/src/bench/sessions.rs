@@ -21,7 +21,7 @@ pub(super) struct Device {
     ueid: Vec<u8>,
     attester: Box<dyn Signer>,
     teep_key: Box<dyn Signer>,
-    tam: [PublicKey; 2],
+    tam: Vec<PublicKey>,
     client: Client,
     uri: String,
 }
@@ -39,7 +39,7 @@ impl Device {
     pub(super) fn new(
         crypto: CryptoProvider,
         number: u32,
-        tam: [PublicKey; 2],
+        tam: Vec<PublicKey>,
         client: Client,
         uri: String,
     ) -> Result<Self, Failure> {

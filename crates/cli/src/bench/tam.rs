@@ -135,7 +135,7 @@ impl Bench {
         let mut devices = Vec::new();
         for number in 0..settings.devices {
             let uri = format!("{url}/tam");
-            let device = Device::new(crypto, number, keys, client.clone(), uri)?;
+            let device = Device::new(crypto, number, keys.clone(), client.clone(), uri)?;
             admin.enroll(device.endorsement().to_json()).await?;
             devices.push(Arc::new(device));
         }

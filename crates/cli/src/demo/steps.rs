@@ -234,7 +234,13 @@ async fn publish_greeting(world: &World, text: &str, number: u64) -> Result<(), 
     let name = format!("greeting-{number}");
     let needs = vec![application];
     let acme: &SecretKey = &world.acme;
-    let manifest = world.manifest(&name, GREETING, text.as_bytes(), number, acme, needs)?;
+    let manifest = world.personal(&name, GREETING, text.as_bytes(), number, acme, needs)?;
+    check(
+        !manifest
+            .windows(text.len())
+            .any(|part| part == text.as_bytes()),
+        "the data can't be read in the manifest",
+    )?;
     world.admin.publish(manifest).await?;
     Ok(())
 }
@@ -253,7 +259,7 @@ async fn personalize(world: &mut World) -> Outcome {
     )?;
     world.recorded = world.mallory.recorded_update();
     Ok(format!(
-        "acme sent data for this one device, and hello uses it: “{greeting}”"
+        "acme encrypted data to this one device, which neither TAM nor broker can read; hello uses it: “{greeting}”"
     ))
 }
 

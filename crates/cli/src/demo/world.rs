@@ -2,13 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use tamarack_cose::{CryptoProvider, SecretKey, SignatureAlgorithm, Signer, aws_lc};
-use tamarack_suit::{ComponentId, author::DependencyBuilder};
+use tamarack_cose::{
+    CryptoProvider, SecretKey, SignatureAlgorithm, Signer, aws_lc, encrypt::Recipient,
+};
+use tamarack_suit::{
+    ComponentId, SequenceNumber, Uuid,
+    author::{ComponentBuilder, DependencyBuilder, ManifestBuilder, PayloadEncryption},
+};
 
 use super::mallory::Mallory;
 use crate::{
     admin::AdminApi,
     app::LocalApi,
+    encryption_keys::read_encryption_keys,
     failure::Failure,
     files,
     key_file::{self, KeyFormat},
@@ -90,6 +96,17 @@ impl World {
             path_text(&administrator_key)?,
         ])
         .await?;
+
+        let show_keys = [
+            "tee",
+            "keys",
+            "--data",
+            path_text(&tee_dir)?,
+            "--format",
+            "pem",
+        ];
+        let tee_keys = processes::run(&show_keys).await?;
+        files::write(&folder.join("tee.enc.pem"), &tee_keys)?;
 
         let tee_socket = folder.join("tee.sock");
         let arguments = [
@@ -191,6 +208,40 @@ impl World {
         };
         let signer = self.crypto.signatures.signer(signer)?;
         let envelope = draft.build(&self.crypto)?.sign(&self.crypto, &[&*signer])?;
+        self.keep(&format!("{name}.suit"), &envelope)?;
+        Ok(envelope)
+    }
+
+    /// Makes and signs a manifest with a payload that only the device can read: encrypted to a key in the TEE.
+    pub(super) fn personal(
+        &self,
+        name: &str,
+        component: &str,
+        payload: &[u8],
+        number: u64,
+        signer: &SecretKey,
+        dependencies: Vec<DependencyBuilder>,
+    ) -> Result<Vec<u8>, Failure> {
+        let keys = read_encryption_keys(&self.folder.join("tee.enc.pem"), &self.crypto)?;
+        let recipients: Vec<_> = keys.iter().map(Recipient::agreement).collect();
+        let (image, ciphertext) =
+            PayloadEncryption::default().encrypt(&self.crypto, &recipients, payload)?;
+        let fault = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
+        let id: ComponentId = component.parse().map_err(|error| fault(&error))?;
+        let vendor = Uuid::vendor(VENDOR);
+        let content = ComponentBuilder::new(id.clone())
+            .vendor(vendor)
+            .class(vendor.class(CLASS))
+            .encrypted_content(ciphertext, image);
+        let mut builder = ManifestBuilder::new(SequenceNumber(number))
+            .manifest_id(id.joined(b"suit").map_err(|error| fault(&error))?)
+            .component(content);
+        for dependency in dependencies {
+            builder = builder.dependency(dependency);
+        }
+        let signer = self.crypto.signatures.signer(signer)?;
+        let draft = builder.build().map_err(|error| fault(&error))?;
+        let envelope = draft.sign(&self.crypto, &[&*signer])?;
         self.keep(&format!("{name}.suit"), &envelope)?;
         Ok(envelope)
     }

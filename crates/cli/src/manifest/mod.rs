@@ -6,7 +6,7 @@ mod diff;
 mod encrypt;
 mod encryption;
 mod extract;
-mod outline;
+pub(crate) mod outline;
 mod part;
 mod place;
 mod run;

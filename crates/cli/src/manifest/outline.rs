@@ -5,7 +5,7 @@ use tamarack_suit::explain::Tree;
 use crate::output::{BAD, DIM, GOOD, STRONG};
 
 /// The tree below a headline; its lines without a newline at the end.
-pub(super) fn outline(tree: &Tree) -> String {
+pub(crate) fn outline(tree: &Tree) -> String {
     let mut out = String::new();
     members(tree, "", &mut out);
     out.truncate(out.trim_end().len());

@@ -32,19 +32,23 @@ pub(super) struct Head {
     pub(super) content: usize,
 }
 
-/// Reads the head at `at`.
+/// Reads the head at `at`. Most are of one byte.
+#[inline]
 pub(super) fn head(bytes: &[u8], at: usize) -> Result<Head, DecodeError> {
+    match bytes.get(at) {
+        Some(first) if first & 0x1f < 24 => Ok(Head {
+            major: first >> 5,
+            argument: Some(u64::from(first & 0x1f)),
+            content: at + 1,
+        }),
+        Some(first) => long_head(bytes, at, first >> 5, first & 0x1f),
+        None => Err(DecodeError::new(at, "cbor", Problem::Truncated)),
+    }
+}
+
+fn long_head(bytes: &[u8], at: usize, major: u8, info: u8) -> Result<Head, DecodeError> {
     let error = |problem| DecodeError::new(at, "cbor", problem);
-    let &first = bytes.get(at).ok_or_else(|| error(Problem::Truncated))?;
-    let (major, info) = (first >> 5, first & 0x1f);
     let width = match info {
-        0..=23 => {
-            return Ok(Head {
-                major,
-                argument: Some(u64::from(info)),
-                content: at + 1,
-            });
-        }
         24 => 1,
         25 => 2,
         26 => 4,
@@ -104,59 +108,70 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), DecodeError> {
 ///
 /// Recursive, but no deeper than `depth`.
 fn item_end(bytes: &[u8], at: usize, depth: usize) -> Result<usize, DecodeError> {
+    content_end(bytes, at, &head(bytes, at)?, depth)
+}
+
+/// Checks what follows the head of the item at `at`.
+fn content_end(bytes: &[u8], at: usize, head: &Head, depth: usize) -> Result<usize, DecodeError> {
     let error = |problem| DecodeError::new(at, "cbor", problem);
-    let Head {
-        major,
-        argument,
-        content,
-    } = head(bytes, at)?;
-    let Some(argument) = argument else {
-        return Err(error(match major {
+    let content = head.content;
+    let Some(argument) = head.argument else {
+        return Err(error(match head.major {
             7 => Problem::NotWellFormed,
             _ => Problem::IndefiniteLength,
         }));
     };
+    if let 0 | 1 | 7 = head.major {
+        return Ok(content);
+    }
+    // Every byte of a string takes one, and every other item at least one: what is beyond is a lie.
     let left = bytes.len() - content;
-    // Every item takes at least a byte, so a count beyond what is left is a lie.
-    let most = match major {
-        4 => left as u64,
-        5 => left as u64 / 2,
-        _ => u64::MAX,
+    let argument = usize::try_from(argument).unwrap_or(usize::MAX);
+    let most = match head.major {
+        5 => left / 2,
+        6 => usize::MAX,
+        _ => left,
     };
     if argument > most {
         return Err(error(Problem::Truncated));
     }
-    if matches!(major, 4..=6) && depth == 0 {
-        return Err(error(Problem::TooDeep));
+    if let 2 | 3 = head.major {
+        let end = content + argument;
+        let text = bytes.get(content..end).unwrap_or_default();
+        return match head.major == 3 && core::str::from_utf8(text).is_err() {
+            true => Err(error(Problem::InvalidUtf8)),
+            false => Ok(end),
+        };
     }
-    match major {
-        2 | 3 => {
-            let length = usize::try_from(argument).unwrap_or(usize::MAX);
-            let end = content.checked_add(length);
-            let text = end.and_then(|end| bytes.get(content..end));
-            let text = text.ok_or_else(|| error(Problem::Truncated))?;
-            if major == 3 && core::str::from_utf8(text).is_err() {
-                return Err(error(Problem::InvalidUtf8));
-            }
-            Ok(content + length)
-        }
-        4 => (0..argument).try_fold(content, |at, _| item_end(bytes, at, depth - 1)),
-        5 => map_end(bytes, content, argument, depth - 1),
-        6 => item_end(bytes, content, depth - 1),
-        _ => Ok(content),
+    let depth = depth
+        .checked_sub(1)
+        .ok_or_else(|| error(Problem::TooDeep))?;
+    match head.major {
+        4 => items_end(bytes, content, argument, depth),
+        5 => map_end(bytes, content, argument, depth),
+        _ => item_end(bytes, content, depth),
     }
+}
+
+fn items_end(bytes: &[u8], start: usize, items: usize, depth: usize) -> Result<usize, DecodeError> {
+    let mut at = start;
+    for _ in 0..items {
+        at = item_end(bytes, at, depth)?;
+    }
+    Ok(at)
 }
 
 /// Checks the `entries` of a map that start at `start`, and returns the offset of their end.
 ///
 /// Deterministic encodings have their keys in order, which shows on the way that none occurs twice.
-fn map_end(bytes: &[u8], start: usize, entries: u64, depth: usize) -> Result<usize, DecodeError> {
+fn map_end(bytes: &[u8], start: usize, entries: usize, depth: usize) -> Result<usize, DecodeError> {
     let mut at = start;
     let mut last = None;
     let mut in_order = true;
     for _ in 0..entries {
-        let end = item_end(bytes, at, depth)?;
-        let key = meaning(bytes, at, end)?;
+        let key = head(bytes, at)?;
+        let end = content_end(bytes, at, &key, depth)?;
+        let key = key.meaning(bytes, end);
         in_order &= last.is_none_or(|last| last < key);
         last = Some(key);
         at = item_end(bytes, end, depth)?;
@@ -168,23 +183,26 @@ fn map_end(bytes: &[u8], start: usize, entries: u64, depth: usize) -> Result<usi
 }
 
 /// What a key means, whatever the width of its head: major type, argument, and what follows the head.
-type Meaning<'a> = (u8, Option<u64>, &'a [u8]);
+type Meaning<'a> = (u8, u64, &'a [u8]);
 
-fn meaning(bytes: &[u8], start: usize, end: usize) -> Result<Meaning<'_>, DecodeError> {
-    let head = head(bytes, start)?;
-    let content = bytes.get(head.content..end).unwrap_or_default();
-    Ok((head.major, head.argument, content))
+impl Head {
+    /// What the item that ends at `end` means as a key. It has passed, so that it has an argument.
+    fn meaning<'a>(&self, bytes: &'a [u8], end: usize) -> Meaning<'a> {
+        let content = bytes.get(self.content..end).unwrap_or_default();
+        (self.major, self.argument.unwrap_or_default(), content)
+    }
 }
 
 /// Refuses a map in which two keys mean the same.
-fn refuse_duplicates(bytes: &[u8], start: usize, entries: u64) -> Result<(), DecodeError> {
+fn refuse_duplicates(bytes: &[u8], start: usize, entries: usize) -> Result<(), DecodeError> {
     let mut meanings = BinaryHeap::new();
     // The items are known to be good; what is nested in them is not looked at again.
     let mut reader = Reader::new(bytes.get(start..).unwrap_or_default());
     for _ in 0..entries {
         let at = start + reader.position();
         reader.skip("cbor")?;
-        meanings.push((meaning(bytes, at, start + reader.position())?, at));
+        let meaning = head(bytes, at)?.meaning(bytes, start + reader.position());
+        meanings.push((meaning, at));
         reader.skip("cbor")?;
     }
     // A heap takes a fraction of the code of a sort.

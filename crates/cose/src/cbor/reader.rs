@@ -148,14 +148,19 @@ impl<'a> Reader<'a> {
 
     /// A signed integer that fits 64 bits.
     pub fn int(&mut self, rule: &'static str) -> Result<i64, DecodeError> {
-        let start = self.position;
-        let (negative, argument) = match self.peek(rule)? {
-            Type::NegativeInt => (true, self.expect(1, rule, "an integer")?),
-            _ => (false, self.expect(0, rule, "an integer")?),
-        };
-        let value = i64::try_from(argument)
-            .map_err(|_| DecodeError::new(start, rule, Problem::OutOfBounds("64 bits")))?;
-        Ok(if negative { !value } else { value })
+        match self.head(rule)? {
+            Head {
+                major: major @ (0 | 1),
+                argument: Some(argument),
+                content,
+            } => {
+                let value = i64::try_from(argument)
+                    .map_err(|_| self.error(rule, Problem::OutOfBounds("64 bits")))?;
+                self.skip_bytes(content);
+                Ok(if major == 1 { !value } else { value })
+            }
+            _ => Err(self.error(rule, Problem::Expected("an integer"))),
+        }
     }
 
     fn content(&mut self, length: u64, rule: &'static str) -> Result<&'a [u8], DecodeError> {

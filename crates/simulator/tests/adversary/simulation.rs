@@ -21,11 +21,21 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn steps() -> usize {
-    number("TAMARACK_STEPS").map_or(40, |steps| usize::try_from(steps).unwrap())
+    number("TAMARACK_STEPS").map_or(30, |steps| usize::try_from(steps).unwrap())
 }
 
-/// The first of these seeds whose run violates something, made short.
-fn first_failure(seeds: std::ops::Range<u64>, defect: Option<Defect>) -> Option<(u64, Failure)> {
+/// The first of these seeds whose run violates something, made short; if `only` is given, that and nothing
+/// before it.
+pub(crate) fn first_failure(
+    seeds: std::ops::Range<u64>,
+    defect: Option<Defect>,
+    only: Option<Invariant>,
+) -> Option<(u64, Failure)> {
+    let violation = |seed| {
+        let violation = run(&schedule(seed, steps()), defect).err()?;
+        only.is_none_or(|only| violation.invariant == only)
+            .then_some(violation)
+    };
     let next = AtomicU64::new(seeds.start);
     let found = AtomicU64::new(u64::MAX);
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -37,7 +47,7 @@ fn first_failure(seeds: std::ops::Range<u64>, defect: Option<Defect>) -> Option<
                     if seed >= seeds.end || found.load(Ordering::SeqCst) < seed {
                         return;
                     }
-                    if run(&schedule(seed, steps()), defect).is_err() {
+                    if violation(seed).is_some() {
                         found.fetch_min(seed, Ordering::SeqCst);
                     }
                 }
@@ -45,9 +55,11 @@ fn first_failure(seeds: std::ops::Range<u64>, defect: Option<Defect>) -> Option<
         }
     });
     let seed = found.into_inner();
-    let actions = schedule(seed, steps());
-    let violation = run(&actions, defect).err()?;
-    (seed != u64::MAX).then(|| (seed, shrink(actions, violation, defect)))
+    if seed == u64::MAX {
+        return None;
+    }
+    let failure = shrink(schedule(seed, steps()), violation(seed)?, defect);
+    Some((seed, failure))
 }
 
 // req: TEEP-AGENT-020
@@ -60,7 +72,7 @@ fn whatever_the_adversary_does_the_invariants_hold() {
         None => 0..number("TAMARACK_RUNS").unwrap_or(2000),
     };
     let count = seeds.end - seeds.start;
-    if let Some((seed, failure)) = first_failure(seeds, None) {
+    if let Some((seed, failure)) = first_failure(seeds, None, None) {
         panic!(
             "TAMARACK_SEED={seed} TAMARACK_STEPS={} violates\n{failure}",
             steps()

@@ -23,6 +23,7 @@ pub(crate) use manifest::SHARED;
 pub use manifest::{Manifest, Severable};
 pub use metadata::{ActorId, ComponentMetadata, FileType, Permissions};
 pub use mud::Mud;
+pub(crate) use parameter::InForce;
 pub use parameter::{Parameter, Parameters};
 pub use section::Section;
 pub use sequence::Sequence;

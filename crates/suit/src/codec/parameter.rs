@@ -1,4 +1,5 @@
 use alloc::{borrow::Cow, vec::Vec};
+use core::mem;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
@@ -187,7 +188,15 @@ impl<'a> Parameter<'a> {
         })
     }
 
-    /// How many bytes a copy of it holds, but for some that are always there.
+    /// Whether the other parameter has the same label.
+    fn has_label_of(&self, other: &Parameter<'_>) -> bool {
+        match (self, other) {
+            (Self::Other { label, .. }, Parameter::Other { label: other, .. }) => label == other,
+            _ => mem::discriminant(self) == mem::discriminant(other),
+        }
+    }
+
+    /// How many bytes it holds, but for some that are always there.
     pub(crate) fn size(&self) -> u64 {
         let length = match self {
             Self::Content(bytes)
@@ -327,8 +336,7 @@ impl<'a> Parameters<'a> {
 
     /// Sets a parameter, in place of one with the same label.
     pub fn set(&mut self, parameter: Parameter<'a>) {
-        let label = parameter.label();
-        match self.0.iter_mut().find(|old| old.label() == label) {
+        match self.0.iter_mut().find(|old| old.has_label_of(&parameter)) {
             Some(old) => *old = parameter,
             None => self.0.push(parameter),
         }
@@ -409,16 +417,58 @@ pub(crate) fn deterministic(label: i64) -> (bool, u64) {
     )
 }
 
+/// The parameters of a component that are in force while a procedure runs: those that commands set last,
+/// which stay where the manifest has them.
+#[derive(Default)]
+pub(crate) struct InForce<'p>(Vec<&'p Parameter<'p>>);
+
+impl<'p> InForce<'p> {
+    /// Sets a parameter, in place of one with the same label.
+    pub(crate) fn set(&mut self, parameter: &'p Parameter<'p>) {
+        match self.0.iter_mut().find(|old| old.has_label_of(parameter)) {
+            Some(old) => *old = parameter,
+            None => self.0.push(parameter),
+        }
+    }
+
+    /// Whether a parameter with the same label is set.
+    pub(crate) fn has(&self, parameter: &Parameter<'_>) -> bool {
+        self.0.iter().any(|old| old.has_label_of(parameter))
+    }
+
+    /// The parameter with a label.
+    pub(crate) fn get(&self, label: i64) -> Option<&'p Parameter<'p>> {
+        let mut all = self.0.iter().copied();
+        all.find(|parameter| parameter.label() == label)
+    }
+
+    /// Removes all.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
 macro_rules! typed {
-    ($($(#[$doc:meta])* $name:ident: $label:ident, $variant:ident($value:ident) -> $type:ty = $get:expr;)*) => {
-        impl<'a> Parameters<'a> {
+    ($($(#[$doc:meta])* $name:ident: $variant:ident($value:ident) -> $type:ty = $get:expr;)*) => {
+        impl Parameters<'_> {
             $($(#[$doc])*
             #[must_use]
-            pub fn $name(&self) -> Option<$type> {
-                match self.get(label::$label)? {
+            pub fn $name<'p>(&'p self) -> Option<$type> {
+                self.0.iter().find_map(|parameter| match parameter {
                     Parameter::$variant($value) => Some($get),
                     _ => None,
-                }
+                })
+            })*
+        }
+
+        #[allow(dead_code, reason = "the processor has no use for some")]
+        impl<'p> InForce<'p> {
+            $($(#[$doc])*
+            pub(crate) fn $name(&self) -> Option<$type> {
+                self.0.iter().copied().find_map(|parameter| match parameter {
+                    Parameter::$variant($value) => Some($get),
+                    _ => None,
+                })
             })*
         }
     };
@@ -426,43 +476,43 @@ macro_rules! typed {
 
 typed! {
     /// Parameter 1.
-    vendor_id: VENDOR_IDENTIFIER, VendorId(value) -> &VendorId<'a> = value;
+    vendor_id: VendorId(value) -> &'p VendorId<'p> = value;
     /// Parameter 2.
-    class_id: CLASS_IDENTIFIER, ClassId(value) -> Uuid = *value;
+    class_id: ClassId(value) -> Uuid = *value;
     /// Parameter 3.
-    image_digest: IMAGE_DIGEST, ImageDigest(value) -> SuitDigest = *value;
+    image_digest: ImageDigest(value) -> SuitDigest = *value;
     /// Parameter 4, in seconds since 1970-01-01 UTC.
-    use_before: USE_BEFORE, UseBefore(value) -> u64 = *value;
+    use_before: UseBefore(value) -> u64 = *value;
     /// Parameter 5.
-    component_slot: COMPONENT_SLOT, ComponentSlot(value) -> u64 = *value;
+    component_slot: ComponentSlot(value) -> u64 = *value;
     /// Parameter 12.
-    strict_order: STRICT_ORDER, StrictOrder(value) -> bool = *value;
+    strict_order: StrictOrder(value) -> bool = *value;
     /// Parameter 13.
-    soft_failure: SOFT_FAILURE, SoftFailure(value) -> bool = *value;
+    soft_failure: SoftFailure(value) -> bool = *value;
     /// Parameter 14, in bytes.
-    image_size: IMAGE_SIZE, ImageSize(value) -> u64 = *value;
+    image_size: ImageSize(value) -> u64 = *value;
     /// Parameter 18.
-    content: CONTENT, Content(value) -> &[u8] = value;
+    content: Content(value) -> &'p [u8] = &**value;
     /// Parameter 19, an encoded `COSE_Encrypt`.
-    encryption_info: ENCRYPTION_INFO, EncryptionInfo(value) -> &[u8] = value;
+    encryption_info: EncryptionInfo(value) -> &'p [u8] = &**value;
     /// Parameter 21.
-    uri: URI, Uri(value) -> &str = value;
+    uri: Uri(value) -> &'p str = &**value;
     /// Parameter 22.
-    source_component: SOURCE_COMPONENT, SourceComponent(value) -> u64 = *value;
+    source_component: SourceComponent(value) -> u64 = *value;
     /// Parameter 23.
-    invoke_arguments: INVOKE_ARGUMENTS, InvokeArguments(value) -> &[u8] = value;
+    invoke_arguments: InvokeArguments(value) -> &'p [u8] = &**value;
     /// Parameter 24.
-    device_id: DEVICE_IDENTIFIER, DeviceId(value) -> Uuid = *value;
+    device_id: DeviceId(value) -> Uuid = *value;
     /// Parameter 25.
-    fetch_arguments: FETCH_ARGUMENTS, FetchArguments(value) -> &[u8] = value;
+    fetch_arguments: FetchArguments(value) -> &'p [u8] = &**value;
     /// Parameter 26, in mWh.
-    minimum_battery: MINIMUM_BATTERY, MinimumBattery(value) -> u64 = *value;
+    minimum_battery: MinimumBattery(value) -> u64 = *value;
     /// Parameter 27; the smaller, the more urgent.
-    update_priority: UPDATE_PRIORITY, UpdatePriority(value) -> i64 = *value;
+    update_priority: UpdatePriority(value) -> i64 = *value;
     /// Parameter 28.
-    version: VERSION, Version(value) -> &VersionMatch = value;
+    version: Version(value) -> &'p VersionMatch = value;
     /// Parameter 29, an encoded [`WaitInfo`].
-    wait_info: WAIT_INFO, WaitInfo(value) -> &[u8] = value;
+    wait_info: WaitInfo(value) -> &'p [u8] = &**value;
     /// Parameter 30, an encoded [`ComponentMetadata`].
-    component_metadata: COMPONENT_METADATA, ComponentMetadata(value) -> &[u8] = value;
+    component_metadata: ComponentMetadata(value) -> &'p [u8] = &**value;
 }

@@ -1,4 +1,4 @@
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
@@ -122,18 +122,23 @@ impl<'a> Sequence<'a> {
 
     /// Every command, nested ones included, in the order of the encoding.
     pub fn walk(&self) -> impl Iterator<Item = &Located<'a>> {
-        let mut open = vec![self.commands.iter()];
+        let mut open = self.commands.iter();
+        // Those around it, with what is left of them: few, and most sequences have none.
+        let mut around = Vec::new();
         core::iter::from_fn(move || {
             loop {
-                let Some(located) = open.last_mut()?.next() else {
-                    open.pop();
+                let Some(located) = open.next() else {
+                    open = around.pop()?;
                     continue;
                 };
                 match &located.command {
                     Command::TryEach { alternatives, .. } => {
-                        open.extend(alternatives.iter().rev().map(|inner| inner.commands.iter()));
+                        around.push(core::mem::take(&mut open));
+                        around.extend(alternatives.iter().rev().map(|inner| inner.commands.iter()));
                     }
-                    Command::RunSequence(inner) => open.push(inner.commands.iter()),
+                    Command::RunSequence(inner) => {
+                        around.push(core::mem::replace(&mut open, inner.commands.iter()));
+                    }
                     _ => {}
                 }
                 return Some(located);

@@ -11,6 +11,18 @@ pub use tree::Tree;
 
 use alloc::string::{String, ToString};
 
+/// The name of a COSE algorithm that SUIT or TEEP uses, by its number.
+#[must_use]
+pub fn algorithm_name(id: i64) -> Option<&'static str> {
+    shape::algorithm(id)
+}
+
+/// Text from outside, fit for a terminal: everything that is not plainly visible is escaped.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    tree::Tree::scalar_of(text)
+}
+
 /// The name of a text about the manifest, by its label; the label itself where none is registered.
 #[must_use]
 pub fn manifest_text_name(label: i64) -> String {

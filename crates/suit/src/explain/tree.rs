@@ -43,6 +43,14 @@ impl Tree {
         Self::Text(text)
     }
 
+    /// Text as it is printed.
+    pub(super) fn scalar_of(text: &str) -> String {
+        let mut out = String::new();
+        // Writing to a string does not fail.
+        let _ = escaped(&mut out, text);
+        out
+    }
+
     fn is_scalar(&self) -> bool {
         !matches!(self, Self::List(_) | Self::Map(_))
     }
@@ -192,7 +200,7 @@ impl fmt::Display for Tree {
 }
 
 /// Writes text with everything escaped that is not plainly visible.
-fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+fn escaped(f: &mut dyn fmt::Write, text: &str) -> fmt::Result {
     text.chars().try_for_each(|c| match c {
         c if is_plain(c) => write!(f, "{c}"),
         c => write!(f, "{}", c.escape_unicode()),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error,
-    codec::{Comparison, Condition, Parameter, Parameters, ReportingPolicy, VersionMatch},
+    codec::{Comparison, Condition, Parameter, ReportingPolicy, VersionMatch},
     report::{Claims, Entry},
 };
 
@@ -53,24 +53,26 @@ impl State<'_> {
         if policy.reports_success() {
             self.claim_measured(slot)?;
         }
-        self.position.properties = Parameters::new();
+        self.measured.clear();
         Ok(true)
     }
 
     /// Reports what a condition that held has measured, once.
     // req: SUIT-REP-012, SUIT-AMB-028
     fn claim_measured(&mut self, slot: usize) -> Result<(), Failure> {
-        let properties = core::mem::take(&mut self.position.properties);
-        if properties.is_empty() {
-            return Ok(());
-        }
-        let component = self.slot(slot)?.id.clone();
-        let claims = Entry::Claims(Claims {
-            component,
-            properties,
-        });
-        if !self.entries.contains(&claims) {
-            self.report(claims);
+        let component = &self.slots.get(slot).ok_or_else(Failure::defect)?.id;
+        let is_known = |entry: &Entry| match entry {
+            Entry::Claims(claims) => {
+                claims.component == *component && claims.properties == self.measured
+            }
+            Entry::Record(_) => false,
+        };
+        if !self.measured.is_empty() && !self.entries.iter().any(is_known) {
+            let claims = Claims {
+                component: component.clone(),
+                properties: core::mem::take(&mut self.measured),
+            };
+            self.report(Entry::Claims(claims));
         }
         Ok(())
     }
@@ -185,7 +187,7 @@ impl State<'_> {
             }
         };
         if let Some(measured) = measured {
-            self.position.properties.set(measured);
+            self.measured.set(measured);
         }
         match holds {
             true => Ok(()),
@@ -216,7 +218,7 @@ impl State<'_> {
                     Ok(())
                 }
                 Some(found) => {
-                    self.position.properties.set(Parameter::ImageDigest(found));
+                    self.measured.set(Parameter::ImageDigest(found));
                     fail("the component holds another manifest")
                 }
                 None => fail("the component holds no envelope"),
@@ -232,21 +234,19 @@ impl State<'_> {
             return Ok(());
         }
         // req: SUIT-REP-007
-        self.position.properties.set(Parameter::ImageDigest(found));
-        self.position.properties.set(Parameter::ImageSize(length));
+        self.measured.set(Parameter::ImageDigest(found));
+        self.measured.set(Parameter::ImageSize(length));
         fail("the content has another digest or size")
     }
 
     fn check_content(&mut self, slot: usize) -> Result<(), Failure> {
         let fail = |why| Err(Failure::condition(Condition::CheckContent, why));
-        let target = self.slot(slot)?;
-        let id = target.id.clone();
-        let Some(expected) = target.parameters.content().map(<[u8]>::to_vec) else {
+        let Some(expected) = self.slot(slot)?.parameters.content() else {
             return fail(UNSET);
         };
-        let mut rest = expected.as_slice();
+        let mut rest = expected;
         let mut equal = subtle::Choice::from(1);
-        let length = self.read(&id, |_, chunk| {
+        let length = self.read(slot, &mut |_, chunk| {
             let (compared, after) = rest.split_at(chunk.len().min(rest.len()));
             equal &= chunk.ct_eq(compared);
             rest = after;

@@ -1,12 +1,12 @@
 //! Dependencies: opening the manifests that components hold, and keeping account of their sections.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
     DependencyIntegrity, DependencySections, Failure, check, kept,
     machine::{Machine, path_to},
     procedure::Procedure,
-    state::{Held, Loaded, read_all},
+    state::{Loaded, read_all},
 };
 use crate::{Error, ManifestRecord, Section, codec::Envelope};
 
@@ -15,14 +15,14 @@ impl Machine<'_> {
     /// manifest the one that the dependent names.
     // req: SUIT-DEP-027, SUIT-DEP-028
     pub(super) fn check_integrity(&mut self, manifest: usize, index: usize) -> Result<(), Failure> {
-        let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
+        let dependent = self.loaded(manifest)?;
         let slot = dependent.slot(index as u64)?;
         // Off-spec: a dependency that stays when its dependent goes, or is lost, is not looked at. It may
         // have been updated since, and must not thereby keep its dependents from being removed.
         if self.procedure == Procedure::Uninstall && self.stays_out(manifest, slot)? {
             return Ok(());
         }
-        let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
+        let dependent = self.loaded(manifest)?;
         let target = self.state.slot(slot)?;
         let wrong = |why| Failure::dependency(&target.id, why);
         if !dependent.is_dependency(index) {
@@ -37,7 +37,7 @@ impl Machine<'_> {
             .manifests
             .get(loaded)
             .ok_or_else(Failure::defect)?
-            .envelope()
+            .envelope
             .digest();
         if found != expected {
             let target = self.state.slot(slot)?;
@@ -59,7 +59,7 @@ impl Machine<'_> {
         let has = |manifest: usize, section: Section| {
             self.manifests
                 .get(manifest)
-                .is_some_and(|loaded| loaded.envelope().manifest().section(section).is_some())
+                .is_some_and(|loaded| loaded.envelope.manifest().section(section).is_some())
         };
         let lacking = |section: &&Section| has(dependency, **section) && !has(dependent, **section);
         match self.procedure.sections().iter().find(lacking) {
@@ -136,7 +136,7 @@ impl Machine<'_> {
     /// Opens the envelope that a dependency component holds, once per procedure.
     // req: SUIT-DEP-003, SUIT-DEP-007, SUIT-DEP-029, SUIT-LIM-005
     fn load(&mut self, manifest: usize, index: usize) -> Result<usize, Failure> {
-        let dependent = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
+        let dependent = self.loaded(manifest)?;
         let slot = dependent.slot(index as u64)?;
         if let Some(loaded) = self.state.slot(slot)?.loaded {
             return Ok(loaded);
@@ -147,7 +147,7 @@ impl Machine<'_> {
             return Err(Error::LimitExceeded("the depth of dependencies").into());
         }
         let path = path_to(&dependent.path, index);
-        let common = &dependent.envelope().manifest().common;
+        let common = &dependent.envelope.manifest().common;
         let scope = common
             .dependency(index as u64)
             .and_then(|d| common.scope(d))
@@ -195,7 +195,8 @@ impl Machine<'_> {
         if self.procedure == Procedure::Update {
             self.check_belonging(envelope.manifest(), &id, &identifiers)?;
         }
-        let loaded = self.add(Held::Owned(Box::new(envelope)), id, path, identifiers);
+        let envelope = self.state.envelopes.keep(envelope);
+        let loaded = self.add(envelope, id, path, identifiers);
         self.state.slot_mut(slot)?.loaded = Some(loaded);
         Ok(loaded)
     }
@@ -207,8 +208,8 @@ impl Machine<'_> {
         manifest: usize,
         section: Section,
     ) -> Result<(), Failure> {
-        let loaded = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
-        let dependencies = &loaded.envelope().manifest().common.dependencies;
+        let loaded = self.loaded(manifest)?;
+        let dependencies = &loaded.envelope.manifest().common.dependencies;
         let open: Vec<u64> = dependencies
             .iter()
             .map(|dependency| dependency.index)
@@ -226,7 +227,7 @@ impl Machine<'_> {
                 continue;
             }
             let dependency = self.manifests.get(dependency).ok_or_else(Failure::defect)?;
-            if dependency.envelope().manifest().section(section).is_some() {
+            if dependency.envelope.manifest().section(section).is_some() {
                 return Err(Failure::dependency(
                     &dependency.placement,
                     "its section was not processed",

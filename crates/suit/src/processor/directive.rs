@@ -1,15 +1,15 @@
 //! Directives that act on a component's content.
 
-use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use super::{
     DecryptedContent, Failure,
     intake::{Stored, failed},
-    state::{Loaded, State, spend},
+    state::{Loaded, Slot, State, spend},
 };
 use crate::{
     ComponentId, DeviceError, Error, Why, WrittenContent,
-    codec::{Action, ComponentMetadata, Parameters, WaitInfo, parameter_label as label},
+    codec::{Action, ComponentMetadata, Parameter, Parameters, WaitInfo, parameter_label as label},
 };
 
 impl<'r> State<'r> {
@@ -45,14 +45,12 @@ impl<'r> State<'r> {
     fn wait(&mut self, slot: usize) -> Result<(), Failure> {
         let action = Action::Wait;
         let info = self.slot(slot)?.parameters.wait_info();
-        let info = info
-            .ok_or_else(|| missing(action, label::WAIT_INFO))?
-            .to_vec();
+        let info = info.ok_or_else(|| missing(action, label::WAIT_INFO))?;
         if self.rehearsing {
             return Ok(());
         }
         let (now, zone) = (self.device.now(), self.device.time_zone());
-        for event in WaitInfo::decode(&info, &self.processor.settings.limits)?.events() {
+        for event in WaitInfo::decode(info, &self.processor.settings.limits)?.events() {
             let about_time = event.has_come(now.unwrap_or_default(), zone);
             let happened = match (about_time, now) {
                 (Some(come), Some(_)) => come,
@@ -86,13 +84,13 @@ impl<'r> State<'r> {
     // req: SUIT-CMD-018
     fn write(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Write;
-        let content = self.slot(slot)?.parameters.content().map(<[u8]>::to_vec);
+        let content = self.slot(slot)?.parameters.content();
         let content = content.ok_or_else(|| missing(action, label::CONTENT))?;
         self.refuse_in_use(action, manifest, index, slot)?;
         if self.rehearsed(slot)? {
             return Ok(());
         }
-        self.store(action, slot, &content)?;
+        self.store(action, slot, content)?;
         if self.processor.settings.written_content == WrittenContent::CoveredBySignature {
             self.slot_mut(slot)?.verified = true;
         }
@@ -103,20 +101,20 @@ impl<'r> State<'r> {
     fn fetch(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Fetch;
         let parameters = &self.slot(slot)?.parameters;
-        let uri = parameters.uri().map(ToString::to_string);
+        let uri = parameters.uri();
         let uri = uri.ok_or_else(|| missing(action, label::URI))?;
-        let arguments = parameters.fetch_arguments().map(<[u8]>::to_vec);
+        let arguments = parameters.fetch_arguments();
         if self.already_matches(manifest, index, slot)? {
             return Ok(());
         }
         self.refuse_in_use(action, manifest, index, slot)?;
-        let integrated = manifest.envelope().integrated(&uri);
+        let integrated = manifest.envelope.integrated(uri);
         if integrated.is_none() && uri.starts_with('#') {
             // The envelope of an installed manifest is kept without its payloads: what they became is
             // still there when a dependent has the manifest processed again.
             return match self.slot(slot)?.expected || self.has_digest(slot)? {
                 true => Ok(()),
-                false => Err(Failure::action(action, Why::NotIntegrated(uri))),
+                false => Err(Failure::action(action, Why::NotIntegrated(uri.into()))),
             };
         }
         if self.rehearsed(slot)? {
@@ -137,7 +135,7 @@ impl<'r> State<'r> {
                 told
             }),
         };
-        let produced = self.fetch.fetch(&uri, arguments.as_deref(), &mut sink);
+        let produced = self.fetch.fetch(uri, arguments, &mut sink);
         match refused {
             Some(error) => return Err(error),
             None => produced.map_err(|error| failed(action, error))?,
@@ -158,19 +156,18 @@ impl<'r> State<'r> {
     fn copy(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Copy;
         let from = self.existing_source(action, manifest, slot)?;
-        let source = self.slot(from)?.id.clone();
         if self.already_matches(manifest, index, slot)? {
             return Ok(());
         }
         self.refuse_in_use(action, manifest, index, slot)?;
-        if source == self.slot(slot)?.id {
+        if from == slot {
             return Err(Failure::invalid("copies a component onto itself"));
         }
         if self.rehearsed(slot)? {
             return Ok(());
         }
         let mut intake = self.take_in(action, slot)?;
-        self.read(&source, |device, chunk| intake.take(device, chunk))?;
+        self.read(from, &mut |device, chunk| intake.take(device, chunk))?;
         let stored = intake.finish(self.device)?;
         self.stored(slot, &stored)?;
         // What vouches for the plaintext vouches for the ciphertext too.
@@ -183,9 +180,7 @@ impl<'r> State<'r> {
     fn swap(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Swap;
         let source = self.existing_source(action, manifest, slot)?;
-        let one = self.slot(slot)?.id.clone();
-        let other = self.slot(source)?.id.clone();
-        if one == other {
+        if slot == source {
             return Err(Failure::invalid("swaps a component with itself"));
         }
         self.refuse_in_use(action, manifest, index, slot)?;
@@ -194,8 +189,10 @@ impl<'r> State<'r> {
         if self.rehearsed(slot)? && self.rehearsed(source)? {
             return Ok(());
         }
+        let (one, other) = (self.slots.get(slot), self.slots.get(source));
+        let (one, other) = one.zip(other).ok_or_else(Failure::defect)?;
         self.device
-            .swap(&one, &other)
+            .swap(&one.id, &other.id)
             .map_err(|error| failed(action, error))?;
         self.slot_mut(slot)?.changed();
         self.slot_mut(source)?.changed();
@@ -220,20 +217,22 @@ impl<'r> State<'r> {
     /// Removes a component unless another manifest has it too.
     // req: SUIT-DEP-033
     fn unlink(&mut self, manifest: &Loaded<'_>, slot: usize) -> Result<(), Failure> {
-        let id = self.slot(slot)?.id.clone();
-        for record in self.device.manifests()? {
-            if record.id == id {
+        let (target, device) = self.slot_and_device(slot)?;
+        let id = &target.id;
+        for record in &device.manifests()? {
+            if record.id == *id {
                 return Err(Failure::action(Action::Unlink, Why::InUse));
             }
-            if record.id != manifest.placement && record.components.contains(&id) {
+            if record.id != manifest.placement && record.components.contains(id) {
                 return Ok(());
             }
         }
         if self.rehearsed(slot)? {
             return Ok(());
         }
-        self.device
-            .remove(&id)
+        let (target, device) = self.slot_and_device(slot)?;
+        device
+            .remove(&target.id)
             .map_err(|error| failed(Action::Unlink, error))?;
         let target = self.slot_mut(slot)?;
         target.changed();
@@ -316,7 +315,7 @@ impl<'r> State<'r> {
         let (target, device) = self.slot_and_device(slot)?;
         let id = &target.id;
         let ours = |other: &ComponentId| *other == manifest.placement;
-        for record in device.manifests()? {
+        for record in &device.manifests()? {
             let in_use = if record.id == *id {
                 // A manifest: one that is there for its own sake, or that is no dependency of ours.
                 record.root || !manifest.is_dependency(index)
@@ -345,17 +344,17 @@ impl<'r> State<'r> {
     pub(super) fn set_parameters(
         &mut self,
         slot: usize,
-        parameters: &Parameters<'r>,
+        parameters: &'r Parameters<'r>,
         replace: bool,
     ) -> Result<(), Failure> {
-        let left = &mut self.parameters_left;
         let target = self.slots.get_mut(slot).ok_or_else(Failure::defect)?;
         for parameter in parameters.iter() {
-            let of_processor =
-                matches!(parameter.label(), label::STRICT_ORDER | label::SOFT_FAILURE);
-            if !of_processor && (replace || target.parameters.get(parameter.label()).is_none()) {
-                spend(left, parameter.size(), "the parameters that are set")?;
-                target.parameters.set(parameter.clone());
+            let of_processor = matches!(
+                parameter,
+                Parameter::StrictOrder(_) | Parameter::SoftFailure(_)
+            );
+            if !of_processor && (replace || !target.parameters.has(parameter)) {
+                set(&mut self.parameters_left, target, parameter)?;
             }
         }
         Ok(())
@@ -367,18 +366,30 @@ impl<'r> State<'r> {
         &mut self,
         manifest: &Loaded<'_>,
         slot: usize,
-        list: &[(u64, alloc::vec::Vec<i64>)],
+        list: &[(u64, Vec<i64>)],
     ) -> Result<(), Failure> {
         for (index, labels) in list {
-            let source = self.slot(manifest.slot(*index)?)?;
-            let copies = labels
-                .iter()
-                .filter_map(|label| source.parameters.get(*label).cloned());
-            let copies = Parameters::from_list(copies);
-            self.set_parameters(slot, &copies, true)?;
+            let source = manifest.slot(*index)?;
+            for label in labels {
+                let copied = self.slot(source)?.parameters.get(*label);
+                if let Some(parameter) = copied {
+                    let target = self.slots.get_mut(slot).ok_or_else(Failure::defect)?;
+                    set(&mut self.parameters_left, target, parameter)?;
+                }
+            }
         }
         Ok(())
     }
+}
+
+fn set<'r>(
+    left: &mut u64,
+    target: &mut Slot<'r>,
+    parameter: &'r Parameter<'r>,
+) -> Result<(), Failure> {
+    spend(left, parameter.size(), "the parameters that are set")?;
+    target.parameters.set(parameter);
+    Ok(())
 }
 
 fn missing(action: Action, label: i64) -> Failure {

@@ -3,7 +3,7 @@ use alloc::boxed::Box;
 use tamarack_cose::cbor::DecodeError;
 
 use crate::{
-    ComponentId, DeviceError, Error, Why,
+    ComponentId, DeviceError, Error, Section, Why,
     codec::{Action, Condition},
     report::Record,
 };
@@ -42,6 +42,18 @@ impl Failure {
 
     #[cold]
     #[inline(never)]
+    pub(super) fn limit(what: &'static str) -> Self {
+        Error::LimitExceeded(what).into()
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn severed_missing(section: Section) -> Self {
+        Error::SeveredMissing(section.name()).into()
+    }
+
+    #[cold]
+    #[inline(never)]
     pub(super) fn condition(condition: Condition, why: &'static str) -> Self {
         Error::ConditionFailed { condition, why }.into()
     }
@@ -63,6 +75,12 @@ impl Failure {
     #[inline(never)]
     pub(super) fn unverified(id: &ComponentId) -> Self {
         Error::Unverified(id.clone()).into()
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn truncated(id: &ComponentId) -> Self {
+        Error::Truncated(id.clone()).into()
     }
 
     pub(super) fn error(&self) -> &Error {

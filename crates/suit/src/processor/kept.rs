@@ -18,7 +18,7 @@ use crate::{
 pub(super) fn open<'s>(
     processor: &Processor<'_>,
     device: &mut dyn Device,
-    shelf: &'s Shelf,
+    shelf: &'s Shelf<Vec<u8>>,
     record: &ManifestRecord,
 ) -> Result<AuthenticatedEnvelope<'s>, Failure> {
     let limits = &processor.settings.limits;
@@ -43,11 +43,9 @@ pub(super) fn uninstall(
     fetch: &mut dyn Fetch,
     record: &ManifestRecord,
 ) -> Outcome {
-    let shelf = Shelf::default();
-    let mut machine = Machine::new(
-        State::new(processor, device, fetch, &shelf),
-        Procedure::Uninstall,
-    );
+    let (shelf, envelopes) = (Shelf::default(), Shelf::default());
+    let state = State::new(processor, device, fetch, &shelf, &envelopes);
+    let mut machine = Machine::new(state, Procedure::Uninstall);
     let result = machine.uninstall_by_record(record);
     Outcome::unopened(processor, machine.state.device, record.digest, result)
 }

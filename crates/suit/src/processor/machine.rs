@@ -6,19 +6,18 @@
 //! by the nesting that decoding allows and by the depth of dependencies; the work is bounded by a budget
 //! of commands.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
     Failure,
-    order::{self, Order},
+    order::Order,
     procedure::Procedure,
-    state::{Loaded, Slot, State},
+    state::{Loaded, Place, Slot, State},
 };
 use crate::{
     Error, Section, Why,
     codec::{
-        Action, Command, Condition, IndexArgument, Located, Parameters, ReportingPolicy, SHARED,
-        Sequence,
+        Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, SHARED, Sequence,
     },
     report::{Entry, Record},
 };
@@ -30,7 +29,7 @@ pub(super) struct Machine<'r> {
     pub(super) procedure: Procedure,
     /// Manifests to be forgotten when the procedure succeeds: their slots.
     pub(super) released: Vec<usize>,
-    frames: Vec<Frame>,
+    frames: Vec<Frame<'r>>,
     /// Whether a rehearsal came to where only the performance can tell how it goes on.
     open_ended: bool,
     /// Commands that may still be executed.
@@ -38,16 +37,17 @@ pub(super) struct Machine<'r> {
 }
 
 /// A sequence being run.
-struct Frame {
+struct Frame<'r> {
     manifest: usize,
     section: Section,
     /// Whether this is the shared sequence (which runs before a section), or nested in it.
     shared: bool,
-    kind: Kind,
+    kind: Kind<'r>,
+    commands: &'r [Located<'r>],
     /// Position of the command to be executed.
     next: usize,
     /// The components that commands are for.
-    targets: Targets,
+    targets: Targets<'r>,
     /// How many of the targets the command at `next` is done with.
     done: usize,
     /// Whether a failed condition ends this sequence only.
@@ -56,42 +56,129 @@ struct Frame {
     order: Order,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy)]
+enum Kind<'r> {
     /// A section or the shared sequence.
     TopLevel,
-    /// An alternative of the Try Each at the frame below, by position.
-    Alternative(usize),
+    /// An alternative of the Try Each at the frame below.
+    Alternative {
+        /// The alternatives after it.
+        rest: &'r [Sequence<'r>],
+        /// Whether the command succeeds when none of them does.
+        or_nothing: bool,
+    },
     /// The argument of the Run Sequence at the frame below.
     Run,
 }
 
 /// The component index in force.
-enum Targets {
+#[derive(Clone, Copy)]
+enum Targets<'r> {
     One(usize),
     All,
-    List(Vec<usize>),
+    List(&'r [u64]),
 }
 
-impl Targets {
+impl<'r> Targets<'r> {
+    /// The components that an index argument names; that they exist was checked before anything ran.
+    // req: SUIT-COM-014, SUIT-COM-017
+    fn of(argument: &'r IndexArgument) -> Self {
+        match argument {
+            IndexArgument::One(index) => Self::one(*index),
+            IndexArgument::All => Self::All,
+            IndexArgument::List(list) => Self::List(list),
+        }
+    }
+
+    /// One component. An index beyond what there can be finds none.
+    fn one(index: u64) -> Self {
+        Self::One(usize::try_from(index).unwrap_or(usize::MAX))
+    }
+
     /// The component in turn, of `count`.
     fn get(&self, turn: usize, count: usize) -> Option<usize> {
         match self {
             Self::One(index) => (turn == 0).then_some(*index),
             Self::All => (turn < count).then_some(turn),
-            Self::List(list) => list.get(turn).copied(),
+            Self::List(list) => usize::try_from(*list.get(turn)?).ok(),
         }
     }
 }
 
+impl<'r> Frame<'r> {
+    fn top_level(
+        manifest: usize,
+        section: Section,
+        shared: bool,
+        sequence: &'r Sequence<'r>,
+    ) -> Self {
+        Self {
+            manifest,
+            section,
+            shared,
+            kind: Kind::TopLevel,
+            commands: sequence.commands(),
+            next: 0,
+            targets: Targets::One(0),
+            done: 0,
+            soft_failure: false,
+            order: Order::default(),
+        }
+    }
+
+    /// A sequence that the command at hand runs for one component.
+    // req: SUIT-COM-018, SUIT-PAR-012
+    fn nested(&self, kind: Kind<'r>, sequence: &'r Sequence<'r>, target: usize) -> Self {
+        Self {
+            kind,
+            commands: sequence.commands(),
+            next: 0,
+            targets: Targets::One(target),
+            done: 0,
+            soft_failure: matches!(kind, Kind::Alternative { .. }),
+            order: self.order.nested(),
+            ..*self
+        }
+    }
+
+    /// The command at hand.
+    fn command(&self) -> Option<&'r Located<'r>> {
+        self.commands.get(self.next)
+    }
+
+    /// Goes on to the next command.
+    fn advance(&mut self) {
+        self.next += 1;
+        self.done = 0;
+    }
+
+    /// Sets what of these parameters is about the sequence itself.
+    fn set_parameters(&mut self, parameters: &Parameters<'_>) -> Result<(), Failure> {
+        for parameter in parameters.iter() {
+            match parameter {
+                Parameter::StrictOrder(strict) => self.order.set_strict(*strict),
+                // req: SUIT-PAR-014
+                Parameter::SoftFailure(_) if matches!(self.kind, Kind::TopLevel) => {
+                    return Err(Failure::invalid(
+                        "sets soft-failure outside a nested sequence",
+                    ));
+                }
+                Parameter::SoftFailure(soft) => self.soft_failure = *soft,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What follows a command.
-enum Flow {
+enum Flow<'r> {
     /// The command is done for this component.
     Done,
     /// A nested sequence is to be run.
-    Enter(Kind),
+    Enter(Kind<'r>, &'r Sequence<'r>),
     /// The component index changes.
-    Retarget(Targets),
+    Retarget(Targets<'r>),
     /// Dependency Integrity is to be checked.
     Integrity,
     /// The dependency's section is to be run.
@@ -116,6 +203,10 @@ impl<'r> Machine<'r> {
         }
     }
 
+    pub(super) fn loaded(&self, manifest: usize) -> Result<&Loaded<'r>, Failure> {
+        self.manifests.get(manifest).ok_or_else(Failure::defect)
+    }
+
     /// Goes through the sections of the root manifest without any effect, so that everything that can be
     /// known to fail fails before the first effect: conditions about the device, the time and what is
     /// there already, and directives that lack what they need.
@@ -136,7 +227,8 @@ impl<'r> Machine<'r> {
         self.state.rehearsing = false;
         self.state.slots.iter_mut().for_each(Slot::rewind);
         self.state.entries.clear();
-        self.state.position = Record::default();
+        self.state.place = Place::default();
+        self.state.measured.clear();
         self.budget = budget;
         let limits = &self.state.processor.settings.limits;
         self.state.read_left = limits.read_bytes;
@@ -159,110 +251,58 @@ impl<'r> Machine<'r> {
 
     /// Puts a section and the shared sequence before it on the stack.
     fn enter_section(&mut self, manifest: usize, section: Section) -> Result<bool, Failure> {
-        let loaded = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
-        let manifest_value = loaded.envelope().manifest();
-        let Some(sequence) = manifest_value.section(section) else {
+        let contents = self.loaded(manifest)?.envelope.manifest();
+        let Some(sequence) = contents.section(section) else {
             return Ok(false);
         };
-        if sequence.content().is_none() {
-            return Err(Error::SeveredMissing(section.name()).into());
-        }
-        let has_shared = manifest_value.common.shared_sequence.is_some();
-        for shared in [false, true] {
-            if shared && !has_shared {
-                continue;
-            }
-            self.frames.push(Frame {
-                manifest,
-                section,
-                shared,
-                kind: Kind::TopLevel,
-                next: 0,
-                targets: Targets::One(0),
-                done: 0,
-                soft_failure: false,
-                order: Order::default(),
-            });
+        let sequence = sequence
+            .content()
+            .ok_or_else(|| Failure::severed_missing(section))?;
+        self.frames
+            .push(Frame::top_level(manifest, section, false, sequence));
+        if let Some(shared) = &contents.common.shared_sequence {
+            self.frames
+                .push(Frame::top_level(manifest, section, true, shared));
         }
         Ok(true)
     }
 
     /// Executes the command at hand for one component, or ends the sequence at hand.
     fn step(&mut self) -> Result<(), Failure> {
-        let frame = self.frames.last().ok_or_else(Failure::defect)?;
+        let frame = self.frames.last_mut().ok_or_else(Failure::defect)?;
         let manifest = frame.manifest;
         let loaded = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
-        let sequence = sequence_at(loaded, &self.frames).ok_or_else(Failure::defect)?;
-        let Some(Located { offset, command }) = sequence.commands().get(frame.next) else {
+        let Some(Located { offset, command }) = frame.command() else {
             return self.leave();
         };
         let Some(target) = frame.targets.get(frame.done, loaded.slots.len()) else {
-            return self.advance();
+            frame.advance();
+            return Ok(());
         };
-        self.state.position = Record {
-            manifest_id: loaded.path.clone(),
+        self.state.measured.clear();
+        self.state.place = Place {
+            manifest,
             section: match frame.shared {
                 true => SHARED,
                 false => frame.section.label(),
             },
             offset: *offset,
             component_index: target as u64,
-            properties: Parameters::new(),
         };
         self.budget = self
             .budget
             .checked_sub(1)
-            .ok_or(Error::LimitExceeded("executed commands"))?;
-        let frame = self.frames.last_mut().ok_or_else(Failure::defect)?;
+            .ok_or_else(|| Failure::limit("executed commands"))?;
         frame.order.check_index(command, frame.next)?;
         let slot = loaded.slot(target as u64)?;
-        match command {
-            Command::Action(action, _) => {
-                let source = match action {
-                    Action::Copy | Action::Swap => self.state.source(*action, loaded, slot).ok(),
-                    _ => None,
-                };
-                frame.order.touch(*action, slot, source)?;
-            }
-            Command::RunSequence(sequence) => {
-                let one = matches!(frame.targets, Targets::One(_));
-                frame.order.check_run(sequence, one)?;
-            }
-            _ => {}
-        }
-        let (strict_order, soft_failure) = order::of_processor(command);
-        let flow = self.state.execute(command, loaded, frame, target, slot)?;
-        if let Some(strict_order) = strict_order {
-            frame.order.set_strict(strict_order);
-        }
-        if let Some(soft_failure) = soft_failure {
-            // req: SUIT-PAR-014
-            if frame.kind == Kind::TopLevel {
-                return Err(Failure::invalid(
-                    "sets soft-failure outside a nested sequence",
-                ));
-            }
-            frame.soft_failure = soft_failure;
-        }
-        match flow {
+        match self.state.execute(command, loaded, frame, target, slot)? {
             Flow::Done => frame.done += 1,
             Flow::Retarget(targets) => {
                 frame.targets = targets;
-                return self.advance();
+                frame.advance();
             }
-            // req: SUIT-COM-018, SUIT-PAR-012
-            Flow::Enter(kind) => {
-                let nested = Frame {
-                    manifest,
-                    section: frame.section,
-                    shared: frame.shared,
-                    kind,
-                    next: 0,
-                    targets: Targets::One(target),
-                    done: 0,
-                    soft_failure: matches!(kind, Kind::Alternative(_)),
-                    order: frame.order.nested(),
-                };
+            Flow::Enter(kind, sequence) => {
+                let nested = frame.nested(kind, sequence, target);
                 self.frames.push(nested);
             }
             Flow::Integrity => {
@@ -291,14 +331,6 @@ impl<'r> Machine<'r> {
         self.open_ended = true;
     }
 
-    /// Goes on to the next command.
-    fn advance(&mut self) -> Result<(), Failure> {
-        let frame = self.frames.last_mut().ok_or_else(Failure::defect)?;
-        frame.next += 1;
-        frame.done = 0;
-        Ok(())
-    }
-
     fn done_with_target(&mut self) -> Result<(), Failure> {
         self.frames.last_mut().ok_or_else(Failure::defect)?.done += 1;
         Ok(())
@@ -307,7 +339,7 @@ impl<'r> Machine<'r> {
     /// Ends the sequence at hand, which succeeded.
     fn leave(&mut self) -> Result<(), Failure> {
         let frame = self.frames.pop().ok_or_else(Failure::defect)?;
-        if frame.kind == Kind::TopLevel {
+        if let Kind::TopLevel = frame.kind {
             if frame.shared {
                 return Ok(());
             }
@@ -322,104 +354,88 @@ impl<'r> Machine<'r> {
         Ok(())
     }
 
+    /// The place of the last command, and what it measured.
+    fn place(&mut self) -> Record {
+        let place = self.state.place;
+        let manifest = self.manifests.get(place.manifest);
+        Record {
+            manifest_id: manifest
+                .map(|loaded| loaded.path.clone())
+                .unwrap_or_default(),
+            section: place.section,
+            offset: place.offset,
+            component_index: place.component_index,
+            properties: core::mem::take(&mut self.state.measured),
+        }
+    }
+
     /// Goes on after a command failed, if the manifest provides for that.
     ///
     /// Only a failed condition under Soft Failure is survived: it ends its sequence, and the next
     /// alternative of Try Each or what follows Run Sequence is next. Everything else ends the procedure.
     // req: SUIT-PROC-012, SUIT-PROC-017, SUIT-PROC-018, SUIT-CMD-010, SUIT-CMD-011, SUIT-CMD-022
     // req: SUIT-PAR-015, SUIT-DEP-028
-    fn recover(&mut self, failure: Failure) -> Result<(), Failure> {
-        let abort = |state: &mut State<'_>, mut failure: Failure| {
-            *failure.record_mut() = core::mem::take(&mut state.position);
-            Err(failure)
+    fn recover(&mut self, mut failure: Failure) -> Result<(), Failure> {
+        let soft = |frame: &Frame<'_>| frame.soft_failure && failure.is_condition();
+        let Some(ended) = self.frames.pop_if(|frame| soft(frame)) else {
+            *failure.record_mut() = self.place();
+            return Err(failure);
         };
-        let soft =
-            failure.is_condition() && self.frames.last().is_some_and(|frame| frame.soft_failure);
-        if !soft {
-            return abort(&mut self.state, failure);
-        }
+        let mut record = self.place();
         // req: SUIT-REP-008, SUIT-SEQ-010
-        let policy = self.policy();
+        let command = ended.command();
+        let policy = command.and_then(|located| located.command.policy());
+        let policy = policy.unwrap_or_default();
         if policy.reports_failure() {
-            let mut record = self.state.position.clone();
+            let mut record = record.clone();
             if !policy.measures_failure() {
-                record.properties = Parameters::new();
+                record.properties.clear();
             }
             self.state.report(Entry::Record(record));
         }
-        let ended = self.frames.pop().ok_or_else(Failure::defect)?;
-        let Kind::Alternative(position) = ended.kind else {
+        let Kind::Alternative { rest, or_nothing } = ended.kind else {
             return self.done_with_target();
         };
-        let below = self.frames.last().ok_or_else(Failure::defect)?;
-        let loaded = self
-            .manifests
-            .get(below.manifest)
-            .ok_or_else(Failure::defect)?;
-        let command = sequence_at(loaded, &self.frames)
-            .and_then(|sequence| sequence.commands().get(below.next))
-            .map(|located| &located.command);
-        let Some(Command::TryEach {
-            alternatives,
-            or_nothing,
-        }) = command
-        else {
-            return Err(Failure::defect());
-        };
-        if position + 1 < alternatives.len() {
+        let below = self.frames.last_mut().ok_or_else(Failure::defect)?;
+        if let Some((sequence, rest)) = rest.split_first() {
+            let slots = &self.manifests.get(below.manifest);
+            let count = slots.map_or(0, |loaded| loaded.slots.len());
             let target = below
                 .targets
-                .get(below.done, loaded.slots.len())
+                .get(below.done, count)
                 .ok_or_else(Failure::defect)?;
-            let order = below.order.nested();
-            self.frames.push(Frame {
-                kind: Kind::Alternative(position + 1),
-                next: 0,
-                targets: Targets::One(target),
-                done: 0,
-                soft_failure: true,
-                order,
-                ..ended
-            });
-            Ok(())
-        } else if *or_nothing {
-            self.done_with_target()
+            let next = Kind::Alternative { rest, or_nothing };
+            let nested = below.nested(next, sequence, target);
+            self.frames.push(nested);
+        } else if or_nothing {
+            below.done += 1;
         } else {
-            abort(&mut self.state, failure)
+            core::mem::swap(failure.record_mut(), &mut record);
+            return Err(failure);
         }
-    }
-
-    /// What the command at hand asks to be reported.
-    fn policy(&self) -> ReportingPolicy {
-        let policy = self.frames.last().and_then(|frame| {
-            let loaded = self.manifests.get(frame.manifest)?;
-            let commands = sequence_at(loaded, &self.frames)?.commands();
-            commands.get(frame.next)?.command.policy()
-        });
-        policy.unwrap_or_default()
+        Ok(())
     }
 
     /// Runs a dependency's section on top of the command that asks for it.
     fn process(&mut self, manifest: usize, target: usize, section: Section) -> Result<(), Failure> {
-        let Some(dependency) = self.open_dependency(manifest, target, section)? else {
-            return self.done_with_target();
-        };
-        if !self.enter_section(dependency, section)? {
-            self.done_with_target()?;
+        if let Some(dependency) = self.open_dependency(manifest, target, section)?
+            && self.enter_section(dependency, section)?
+        {
+            return Ok(());
         }
-        Ok(())
+        self.done_with_target()
     }
 }
 
 impl<'r> State<'r> {
     fn execute(
         &mut self,
-        command: &Command<'r>,
-        loaded: &Loaded<'_>,
-        frame: &Frame,
+        command: &'r Command<'r>,
+        loaded: &Loaded<'r>,
+        frame: &mut Frame<'r>,
         target: usize,
         slot: usize,
-    ) -> Result<Flow, Failure> {
+    ) -> Result<Flow<'r>, Failure> {
         match command {
             Command::Condition(Condition::DependencyIntegrity, _) if !self.rehearsing => {
                 return Ok(Flow::Integrity);
@@ -429,108 +445,96 @@ impl<'r> State<'r> {
                     return Ok(Flow::Undecided);
                 }
             }
-            Command::Action(Action::ProcessDependency, _) => {
-                return match (loaded.is_dependency(target), &frame.targets) {
-                    // What a dependency does, and which parameters it leaves set, nobody knows yet.
-                    // req: SUIT-DEP-019
-                    (true, _) if self.rehearsing => Ok(Flow::Later),
-                    (true, _) => Ok(Flow::Process(frame.section)),
-                    // req: SUIT-DEP-024
-                    (false, Targets::All) => Ok(Flow::Done),
-                    // req: SUIT-DEP-021
-                    (false, _) => Err(Failure::dependency(
-                        &self.slot(slot)?.id,
-                        "it is processed, and is none",
-                    )),
-                };
-            }
-            // req: SUIT-DEP-035
-            Command::Action(Action::Unlink, _) if loaded.is_dependency(target) => {
-                return match frame.section {
-                    Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
-                    // Its dependent is here to stay.
-                    _ => Err(Failure::action(Action::Unlink, Why::InUse)),
-                };
-            }
             Command::Action(action, _) => {
-                self.act(*action, loaded, target, slot)?;
-                // What is tested after a wait is tested when it is over.
-                if self.rehearsing && *action == Action::Wait {
-                    return Ok(Flow::Later);
-                }
+                let source = match action {
+                    Action::Copy | Action::Swap => self.source(*action, loaded, slot).ok(),
+                    _ => None,
+                };
+                frame.order.touch(*action, slot, source)?;
+                return self.direct(*action, loaded, frame, target, slot);
             }
-            Command::SetComponentIndex(index) => {
-                return targets(index, loaded.slots.len()).map(Flow::Retarget);
+            Command::SetComponentIndex(index) => return Ok(Flow::Retarget(Targets::of(index))),
+            Command::TryEach {
+                alternatives,
+                or_nothing,
+            } => {
+                let (first, rest) = alternatives.split_first().ok_or_else(Failure::defect)?;
+                let or_nothing = *or_nothing;
+                return Ok(Flow::Enter(Kind::Alternative { rest, or_nothing }, first));
             }
-            Command::TryEach { .. } => return Ok(Flow::Enter(Kind::Alternative(0))),
-            Command::RunSequence(_) => return Ok(Flow::Enter(Kind::Run)),
-            Command::SetParameters(parameters) => self.set_parameters(slot, parameters, false)?,
+            Command::RunSequence(sequence) => {
+                let one = matches!(frame.targets, Targets::One(_));
+                frame.order.check_run(sequence, one)?;
+                return Ok(Flow::Enter(Kind::Run, sequence));
+            }
+            Command::SetParameters(parameters) => {
+                self.set_parameters(slot, parameters, false)?;
+                frame.set_parameters(parameters)?;
+            }
             Command::OverrideParameters(parameters) => {
                 self.set_parameters(slot, parameters, true)?;
+                frame.set_parameters(parameters)?;
             }
             // req: SUIT-UPD-031
             Command::OverrideMultiple(list) => {
-                let mut last = IndexArgument::One(target as u64);
+                let mut last = Targets::One(target);
                 for (index, parameters) in list {
                     self.set_parameters(loaded.slot(*index)?, parameters, true)?;
-                    last = IndexArgument::One(*index);
+                    last = Targets::one(*index);
                 }
-                return targets(&last, loaded.slots.len()).map(Flow::Retarget);
+                return Ok(Flow::Retarget(last));
             }
             Command::CopyParameters(list) => self.copy_parameters(loaded, slot, list)?,
             Command::Other { label, .. } => return Err(Error::CommandUnsupported(*label).into()),
         }
         Ok(Flow::Done)
     }
-}
 
-/// The components that an index argument names, of `count`.
-// req: SUIT-COM-014, SUIT-COM-016, SUIT-COM-017
-fn targets(argument: &IndexArgument, count: usize) -> Result<Targets, Failure> {
-    let one = |index: &u64| {
-        usize::try_from(*index)
-            .ok()
-            .filter(|at| *at < count)
-            .ok_or_else(|| Failure::no_component(*index))
-    };
-    Ok(match argument {
-        IndexArgument::One(index) => Targets::One(one(index)?),
-        IndexArgument::All => Targets::All,
-        IndexArgument::List(list) => Targets::List(list.iter().map(one).collect::<Result<_, _>>()?),
-    })
-}
-
-/// The sequence of the topmost frame.
-///
-/// Frames hold no reference into their manifest; the sequence is found by following the frames up from
-/// their section, which are few.
-fn sequence_at<'m, 'r>(loaded: &'m Loaded<'r>, frames: &[Frame]) -> Option<&'m Sequence<'r>> {
-    let base = frames
-        .iter()
-        .rposition(|frame| frame.kind == Kind::TopLevel)?;
-    let (base, nested) = frames.get(base..)?.split_first()?;
-    let manifest = loaded.envelope().manifest();
-    let mut sequence = match base.shared {
-        true => manifest.common.shared_sequence.as_ref()?,
-        false => manifest.section(base.section)?.content()?,
-    };
-    let mut next = base.next;
-    for frame in nested {
-        sequence = match (&sequence.commands().get(next)?.command, frame.kind) {
-            (Command::TryEach { alternatives, .. }, Kind::Alternative(at)) => {
-                alternatives.get(at)?
+    /// A directive that acts on a component, or on what a dependency is.
+    fn direct(
+        &mut self,
+        action: Action,
+        loaded: &Loaded<'r>,
+        frame: &Frame<'r>,
+        target: usize,
+        slot: usize,
+    ) -> Result<Flow<'r>, Failure> {
+        match action {
+            Action::ProcessDependency => match (loaded.is_dependency(target), &frame.targets) {
+                // What a dependency does, and which parameters it leaves set, nobody knows yet.
+                // req: SUIT-DEP-019
+                (true, _) if self.rehearsing => Ok(Flow::Later),
+                (true, _) => Ok(Flow::Process(frame.section)),
+                // req: SUIT-DEP-024
+                (false, Targets::All) => Ok(Flow::Done),
+                // req: SUIT-DEP-021
+                (false, _) => Err(Failure::dependency(
+                    &self.slot(slot)?.id,
+                    "it is processed, and is none",
+                )),
+            },
+            // req: SUIT-DEP-035
+            Action::Unlink if loaded.is_dependency(target) => match frame.section {
+                Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
+                // Its dependent is here to stay.
+                _ => Err(Failure::action(Action::Unlink, Why::InUse)),
+            },
+            action => {
+                self.act(action, loaded, target, slot)?;
+                // What is tested after a wait is tested when it is over.
+                match self.rehearsing && action == Action::Wait {
+                    true => Ok(Flow::Later),
+                    false => Ok(Flow::Done),
+                }
             }
-            (Command::RunSequence(inner), Kind::Run) => inner,
-            _ => return None,
-        };
-        next = frame.next;
+        }
     }
-    Some(sequence)
 }
 
 /// The path to a dependency, from that of its dependent.
 pub(super) fn path_to(dependent: &[u64], index: usize) -> Vec<u64> {
-    let mut path = vec![index as u64];
-    path.splice(0..0, dependent.iter().copied());
+    let mut path = Vec::with_capacity(dependent.len() + 1);
+    path.push(index as u64);
+    path.extend_from_slice(dependent);
     path
 }

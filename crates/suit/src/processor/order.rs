@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::Failure;
-use crate::codec::{Action, Command, Parameters, Sequence};
+use crate::codec::{Action, Command, Sequence};
 
 /// The order of the commands of one sequence.
 #[derive(Default)]
@@ -111,16 +111,5 @@ impl Order {
                 "sets the component index in a sequence that is run for each of several",
             )),
         }
-    }
-}
-
-/// The parameters of the processor itself that a command sets: Strict Order and Soft Failure.
-pub(super) fn of_processor(command: &Command<'_>) -> (Option<bool>, Option<bool>) {
-    match command {
-        Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => (
-            Parameters::strict_order(parameters),
-            Parameters::soft_failure(parameters),
-        ),
-        _ => (None, None),
     }
 }

@@ -1,6 +1,6 @@
 //! The three procedures, from their first check to their last record.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
     Failure, Outcome, Processor,
@@ -8,7 +8,7 @@ use super::{
     check, kept,
     machine::Machine,
     shelf::Shelf,
-    state::{Held, Loaded, Slot, State, read_all},
+    state::{Loaded, Slot, State, read_all},
 };
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, Fetch, ManifestRecord, Section,
@@ -51,8 +51,9 @@ pub(super) fn run(
     procedure: Procedure,
     recorded: Option<&ManifestRecord>,
 ) -> Outcome {
-    let shelf = Shelf::default();
-    let mut machine = Machine::new(State::new(processor, device, fetch, &shelf), procedure);
+    let (shelf, envelopes) = (Shelf::default(), Shelf::default());
+    let state = State::new(processor, device, fetch, &shelf, &envelopes);
+    let mut machine = Machine::new(state, procedure);
     let result = match (procedure, recorded) {
         (Procedure::Invoke, Some(record)) => machine.invoke(envelope, record),
         (Procedure::Uninstall, Some(record)) => machine.uninstall(envelope, record),
@@ -140,7 +141,7 @@ impl<'r> Machine<'r> {
         let last = self.manifests.len().saturating_sub(1);
         let loaded = self.manifests.get(last).ok_or_else(Failure::defect)?;
         if loaded
-            .envelope()
+            .envelope
             .manifest()
             .section(Section::Uninstall)
             .is_some()
@@ -188,7 +189,7 @@ impl<'r> Machine<'r> {
                 Err(error) => return Err(error),
             };
             let identifiers = check::recorded_identifiers(envelope.manifest(), &record)?;
-            let envelope = Held::Owned(Box::new(envelope));
+            let envelope = self.state.envelopes.keep(envelope);
             self.add(envelope, id, Vec::new(), identifiers);
             candidates.extend(self.uninstall_one(&record)?);
         }
@@ -218,14 +219,14 @@ impl<'r> Machine<'r> {
             self.check_belonging(manifest, &placement, &identifiers)
                 .map_err(|failure| failure.in_section(&[], SHARED, 0))?;
         }
-        self.add(Held::Borrowed(envelope), placement, Vec::new(), identifiers);
+        self.add(envelope, placement, Vec::new(), identifiers);
         Ok(())
     }
 
     /// Adds a manifest that takes part; returns its position.
     pub(super) fn add(
         &mut self,
-        envelope: Held<'r>,
+        envelope: &'r AuthenticatedEnvelope<'r>,
         placement: ComponentId,
         path: Vec<u64>,
         identifiers: Vec<ComponentId>,
@@ -265,7 +266,7 @@ impl<'r> Machine<'r> {
                 continue;
             }
             let before = self.state.device.manifest(&loaded.placement)?;
-            let envelope = loaded.envelope();
+            let envelope = loaded.envelope;
             let mut components = Vec::new();
             let mut dependencies = Vec::new();
             for (index, slot) in loaded.slots.iter().enumerate() {

@@ -1,19 +1,19 @@
 //! What a procedure knows about components: parameters, and what was written and verified.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 use super::{Failure, Processor, shelf::Shelf};
 use crate::{
-    AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Error, Fetch, Section, SuitDigest,
-    codec::{Envelope, Parameters},
-    report::{Entry, Record},
+    AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Fetch, Section, SuitDigest,
+    codec::{Envelope, InForce, Parameters},
+    report::Entry,
 };
 
 /// A component in one procedure, over all manifests that name it.
 // req: SUIT-PAR-001, SUIT-PROC-006, SUIT-DEP-019
 pub(super) struct Slot<'r> {
     pub(super) id: ComponentId,
-    pub(super) parameters: Parameters<'r>,
+    pub(super) parameters: InForce<'r>,
     /// In a rehearsal: the performance will have changed the content by now.
     pub(super) expected: bool,
     /// Content was stored in this procedure.
@@ -35,7 +35,7 @@ impl Slot<'_> {
     fn new(id: ComponentId) -> Self {
         Self {
             id,
-            parameters: Parameters::new(),
+            parameters: InForce::default(),
             expected: false,
             written: false,
             verified: false,
@@ -68,7 +68,7 @@ impl Slot<'_> {
 
 /// A manifest that takes part in a procedure.
 pub(super) struct Loaded<'r> {
-    pub(super) envelope: Held<'r>,
+    pub(super) envelope: &'r AuthenticatedEnvelope<'r>,
     /// Where the manifest is kept.
     pub(super) placement: ComponentId,
     /// The way to it from the root.
@@ -79,20 +79,7 @@ pub(super) struct Loaded<'r> {
     pub(super) processed: Vec<(u64, Section)>,
 }
 
-/// An envelope of the caller, or one that was read from a component.
-pub(super) enum Held<'r> {
-    Borrowed(&'r AuthenticatedEnvelope<'r>),
-    Owned(Box<AuthenticatedEnvelope<'r>>),
-}
-
-impl<'r> Loaded<'r> {
-    pub(super) fn envelope(&self) -> &AuthenticatedEnvelope<'r> {
-        match &self.envelope {
-            Held::Borrowed(envelope) => envelope,
-            Held::Owned(envelope) => envelope,
-        }
-    }
-
+impl Loaded<'_> {
     /// The slot of the component or dependency at an index.
     pub(super) fn slot(&self, index: u64) -> Result<usize, Failure> {
         let at = usize::try_from(index)
@@ -102,12 +89,23 @@ impl<'r> Loaded<'r> {
     }
 
     pub(super) fn is_dependency(&self, index: usize) -> bool {
-        self.envelope()
+        self.envelope
             .manifest()
             .common
             .dependency(index as u64)
             .is_some()
     }
+}
+
+/// The place of a command in the manifests.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    /// The position of the manifest in the machine's list.
+    pub(super) manifest: usize,
+    /// The label of the section.
+    pub(super) section: i64,
+    pub(super) offset: u64,
+    pub(super) component_index: u64,
 }
 
 /// Everything that commands work on, besides the manifests themselves.
@@ -116,7 +114,9 @@ pub(super) struct State<'r> {
     pub(super) device: &'r mut dyn Device,
     pub(super) fetch: &'r mut dyn Fetch,
     /// The bytes of envelopes that were read from components.
-    pub(super) shelf: &'r Shelf,
+    pub(super) shelf: &'r Shelf<Vec<u8>>,
+    /// What these bytes are.
+    pub(super) envelopes: &'r Shelf<AuthenticatedEnvelope<'r>>,
     pub(super) slots: Vec<Slot<'r>>,
     /// Whether commands are gone through without any effect, to find out beforehand what can be known.
     pub(super) rehearsing: bool,
@@ -125,8 +125,12 @@ pub(super) struct State<'r> {
     pub(super) parameters_left: u64,
     /// Records for the report.
     pub(super) entries: Vec<Entry>,
-    /// The command that is being executed, and what it measured.
-    pub(super) position: Record,
+    /// The command that is being executed.
+    pub(super) place: Place,
+    /// What it measured.
+    pub(super) measured: Parameters<'static>,
+    /// What content is read into; as long as `chunk_bytes`, once there is content to read.
+    buffer: Vec<u8>,
 }
 
 impl<'r> State<'r> {
@@ -134,19 +138,23 @@ impl<'r> State<'r> {
         processor: &'r Processor<'r>,
         device: &'r mut dyn Device,
         fetch: &'r mut dyn Fetch,
-        shelf: &'r Shelf,
+        shelf: &'r Shelf<Vec<u8>>,
+        envelopes: &'r Shelf<AuthenticatedEnvelope<'r>>,
     ) -> Self {
         Self {
             processor,
             device,
             fetch,
             shelf,
+            envelopes,
             slots: Vec::new(),
             rehearsing: false,
             read_left: processor.settings.limits.read_bytes,
             parameters_left: processor.settings.limits.parameter_bytes,
             entries: Vec::new(),
-            position: Record::default(),
+            place: Place::default(),
+            measured: Parameters::new(),
+            buffer: Vec::new(),
         }
     }
 }
@@ -188,18 +196,21 @@ impl<'r> State<'r> {
     /// Reads a component in chunks. `None` if it does not exist, else its length.
     pub(super) fn read(
         &mut self,
-        id: &ComponentId,
-        mut take: impl FnMut(&mut dyn Device, &[u8]) -> Result<(), Failure>,
+        slot: usize,
+        take: &mut dyn FnMut(&mut dyn Device, &[u8]) -> Result<(), Failure>,
     ) -> Result<Option<u64>, Failure> {
+        let id = &self.slots.get(slot).ok_or_else(Failure::defect)?.id;
         let Some(length) = self.device.length(id)? else {
             return Ok(None);
         };
-        let mut buffer = vec![0; self.processor.settings.limits.chunk_bytes.max(64)];
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; self.processor.settings.limits.chunk_bytes.max(64)];
+        }
         let mut offset = 0;
         while offset < length {
-            let read = self.device.read_at(id, offset, &mut buffer)?;
-            let chunk = buffer.get(..read).filter(|chunk| !chunk.is_empty());
-            let chunk = chunk.ok_or_else(|| Error::Truncated(id.clone()))?;
+            let read = self.device.read_at(id, offset, &mut self.buffer)?;
+            let chunk = self.buffer.get(..read).filter(|chunk| !chunk.is_empty());
+            let chunk = chunk.ok_or_else(|| Failure::truncated(id))?;
             spend(&mut self.read_left, read as u64, "the content that is read")?;
             take(self.device, chunk)?;
             offset += read as u64;
@@ -219,9 +230,8 @@ impl<'r> State<'r> {
         {
             return Ok(known);
         }
-        let id = self.slot(slot)?.id.clone();
         let mut context = self.processor.crypto.digests.start(algorithm);
-        let length = self.read(&id, |_, chunk| {
+        let length = self.read(slot, &mut |_, chunk| {
             context.update(chunk);
             Ok(())
         })?;
@@ -238,15 +248,15 @@ impl<'r> State<'r> {
         slot: usize,
         algorithm: DigestAlgorithm,
     ) -> Result<Option<SuitDigest>, Failure> {
-        let id = self.slot(slot)?.id.clone();
-        let Some(length) = self.device.length(&id)? else {
+        let id = &self.slots.get(slot).ok_or_else(Failure::defect)?.id;
+        let Some(length) = self.device.length(id)? else {
             return Ok(None);
         };
         spend(&mut self.read_left, length, "the content that is read")?;
-        let limits = self.processor.settings.limits;
-        let bytes = read_all(self.device, &id, limits.envelope_bytes)?;
+        let limits = &self.processor.settings.limits;
+        let bytes = read_all(self.device, id, limits.envelope_bytes)?;
         let crypto = self.processor.crypto;
-        Ok(Envelope::decode_within(&bytes, &limits)
+        Ok(Envelope::decode_within(&bytes, limits)
             .ok()
             .map(|envelope| SuitDigest::of(crypto, algorithm, envelope.manifest_item())))
     }
@@ -254,7 +264,9 @@ impl<'r> State<'r> {
 
 /// Takes from what a procedure may still use.
 pub(super) fn spend(left: &mut u64, bytes: u64, what: &'static str) -> Result<(), Failure> {
-    *left = left.checked_sub(bytes).ok_or(Error::LimitExceeded(what))?;
+    *left = left
+        .checked_sub(bytes)
+        .ok_or_else(|| Failure::limit(what))?;
     Ok(())
 }
 
@@ -268,12 +280,12 @@ pub(super) fn read_all(
     let length = usize::try_from(length)
         .ok()
         .filter(|length| *length <= limit)
-        .ok_or(Error::LimitExceeded("the size of envelopes"))?;
+        .ok_or_else(|| Failure::limit("the size of envelopes"))?;
     let mut bytes = vec![0; length];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match device.read_at(id, filled as u64, rest)? {
-            0 => return Err(Error::Truncated(id.clone()).into()),
+            0 => return Err(Failure::truncated(id)),
             read => filled += read,
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Attested {
     pub(super) mark: TicketMark,
     /// What it was asked for.
     pub(super) asked: DataItems,
+    /// The challenge or token that it answers.
+    pub(super) nonce: Vec<u8>,
     pub(super) verified: Verified,
     /// An Attestation Result to hand back to the agent, if the Verifier gave one for it.
     pub(super) result_for_agent: Option<AttestationPayload>,
@@ -302,6 +304,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 device,
                 mark: ticket.mark,
                 asked: ticket.items,
+                nonce: nonce.to_vec(),
                 verified,
                 result_for_agent: None,
             }),

@@ -53,6 +53,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 device,
                 mark: ticket.mark,
                 asked: ticket.items,
+                nonce: token.as_bytes().to_vec(),
                 verified,
                 result_for_agent: None,
             })));

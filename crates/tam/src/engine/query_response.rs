@@ -166,7 +166,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 installed,
                 closed,
             } => {
-                let (mut update, pending) = self.update(&attested.ueid, plan, now)?;
+                let (mut update, pending) = self.update(attested, plan, now)?;
                 update.attestation.clone_from(&attested.result_for_agent);
                 let counts = (pending.install.len(), pending.unlink.len());
                 if !accept(Some(&installed), Some(&pending), closed)? {
@@ -289,16 +289,17 @@ impl<S: Store, C: Clock> Tam<S, C> {
     /// The Update that carries out a plan, and what is remembered of it.
     fn update(
         &self,
-        ueid: &Ueid,
+        attested: &Attested,
         plan: Plan,
         now: Timestamp,
     ) -> Result<(Update, PendingUpdate), EngineError> {
-        // A new value for each Update, of which only the hash is kept.
+        // A new value for each Update, of which only the hash is kept. It says what the Update follows.
         // req: TEEP-TOK-001
-        let token: [u8; 16] = self.crypto.random_array()?;
-        let (install, manifest_list) = self.envelopes(ueid, &plan.install)?;
+        let agent = attested.verified.signer().key_id(&self.crypto);
+        let token = Token::following(&self.crypto, &attested.nonce, &agent)?;
+        let (install, manifest_list) = self.envelopes(&attested.ueid, &plan.install)?;
         let pending = PendingUpdate {
-            token_hash: self.crypto.sha256(&token),
+            token_hash: self.crypto.sha256(token.as_bytes()),
             issued_at: now,
             expires_at: now.plus(self.settings.update_lifetime),
             is_part: install.len() < plan.install.len(),
@@ -306,7 +307,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             unlink: plan.unlink.clone(),
         };
         let update = Update {
-            token: Token::new(token.to_vec()),
+            token: Some(token),
             unneeded_manifest_list: plan.unlink,
             manifest_list,
             ..Update::default()

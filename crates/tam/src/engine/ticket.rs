@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tamarack_cose::CryptoProvider;
-use tamarack_teep::DataItems;
+use tamarack_teep::{ANNOUNCEMENT, DataItems, announce, announced};
 use zeroize::Zeroizing;
 
 use crate::{TicketMark, Timestamp, Ueid};
@@ -11,9 +11,10 @@ use crate::{TicketMark, Timestamp, Ueid};
 const SALT: usize = 16;
 /// The time of issue and what was asked for.
 const CONTENT: usize = 8 + 1;
-/// A salt, the sealed content, a tag: 41 bytes, within the 64 of a token and of eat_nonce.
+/// A salt, the sealed content, a tag, and what announces Updates that follow: 49 bytes, within the 64 of a
+/// token and of eat_nonce.
 // req: TEEP-FRESH-010
-const LENGTH: usize = SALT + CONTENT + 16;
+const LENGTH: usize = SALT + CONTENT + 16 + ANNOUNCEMENT;
 
 /// How far ahead a TAM's clock may be of another's that shares the ticket key.
 const SKEW: Duration = Duration::from_secs(60);
@@ -95,7 +96,7 @@ impl Tickets<'_> {
         )?;
         let mut ticket = salt.to_vec();
         ticket.append(&mut sealed);
-        Ok(ticket)
+        Ok(announce(self.crypto, ticket))
     }
 
     /// What the ticket says, if this TAM issued it for `purpose` and it is valid at `now`.
@@ -109,7 +110,8 @@ impl Tickets<'_> {
             return Err(TicketError::NotIssued);
         }
         let info = purpose.info();
-        let (salt, sealed) = nonce.split_first_chunk().ok_or(TicketError::NotIssued)?;
+        let ticket = announced(self.crypto, nonce).ok_or(TicketError::NotIssued)?;
+        let (salt, sealed) = ticket.split_first_chunk().ok_or(TicketError::NotIssued)?;
         let opened = self.keys.iter().find_map(|key| {
             let mut content = sealed.to_vec();
             let key = self.derive(key, salt, &info);

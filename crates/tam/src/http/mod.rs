@@ -14,6 +14,7 @@ mod teep;
 mod tests;
 mod tls;
 mod token;
+mod trace;
 mod views;
 
 pub use rate::Rate;
@@ -24,23 +25,30 @@ pub use tls::{TlsError, TlsFiles};
 use std::sync::Arc;
 
 use axum::Router;
+use tamarack_trace::Trace;
 
 use crate::{Clock, Store};
 use state::Shared;
 
 /// All routes.
-fn router<S: Store + 'static, C: Clock + 'static>(shared: Arc<Shared<S, C>>) -> Router {
+fn router<S: Store + 'static, C: Clock + 'static>(
+    shared: Arc<Shared<S, C>>,
+    trace: Trace,
+) -> Router {
     Router::new()
-        .merge(teep::router())
+        .merge(trace::traced(teep::router(), trace))
         .merge(admin::router(&shared))
         .fallback(error::not_found)
         .with_state(shared)
 }
 
 /// The TEEP endpoint and health, where the admin API is elsewhere.
-fn teep_router<S: Store + 'static, C: Clock + 'static>(shared: Arc<Shared<S, C>>) -> Router {
+fn teep_router<S: Store + 'static, C: Clock + 'static>(
+    shared: Arc<Shared<S, C>>,
+    trace: Trace,
+) -> Router {
     Router::new()
-        .merge(teep::router())
+        .merge(trace::traced(teep::router(), trace))
         .merge(admin::health_router())
         .fallback(error::not_found)
         .with_state(shared)

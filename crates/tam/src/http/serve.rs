@@ -2,6 +2,7 @@ use std::{collections::HashSet, future::Future, io, path::PathBuf, sync::Arc, ti
 
 use ipnet::IpNet;
 use tamarack_cose::{KeyId, PublicKey, aws_lc};
+use tamarack_trace::{Party, Trace};
 use tamarack_verifier::{ClientConfig, ClientError, VerifierClient};
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -36,6 +37,8 @@ pub struct ServeConfig {
     pub tls: Option<TlsFiles>,
     /// Proxies in front of the TAM, which say in X-Forwarded-For where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where the messages of the TEEP endpoint are written, if anywhere.
+    pub trace: Option<tamarack_trace::Settings>,
     /// Who attests devices, besides their endorsed attesters.
     pub attestation: AttestationConfig,
 }
@@ -80,6 +83,7 @@ impl ServeConfig {
             http: HttpSettings::default(),
             tls: None,
             trusted_proxies: Vec::new(),
+            trace: None,
             attestation: AttestationConfig::default(),
         }
     }
@@ -124,6 +128,9 @@ pub enum ServeError {
     /// The certificate can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The trace could not be opened.
+    #[error(transparent)]
+    Trace(#[from] tamarack_trace::TraceError),
     /// The server failed.
     #[error("the server failed: {0}")]
     Io(#[from] io::Error),
@@ -155,6 +162,10 @@ pub async fn serve_until(
         .map(Certificate::acceptor)
         .transpose()?;
     let (http, proxies) = (config.http, config.trusted_proxies.clone());
+    let trace = match &config.trace {
+        Some(settings) => Trace::open(settings, Party::Tam)?,
+        None => Trace::default(),
+    };
     let shared = tokio::task::spawn_blocking(move || open(&config)).await;
     let shared = Arc::new(shared.map_err(io::Error::other)??);
     // What runs beside the connections ends with this.
@@ -174,11 +185,11 @@ pub async fn serve_until(
     tracing::info!(address = %listeners.teep.local_addr()?, tls = acceptor.is_some(), "serving");
     let mut serving = JoinSet::new();
     let first = match listeners.admin {
-        None => listener(listeners.teep, router(shared)),
+        None => listener(listeners.teep, router(shared, trace)),
         Some(admin) => {
             let admin = listener(admin, admin_router(Arc::clone(&shared)));
             serving.spawn(connections.clone().serve(admin));
-            listener(listeners.teep, teep_router(shared))
+            listener(listeners.teep, teep_router(shared, trace))
         }
     };
     serving.spawn(connections.clone().serve(first));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use tamarack_suit::{
-    AuthenticatedEnvelope, Authority, Command, ComponentId, Condition, IndexArgument, Manifest,
-    Parameters, Sequence, VendorId,
+    Action, AuthenticatedEnvelope, Authority, Command, ComponentId, Condition, IndexArgument,
+    Manifest, Parameters, Section, Sequence, VendorId,
 };
 
 use super::PublishError;
@@ -33,8 +33,10 @@ pub(super) fn new_manifest(
     if i64::try_from(number).is_err() {
         return Err(PublishError::SequenceNumber(number));
     }
+    let released = released(manifest);
     let images = own_components(manifest)
         .into_iter()
+        .filter(|(index, _)| !released.contains(index))
         .map(|(index, component)| ComponentImage {
             component: component.clone(),
             digest: manifest.image_digest(index),
@@ -66,6 +68,34 @@ pub(super) fn new_manifest(
             .ok_or(PublishError::Empty)?,
         envelope: envelope.to_vec(),
     })
+}
+
+/// Indices of components that are empty once the manifest is installed: payloads wait there, such as those that
+/// are encrypted, until they are copied to where they belong.
+fn released(manifest: &Manifest<'_>) -> BTreeSet<u64> {
+    let install = manifest.section(Section::Install);
+    let install = install.and_then(|section| section.content());
+    let mut selected = IndexArgument::One(0);
+    let mut released = BTreeSet::new();
+    for located in install.into_iter().flat_map(|sequence| sequence.commands()) {
+        let written = match &located.command {
+            Command::SetComponentIndex(argument) => {
+                selected = argument.clone();
+                continue;
+            }
+            Command::Action(Action::Unlink, _) => false,
+            Command::Action(Action::Fetch | Action::Copy | Action::Swap | Action::Write, _) => true,
+            _ => continue,
+        };
+        for (index, _) in own_components(manifest) {
+            if selected.covers(index) && written {
+                released.remove(&index);
+            } else if selected.covers(index) {
+                released.insert(index);
+            }
+        }
+    }
+    released
 }
 
 /// The identifier that parameters set; `Some(None)` if it is no UUID.

@@ -143,8 +143,19 @@ macro_rules! into_message {
 
 into_message!(QueryRequest, QueryResponse, Update, Success, Error);
 
+/// The options that mean something in a message.
+pub(crate) fn options_of(kind: MessageType) -> &'static [Label] {
+    match kind {
+        MessageType::QueryRequest => QueryRequest::OPTIONS,
+        MessageType::QueryResponse => QueryResponse::OPTIONS,
+        MessageType::Update => Update::OPTIONS,
+        MessageType::Success => Success::OPTIONS,
+        MessageType::Error => Error::OPTIONS,
+    }
+}
+
 /// Elements of the message array, type and options included.
-fn elements(kind: MessageType) -> usize {
+pub(crate) fn elements(kind: MessageType) -> usize {
     match kind {
         MessageType::QueryRequest => 5,
         MessageType::QueryResponse | MessageType::Update | MessageType::Success => 2,
@@ -182,14 +193,7 @@ fn decode_as(bytes: &[u8], numbering: Numbering) -> Result<Decoded, DecodeError>
         });
         return Err(DecodeError::new(0, "teep-message", problem));
     }
-    let meant = match kind {
-        MessageType::QueryRequest => QueryRequest::OPTIONS,
-        MessageType::QueryResponse => QueryResponse::OPTIONS,
-        MessageType::Update => Update::OPTIONS,
-        MessageType::Success => Success::OPTIONS,
-        MessageType::Error => Error::OPTIONS,
-    };
-    let mut options = Options::read(&mut reader, numbering, meant)?;
+    let mut options = Options::read(&mut reader, numbering, options_of(kind))?;
     let message = match kind {
         MessageType::QueryRequest => QueryRequest::read(&mut reader, &mut options)?.into(),
         MessageType::QueryResponse => QueryResponse::read(&mut options).into(),
