@@ -5,7 +5,9 @@ use tamarack_cose::{
     PublicKey, SignatureAlgorithm,
     encrypt::{Curve, DecryptionKey, Encrypted, RecipientKey},
 };
-use tamarack_rats::{AttestationResult, Confirmation, Evidence, Freshness, OemId, TEEP_EAT_PROFILE, appraise};
+use tamarack_rats::{
+    AttestationResult, Confirmation, Evidence, Freshness, OemId, TEEP_EAT_PROFILE, appraise,
+};
 use tamarack_suit::{
     SuitDigest,
     report::{OpenedReport, Reference},

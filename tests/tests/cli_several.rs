@@ -96,7 +96,10 @@ fn one_broker_serves_several_tees_and_sends_each_request_to_the_one_that_suits()
         &["--tee", "left"],
         &["no TEE suits", "software: its name", "right: its name"],
     );
-    refused(&["--platform", "sgx"], &["its platform is software, not sgx"]);
+    refused(
+        &["--platform", "sgx"],
+        &["its platform is software, not sgx"],
+    );
     refused(
         &["--capability", "javacard"],
         &["lacks the capability", "javacard"],

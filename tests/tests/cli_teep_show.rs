@@ -99,7 +99,12 @@ fn an_exchange_is_traced_on_both_sides_and_drawn() {
             assert!(text.contains(word), "no {word} in {text}");
         }
         let evidence = format!("Evidence of {}", &world.ueid[..8]);
-        for word in [evidence.as_str(), "installs security-domain/acme", "acme/hello/suit #1", "report"] {
+        for word in [
+            evidence.as_str(),
+            "installs security-domain/acme",
+            "acme/hello/suit #1",
+            "report",
+        ] {
             assert!(text.contains(word), "no {word} in {text}");
         }
         let narrow = run(&["teep", "show", trace, "--ascii", "--width", "52"]).ok();

@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 use tamarack_cose::{PublicKey, rustcrypto};
 use tamarack_rats::{
-    Confirmation, EarPolicy, Expectation, Freshness, PayloadKind, PresentedResult, TEEP_EAT_PROFILE,
-    TrustTier, UnverifiedEar,
+    Confirmation, EarPolicy, Expectation, Freshness, PayloadKind, PresentedResult,
+    TEEP_EAT_PROFILE, TrustTier, UnverifiedEar,
 };
 use tamarack_teep::{Message, QueryResponse};
 use tamarack_tests::{
@@ -43,7 +43,9 @@ fn start_verifier(world: &World) -> (Process, String) {
         let said = fs::read_to_string(&log).unwrap();
         let (_, url) = said.split_once("\"verifier\": \"http://")?;
         let address = url.split_once('"')?.0.to_owned();
-        std::net::TcpStream::connect(&address).is_ok().then_some(address)
+        std::net::TcpStream::connect(&address)
+            .is_ok()
+            .then_some(address)
     });
     (verifier, address)
 }
@@ -93,7 +95,11 @@ fn a_tam_asks_a_verifier_and_takes_its_word_by_its_key_alone() {
     );
     world.policy_check();
     assert_eq!(world.version("acme/hello"), None);
-    assert!(world.tam.log().contains("not trusted"), "{}", world.tam.log());
+    assert!(
+        world.tam.log().contains("not trusted"),
+        "{}",
+        world.tam.log()
+    );
 
     restart_tam(&mut world, &["--verifier", &url, "--verifier-key", &key]);
     world.policy_check();
@@ -116,7 +122,11 @@ fn a_tam_asks_a_verifier_and_takes_its_word_by_its_key_alone() {
         ],
     );
     world.policy_check();
-    assert!(world.tam.log().contains("is revoked"), "{}", world.tam.log());
+    assert!(
+        world.tam.log().contains("is revoked"),
+        "{}",
+        world.tam.log()
+    );
 
     // Without the Verifier nobody is attested, and nothing is lost.
     restart_tam(&mut world, &["--verifier", &url, "--verifier-key", &key]);
@@ -181,7 +191,9 @@ fn a_verifier_answers_in_every_format_and_in_sessions() {
         let response = ask(accept, &evidence);
         assert_eq!(response.status, 200, "{response:?}");
         assert_eq!(response.header("content-type"), Some(accept));
-        let result = PresentedResult::decode(kind, &response.body).unwrap().unwrap();
+        let result = PresentedResult::decode(kind, &response.body)
+            .unwrap()
+            .unwrap();
         let nonce = result.unverified_nonce().unwrap().to_vec();
         let Some(Confirmation::Named { key: agent, .. }) = result.unverified_confirmation() else {
             panic!("the key is not in it")
@@ -222,7 +234,15 @@ fn a_verifier_answers_in_every_format_and_in_sessions() {
 
     // A session: its nonce is fresh, so that Evidence from before does not pass.
     let api = "/challenge-response/v1";
-    let open = |query: &str| request(&address, "POST", &format!("{api}/newSession{query}"), &[], b"");
+    let open = |query: &str| {
+        request(
+            &address,
+            "POST",
+            &format!("{api}/newSession{query}"),
+            &[],
+            b"",
+        )
+    };
     let opened = open("?nonceSize=32");
     assert_eq!(opened.status, 201);
     assert_eq!(json_of(&opened)["status"], "waiting");

@@ -54,7 +54,9 @@ impl Verifier {
         let mut result = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
             if result.len() + chunk.len() > MAX_RESULT {
-                return Err(format!("{uri}: the result is longer than {MAX_RESULT} bytes"));
+                return Err(format!(
+                    "{uri}: the result is longer than {MAX_RESULT} bytes"
+                ));
             }
             result.extend_from_slice(&chunk);
         }

@@ -1,8 +1,6 @@
 //! `tamarack tam`: run a TAM, or show its keys.
 
-use std::{
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -28,7 +26,7 @@ use crate::{
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run the TAM until stopped. The first start makes its keys, its database and the admin token.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Print the public keys of the TAM, which devices are to trust.
     Keys(Keys),
     /// Make new keys beside the old ones: from the next start on the TAM signs with both.

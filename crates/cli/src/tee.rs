@@ -272,7 +272,10 @@ impl KeysOf {
     fn run(self) -> Result<(), Failure> {
         let platform = self.folder.platform(&rustcrypto::provider())?;
         let keys = platform.encryption_keys();
-        files::write(&self.out, &encode_encryption_keys(keys, self.curve, self.format)?)
+        files::write(
+            &self.out,
+            &encode_encryption_keys(keys, self.curve, self.format)?,
+        )
     }
 }
 

@@ -1,4 +1,10 @@
 //! Chains of certificates: which lead to an anchor, and what is said of those that do not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod common;
 
@@ -406,7 +412,11 @@ fn no_flipped_bit_of_a_chain_is_accepted() {
         for bit in 0..certificate.to_der().len() * 8 {
             let mut flipped = certificate.to_der().to_vec();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let mut chain: Vec<&[u8]> = pki.chain.iter().map(|c| c.to_der()).collect();
+            let mut chain: Vec<&[u8]> = pki
+                .chain
+                .iter()
+                .map(tamarack_cose::x509::Certificate::to_der)
+                .collect();
             chain[which] = &flipped;
             let outcome = trust.follow(&crypto, &CertificateChain::new(chain), Purpose::Tam);
             let error = outcome.expect_err("a flipped bit was accepted");
@@ -514,7 +524,7 @@ fn a_renewed_certificate_leads_elsewhere_than_the_pinned_one() {
     let message = message(&pki, &pki.leaf_key, &[&new]);
     let pinned = TrustAnchor::certificate(Purpose::Tam, old);
     let root = TrustAnchor::certificate(Purpose::Tam, pki.root.clone());
-    assert!(verify(&message, &[pinned.clone()], NOW).is_err());
+    assert!(verify(&message, std::slice::from_ref(&pinned), NOW).is_err());
     let key = verify(&message, &[pinned, root], NOW);
     assert_eq!(key, Ok(*pki.leaf_key.public_key()));
     // A certificate that nobody issued says nothing about a key that is trusted under a name.

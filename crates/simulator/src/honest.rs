@@ -95,7 +95,7 @@ impl World {
                     .installed
                     .iter()
                     .map(|found| {
-                        let digest = found.digest.as_ref().map(|digest| digest.bytes());
+                        let digest = found.digest.as_ref().map(tamarack_suit::SuitDigest::bytes);
                         let digest = base16(digest.unwrap_or_default());
                         format!("{} {digest}", found.component)
                     })

@@ -111,8 +111,8 @@ impl People {
             devices,
             descriptors,
         };
-        for tam in 0..TAMS {
-            let database = people.database(tam, &providers[tam]);
+        for (tam, provider) in providers.iter().enumerate() {
+            let database = people.database(tam, provider);
             people.databases.push(database);
         }
         people
@@ -268,7 +268,7 @@ impl Release {
 struct Seeded;
 
 thread_local! {
-    static RANDOM: RefCell<fastrand::Rng> = RefCell::new(fastrand::Rng::with_seed(0));
+    static RANDOM: RefCell<fastrand::Rng> = const { RefCell::new(fastrand::Rng::with_seed(0)) };
 }
 
 /// Makes the randomness of this thread start anew.

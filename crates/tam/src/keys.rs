@@ -221,12 +221,13 @@ impl TamKeys {
                     continue;
                 }
                 let blocks = chain.iter().map(Certificate::to_pem);
-                let text: String = blocks.collect::<Result<_, _>>().map_err(|error| {
-                    KeysError::Content {
-                        path: path.clone(),
-                        problem: error.to_string(),
-                    }
-                })?;
+                let text: String =
+                    blocks
+                        .collect::<Result<_, _>>()
+                        .map_err(|error| KeysError::Content {
+                            path: path.clone(),
+                            problem: error.to_string(),
+                        })?;
                 let certificates = certificates_of(&path);
                 let new = certificates.with_extension("new");
                 write_private(&new, text.as_bytes()).map_err(|error| io_error(&new, error))?;

@@ -144,7 +144,9 @@ impl<'a> Protected<'a> {
         &self,
     ) -> impl Iterator<Item = &tamarack_cose::x509::CertificateChain<'a>> {
         let headers = self.signed.signatures();
-        headers.into_iter().map(|h| h.certificate_chain())
+        headers
+            .into_iter()
+            .map(tamarack_cose::Headers::certificate_chain)
     }
 
     fn open(&self, payload: &[u8], signer: PublicKey) -> Result<Verified, ProtectionError> {

@@ -189,8 +189,11 @@ fn tokens_and_challenges_that_do_not_go_together_are_found() {
     }
 }
 
-/// A QueryResponse with these options, written as pairs.
-fn response(options: &[(u64, &dyn Fn(&mut Writer))]) -> Vec<u8> {
+/// An option: its label, and what writes its value.
+type Entry<'a> = (u64, &'a dyn Fn(&mut Writer));
+
+/// A QueryResponse with these options.
+fn response(options: &[Entry<'_>]) -> Vec<u8> {
     Writer::build(|w| {
         w.array(2).uint(2).map(options.len());
         for (label, write) in options {

@@ -198,4 +198,3 @@ fn manager(
     let known = KnownManifest::load(transaction, &manifest.to_cbor())?;
     Ok(known.and_then(|known| known.tam))
 }
-

@@ -191,9 +191,7 @@ async fn relay(State(wire): State<Wire>, body: Bytes) -> Response {
         if let Some(Message::Success(_) | Message::Error(_)) = sent {
             notes.answer = sent;
         }
-        if is_query_response
-            && let Plan::Substitute(_) | Plan::Forge(_) = notes.plan
-        {
+        if is_query_response && let Plan::Substitute(_) | Plan::Forge(_) = notes.plan {
             let forged = match std::mem::take(&mut notes.plan) {
                 Plan::Substitute(message) => Some(message),
                 Plan::Forge(forgery) => forgery.follow(&body),

@@ -241,7 +241,9 @@ async fn publish_greeting(world: &World, text: &str, number: u64) -> Result<(), 
     let acme: &SecretKey = &world.acme;
     let manifest = world.personal(&name, GREETING, text.as_bytes(), number, acme, needs)?;
     check(
-        !manifest.windows(text.len()).any(|part| part == text.as_bytes()),
+        !manifest
+            .windows(text.len())
+            .any(|part| part == text.as_bytes()),
         "the data can't be read in the manifest",
     )?;
     world.admin.publish(manifest).await?;

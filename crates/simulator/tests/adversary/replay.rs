@@ -210,8 +210,11 @@ impl State {
     fn of(world: &World) -> Self {
         let tees = (0..DEVICES).map(|device| world.tee(device));
         Self {
-            commits: tees.clone().map(|tee| tee.commits()).collect(),
-            tees: tees.map(|tee| tee.dump()).collect(),
+            commits: tees
+                .clone()
+                .map(tamarack_simulator::MemoryTee::commits)
+                .collect(),
+            tees: tees.map(tamarack_simulator::MemoryTee::dump).collect(),
             databases: (0..TAMS).map(|tam| world.version(tam)).collect(),
         }
     }

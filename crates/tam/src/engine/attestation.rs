@@ -283,7 +283,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 let (Some(ueid), Some(device), Some(ticket)) = (ueid, device, ticket) else {
                     return Ok(Err(Fault::Nameless.about(None)));
                 };
-                Ok(self.attest_here(protected, (ueid, device, ticket, nonce.unwrap_or_default().to_vec()), &found.confirmation))
+                Ok(self.attest_here(
+                    protected,
+                    (ueid, device, ticket, nonce.unwrap_or_default().to_vec()),
+                    &found.confirmation,
+                ))
             }
             Ok(Appraised::Results { for_tam, for_agent }) => {
                 let format = for_tam.format.as_deref().and_then(MediaType::parse);
@@ -307,8 +311,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 let (Some(ueid), Some(device), Some(ticket)) = (ueid, device, ticket) else {
                     return Ok(Err(Fault::Nameless.about(None)));
                 };
-                let attested =
-                    self.attest_here(protected, (ueid, device, ticket, nonce.unwrap_or_default().to_vec()), &found.confirmation);
+                let attested = self.attest_here(
+                    protected,
+                    (ueid, device, ticket, nonce.unwrap_or_default().to_vec()),
+                    &found.confirmation,
+                );
                 Ok(attested.and_then(|attested| {
                     Err(NotAttested::OutOfDate {
                         attested: Box::new(attested),

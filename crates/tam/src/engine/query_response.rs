@@ -87,7 +87,13 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 let reason = faults.join(", ");
                 let device = Some(attested.ueid);
                 let code = ErrorCode::ATTESTATION_REQUIRED;
-                self.not_attested(device, code, &reason, reason.clone(), (algorithm, numbering))
+                self.not_attested(
+                    device,
+                    code,
+                    &reason,
+                    reason.clone(),
+                    (algorithm, numbering),
+                )
             }
         }
     }

@@ -423,7 +423,11 @@ async fn audit<S: Store + 'static, C: Clock + 'static>(
 
 // ---- common ----
 
-pub(super) fn entry<S: Store, C: Clock>(tam: &Tam<S, C>, action: AuditAction, subject: &str) -> AuditEntry {
+pub(super) fn entry<S: Store, C: Clock>(
+    tam: &Tam<S, C>,
+    action: AuditAction,
+    subject: &str,
+) -> AuditEntry {
     AuditEntry {
         at: tam.clock().now(),
         action,

@@ -1,8 +1,8 @@
 //! The TAM as an HTTP server: the TEEP endpoint, the admin API, health.
 
 mod admin;
-mod certificates;
 mod body;
+mod certificates;
 mod client;
 mod connections;
 mod contact;

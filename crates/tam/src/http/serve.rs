@@ -207,8 +207,8 @@ fn open(config: &ServeConfig) -> Result<Shared<SqliteStore, SystemClock>, ServeE
     let path = config.database();
     let store = SqliteStore::open(&path).map_err(|error| ServeError::Store { path, error })?;
     let AttestationConfig { verifiers, remote } = config.attestation.clone();
-    let mut tam = Tam::new(store, SystemClock, crypto, keys, config.engine)
-        .with_verifiers(verifiers);
+    let mut tam =
+        Tam::new(store, SystemClock, crypto, keys, config.engine).with_verifiers(verifiers);
     if let Some(remote) = &remote {
         let client = VerifierClient::new(remote)?;
         tam = tam.with_appraiser(Box::new(RemoteAppraiser { client }));

@@ -77,7 +77,10 @@ fn released(manifest: &Manifest<'_>) -> BTreeSet<u64> {
     let install = install.and_then(|section| section.content());
     let mut selected = IndexArgument::One(0);
     let mut released = BTreeSet::new();
-    for located in install.into_iter().flat_map(|sequence| sequence.commands()) {
+    for located in install
+        .into_iter()
+        .flat_map(tamarack_suit::Sequence::commands)
+    {
         let written = match &located.command {
             Command::SetComponentIndex(argument) => {
                 selected = argument.clone();

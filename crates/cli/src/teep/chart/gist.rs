@@ -118,7 +118,10 @@ impl Gist {
             Message::QueryRequest(request) => {
                 self.tie(
                     "challenge",
-                    request.challenge.as_ref().map(|c| c.as_bytes()),
+                    request
+                        .challenge
+                        .as_ref()
+                        .map(tamarack_teep::Challenge::as_bytes),
                 );
                 self.attestation(request.attestation.as_ref());
                 let asked = [
@@ -177,7 +180,13 @@ impl Gist {
             }
             Message::Error(error) => {
                 self.words.push(error.code.to_string());
-                self.tie("challenge", error.challenge.as_ref().map(|c| c.as_bytes()));
+                self.tie(
+                    "challenge",
+                    error
+                        .challenge
+                        .as_ref()
+                        .map(tamarack_teep::Challenge::as_bytes),
+                );
                 self.explanation(error.explanation.as_ref());
                 self.reports(&error.suit_reports);
             }
