@@ -1,8 +1,6 @@
 //! A Verifier, a TAM that asks it, and a device, as processes.
 
-use std::fs;
-
-use serde_json::{Value, json};
+use serde_json::Value;
 use tamarack_cose::{PublicKey, rustcrypto};
 use tamarack_rats::{
     Confirmation, EarPolicy, Expectation, Freshness, PayloadKind, PresentedResult,
@@ -10,45 +8,9 @@ use tamarack_rats::{
 };
 use tamarack_teep::{Message, QueryResponse};
 use tamarack_tests::{
-    system::{Process, Response, World, eventually, request, run},
+    system::{Process, Response, World, eventually, request, run, start_verifier},
     wasm::HELLO_1,
 };
-
-/// The address of a Verifier that knows the device of `world`.
-fn start_verifier(world: &World) -> (Process, String) {
-    let (data, endorsements) = (world.path("verifier"), world.path("endorsements"));
-    fs::create_dir_all(&endorsements).unwrap();
-    let endorsement = run(&["tee", "endorsement", "--data", &world.path("tee")]).ok();
-    let mut endorsement: Value = serde_json::from_str(&endorsement).unwrap();
-    endorsement["oemid"] = json!(64242);
-    endorsement["manifests"] = json!([
-        { "uri": "https://example.com/tee.suit", "sha256": "11".repeat(32) }
-    ]);
-    let file = world.path("endorsements/device.json");
-    fs::write(file, endorsement.to_string()).unwrap();
-    let arguments = [
-        "--json",
-        "verifier",
-        "serve",
-        "--data",
-        &data,
-        "--endorsements",
-        &endorsements,
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let mut verifier = Process::start("verifier", &world.folder, &arguments);
-    let log = world.path("verifier.log");
-    let address = verifier.wait_until("the Verifier serves", || {
-        let said = fs::read_to_string(&log).unwrap();
-        let (_, url) = said.split_once("\"verifier\": \"http://")?;
-        let address = url.split_once('"')?.0.to_owned();
-        std::net::TcpStream::connect(&address)
-            .is_ok()
-            .then_some(address)
-    });
-    (verifier, address)
-}
 
 /// The TAM of `world`, started again with options.
 fn restart_tam(world: &mut World, options: &[&str]) {
@@ -109,18 +71,7 @@ fn a_tam_asks_a_verifier_and_takes_its_word_by_its_key_alone() {
     // A revoked key does not attest itself back in.
     let device = world.admin(&["device", &world.ueid]).json();
     let agent = device["agent_key"].as_str().unwrap();
-    let revoked = world.write("revoked.txt", format!("# lost\n{agent} the lab's lock\n"));
-    restart_tam(
-        &mut world,
-        &[
-            "--verifier",
-            &url,
-            "--verifier-key",
-            &key,
-            "--revoked",
-            &revoked,
-        ],
-    );
+    world.admin(&["revoke", "--key-id", agent]).ok();
     world.policy_check();
     assert!(
         world.tam.log().contains("is revoked"),

@@ -1,13 +1,15 @@
 //! `tamarack tam`: run a TAM, or show its keys.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use tamarack_cose::{PublicKey, SignatureAlgorithm, aws_lc};
 use tamarack_tam::{
-    AttestationConfig, HttpSettings, Listeners, Rate, ServeConfig, TamKeys, TlsFiles, serve_until,
+    AttestationConfig, AttestationModel, HttpSettings, Listeners, Rate, ServeConfig, Settings,
+    TamKeys, TlsFiles, serve_until, tam_identity,
 };
+use tamarack_teep::DataItems;
 use tamarack_verifier::ClientConfig;
 use tokio::net::TcpListener;
 
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     Serve(Box<Serve>),
     /// Print the public keys of the TAM, which devices are to trust.
     Keys(Keys),
+    /// Print the endorsement of the TAM, for a Verifier that vouches for it to devices.
+    Endorsement(KeyFolder),
     /// Make new keys beside the old ones: from the next start on the TAM signs with both.
     ///
     /// Have devices trust the new keys (`tamarack trust`), then retire the old ones.
@@ -63,6 +67,13 @@ impl KeyFolder {
             false => Err(Failure::file(&self.data, "holds no TAM")
                 .hint("`tamarack tam serve` makes its keys at the first start")),
         }
+    }
+
+    fn endorsement(&self) -> Result<(), Failure> {
+        let identity = tam_identity(self.keys_dir()?);
+        let identity = identity.map_err(|error| Failure::new(error.to_string()))?;
+        let json = identity.endorsement().to_json();
+        files::write("-".as_ref(), format!("{json}\n").as_bytes())
     }
 
     fn rotate(&self, output: Output) -> Result<(), Failure> {
@@ -148,9 +159,53 @@ struct Attestation {
     /// Hand each agent an Attestation Result of its own, from the Verifier, for others to see.
     #[arg(long, requires = "verifier")]
     results_for_agents: bool,
+    /// Ask for Attestation Results that agents get from a Verifier, in the place of Evidence (Passport model).
+    #[arg(long, requires = "verifier_key")]
+    passport: bool,
+    /// Take Evidence and results that hold no nonce but a time, if they are not older than this.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    timestamps: Option<u64>,
+    /// Ask agents for more than attestation and what is installed.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    ask: Vec<Asked>,
+    /// The Verifier that vouches for this TAM, for agents that demand it. Give it what `tamarack tam
+    /// endorsement` prints.
+    #[arg(long, value_name = "URL")]
+    own_verifier: Option<String>,
+    /// A PEM file with certificates of authorities for --own-verifier, beside those of the system.
+    #[arg(long, value_name = "FILE", requires = "own_verifier")]
+    own_verifier_ca: Option<PathBuf>,
+}
+
+/// What a QueryRequest may ask for besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Asked {
+    /// The extensions that the agent knows.
+    Extensions,
+    /// SUIT reports on what would start now.
+    SuitReports,
 }
 
 impl Attestation {
+    fn engine(&self) -> Settings {
+        let mut settings = Settings {
+            results_for_agents: self.results_for_agents,
+            timestamp_window: self.timestamps.map(Duration::from_secs),
+            ..Settings::default()
+        };
+        if self.passport {
+            settings.attestation_model = AttestationModel::Passport;
+        }
+        for asked in &self.ask {
+            settings.also_asked = settings.also_asked
+                | match asked {
+                    Asked::Extensions => DataItems::EXTENSIONS,
+                    Asked::SuitReports => DataItems::SUIT_REPORTS,
+                };
+        }
+        settings
+    }
+
     fn config(self) -> Result<AttestationConfig, Failure> {
         let crypto = aws_lc::provider();
         let mut verifiers = Vec::new();
@@ -161,6 +216,10 @@ impl Attestation {
             verifiers,
             remote: self.verifier.map(|url| ClientConfig {
                 authorities: self.verifier_ca,
+                ..ClientConfig::new(url)
+            }),
+            own: self.own_verifier.map(|url| ClientConfig {
+                authorities: self.own_verifier_ca,
                 ..ClientConfig::new(url)
             }),
         })
@@ -255,6 +314,7 @@ impl Command {
         match self {
             Self::Serve(command) => command.run(output),
             Self::Keys(command) => command.run(),
+            Self::Endorsement(folder) => folder.endorsement(),
             Self::RotateKeys(folder) => folder.rotate(output),
             Self::RetireKeys(folder) => folder.retire(output),
             Self::Certify(command) => command.run(output),
@@ -275,7 +335,7 @@ impl Serve {
             let mut config = ServeConfig::new(&self.data);
             config.http = self.bounds.settings();
             config.trusted_proxies = self.trusted_proxy;
-            config.engine.results_for_agents = self.attestation.results_for_agents;
+            config.engine = self.attestation.engine();
             config.attestation = self.attestation.config()?;
             config.tls = self
                 .tls_certificate

@@ -459,6 +459,20 @@ fn ticket(crypto: &CryptoProvider, path: &Path) -> Result<Zeroizing<[u8; 32]>, K
         })
 }
 
+/// The key with which the TAM attests itself, `attester.pem` under `directory`, made if it is missing. It signs
+/// nothing else.
+///
+/// # Errors
+///
+/// As [`TamKeys::open_or_create`].
+pub(crate) fn attester_key(
+    crypto: &CryptoProvider,
+    directory: impl AsRef<Path>,
+) -> Result<Box<dyn Signer>, KeysError> {
+    let path = directory.as_ref().join("attester.pem");
+    signer(crypto, SignatureAlgorithm::Esp256, &path)
+}
+
 /// Makes a folder that its owner alone may enter, with those above it, unless it is there.
 pub(crate) fn create_private_dir(path: &Path) -> Result<(), KeysError> {
     let mut builder = fs::DirBuilder::new();

@@ -91,11 +91,11 @@ pub use deployment::{Deployment, Mode, ModeError, Selector, SelectorError};
 pub use device::{Device, InstalledComponent, PendingUpdate, TicketMark, Ueid, UeidError};
 pub use engine::{
     Appraised, Appraiser, AttestationModel, BuiltInAppraiser, Dropped, EngineError, NotAppraised,
-    PresentedEvidence, RemoteAppraiser, Settings, Tam, TamAttester,
+    PresentedEvidence, RemoteAppraiser, Settings, Tam, TamAttester, TamIdentity, VerifiedTam,
 };
 pub use http::{
     AttestationConfig, HttpSettings, Listeners, Rate, ServeConfig, ServeError, TlsError, TlsFiles,
-    serve, serve_until,
+    serve, serve_until, tam_identity,
 };
 pub use keys::{KeysError, TamKeys};
 pub use publish::{

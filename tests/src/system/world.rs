@@ -171,6 +171,15 @@ impl World {
         .concat())
     }
 
+    /// What the TAM answers to a GET, as JSON.
+    #[must_use]
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let response = super::request(&self.address, "GET", path, &[], b"");
+        assert_eq!(response.status, 200, "{response:?}");
+        serde_json::from_slice(&response.body).unwrap()
+    }
+
     /// Runs `tamarack app` with `--json`.
     #[track_caller]
     pub fn app(&self, arguments: &[&str]) -> Finished {

@@ -13,6 +13,7 @@ mod known;
 mod query_response;
 mod question;
 mod reaction;
+mod remedy;
 mod remote;
 mod reports;
 mod settings;
@@ -40,7 +41,7 @@ use verdict::Handled;
 pub use appraiser::{Appraised, Appraiser, BuiltInAppraiser, NotAppraised, PresentedEvidence};
 pub use remote::RemoteAppraiser;
 pub use settings::{AttestationModel, Settings};
-pub use tam_attester::TamAttester;
+pub use tam_attester::{TamAttester, TamIdentity, VerifiedTam};
 pub use verdict::Dropped;
 
 /// The TAM could not do its part. Nothing about the message is implied; HTTP answers 5xx.

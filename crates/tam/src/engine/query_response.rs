@@ -1,6 +1,6 @@
 //! What an attested agent gets (TEEP section 7.1.1).
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use tamarack_cose::{KeyId, SignatureAlgorithm};
 use tamarack_suit::{ComponentId, Report, report::ReportResult};
@@ -38,7 +38,7 @@ enum Decision {
 }
 
 /// How an Update ended to which no answer came.
-struct Closed {
+pub(super) struct Closed {
     outcomes: Vec<ManifestOutcome>,
     action: AuditAction,
     detail: &'static str,
@@ -83,6 +83,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 attested,
                 components,
             }) => {
+                if let Some(remedy) = self.remedy(&attested, &components, now)? {
+                    return Ok(remedy);
+                }
                 let faults: Vec<_> = components.iter().map(ToString::to_string).collect();
                 let reason = faults.join(", ");
                 let device = Some(attested.ueid);
@@ -238,14 +241,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             // The exchange goes on with what is left: what has just failed is for another one.
             exhausted.extend(self.lately_failed(&attested.ueid, now)?);
         }
-        let target = Target {
-            ueid: attested.ueid.as_bytes(),
-            labels: &attested.device.endorsement.labels,
-            vendor_ids: &attested.device.endorsement.vendor_ids,
-            class_ids: &attested.device.endorsement.class_ids,
-            envelope_bytes: u64::try_from(self.settings.update_bytes).unwrap_or(u64::MAX),
-            exhausted: &exhausted,
-        };
+        let target = self.target(attested, &exhausted);
         let observed = Observed {
             installed: &installed,
             requested: &response.requested_tc_list,
@@ -284,6 +280,23 @@ impl<S: Store, C: Clock> Tam<S, C> {
         })
     }
 
+    /// The device as a plan is made for it.
+    pub(super) fn target<'a>(
+        &self,
+        attested: &'a Attested,
+        exhausted: &'a HashSet<ManifestId>,
+    ) -> Target<'a> {
+        let endorsement = &attested.device.endorsement;
+        Target {
+            ueid: attested.ueid.as_bytes(),
+            labels: &endorsement.labels,
+            vendor_ids: &endorsement.vendor_ids,
+            class_ids: &endorsement.class_ids,
+            envelope_bytes: u64::try_from(self.settings.update_bytes).unwrap_or(u64::MAX),
+            exhausted,
+        }
+    }
+
     /// Manifests that failed on the device a short while ago.
     fn lately_failed(&self, ueid: &Ueid, now: Timestamp) -> Result<Vec<ManifestId>, EngineError> {
         let outcomes = self.store.outcomes(ueid)?.into_iter();
@@ -294,7 +307,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
     }
 
     /// The Update that carries out a plan, and what is remembered of it.
-    fn update(
+    pub(super) fn update(
         &self,
         attested: &Attested,
         plan: Plan,
@@ -357,7 +370,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
     // req: TEEP-TOK-003
     // req: TEEP-TOK-008
     // req: TEEP-VAL-004
-    fn accept(
+    pub(super) fn accept(
         &self,
         attested: &Attested,
         installed: Option<&[InstalledComponent]>,
@@ -408,12 +421,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
         })?)
     }
 
-    fn reply_to(&self, attested: &Attested, update: Update) -> Result<Vec<u8>, EngineError> {
+    pub(super) fn reply_to(&self, attested: &Attested, update: Update) -> Result<Vec<u8>, EngineError> {
         let algorithm = attested.verified.signer().algorithm();
         self.reply(update, algorithm, attested.verified.encoding().numbering)
     }
 
-    fn used(attested: &Attested) -> Handled {
+    pub(super) fn used(attested: &Attested) -> Handled {
         Handled::about(&attested.ueid, Verdict::Dropped(Dropped::Used))
     }
 }

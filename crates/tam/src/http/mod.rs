@@ -7,6 +7,7 @@ mod client;
 mod connections;
 mod contact;
 mod error;
+mod keys;
 mod rate;
 mod serve;
 mod state;
@@ -19,7 +20,7 @@ mod trace;
 mod views;
 
 pub use rate::Rate;
-pub use serve::{AttestationConfig, Listeners, ServeConfig, ServeError, serve, serve_until};
+pub use serve::{AttestationConfig, Listeners, ServeConfig, ServeError, serve, serve_until, tam_identity};
 pub use state::HttpSettings;
 pub use tls::{TlsError, TlsFiles};
 
@@ -38,6 +39,7 @@ fn router<S: Store + 'static, C: Clock + 'static>(
 ) -> Router {
     Router::new()
         .merge(trace::traced(teep::router(), trace))
+        .merge(keys::router())
         .merge(admin::router(&shared))
         .fallback(error::not_found)
         .with_state(shared)
@@ -50,6 +52,7 @@ fn teep_router<S: Store + 'static, C: Clock + 'static>(
 ) -> Router {
     Router::new()
         .merge(trace::traced(teep::router(), trace))
+        .merge(keys::router())
         .merge(admin::health_router())
         .fallback(error::not_found)
         .with_state(shared)

@@ -1,4 +1,10 @@
-use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use tamarack_cose::{PublicKey, aws_lc};
@@ -18,7 +24,8 @@ use super::{
 };
 use crate::{
     Clock, KeysError, RemoteAppraiser, Settings, SqliteStore, Store, StoreError, SystemClock, Tam,
-    TamKeys, keys::create_private_dir,
+    TamIdentity, TamKeys, VerifiedTam,
+    keys::{attester_key, create_private_dir},
 };
 
 /// How often pending Updates are looked through for those that have expired.
@@ -50,6 +57,8 @@ pub struct AttestationConfig {
     pub verifiers: Vec<PublicKey>,
     /// The Verifier to which Evidence goes. Without, the TAM appraises it.
     pub remote: Option<ClientConfig>,
+    /// The Verifier that vouches for this TAM, for agents that demand it. Without, such agents are not served.
+    pub own: Option<ClientConfig>,
 }
 
 /// Where the TAM listens.
@@ -206,14 +215,39 @@ fn open(config: &ServeConfig) -> Result<Shared<SqliteStore, SystemClock>, ServeE
     let token = AdminToken::open_or_create(&crypto, &config.admin_token())?;
     let path = config.database();
     let store = SqliteStore::open(&path).map_err(|error| ServeError::Store { path, error })?;
-    let AttestationConfig { verifiers, remote } = config.attestation.clone();
+    let AttestationConfig {
+        verifiers,
+        remote,
+        own,
+    } = config.attestation.clone();
+    let identity = match &own {
+        Some(_) => Some(tam_identity(config.keys_dir())?),
+        None => None,
+    };
     let mut tam =
         Tam::new(store, SystemClock, crypto, keys, config.engine).with_verifiers(verifiers);
     if let Some(remote) = &remote {
         let client = VerifierClient::new(remote)?;
         tam = tam.with_appraiser(Box::new(RemoteAppraiser { client }));
     }
+    if let Some((own, identity)) = own.as_ref().zip(identity) {
+        let verifier = VerifierClient::new(own)?;
+        tam = tam.with_attester(Box::new(VerifiedTam { identity, verifier }));
+    }
     Ok(Shared::new(Arc::new(tam), config.http, token))
+}
+
+/// What the TAM with these keys says about itself to Verifiers: its attester's key is made if it is missing.
+///
+/// # Errors
+///
+/// If the key can't be had, or the program not be read.
+pub fn tam_identity(keys: impl AsRef<Path>) -> Result<TamIdentity, ServeError> {
+    let crypto = aws_lc::provider();
+    let attester = attester_key(&crypto, keys)?;
+    let program = std::env::current_exe().and_then(std::fs::read)?;
+    let measurement = crypto.sha256(&program);
+    Ok(TamIdentity::new(crypto, attester, measurement))
 }
 
 /// Discards Updates that nobody answered in time.

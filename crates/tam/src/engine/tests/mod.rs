@@ -5,3 +5,4 @@ mod interop;
 mod log;
 mod negotiation;
 mod outcomes;
+mod remedy;
