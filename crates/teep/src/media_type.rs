@@ -42,7 +42,7 @@ impl MediaType {
     /// Reads a media type; `None` if the text is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = split_outside_quotes(text).into_iter();
+        let mut parts = split_outside_quotes(text, ';').into_iter();
         let essence = parts.next()?.trim().to_ascii_lowercase();
         let (kind, subtype) = essence.split_once('/')?;
         if !is_token(kind) || !is_token(subtype) {
@@ -65,6 +65,12 @@ impl MediaType {
             essence,
             parameters: parameters.into_sorted_vec(),
         })
+    }
+
+    /// The members of a list of media types, as in the HTTP header Accept. A comma in quotes separates nothing.
+    #[must_use]
+    pub fn split_list(text: &str) -> Vec<&str> {
+        split_outside_quotes(text, ',')
     }
 
     /// Type and subtype, in lower case, without parameters.
@@ -98,7 +104,7 @@ impl fmt::Display for MediaType {
     }
 }
 
-fn split_outside_quotes(text: &str) -> Vec<&str> {
+fn split_outside_quotes(text: &str, separator: char) -> Vec<&str> {
     let mut quoted = false;
     let mut escaped = false;
     text.split(|c| {
@@ -107,7 +113,7 @@ fn split_outside_quotes(text: &str) -> Vec<&str> {
         if c == '"' && !was_escaped {
             quoted = !quoted;
         }
-        c == ';' && !quoted
+        c == separator && !quoted
     })
     .collect()
 }

@@ -299,7 +299,7 @@ fn accepted(headers: &HeaderMap) -> Result<Accepted, Failure> {
         return Ok(Accepted::One(ResultFormat::Teep));
     }
     let ranges = ranges.filter_map(|value| value.to_str().ok());
-    let found = ranges.flat_map(|list| list.split(',')).find_map(|range| {
+    let found = ranges.flat_map(MediaType::split_list).find_map(|range| {
         let media_type = MediaType::parse(range)?;
         match media_type.essence() {
             "application/json" => Some(Accepted::All),

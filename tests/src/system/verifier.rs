@@ -22,6 +22,7 @@ pub fn start_verifier(world: &World) -> (Process, String) {
     fs::write(world.path("endorsements/tam.json"), endorsement).unwrap();
     let arguments = [
         "--json",
+        "--verbose",
         "verifier",
         "serve",
         "--data",
