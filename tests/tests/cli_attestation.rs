@@ -50,7 +50,10 @@ fn a_device_that_demands_it_serves_a_tam_that_its_verifier_vouches_for() {
         other => panic!("{other:?}"),
     }
 
-    restart_tam(&mut world, &["--own-verifier", &format!("http://{address}")]);
+    restart_tam(
+        &mut world,
+        &["--own-verifier", &format!("http://{address}")],
+    );
     world.policy_check();
     assert_eq!(world.version("acme/hello"), Some(1));
 }
@@ -93,7 +96,15 @@ fn what_a_device_says_of_itself_is_for_the_tam_only() {
     let mut world = deployed();
     let encryption = world.path("tam.enc.pem");
     let data = world.path("tam");
-    let print = ["tam", "keys", "--data", &data, "--encryption", "--format", "pem"];
+    let print = [
+        "tam",
+        "keys",
+        "--data",
+        &data,
+        "--encryption",
+        "--format",
+        "pem",
+    ];
     run(&[&print[..], &["--out", &encryption]].concat()).ok();
     let published = world.get("/keys");
     assert_eq!(published["keys"].as_array().unwrap().len(), 4);

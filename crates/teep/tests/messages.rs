@@ -319,7 +319,8 @@ fn message() -> impl Strategy<Value = Message> {
         byte_strings(),
         prop::collection::vec(wanted, 0..3),
         prop::collection::vec(component(), 0..3),
-        prop::option::of(prop::collection::vec(any::<u32>(), 0..3)),
+        // The CDDL has one at least: of an empty list nothing tells which numbering its label is of.
+        prop::option::of(prop::collection::vec(any::<u32>(), 1..3)),
     )
         .prop_map(
             |(token, version, attestation, reports, wanted, unneeded, extensions)| {

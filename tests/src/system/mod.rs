@@ -4,8 +4,8 @@ mod binary;
 mod folder;
 mod http;
 mod process;
-mod verifier;
 mod tls;
+mod verifier;
 mod wire;
 mod world;
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use stateright::{Checker, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property};
 
 /// A message, without what makes two of one kind and content differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -510,7 +510,10 @@ fn finds(small: Small, flaw: Flaw, property: &'static str) {
         flaw: Some(flaw),
         ..small
     };
-    let checker = flawed.checker().threads(2).spawn_bfs().join();
+    // What else goes wrong in such a world is not looked for.
+    let found = HasDiscoveries::AllOf(BTreeSet::from([property]));
+    let checker = flawed.checker().threads(2).finish_when(found);
+    let checker = checker.spawn_bfs().join();
     assert!(
         checker.discovery(property).is_some(),
         "{flaw:?} is not found"

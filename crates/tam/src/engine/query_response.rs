@@ -421,7 +421,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
         })?)
     }
 
-    pub(super) fn reply_to(&self, attested: &Attested, update: Update) -> Result<Vec<u8>, EngineError> {
+    pub(super) fn reply_to(
+        &self,
+        attested: &Attested,
+        update: Update,
+    ) -> Result<Vec<u8>, EngineError> {
         let algorithm = attested.verified.signer().algorithm();
         self.reply(update, algorithm, attested.verified.encoding().numbering)
     }

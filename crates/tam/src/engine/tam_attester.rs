@@ -63,7 +63,10 @@ impl TamIdentity {
     fn oemid(&self) -> OemId {
         let digest = self.crypto.sha256(b"tamarack");
         let mut random = [0; 16];
-        random.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        random
+            .iter_mut()
+            .zip(digest)
+            .for_each(|(to, from)| *to = from);
         OemId::Random(random)
     }
 
@@ -97,10 +100,7 @@ impl TamIdentity {
     /// What a Verifier has to know to appraise the Evidence.
     #[must_use]
     pub fn endorsement(&self) -> Endorsement {
-        let digest = SuitDigest::new(
-            tamarack_cose::DigestAlgorithm::Sha256,
-            &self.measurement,
-        );
+        let digest = SuitDigest::new(tamarack_cose::DigestAlgorithm::Sha256, &self.measurement);
         let reference = digest.map(|digest| Reference {
             uri: concat!("urn:tamarack:tam:", env!("CARGO_PKG_VERSION")).into(),
             digest,

@@ -20,7 +20,9 @@ mod trace;
 mod views;
 
 pub use rate::Rate;
-pub use serve::{AttestationConfig, Listeners, ServeConfig, ServeError, serve, serve_until, tam_identity};
+pub use serve::{
+    AttestationConfig, Listeners, ServeConfig, ServeError, serve, serve_until, tam_identity,
+};
 pub use state::HttpSettings;
 pub use tls::{TlsError, TlsFiles};
 

@@ -58,11 +58,19 @@ fn a_failing_component_is_mended_if_the_tam_may_and_nothing_else_happens() {
 
     let reply = answer(&world, &agent, "acme/lock/ta", [2; 32]);
     let update = agent.open_update(&world, &reply);
-    assert_eq!(update.manifest_list.len(), 1, "what mends it, and not the other");
+    assert_eq!(
+        update.manifest_list.len(),
+        1,
+        "what mends it, and not the other"
+    );
     assert!(update.unneeded_manifest_list.is_empty() && update.error.is_none());
     let success = agent.sign(agent.success(&update));
     assert_eq!(world.process(&success), None);
-    assert_eq!(world.device(&agent).installed, [], "its list does not count");
+    assert_eq!(
+        world.device(&agent).installed,
+        [],
+        "its list does not count"
+    );
 
     // Mended, it is a device like any other.
     let reply = answer(&world, &agent, "acme/lock/ta", [1; 32]);
