@@ -217,6 +217,7 @@ fn an_agent_with_two_algorithms_prefers_its_first_and_stays_with_it() {
 
 // req: TEEP-COSE-014
 // req: TEEP-ERR-006
+// req: ARCH-007
 #[test]
 fn an_agent_with_two_algorithms_names_both() {
     let tam = Tam::new();
@@ -326,6 +327,9 @@ fn recipient() -> (
 // req: TEEP-ENC-005
 // req: TEEP-ENC-008
 // req: TEEP-ENC-010
+// req: TEEP-COSE-015
+// req: TEEP-ENC-012
+// req: EAT-017
 #[test]
 fn evidence_and_reports_are_encrypted_to_a_tam_whose_key_is_known() {
     let crypto = crypto();
@@ -423,19 +427,24 @@ fn reports_of_the_boot_say_whether_what_is_installed_would_start() {
 
 // req: TEEP-AGENT-023
 // req: TEEP-MSG-062
+// req: TEEP-MSG-064
 #[test]
 fn a_verdict_of_the_tam_closes_the_exchange_and_is_told() {
     let (mut device, tam) = device();
     let verdict = Update {
         error: Some(ErrorCode::PERMANENT_ERROR),
-        explanation: Some(Explanation::english("tc-list (8) is missing")),
+        // Acted on whatever the language is.
+        explanation: Some(Explanation {
+            text: "tc-list (8) fehlt".into(),
+            language: Some("de-AT".into()),
+        }),
         ..Update::default()
     };
     let answer = device.exchange(&tam, verdict);
     success_of(answer);
     let told = device.agent.take_verdict().unwrap();
     assert_eq!(told.code, ErrorCode::PERMANENT_ERROR);
-    assert_eq!(told.text, "tc-list (8) is missing");
+    assert_eq!(told.text, "tc-list (8) fehlt");
     assert_eq!(device.agent.take_verdict(), None);
     let late = error_of(device.answer(&tam.sign(Tam::install(&[]))));
     assert_eq!(late.code, ErrorCode::PERMANENT_ERROR, "it is closed");

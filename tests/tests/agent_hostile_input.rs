@@ -46,6 +46,7 @@ fn refused_again(device: &mut Device, message: &[u8]) {
 // req: TEEP-VAL-001
 // req: TEEP-VAL-002
 // req: TEEP-VAL-007
+// req: TEEP-COSE-001
 #[test]
 fn what_is_no_cose_message_is_refused() {
     let (mut device, tam, _) = device();

@@ -235,6 +235,7 @@ fn what_is_asked_for_is_there_and_nothing_else() {
 }
 
 // req: TEEP-MSG-044
+// req: ARCH-003
 #[test]
 fn the_component_list_tells_digest_and_size() {
     let (tam, admin) = (Tam::new(), Person::new());

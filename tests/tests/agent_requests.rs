@@ -140,6 +140,7 @@ fn without_any_tam_there_is_nobody_to_ask() {
 
 // req: TEEP-AGENT-007
 // req: TEEP-BROKER-010
+// req: HTTP-026
 #[test]
 fn a_policy_check_names_each_tam_once_a_round() {
     let (mut device, _, _) = world();

@@ -148,6 +148,7 @@ fn where_the_tams_are_outlasts_a_restart_and_goes_with_the_last_key() {
     assert_eq!(nobody, Err(AgentError::NoTam));
 }
 
+// req: HTTP-006
 #[test]
 fn what_is_no_uri_of_a_tam_is_not_taken() {
     let world = world();

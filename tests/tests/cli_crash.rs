@@ -330,7 +330,8 @@ fn a_full_disk_leaves_the_old_component_and_is_reported() {
     world.admin(&["undeploy", "acme/big"]).ok();
     world.publish("acme/hello", 2, HELLO_2, "acme");
     world.policy_check();
-    assert_eq!(world.version("acme/hello"), Some(2));
+    let device = world.admin(&["device", &world.ueid]).json();
+    assert_eq!(world.version("acme/hello"), Some(2), "{device:#}");
     let mut world = world;
     std::mem::replace(&mut world.tee, idle()).kill();
     world.restart_tee();

@@ -128,6 +128,20 @@ fn the_encoding_is_deterministic() {
     assert_eq!(keys, [4, 6, 8, 10, 256, 258, 259, 260, 265, 272]);
 }
 
+// req: EAT-015
+#[test]
+fn claims_that_nobody_knows_do_no_harm() {
+    let world = World::new();
+    let mut claims = world.result.encode();
+    assert_eq!(claims[0], 0xaa, "a map of ten");
+    claims[0] += 1;
+    let mut extra = Writer::new();
+    extra.uint(65_000).map(1).text("measured").bytes(b"\x01");
+    claims.extend(extra.into_bytes());
+    let verified = world.verify(&world.signed(&claims)).unwrap();
+    assert_eq!(verified.claims(), &world.result);
+}
+
 // req: AMB-19
 // req: AMB-25
 #[test]
@@ -299,6 +313,7 @@ fn with(claims: &[u8], key: i64, value: Option<&[u8]>) -> Vec<u8> {
 // req: EAT-009
 // req: EAT-013
 // req: EAT-014
+// req: EAT-016
 #[test]
 fn what_the_profile_demands_is_demanded() {
     let world = World::new();
@@ -362,6 +377,7 @@ fn nothing_is_issued_that_would_be_refused() {
 
 // req: EAT-012
 // req: AMB-18
+// req: EAT-011
 #[test]
 fn a_suit_reference_is_read_in_the_shapes_in_use() {
     let world = World::new();

@@ -26,6 +26,7 @@ fn round_trip(report: &Report) {
 }
 
 // req: SUIT-REP-001, SUIT-REP-002, SUIT-REP-003, SUIT-REP-009, SUIT-REP-012, SUIT-AMB-028
+// req: TEEP-ENC-013
 #[test]
 fn success() {
     let author = author(2);

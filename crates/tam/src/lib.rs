@@ -4,15 +4,15 @@
 //! From the wire inwards: [`serve`] runs the HTTP endpoint and the admin API ([`api`]). Each TEEP message
 //! goes to [`Tam`], which is sans-IO: bytes in, bytes out, with time, state and crypto behind [`Clock`],
 //! [`Store`] and [`tamarack_cose::CryptoProvider`]. It appraises the agent's Evidence against the
-//! endorsement with which the device was enrolled, and asks [`policy::plan`] what the device lacks. What
+//! endorsement with which the device was enrolled, or has a Verifier do it ([`Appraiser`]), and asks [`policy::plan`] what the device lacks. What
 //! may be installed at all is what Trusted Component Signers have published into their security domains
 //! ([`publish()`], [`register_domain`]), and where is what the operator has deployed ([`Deployment`]).
 //!
 //! Nothing is stored, consumed or done on behalf of a message before its sender is authenticated. A
 //! session that begins costs no memory: a challenge is a sealed ticket that carries its own state.
 //!
-//! What this crate does not do yet: several administrators, staged rollouts,
-//! PostgreSQL, remote Verifiers, removing a published manifest, unlinking a security domain from devices.
+//! What this crate does not do yet: several administrators, staged rollouts, PostgreSQL, removing a published
+//! manifest, unlinking a security domain from devices.
 //!
 //! Standards: draft-ietf-teep-protocol (level -26), draft-ietf-teep-otrp-over-http, RFC 9397.
 //!

@@ -62,3 +62,19 @@ impl fmt::Debug for ErrorCode {
         write!(f, "{self} ({})", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    // req: TEEP-ERR-001
+    #[test]
+    fn what_has_a_name_is_one_byte() {
+        let named: Vec<u64> = (0..1_000)
+            .filter(|&code| ErrorCode(code).name().is_some())
+            .collect();
+        assert_eq!(named, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17]);
+    }
+}

@@ -159,3 +159,39 @@ impl ErrorCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // req: TEEP-EXT-004
+    #[test]
+    fn reserved_numbers_mean_nothing() {
+        let sparse = Numbering::Sparse;
+        for reserved in [0, 5, 24, 25] {
+            assert_eq!(Label::from_number(reserved, sparse), None, "{reserved}");
+        }
+        for reserved in [0, 4, 7, 23] {
+            assert_eq!(
+                MessageType::from_number(reserved, sparse),
+                None,
+                "{reserved}"
+            );
+        }
+    }
+
+    // req: TEEP-MSG-008
+    #[test]
+    fn a_number_is_one_label_in_each_numbering() {
+        for numbering in [Numbering::Sparse, Numbering::Compact] {
+            let mut seen = [false; 24];
+            for label in Label::BY_COMPACT_NUMBER {
+                let number = label.number(numbering);
+                assert_eq!(Label::from_number(number, numbering), Some(label));
+                let seen = &mut seen[usize::try_from(number).unwrap()];
+                assert!(!*seen, "{number} is {label:?} and another one");
+                *seen = true;
+            }
+        }
+    }
+}

@@ -173,6 +173,7 @@ fn indefinite_lengths_are_taken() {
     );
 }
 
+// req: TEEP-MSG-063
 #[test]
 fn texts_for_people_fit_and_hold_no_control_characters() {
     let long = Explanation::english(&"ä\u{7}".repeat(200));

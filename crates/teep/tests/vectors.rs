@@ -57,6 +57,7 @@ fn messages_of_the_draft_are_re_encoded_to_the_byte() {
     }
 }
 
+// req: TEEP-COSE-005
 #[test]
 fn the_drafts_query_request_says_what_its_text_says() {
     let Some(bytes) = read("teep-draft", "query_request.cbor") else {
@@ -108,6 +109,7 @@ fn interop(name: &str, key_name: &str, numbering: Option<Numbering>) -> Option<M
 }
 
 // req: TEEP-COSE-002
+// req: TEEP-COSE-003
 #[test]
 fn messages_of_the_event_verify_and_are_re_encoded_to_the_byte() {
     let Some(request) = interop("query_request.tam.esp256.cose", "tam-esp256-pub.jwk", None) else {

@@ -1,4 +1,4 @@
-use std::{fmt, io::Read, path::PathBuf, time::Duration};
+use std::{fmt, io::Read, net::IpAddr, path::PathBuf, time::Duration};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use reqwest::{
@@ -82,6 +82,13 @@ struct JsonResult {
     refused: Option<String>,
 }
 
+/// Whether a URL leads to this machine only.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
 /// What it answers where it refuses (RFC 9457).
 #[derive(Deserialize)]
 struct Problem {
@@ -93,13 +100,16 @@ impl VerifierClient {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Config`] if the URL is none of HTTP, or the authorities can't be read.
+    /// [`ClientError::Config`] if the URL is neither of HTTPS nor of this machine, or the authorities can't be read.
     pub fn new(config: &ClientConfig) -> Result<Self, ClientError> {
         let wrong = |reason: String| ClientError::Config(reason);
         let url = Url::parse(&format!("{}/appraise", config.url.trim_end_matches('/')))
             .map_err(|error| wrong(format!("{}: {error}", config.url)))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong(format!("{}: a URL of https is expected", config.url)));
+        // What was encrypted to the TAM goes on in the clear: nobody else may see it on this hop.
+        // req: EAT-019
+        if !(url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url)) {
+            let advice = "a URL of https is expected, or one of http on this machine";
+            return Err(wrong(format!("{}: {advice}", config.url)));
         }
         let mut builder = Client::builder()
             .redirect(Policy::none())
@@ -209,4 +219,38 @@ fn explain(error: &reqwest::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // req: EAT-019
+    #[test]
+    fn evidence_leaves_this_machine_encrypted_only() {
+        let client = |url: &str| {
+            VerifierClient::new(&ClientConfig {
+                url: url.into(),
+                authorities: None,
+                timeout: Duration::from_secs(1),
+            })
+        };
+        for url in [
+            "https://verifier.example/",
+            "http://127.0.0.1:8081",
+            "http://[::1]:8081",
+            "http://localhost",
+        ] {
+            assert!(client(url).is_ok(), "{url}");
+        }
+        for url in [
+            "http://verifier.example",
+            "http://192.0.2.1",
+            "http://localhost.example",
+            "ftp://127.0.0.1",
+            "verifier",
+        ] {
+            assert!(client(url).is_err(), "{url}");
+        }
+    }
 }

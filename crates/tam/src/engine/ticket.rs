@@ -224,6 +224,7 @@ mod tests {
     }
 
     // req: TEEP-TOK-009
+    // req: TEEP-PRIV-006
     #[test]
     fn no_two_tickets_are_the_same() {
         let crypto = aws_lc::provider();

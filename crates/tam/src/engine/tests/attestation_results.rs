@@ -476,6 +476,7 @@ fn evidence_that_only_the_verifier_can_read_goes_there_as_it_is() {
 }
 
 // req: TEEP-TAM-006
+// req: TEEP-FRESH-004
 #[test]
 fn evidence_in_a_format_that_nobody_knows_is_refused() {
     let (world, mut agent, _) = world();

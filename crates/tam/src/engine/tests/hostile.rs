@@ -139,6 +139,7 @@ fn a_challenge_or_token_that_was_never_issued_is_ignored() {
 
 // req: TEEP-TOK-005
 // req: TEEP-FRESH-007
+// req: TEEP-TOK-006
 #[test]
 fn what_has_expired_is_ignored() {
     let agent = Agent::new("one");
@@ -292,6 +293,7 @@ fn a_message_for_agents_is_ignored() {
 }
 
 // req: TEEP-COSE-013
+// req: TEEP-COSE-004
 #[test]
 fn a_suite_that_was_not_offered_is_ignored() {
     let agent = Agent::new("one");
