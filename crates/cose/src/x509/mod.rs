@@ -38,9 +38,10 @@
 //!
 //! // Who receives it knows the authority only.
 //! let anchors = [TrustAnchor::certificate(Purpose::Tam, root)];
-//! let trust = Trust::new(&anchors, &Revocations::default(), 1_750_000_000);
-//! let (signatory, payload) =
-//!     Signed::decode(&message)?.verify_trusted(&crypto, &trust, Purpose::Tam, None)?;
+//! let revoked = Revocations::default();
+//! let trust = Trust::new(&anchors, &revoked, 1_750_000_000);
+//! let signed = Signed::decode(&message)?;
+//! let (signatory, payload) = signed.verify_trusted(&crypto, &trust, Purpose::Tam, None)?;
 //! assert_eq!((signatory.key, payload), (*tam.public_key(), &b"hello"[..]));
 //! # Ok::<(), tamarack_cose::Error>(())
 //! ```
