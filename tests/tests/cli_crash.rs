@@ -330,8 +330,13 @@ fn a_full_disk_leaves_the_old_component_and_is_reported() {
     world.admin(&["undeploy", "acme/big"]).ok();
     world.publish("acme/hello", 2, HELLO_2, "acme");
     world.policy_check();
-    let device = world.admin(&["device", &world.ueid]).json();
-    assert_eq!(world.version("acme/hello"), Some(2), "{device:#}");
+    let logs = [&world.tee, &world.broker, &world.tam].map(|process| process.log());
+    let [tee, broker, tam] = logs;
+    assert_eq!(
+        world.version("acme/hello"),
+        Some(2),
+        "TEE:\n{tee}\nbroker:\n{broker}\nTAM:\n{tam}"
+    );
     let mut world = world;
     std::mem::replace(&mut world.tee, idle()).kill();
     world.restart_tee();

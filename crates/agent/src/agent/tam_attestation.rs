@@ -1,6 +1,6 @@
 //! Attestation of TAMs: an agent whose device trusts Verifiers serves TAMs only that one of them vouches for.
 
-use alloc::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use tamarack_cose::{
     KeyId, PublicKey,
