@@ -105,7 +105,7 @@ impl TrustAnchor {
     ///   1 => uint,               ; purpose: 0 TAM, 1 signer, 2 TEE, 3 Verifier
     ///   2 => COSE_Key / bstr,    ; a raw public key, or a certificate in DER
     ///   ? 3 => tstr,             ; subject
-    ///   ? 4 => [ + int ],        ; algorithms, as COSE numbers them
+    ///   ? 4 => [ * int ],        ; algorithms, as COSE numbers them
     ///   ? 5 => uint,             ; not after, in seconds since 1970-01-01 UTC
     ///   ? 6 => bstr,             ; extended key usage
     /// }
@@ -194,14 +194,15 @@ fn read_key(reader: &mut Reader<'_>) -> Result<AnchorKey, DecodeError> {
 }
 
 fn read_algorithms(reader: &mut Reader<'_>) -> Result<Vec<SignatureAlgorithm>, DecodeError> {
-    let bounds = reader.error(RULE, Problem::OutOfBounds("1 to 8 algorithms"));
+    let bounds = reader.error(RULE, Problem::OutOfBounds("at most 8 algorithms"));
     let count = reader.array(RULE)?;
-    if !(1..=8).contains(&count) {
+    if count > 8 {
         return Err(bounds);
     }
     let mut algorithms = Vec::new();
     for _ in 0..count {
-        // One that is not supported is allowed to nobody here either way.
+        // One that is not supported is allowed to nobody here either way. If there is no other, none is left, and
+        // the anchor is kept without vouching for anything.
         algorithms.extend(SignatureAlgorithm::from_cose_id(reader.int(RULE)?));
     }
     Ok(algorithms)
