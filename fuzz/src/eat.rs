@@ -1,8 +1,8 @@
 //! Evidence, its claims, endorsements, and Attestation Results.
 
 use tamarack_rats::{
-    AttestationResult, Claims, Ear, EarPolicy, Endorsement, Evidence, Expectation, Freshness, PayloadKind,
-    PresentedResult, TEEP_EAT_PROFILE, appraise,
+    AttestationResult, Claims, Ear, EarPolicy, Endorsement, Evidence, Expectation, Freshness,
+    PayloadKind, PresentedResult, TEEP_EAT_PROFILE, appraise,
 };
 
 use crate::insecure;
@@ -22,7 +22,13 @@ pub fn run(data: &[u8]) {
             let ueid = claims.ueid.clone().unwrap_or_default();
             let nonce = claims.nonce.clone().unwrap_or_default();
             let endorsement = Endorsement::new(ueid, attester);
-            if let Ok(result) = appraise(&crypto, &evidence, &endorsement, Freshness::Nonce(&nonce), 0) {
+            if let Ok(result) = appraise(
+                &crypto,
+                &evidence,
+                &endorsement,
+                Freshness::Nonce(&nonce),
+                0,
+            ) {
                 assert_eq!(Some(&result.ueid), claims.ueid.as_ref());
                 assert_eq!(Some(&result.confirmation), claims.confirmation.as_ref());
                 assert!(claims.nonce.is_some(), "fresh without a nonce");

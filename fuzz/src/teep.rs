@@ -41,7 +41,10 @@ pub fn run(data: &[u8]) {
 /// What is shown to people: every finding has a place, and what the decoders refuse has a finding.
 fn explained(data: &[u8], limits: &Limits) {
     let (crypto, keys) = (insecure::provider(), insecure::keys());
-    let keys: Vec<_> = keys.into_iter().map(|key| ("key".to_owned(), key)).collect();
+    let keys: Vec<_> = keys
+        .into_iter()
+        .map(|key| ("key".to_owned(), key))
+        .collect();
     let explained = explain(
         data,
         Knowledge {
@@ -60,7 +63,11 @@ fn explained(data: &[u8], limits: &Limits) {
     };
     let found = explained.problems().next().is_some();
     assert!(accepted || found || explained.name == Some("EAT"));
-    let _ = (explained.content.numbered(), explained.content.named(), diagnostic(data));
+    let _ = (
+        explained.content.numbered(),
+        explained.content.named(),
+        diagnostic(data),
+    );
 }
 
 /// The order of parameters in a tc-list does not count, and is not kept.

@@ -57,6 +57,34 @@ impl Value {
     }
 }
 
+/// Removes what is left in the staging namespace.
+///
+/// # Errors
+///
+/// Those of the storage.
+pub(crate) fn clear(storage: &dyn Storage) -> Result<(), StorageError> {
+    let space = Namespace::staging();
+    if storage.view()?.usage(&space)? == 0 {
+        return Ok(());
+    }
+    let mut transaction = storage.begin()?;
+    transaction.destroy(&space)?;
+    transaction.commit()?;
+    // A store that never writes in place has the room for others only once it is committed once more.
+    storage.begin()?.commit()
+}
+
+/// A payload that did not come whole gives its room back at once: applications may need it before the next
+/// manifest comes.
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        if self.next > 0 {
+            // If it can't be now, it is before the next manifest.
+            let _ = clear(self.storage);
+        }
+    }
+}
+
 fn staged_name(number: u64) -> [u8; 8] {
     number.to_be_bytes()
 }
@@ -64,12 +92,7 @@ fn staged_name(number: u64) -> [u8; 8] {
 impl<'a> Staged<'a> {
     /// Starts collecting. What an earlier one left in the staging namespace is removed.
     pub(crate) fn begin(storage: &'a dyn Storage) -> Result<Self, StorageError> {
-        let space = Namespace::staging();
-        if storage.view()?.usage(&space)? > 0 {
-            let mut transaction = storage.begin()?;
-            transaction.destroy(&space)?;
-            transaction.commit()?;
-        }
+        clear(storage)?;
         Ok(Self {
             storage,
             changes: BTreeMap::new(),

@@ -1,7 +1,8 @@
 use tamarack_cose::{KeyId, SignatureAlgorithm::Esp256};
 use tamarack_rats::{
-    AttestationResult, Claims, Confirmation, EAR_PROFILE, Ear, EarAppraisal, EarTeepClaims, Endorsement,
-    Measurement, OemId, ReferenceMeasurement, TEEP_EAT_PROFILE, TrustClaim, TrustVector, VerifierId,
+    AttestationResult, Claims, Confirmation, EAR_PROFILE, Ear, EarAppraisal, EarTeepClaims,
+    Endorsement, Measurement, OemId, ReferenceMeasurement, TEEP_EAT_PROFILE, TrustClaim,
+    TrustVector, VerifierId,
 };
 use tamarack_suit::{SuitDigest, report::Reference};
 
@@ -93,7 +94,10 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("result-claims", result.encode()),
         ("result", result.issue(&crypto, &*attester).expect("signs")),
         ("ear-claims", ear.encode()),
-        ("ear-cwt", ear.issue_cwt(&crypto, &*attester).expect("signs")),
+        (
+            "ear-cwt",
+            ear.issue_cwt(&crypto, &*attester).expect("signs"),
+        ),
         (
             "ear-jwt",
             ear.issue_jwt(&crypto, &*attester)

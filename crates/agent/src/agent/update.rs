@@ -18,7 +18,7 @@ use super::{Agent, AgentError, Refusal, Verdict, device::TeeDevice};
 use crate::{
     platform::{Platform, StorageError, Transaction, View},
     rights::Rights,
-    staging::Staged,
+    staging::{self, Staged},
     state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, SeenUpdates},
 };
 
@@ -295,6 +295,8 @@ impl<P: Platform> Agent<P> {
 
     /// Remembers the Update with this digest.
     fn remember(&self, digest: [u8; 32]) -> Result<(), StorageError> {
+        // What a crash left behind may have the room that is needed.
+        staging::clear(self.platform.storage())?;
         let mut transaction = self.platform.storage().begin()?;
         let mut seen = SeenUpdates::load(&*transaction, &[])?.unwrap_or_default();
         if seen.contains(&digest) {
