@@ -14,7 +14,7 @@ use std::{
 };
 
 use tamarack_tests::{
-    system::{PATIENCE, Response, Server, World, tamarack},
+    system::{PATIENCE, Process, Response, Server, World, tamarack},
     wasm::{HELLO_1, HELLO_2},
 };
 
@@ -141,8 +141,8 @@ fn a_tee_killed_in_the_middle_of_an_install_has_the_old_component() {
 }
 
 /// A process that does nothing, in the place of one that is gone.
-fn idle() -> tamarack_tests::system::Process {
-    tamarack_tests::system::Process::start("idle", &std::env::temp_dir(), &["--version"])
+fn idle() -> Process {
+    Process::start("idle", &std::env::temp_dir(), &["--version"])
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_full_disk_leaves_the_old_component_and_is_reported() {
     world.admin(&["undeploy", "acme/big"]).ok();
     world.publish("acme/hello", 2, HELLO_2, "acme");
     world.policy_check();
-    let logs = [&world.tee, &world.broker, &world.tam].map(|process| process.log());
+    let logs = [&world.tee, &world.broker, &world.tam].map(Process::log);
     let [tee, broker, tam] = logs;
     assert_eq!(
         world.version("acme/hello"),
