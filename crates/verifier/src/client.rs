@@ -115,6 +115,10 @@ impl VerifierClient {
             .redirect(Policy::none())
             .timeout(config.timeout)
             .user_agent(concat!("tamarack/", env!("CARGO_PKG_VERSION")));
+        if url.scheme() == "http" {
+            // A proxy would be a hop that leaves this machine.
+            builder = builder.no_proxy();
+        }
         if let Some(path) = &config.authorities {
             let fault = |reason: &dyn fmt::Display| wrong(format!("{}: {reason}", path.display()));
             let pem = std::fs::read(path).map_err(|error| fault(&error))?;
@@ -169,7 +173,7 @@ impl VerifierClient {
             | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 let detail = serde_json::from_slice::<Problem>(&body)
                     .map_or_else(|_| status.to_string(), |problem| problem.detail);
-                return Err(ClientError::Refused(detail.chars().take(256).collect()));
+                return Err(ClientError::Refused(for_people(&detail)));
             }
             status => return Err(ClientError::Unavailable(format!("it answers {status}"))),
         }
@@ -186,7 +190,7 @@ impl VerifierClient {
             let found = results.iter().find(|result| result.format == media_type);
             let found = found.ok_or_else(unreadable)?;
             if let Some(reason) = &found.refused {
-                return Err(ClientError::Refused(reason.chars().take(256).collect()));
+                return Err(ClientError::Refused(for_people(reason)));
             }
             let value = found.value.as_deref().ok_or_else(unreadable)?;
             Ok(AttestationPayload {
@@ -196,6 +200,12 @@ impl VerifierClient {
         };
         formats.iter().map(result).collect()
     }
+}
+
+/// What a Verifier says, short, and without what could do something to a terminal or a log.
+fn for_people(text: &str) -> String {
+    let text = text.chars().take(256);
+    text.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn read(response: Response) -> Result<Vec<u8>, ClientError> {
@@ -223,7 +233,93 @@ fn explain(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::Write,
+        net::TcpListener,
+        thread::{sleep, spawn},
+    };
+
     use super::*;
+
+    /// What a client makes of an answer, which is sent in pieces with a pause after each.
+    fn appraise(pieces: Vec<Vec<u8>>, formats: &[ResultFormat]) -> ClientError {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            while !request.windows(8).any(|found| found == b"evidence") {
+                let _ = stream.read(&mut request).unwrap();
+            }
+            for piece in pieces {
+                // The client may have had enough.
+                let _ = stream.write_all(&piece);
+                sleep(Duration::from_millis(300));
+            }
+            // Nobody may have followed a redirect.
+            listener.set_nonblocking(true).unwrap();
+            assert!(listener.accept().is_err());
+        });
+        let config = ClientConfig {
+            timeout: Duration::from_secs(1),
+            ..ClientConfig::new(url)
+        };
+        let client = VerifierClient::new(&config).unwrap();
+        let error = client
+            .appraise("application/eat+cwt", b"evidence", None, formats)
+            .unwrap_err();
+        server.join().unwrap();
+        error
+    }
+
+    fn response(status: &str, headers: &str, body: &[u8]) -> Vec<Vec<u8>> {
+        let length = body.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}\r\n");
+        vec![[head.as_bytes(), body].concat()]
+    }
+
+    #[test]
+    fn what_is_no_answer_of_a_verifier_is_none() {
+        let one = [ResultFormat::Teep];
+        let both = [ResultFormat::Teep, ResultFormat::EarJwt];
+        let long = vec![b'x'; 300 << 10];
+        let slowly = [b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n".to_vec()]
+            .into_iter()
+            .chain((0..6).map(|_| b"x".to_vec()))
+            .collect();
+        for (pieces, formats) in [
+            (vec![], &one[..]),
+            (vec![b"SSH-2.0-OpenSSH\r\n".to_vec()], &one),
+            (response("200 OK", "", &long), &one),
+            (response("302 Found", "location: /elsewhere\r\n", b""), &one),
+            (response("500 Internal Server Error", "", b""), &one),
+            (response("204 No Content", "", b""), &one),
+            (slowly, &one),
+            (response("200 OK", "", b"{"), &both),
+            (response("200 OK", "", br#"{"results":[]}"#), &both),
+        ] {
+            let shown = format!("{:?}", pieces.first().map(|piece| piece.get(..40)));
+            let error = appraise(pieces, formats);
+            assert!(
+                matches!(error, ClientError::Unavailable(_)),
+                "{shown}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_without_what_it_could_do_to_a_terminal() {
+        let detail = format!(r#"{{"detail":"no\u001b[2J\n{}"}}"#, "x".repeat(1000));
+        let error = appraise(
+            response("403 Forbidden", "", detail.as_bytes()),
+            &[ResultFormat::Teep],
+        );
+        let ClientError::Refused(text) = error else {
+            panic!("{error:?}")
+        };
+        assert!(text.starts_with("no [2J x"), "{text}");
+        assert_eq!(text.chars().count(), 256);
+    }
 
     // req: EAT-019
     #[test]
