@@ -399,6 +399,10 @@ impl<'t> Trusted<'t> {
     }
 
     /// All keys; `key_id` is what a signature or MAC says of the one that made it.
+    #[cfg_attr(
+        not(feature = "x509"),
+        expect(clippy::unnecessary_filter_map, reason = "only issuers are left out")
+    )]
     pub(crate) fn candidates(
         self,
         crypto: &CryptoProvider,
