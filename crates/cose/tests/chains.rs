@@ -505,6 +505,19 @@ fn a_signature_is_verified_with_the_key_of_its_chain() {
     assert_eq!(verify(&by_root, &raw, NOW), Ok(*pki.root.key()));
     let pinned = tam_anchor(&pki.chain[0]);
     assert_eq!(verify(&bare, &pinned, NOW), Ok(*pki.leaf_key.public_key()));
+    // One that is pinned for what it is not for vouches for nothing, whether or not it comes along.
+    let root = crypto.signatures.signer(&pki.keys[2]).unwrap();
+    let usage = Usage::Leaf(Some(Purpose::Verifier));
+    let verifier = Issue::new(*pki.leaf_key.public_key(), "CN=leaf", usage);
+    let verifier = verifier.signed_by(&crypto, &pki.root, &*root).unwrap();
+    let pinned = tam_anchor(&verifier);
+    for chain in [&[][..], &[&verifier][..]] {
+        let outcome = verify(&message(&pki, &pki.leaf_key, chain), &pinned, NOW);
+        let Err(Error::Certificate(error)) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(error.problem, ChainProblem::ExtendedKeyUsage("tam"));
+    }
     let signer = crypto.signatures.signer(&pki.leaf_key).unwrap();
     assert!(CertifiedSigner::new(signer, vec![other.chain[0].to_der().to_vec()]).is_err());
 }

@@ -259,6 +259,10 @@ impl<'t> Trust<'t> {
             }
             AnchorKey::Key(_) => None,
             AnchorKey::Certificate(certificate) => {
+                if signs && !certificate.is_for(anchor.purpose) {
+                    let problem = ChainProblem::ExtendedKeyUsage(anchor.purpose.name());
+                    return Err(fault(certificate, problem));
+                }
                 self.check_alone(crypto, certificate)?;
                 if signs && !certificate.may_sign() {
                     return Err(fault(certificate, ChainProblem::KeyUsage("signing")));

@@ -1,9 +1,6 @@
 use alloc::vec::Vec;
 
-use super::{
-    AnchorKey, Certificate, ChainError, Purpose, Trust,
-    chain::{check_constraints, fault},
-};
+use super::{Certificate, ChainError, Purpose, Trust, chain::check_constraints};
 use crate::{CryptoProvider, Error, Headers, PublicKey, Signed, sign1::one_payload, signed::names};
 
 /// Who signed, and who vouches for that.
@@ -166,12 +163,6 @@ impl Attempt<'_> {
         let Some(anchor) = self.trust.anchors.get(index) else {
             return Ok(());
         };
-        if let AnchorKey::Certificate(certificate) = &anchor.key
-            && !certificate.is_for(self.purpose)
-        {
-            let problem = super::ChainProblem::ExtendedKeyUsage(self.purpose.name());
-            return Err(fault(certificate, problem));
-        }
         let untimely = self.trust.check_anchor(self.crypto, anchor, true)?;
         // A raw key that must have a subject may come with a certificate that has it.
         check_constraints(anchor, anchor.public_key(), anchor.as_certificate())?;
