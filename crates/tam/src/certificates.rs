@@ -67,7 +67,49 @@ pub(crate) fn names(certificate: &Certificate, ueid: &Ueid) -> bool {
         let name = name.strip_prefix("urn:ueid:").unwrap_or(name);
         name.eq_ignore_ascii_case(&id)
     };
-    let mut attributes = certificate.subject_text().split([',', '+']);
-    attributes.any(|attribute| attribute.strip_prefix("CN=").is_some_and(is))
-        || certificate.alternative_names().iter().any(|name| is(name))
+    let common_names = certificate.common_names().iter();
+    let mut names = common_names.chain(certificate.alternative_names());
+    names.any(|name| is(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use tamarack_cose::{
+        SecretKey, SignatureAlgorithm, aws_lc,
+        x509::{Issue, Purpose, Usage},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_names_a_device_in_a_name_of_its_own_only() {
+        let crypto = aws_lc::provider();
+        let key = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256).unwrap();
+        let signer = crypto.signatures.signer(&key).unwrap();
+        let ueid = Ueid::new(vec![0xab; 17]).unwrap();
+        let id = ueid.to_string();
+        let named = |subject: &str| {
+            let usage = Usage::Leaf(Some(Purpose::Tee));
+            let issued = Issue::new(*key.public_key(), subject, usage)
+                .valid(1_700_000_000, 1_900_000_000)
+                .self_signed(&crypto, &*signer)
+                .unwrap();
+            names(&issued, &ueid)
+        };
+        for subject in [
+            format!("CN={id}"),
+            format!("O=Acme,CN={}", id.to_uppercase()),
+            format!("CN=urn:ueid:{id}+O=Acme"),
+        ] {
+            assert!(named(&subject), "{subject}");
+        }
+        for subject in [
+            format!("O=Acme\\,CN={id}"),
+            format!("O=Acme\\+CN={id}"),
+            format!("O={id},CN=Acme"),
+            format!("CN={id}00"),
+        ] {
+            assert!(!named(&subject), "{subject}");
+        }
+    }
 }

@@ -9,12 +9,13 @@ use base16ct::HexDisplay;
 use pkcs8::{
     AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef,
     der::{
-        self, Decode, Document, Encode, Reader as _, SliceReader, Tagged as _,
+        self, Decode, Document, Encode, Reader as _, SliceReader, Tag, Tagged as _,
         asn1::{AnyRef, BitStringRef, UintRef},
         pem::LineEnding,
     },
 };
 use x509_cert::{
+    attr::AttributeTypeAndValue,
     certificate::{TbsCertificate, Version},
     ext::{
         Extension,
@@ -35,6 +36,8 @@ pub(crate) const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unw
 pub(crate) const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 pub(crate) const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 pub(crate) const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+/// The attribute `CN` of a name (RFC 4519 section 2.3).
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// Critical in conforming certificates; where it is not, ignoring it would still widen what was meant.
 const NAME_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.30");
 
@@ -53,6 +56,7 @@ pub struct Certificate {
     key: PublicKey,
     subject: Vec<u8>,
     subject_text: String,
+    common_names: Vec<String>,
     issuer: Vec<u8>,
     issuer_text: String,
     serial: Vec<u8>,
@@ -111,6 +115,7 @@ impl Certificate {
             key: PublicKey::from_spki(&info).map_err(CertificateError::Key)?,
             subject: tbs.subject().to_der()?,
             subject_text: tbs.subject().to_string(),
+            common_names: tbs.subject().iter().filter_map(common_name).collect(),
             issuer: tbs.issuer().to_der()?,
             issuer_text: tbs.issuer().to_string(),
             serial: tbs.serial_number().as_bytes().to_vec(),
@@ -181,6 +186,13 @@ impl Certificate {
     #[must_use]
     pub fn subject_text(&self) -> &str {
         &self.subject_text
+    }
+
+    /// The attributes `CN` of the subject, whose values are text. To compare a name, these are what to compare: in
+    /// [`subject_text`](Self::subject_text) the value of one attribute can look like another attribute.
+    #[must_use]
+    pub fn common_names(&self) -> &[String] {
+        &self.common_names
     }
 
     /// The issuer as RFC 4514 writes it. Not for a terminal as it is.
@@ -423,6 +435,16 @@ impl Extensions {
     }
 }
 
+fn common_name(attribute: &AttributeTypeAndValue) -> Option<String> {
+    let value = &attribute.value;
+    let is_text = matches!(
+        value.tag(),
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String
+    );
+    let text = core::str::from_utf8(value.value()).ok()?;
+    (attribute.oid == COMMON_NAME && is_text).then(|| text.into())
+}
+
 fn text_of(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::Rfc822Name(text)
@@ -433,7 +455,7 @@ fn text_of(name: &GeneralName) -> Option<String> {
 }
 
 /// A text by a stranger as it may go to a terminal or a log.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(128).collect()
 }
 

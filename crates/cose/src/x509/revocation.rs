@@ -1,8 +1,4 @@
-use alloc::{
-    collections::BTreeSet,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{collections::BTreeSet, string::ToString, vec::Vec};
 use core::fmt;
 
 use base16ct::HexDisplay;
@@ -11,7 +7,7 @@ use x509_cert::{crl::TbsCertList, name::Name};
 
 use super::{
     Certificate, CertificateError, ChainError, ChainProblem,
-    certificate::{Envelope, pem_blocks},
+    certificate::{Envelope, harmless, pem_blocks},
 };
 use crate::{
     CryptoProvider, Error, KeyId, PublicKey,
@@ -85,8 +81,12 @@ impl fmt::Display for Revocation {
                     |_| alloc::format!("{:x}", HexDisplay(issuer)),
                     |name| name.to_string(),
                 );
-                let name: String = name.chars().filter(|c| !c.is_control()).take(128).collect();
-                write!(f, "certificate {:x} of {name}", HexDisplay(serial))
+                write!(
+                    f,
+                    "certificate {:x} of {}",
+                    HexDisplay(serial),
+                    harmless(&name)
+                )
             }
         }
     }
