@@ -27,7 +27,7 @@ impl Payloads {
 }
 
 impl Relay for Payloads {
-    fn appraise(&mut self, evidence: &Evidence, _: Option<&[u8]>) -> Result<Evidence, String> {
+    fn appraise(&mut self, evidence: &Evidence) -> Result<Evidence, String> {
         self.appraised.push(evidence.clone());
         self.verifier.clone().ok_or("there is none".into())
     }

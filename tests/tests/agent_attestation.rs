@@ -557,4 +557,16 @@ fn personalization_data_is_readable_in_its_tee_only() {
     assert_eq!(device.version("acme/hello/greeting"), None);
     device.install(&tam, &[&personal(2, &device)]);
     assert!(device.greeting("acme/hello").starts_with("Servus, Ada!"));
+
+    // It would start again: the key is there still.
+    let request = QueryRequest {
+        data_items: DataItems::SUIT_REPORTS,
+        ..Tam::plain_query_with(Tam::token())
+    };
+    let response = device.query(&tam, request);
+    let reports = tamarack_tests::reports(&response.suit_reports);
+    assert_eq!(reports.len(), 2);
+    for report in reports {
+        assert!(report.result.is_success(), "{report:?}");
+    }
 }

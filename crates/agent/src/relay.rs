@@ -8,7 +8,7 @@ use crate::platform::Evidence;
 
 /// The broker, as the agent sees it while it processes a message. Everything that comes from there is hostile.
 pub trait Relay: Fetch {
-    /// Has a Verifier appraise Evidence that holds `nonce`, and brings the Attestation Result with its media
+    /// Has a Verifier appraise Evidence, and brings the Attestation Result with its media
     /// type (Passport model).
     ///
     /// The agent passes the result on; who relies on it verifies it.
@@ -16,11 +16,7 @@ pub trait Relay: Fetch {
     /// # Errors
     ///
     /// Why there is none, in words; by default that no Verifier is known.
-    fn appraise(
-        &mut self,
-        _evidence: &Evidence,
-        _nonce: Option<&[u8]>,
-    ) -> Result<Evidence, String> {
+    fn appraise(&mut self, _evidence: &Evidence) -> Result<Evidence, String> {
         Err("no Verifier is known".to_owned())
     }
 }

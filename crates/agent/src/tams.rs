@@ -86,7 +86,7 @@ impl TamHistory {
     /// The endpoint to ask about a component. Called again for the same one, it names another, as long as there
     /// is another; so who repeats a request reaches every TAM.
     ///
-    /// `hint` is what the caller suggests, `manager` the key of the TAM that brought what is installed.
+    /// `hint` is what the caller suggests.
     // req: TEEP-AGENT-002
     // req: TEEP-AGENT-008
     // req: ARCH-001
@@ -95,7 +95,6 @@ impl TamHistory {
         endpoints: &[TamEndpoint],
         component: &ComponentId,
         hint: Option<&str>,
-        manager: Option<&KeyId>,
         now: u64,
     ) -> Option<String> {
         self.named
@@ -112,7 +111,6 @@ impl TamHistory {
                 last_named(uri),
                 self.is_avoided(uri, now),
                 hint != Some(uri),
-                manager.is_none_or(|manager| !endpoint.keys().contains(manager)),
             )
         })?;
         let uri = chosen.uri().to_owned();

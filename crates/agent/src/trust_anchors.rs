@@ -66,15 +66,6 @@ impl TrustAnchorSet {
     /// Longest name of a set in bytes.
     pub const MAX_NAME: usize = 64;
 
-    /// The component identifier of the set `name`.
-    #[must_use]
-    pub fn component_id(name: &str) -> Option<ComponentId> {
-        if name.is_empty() || name.len() > Self::MAX_NAME {
-            return None;
-        }
-        ComponentId::new([TRUST_ANCHORS_SEGMENT, name.as_bytes()]).ok()
-    }
-
     /// Whether `component` is a set of trust anchors.
     ///
     /// # Errors

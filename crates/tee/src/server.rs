@@ -304,7 +304,7 @@ impl LinkStream {
 
 /// So do Attestation Results.
 impl Relay for LinkStream {
-    fn appraise(&mut self, evidence: &Evidence, _: Option<&[u8]>) -> Result<Evidence, String> {
+    fn appraise(&mut self, evidence: &Evidence) -> Result<Evidence, String> {
         let reply = Reply::Appraise {
             media_type: evidence.media_type.clone(),
             evidence: evidence.bytes.clone(),

@@ -58,6 +58,7 @@ impl<P: Platform> Agent<P> {
                         verified,
                         tam: key.key_id(crypto),
                         digest: crypto.sha256(payload),
+                        store,
                     })
                 }
                 Err(ProtectionError::Message { error, token, .. }) => {
@@ -81,6 +82,8 @@ pub(super) struct Authentic {
     pub(super) tam: KeyId,
     /// SHA-256 of what was signed: the bytes around it can be changed without a key.
     pub(super) digest: [u8; 32],
+    /// Whom the device trusted when it was verified.
+    pub(super) store: TrustStore,
 }
 
 /// A message that is not acted on.

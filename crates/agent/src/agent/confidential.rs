@@ -39,16 +39,13 @@ impl Confidentiality {
             return Ok(None);
         };
         let offered = request.supported_suit_cose_profiles.iter();
-        let mut ways: Vec<Self> = offered
-            .filter_map(|profile| {
-                let (curve, cipher) = of_profile(profile)?;
-                let key = known.keys.iter().find(|key| key.curve() == curve)?;
-                Some(Self { key: *key, cipher })
-            })
-            .collect();
-        // Stable: among equals the TAM's order counts.
-        ways.sort_by_key(|way| !way.cipher.is_authenticated());
-        Ok(ways.first().copied())
+        let ways = offered.filter_map(|profile| {
+            let (curve, cipher) = of_profile(profile)?;
+            let key = known.keys.iter().find(|key| key.curve() == curve)?;
+            Some(Self { key: *key, cipher })
+        });
+        // The first of equals: among them the TAM's order counts.
+        Ok(ways.min_by_key(|way| !way.cipher.is_authenticated()))
     }
 
     /// Encrypts a signed token.

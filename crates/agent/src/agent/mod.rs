@@ -23,7 +23,7 @@ use crate::{
     link::{InstalledComponent, MAX_MESSAGE},
     platform::{Platform, StorageError, View},
     relay::Relay,
-    state::{ComponentRecord, KnownManifest, Record, Request},
+    state::{ComponentRecord, KnownManifest, Record, Request, TrustStore},
     tams::{PolicyRound, TamHistory},
 };
 use authenticate::{Authentic, Rejection};
@@ -129,6 +129,7 @@ impl<P: Platform> Agent<P> {
             verified,
             tam,
             digest,
+            store,
         } = match self.verify(message)? {
             Ok(authentic) => authentic,
             Err(Rejection {
@@ -154,7 +155,7 @@ impl<P: Platform> Agent<P> {
             Message::QueryRequest(request) => {
                 let token = request.token.clone();
                 self.last_queries.asked(tam, &request, key, encoding);
-                match self.respond(&request, &key, &tam, relay)? {
+                match self.respond(&request, &key, &tam, &store, relay)? {
                     Ok(response) => response.into(),
                     Err(refusal) => refusal.with_token(token).into_message().into(),
                 }
@@ -185,12 +186,14 @@ impl<P: Platform> Agent<P> {
         request: &QueryRequest,
         key: &PublicKey,
         tam: &KeyId,
+        store: &TrustStore,
         relay: &mut dyn Relay,
     ) -> Result<Result<QueryResponse, Refusal>, AgentError> {
-        let (response, confidentiality) = match self.answer_query(request, key, tam, relay)? {
-            Ok(answer) => answer,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let (response, confidentiality) =
+            match self.answer_query(request, key, tam, store, relay)? {
+                Ok(answer) => answer,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
         let crypto = self.platform.crypto();
         let nonce = nonce(request);
         let algorithm = key.algorithm();

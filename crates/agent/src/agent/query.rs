@@ -4,7 +4,7 @@ use tamarack_cose::{
     KeyId, PublicKey, SignatureAlgorithm, Signed,
     cbor::{Reader, Type},
 };
-use tamarack_suit::{ComponentId, Parameter, Parameters, Processor, Report, report::Claims};
+use tamarack_suit::{ComponentId, Parameter, Parameters, Report, report::Claims};
 use tamarack_teep::{
     AttestationPayload, Challenge, DataItems, FreshnessMechanism, QueryRequest, QueryResponse,
     RequestedComponent, Token, VERSION,
@@ -16,7 +16,7 @@ use crate::{
     relay::Relay,
     rights::Rights,
     staging::Staged,
-    state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind},
+    state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, TrustStore},
 };
 
 /// The bound of eat_nonce, which the answer to a challenge goes into (AMB-30).
@@ -36,12 +36,13 @@ impl<P: Platform> Agent<P> {
         request: &QueryRequest,
         key: &PublicKey,
         tam: &KeyId,
+        store: &TrustStore,
         relay: &mut dyn Relay,
     ) -> Result<Result<Answer, Refusal>, AgentError> {
         if let Err(refusal) = self.check_query(request, key.algorithm()) {
             return Ok(Err(refusal));
         }
-        if let Err(refusal) = self.appraise_tam(request, key)? {
+        if let Err(refusal) = self.appraise_tam(request, key, store)? {
             return Ok(Err(refusal));
         }
         let view = self.platform.storage().view()?;
@@ -136,7 +137,7 @@ impl<P: Platform> Agent<P> {
             format: Some(evidence.media_type.clone()),
             bytes: evidence.bytes.clone(),
         };
-        if is_passport && let Ok(result) = relay.appraise(&evidence, nonce) {
+        if is_passport && let Ok(result) = relay.appraise(&evidence) {
             found = AttestationPayload {
                 format: Some(result.media_type),
                 bytes: result.bytes,
@@ -168,16 +169,18 @@ impl<P: Platform> Agent<P> {
         confidentiality: Option<Confidentiality>,
         relay: &mut dyn Relay,
     ) -> Result<Vec<Vec<u8>>, AgentError> {
-        let installed = KnownManifest::all(&*self.platform.storage().view()?)?;
+        let view = self.platform.storage().view()?;
+        let installed = KnownManifest::all(&*view)?;
+        let rights = Rights::load(&*view)?;
+        drop(view);
+        let signers = rights.signers(self.platform.crypto(), self.platform.now());
         let installed = installed.iter().filter(|known| known.envelope.is_some());
         let mut reports = Vec::new();
         for known in installed.take(MAX_BOOT_REPORTS) {
             // Dropped without a commit: nothing of it lasts.
             let mut transaction = Staged::begin(self.platform.storage())?;
-            let rights = Rights::load(&transaction)?;
-            let signers = rights.signers(self.platform.crypto(), self.platform.now());
             let mut device = TeeDevice::new(&self.platform, &rights, &mut transaction);
-            let mut processor = Processor::new(self.platform.crypto(), &signers, &rights);
+            let mut processor = self.processor(&signers, &rights);
             if let Some(token) = token {
                 processor = processor.with_nonce(token.as_bytes());
             }

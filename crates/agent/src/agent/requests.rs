@@ -62,7 +62,7 @@ impl<P: Platform> Agent<P> {
         } else {
             drop(transaction);
         }
-        let chosen = tams.choose(&endpoints, component, tam_uri, None, now);
+        let chosen = tams.choose(&endpoints, component, tam_uri, now);
         self.begin(chosen, fallback)
     }
 
@@ -108,7 +108,7 @@ impl<P: Platform> Agent<P> {
         } else {
             &of_manager
         };
-        let chosen = tams.choose(able, component, tam_uri, manager.as_ref(), now);
+        let chosen = tams.choose(able, component, tam_uri, now);
         self.begin(chosen, fallback)
     }
 

@@ -59,14 +59,14 @@ impl<P: Platform> Agent<P> {
         &mut self,
         request: &QueryRequest,
         key: &PublicKey,
+        store: &TrustStore,
     ) -> Result<Result<(), Refusal>, AgentError> {
-        let store = TrustStore::load(&*self.platform.storage().view()?)?;
-        let verifiers = self.verifiers(&store);
-        let tam = key.key_id(self.platform.crypto());
-        let now = self.platform.now();
+        let verifiers = self.verifiers(store);
         if verifiers.is_empty() {
             return Ok(Ok(()));
         }
+        let tam = key.key_id(self.platform.crypto());
+        let now = self.platform.now();
         let Some(payload) = &request.attestation else {
             return match self.tam_attestations.is_attested(&tam, now) {
                 true => Ok(Ok(())),

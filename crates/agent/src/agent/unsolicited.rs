@@ -96,7 +96,7 @@ impl<P: Platform> Agent<P> {
             return Ok(None);
         };
         let (request, key, encoding) = (query.request.clone(), query.key, query.encoding);
-        match self.respond(&request, &key, &tam, &mut NoFetch)? {
+        match self.respond(&request, &key, &tam, &store, &mut NoFetch)? {
             Ok(response) => {
                 let algorithm = Some(key.algorithm());
                 self.answer(&response.into(), encoding, algorithm).map(Some)

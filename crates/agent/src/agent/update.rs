@@ -142,7 +142,12 @@ impl<P: Platform> Agent<P> {
         Ok(())
     }
 
-    fn processor<'p>(&'p self, signers: &'p TrustAnchors, rights: &'p Rights) -> Processor<'p> {
+    /// What processes the manifests of this device, with all that is in it.
+    pub(super) fn processor<'p>(
+        &'p self,
+        signers: &'p TrustAnchors,
+        rights: &'p Rights,
+    ) -> Processor<'p> {
         Processor::new(self.platform.crypto(), signers, rights)
             .with_recipient_keys(self.platform.recipient_keys())
     }

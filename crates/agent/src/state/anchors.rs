@@ -205,12 +205,12 @@ impl TrustStore {
     /// Whether the key with this thumbprint is trusted as a TAM's, and not revoked.
     #[must_use]
     pub fn is_a_tam(&self, key_id: &KeyId, crypto: &CryptoProvider) -> bool {
-        self.of(AnchorRole::Tam).any(|anchor| {
-            let revoked = match anchor.entry.anchor.as_certificate() {
-                Some(certificate) => self.revocations.revoke(crypto, certificate),
-                None => self.revocations.revoke_key(crypto, anchor.public_key()),
-            };
-            anchor.key_id == *key_id && !revoked
+        let mut named = self
+            .of(AnchorRole::Tam)
+            .filter(|anchor| anchor.key_id == *key_id);
+        named.any(|anchor| match anchor.entry.anchor.as_certificate() {
+            Some(certificate) => !self.revocations.revoke(crypto, certificate),
+            None => !self.revocations.revoke_key(crypto, anchor.public_key()),
         })
     }
 
