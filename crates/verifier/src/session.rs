@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tamarack_cose::CryptoProvider;
@@ -20,6 +20,12 @@ pub(crate) struct Session {
     pub(crate) result: Option<String>,
 }
 
+impl Session {
+    fn is_open(&self, now: u64) -> bool {
+        self.expires_at > now
+    }
+}
+
 /// All sessions, of which there are only so many.
 #[derive(Debug)]
 pub(crate) struct Sessions {
@@ -33,10 +39,8 @@ impl Sessions {
         Self { open, most }
     }
 
-    fn with<T>(&self, now: u64, work: impl FnOnce(&mut HashMap<SessionId, Session>) -> T) -> T {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, session| session.expires_at > now);
-        work(&mut open)
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a session; `None` if there are too many.
@@ -53,31 +57,34 @@ impl Sessions {
             expires_at: now.saturating_add(lifetime),
             result: None,
         };
-        Ok(self.with(now, |open| {
-            if open.len() >= self.most {
-                return None;
-            }
-            open.insert(id.clone(), session.clone());
-            Some((id, session))
-        }))
+        let mut open = self.lock();
+        if open.len() >= self.most {
+            open.retain(|_, session| session.is_open(now));
+        }
+        if open.len() >= self.most {
+            return Ok(None);
+        }
+        open.insert(id.clone(), session.clone());
+        Ok(Some((id, session)))
     }
 
     pub(crate) fn get(&self, id: &str, now: u64) -> Option<Session> {
-        self.with(now, |open| open.get(id).cloned())
+        let open = self.lock();
+        open.get(id).filter(|session| session.is_open(now)).cloned()
     }
 
     /// Keeps the result of a session that has none yet; the session.
     pub(crate) fn complete(&self, id: &str, result: String, now: u64) -> Option<Session> {
-        self.with(now, |open| {
-            let session = open
-                .get_mut(id)
-                .filter(|session| session.result.is_none())?;
-            session.result = Some(result);
-            Some(session.clone())
-        })
+        let mut open = self.lock();
+        let session = open
+            .get_mut(id)
+            .filter(|session| session.is_open(now) && session.result.is_none())?;
+        session.result = Some(result);
+        Some(session.clone())
     }
 
     pub(crate) fn remove(&self, id: &str, now: u64) -> bool {
-        self.with(now, |open| open.remove(id).is_some())
+        let removed = self.lock().remove(id);
+        removed.is_some_and(|session| session.is_open(now))
     }
 }

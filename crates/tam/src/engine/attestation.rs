@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use tamarack_cose::{PublicKey, SignatureAlgorithm};
 use tamarack_rats::{
-    AppraisalError, ComponentFault, Confirmation, Evidence, Expectation, Freshness, PayloadKind,
-    PresentedResult, ResultError, decrypt_eat, is_encrypted_eat,
+    AppraisalError, Confirmation, Evidence, EvidenceError, Expectation, Freshness, OutOfDate,
+    PayloadKind, PresentedResult, ResultError, decrypt_eat, is_encrypted_eat,
 };
 use tamarack_teep::{
     AttestationPayload, CipherSuite, DataItems, ErrorCode, MediaType, Protected, QueryResponse,
@@ -45,7 +45,7 @@ pub(super) enum NotAttested {
     // req: TEEP-TAM-009
     OutOfDate {
         attested: Box<Attested>,
-        components: Vec<ComponentFault>,
+        found: Box<OutOfDate>,
     },
     /// The Verifier could not be asked. Nothing about the message is implied.
     Unavailable(String),
@@ -149,36 +149,40 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Ok(payload) => payload,
             Err(error) => return Ok(Err(Dropped::Undecryptable(error).into())),
         };
-        let attested = self.attest_payload(protected, payload, now)?;
+        let evidence = Evidence::decode(&payload.bytes);
+        let attested = self.attest_payload(protected, payload, &evidence, now)?;
         let device = match &attested {
             Ok(attested) => attested,
             Err(NotAttested::OutOfDate { attested, .. }) => attested,
             Err(_) => return Ok(attested),
         };
         let attester = &device.device.endorsement.attester;
-        let evidence = Evidence::decode(&payload.bytes).ok();
-        match self.is_revoked(attester, &device.verified.signer(), evidence.as_ref())? {
+        match self.is_revoked(attester, &device.verified.signer(), evidence.as_ref().ok())? {
             true => Ok(Err(Fault::Revoked.about(Some(device.ueid.clone())))),
             false => Ok(attested),
         }
     }
 
+    /// `evidence` is the payload read as such.
     fn attest_payload(
         &self,
         protected: &Protected<'_>,
         payload: &AttestationPayload,
+        evidence: &Result<Evidence<'_>, EvidenceError>,
         now: Timestamp,
     ) -> Result<Result<Attested, NotAttested>, EngineError> {
-        let kind = match self.classify(payload) {
+        let kind = match self.classify(payload, evidence.as_ref().ok()) {
             Ok(kind) => kind,
-            Err(fault) => return self.faulty_format(payload, fault, now),
+            Err(fault) => return Ok(Err(self.faulty_format(evidence, fault, now))),
         };
         let trusts_results = !self.verifiers.is_empty();
         match PresentedResult::decode(kind, &payload.bytes) {
-            None => self.attest_by_evidence(protected, payload, now),
-            Some(_) if !trusts_results => {
-                self.faulty_format(payload, Fault::AttestationResult, now)
-            }
+            None => self.attest_by_evidence(protected, payload, evidence, now),
+            Some(_) if !trusts_results => Ok(Err(self.faulty_format(
+                evidence,
+                Fault::AttestationResult,
+                now,
+            ))),
             Some(Err(error)) => Ok(Err(Dropped::UnreadableResult(error).into())),
             Some(Ok(result)) => {
                 let presented = Presented {
@@ -212,19 +216,18 @@ impl<S: Store, C: Clock> Tam<S, C> {
     /// challenge nevertheless.
     fn faulty_format(
         &self,
-        payload: &AttestationPayload,
+        evidence: &Result<Evidence<'_>, EvidenceError>,
         fault: Fault,
         now: Timestamp,
-    ) -> Result<Result<Attested, NotAttested>, EngineError> {
-        let nonce = match Evidence::decode(&payload.bytes) {
-            Ok(evidence) => evidence.unverified_claims().nonce.clone(),
-            Err(error) => return Ok(Err(Dropped::Unreadable(error).into())),
+    ) -> NotAttested {
+        let nonce = match evidence {
+            Ok(evidence) => evidence.unverified_claims().nonce.as_deref(),
+            Err(error) => return Dropped::Unreadable(error.clone()).into(),
         };
-        let opened = self.open_ticket(nonce.as_deref().unwrap_or_default(), now);
-        Ok(Err(match opened {
+        match self.open_ticket(nonce.unwrap_or_default(), now) {
             Ok(_) => fault.about(None),
             Err(dropped) => dropped.into(),
-        }))
+        }
     }
 
     /// Background-Check: Evidence goes to the appraiser.
@@ -232,12 +235,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
         &self,
         protected: &Protected<'_>,
         payload: &AttestationPayload,
+        evidence: &Result<Evidence<'_>, EvidenceError>,
         now: Timestamp,
     ) -> Result<Result<Attested, NotAttested>, EngineError> {
         let format = payload.format.as_deref().and_then(MediaType::parse);
         let supported = self.appraiser.takes(format.as_ref());
-        let evidence = Evidence::decode(&payload.bytes);
-        let claims = match &evidence {
+        let claims = match evidence {
             Ok(evidence) => Some(evidence.unverified_claims()),
             // What can't be read here may be what the Verifier can.
             Err(_) if supported && format.is_some() && self.appraiser.takes_unreadable() => None,
@@ -258,7 +261,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let ueid = claims.and_then(|claims| claims.ueid.clone());
         let ueid = ueid.and_then(|ueid| Ueid::new(ueid).ok());
         // What names a device must name one that is known; the Verifier may read what is not read here.
-        let device = match (&ueid, &evidence) {
+        let device = match (&ueid, evidence) {
             (Some(ueid), Ok(evidence)) => match self.known_device(ueid, evidence, now)? {
                 Ok(device) => Some(device),
                 Err(fault) => return Ok(Err(fault.about(Some(ueid.clone())))),
@@ -276,18 +279,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 .map(|window| window.as_secs()),
             endorsement: device.as_ref().map(|device| &device.endorsement),
             for_agent_too: self.settings.results_for_agents,
-            now: seconds(now),
+            now: now.seconds(),
         };
-        match self.appraiser.appraise(&presented) {
-            Ok(Appraised::Here(found)) => {
-                let (Some(ueid), Some(device), Some(ticket)) = (ueid, device, ticket) else {
-                    return Ok(Err(Fault::Nameless.about(None)));
-                };
-                Ok(self.attest_here(
-                    protected,
-                    (ueid, device, ticket, nonce.unwrap_or_default().to_vec()),
-                    &found.confirmation,
-                ))
+        let (confirmation, out_of_date) = match self.appraiser.appraise(&presented) {
+            Ok(Appraised::Here(found)) => (found.confirmation, None),
+            Err(NotAppraised::Refused(AppraisalError::OutOfDate(found))) => {
+                (found.confirmation, Some(found))
             }
             Ok(Appraised::Results { for_tam, for_agent }) => {
                 let format = for_tam.format.as_deref().and_then(MediaType::parse);
@@ -305,28 +302,33 @@ impl<S: Store, C: Clock> Tam<S, C> {
                     nonce,
                     for_agent,
                 };
-                self.attest_by_result(protected, presented, now)
+                return self.attest_by_result(protected, presented, now);
             }
-            Err(NotAppraised::Refused(AppraisalError::OutOfDate(found))) => {
-                let (Some(ueid), Some(device), Some(ticket)) = (ueid, device, ticket) else {
-                    return Ok(Err(Fault::Nameless.about(None)));
-                };
-                let attested = self.attest_here(
-                    protected,
-                    (ueid, device, ticket, nonce.unwrap_or_default().to_vec()),
-                    &found.confirmation,
-                );
-                Ok(attested.and_then(|attested| {
-                    Err(NotAttested::OutOfDate {
-                        attested: Box::new(attested),
-                        components: found.components,
-                    })
-                }))
+            Err(NotAppraised::Refused(error)) => {
+                return Ok(Err(Fault::Appraisal(error).about(ueid)));
             }
-            Err(NotAppraised::Refused(error)) => Ok(Err(Fault::Appraisal(error).about(ueid))),
-            Err(NotAppraised::Rejected(reason)) => Ok(Err(Fault::Rejected(reason).about(ueid))),
-            Err(NotAppraised::Unavailable(reason)) => Ok(Err(NotAttested::Unavailable(reason))),
-        }
+            Err(NotAppraised::Rejected(reason)) => {
+                return Ok(Err(Fault::Rejected(reason).about(ueid)));
+            }
+            Err(NotAppraised::Unavailable(reason)) => {
+                return Ok(Err(NotAttested::Unavailable(reason)));
+            }
+        };
+        let (Some(ueid), Some(device), Some(ticket)) = (ueid, device, ticket) else {
+            return Ok(Err(Fault::Nameless.about(None)));
+        };
+        let attested = self.attest_here(
+            protected,
+            (ueid, device, ticket, nonce.unwrap_or_default().to_vec()),
+            &confirmation,
+        );
+        Ok(match (attested, out_of_date) {
+            (Ok(attested), Some(found)) => Err(NotAttested::OutOfDate {
+                attested: Box::new(attested),
+                found,
+            }),
+            (attested, _) => attested,
+        })
     }
 
     /// A device whose Evidence was appraised in this process: did the key that it binds sign the message?
@@ -393,7 +395,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             profile: &self.eat_profile,
             message_key: &verified.signer(),
             freshness,
-            now: seconds(now),
+            now: now.seconds(),
         };
         Ok(
             match result.verify(&self.crypto, &expectation, self.ear_policy) {
@@ -486,9 +488,13 @@ impl<S: Store, C: Clock> Tam<S, C> {
     /// profile that it names itself, or by being what a result can't be.
     // req: TEEP-TAM-005
     // req: TEEP-MSG-027
-    fn classify(&self, payload: &AttestationPayload) -> Result<PayloadKind, Fault> {
+    fn classify(
+        &self,
+        payload: &AttestationPayload,
+        evidence: Option<&Evidence<'_>>,
+    ) -> Result<PayloadKind, Fault> {
         let Some(format) = &payload.format else {
-            let names_profile = Evidence::decode(&payload.bytes).is_ok_and(|evidence| {
+            let names_profile = evidence.is_some_and(|evidence| {
                 let profile = evidence.unverified_claims().profile.as_deref();
                 profile == Some(&*self.eat_profile)
             });
@@ -504,11 +510,6 @@ impl<S: Store, C: Clock> Tam<S, C> {
             None => Err(Fault::Format("that is no media type".into())),
         }
     }
-}
-
-/// In whole seconds since 1970-01-01 UTC.
-fn seconds(now: Timestamp) -> u64 {
-    now.0 / 1_000_000
 }
 
 /// The algorithm under which an unverified message is protected, if it is one that is offered.
@@ -546,10 +547,12 @@ mod tests {
                 profile: profile.map(Into::into),
                 ..Claims::default()
             };
-            world.tam.classify(&AttestationPayload {
+            let payload = AttestationPayload {
                 format: format.map(Into::into),
                 bytes: claims.sign(&agent.crypto, &*signer).unwrap(),
-            })
+            };
+            let evidence = Evidence::decode(&payload.bytes).unwrap();
+            world.tam.classify(&payload, Some(&evidence))
         };
         let psa = Some("tag:psacertified.org,2023:psa#tfm");
         let teep = Some(TEEP_EAT_PROFILE);

@@ -256,11 +256,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
         }
     }
 
-    /// Protects a reply with the suite and numbering that the agent used.
+    /// Protects a message to an agent whose suite and numbering are known.
     // req: TEEP-COSE-012
-    fn reply(
+    fn protect(
         &self,
-        update: Update,
+        message: &Message,
         algorithm: SignatureAlgorithm,
         numbering: Numbering,
     ) -> Result<Vec<u8>, EngineError> {
@@ -269,12 +269,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             numbering,
             order: Order::Deterministic,
         };
-        Ok(protect_by_each(
-            &self.crypto,
-            &signers,
-            &update.into(),
-            encoding,
-        )?)
+        Ok(protect_by_each(&self.crypto, &signers, message, encoding)?)
     }
 
     /// An Update that says what was wrong with the QueryResponse and asks for nothing.

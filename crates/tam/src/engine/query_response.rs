@@ -79,15 +79,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 let (told, reason) = (fault.text(), fault.to_string());
                 self.not_attested(device, fault.code(), &told, reason, (algorithm, numbering))
             }
-            Err(NotAttested::OutOfDate {
-                attested,
-                components,
-            }) => {
-                if let Some(remedy) = self.remedy(&attested, &components, now)? {
+            Err(NotAttested::OutOfDate { attested, found }) => {
+                if let Some(remedy) = self.remedy(&attested, &found.components, now)? {
                     return Ok(remedy);
                 }
-                let faults: Vec<_> = components.iter().map(ToString::to_string).collect();
-                let reason = faults.join(", ");
+                let reason = found.to_string();
                 let device = Some(attested.ueid);
                 let code = ErrorCode::ATTESTATION_REQUIRED;
                 self.not_attested(
@@ -111,7 +107,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
         reason: String,
         (algorithm, numbering): (SignatureAlgorithm, Numbering),
     ) -> Result<Handled, EngineError> {
-        let message = self.reply(Self::fault(code, told), algorithm, numbering)?;
+        let message = self.protect(&Self::fault(code, told).into(), algorithm, numbering)?;
         let verdict = Verdict::Fault {
             message,
             code,
@@ -150,43 +146,27 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 plan,
                 installed,
                 closed,
-            } if plan.is_empty() => {
-                if !accept(Some(&installed), None, closed)? {
-                    return Ok(Self::used(attested));
-                }
-                match &attested.result_for_agent {
-                    // req: TEEP-TAM-018
-                    None => Verdict::Done("nothing to change"),
-                    // req: TEEP-TAM-012
-                    Some(result) => {
-                        let update = Update {
-                            attestation: Some(result.clone()),
-                            ..Update::default()
-                        };
-                        Verdict::Update {
-                            message: self.reply_to(attested, update)?,
-                            install: 0,
-                            unlink: 0,
-                        }
-                    }
-                }
-            }
-            Decision::Plan {
-                plan,
-                installed,
-                closed,
             } => {
-                let (mut update, pending) = self.update(attested, plan, now)?;
-                update.attestation.clone_from(&attested.result_for_agent);
-                let counts = (pending.install.len(), pending.unlink.len());
-                if !accept(Some(&installed), Some(&pending), closed)? {
+                let (mut update, pending) = match plan.is_empty() {
+                    true => (Update::default(), None),
+                    false => {
+                        let (update, pending) = self.update(attested, plan, now)?;
+                        (update, Some(pending))
+                    }
+                };
+                if !accept(Some(&installed), pending.as_ref(), closed)? {
                     return Ok(Self::used(attested));
                 }
-                let message = self.reply_to(attested, update)?;
-                Verdict::Update {
-                    message,
-                    install: counts.0,
-                    unlink: counts.1,
+                // req: TEEP-TAM-012
+                update.attestation.clone_from(&attested.result_for_agent);
+                match &pending {
+                    // req: TEEP-TAM-018
+                    None if update.attestation.is_none() => Verdict::Done("nothing to change"),
+                    _ => Verdict::Update {
+                        message: self.reply_to(attested, update)?,
+                        install: pending.as_ref().map_or(0, |pending| pending.install.len()),
+                        unlink: pending.as_ref().map_or(0, |pending| pending.unlink.len()),
+                    },
                 }
             }
         };
@@ -427,7 +407,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
         update: Update,
     ) -> Result<Vec<u8>, EngineError> {
         let algorithm = attested.verified.signer().algorithm();
-        self.reply(update, algorithm, attested.verified.encoding().numbering)
+        self.protect(
+            &update.into(),
+            algorithm,
+            attested.verified.encoding().numbering,
+        )
     }
 
     pub(super) fn used(attested: &Attested) -> Handled {

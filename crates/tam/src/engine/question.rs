@@ -2,8 +2,8 @@
 
 use tamarack_cose::{PublicKey, SignatureAlgorithm};
 use tamarack_teep::{
-    AttestationPayload, Challenge, CipherSuite, DataItems, Encoding, FreshnessMechanism, Numbering,
-    Order, QueryRequest, SuitCoseProfile, Token, protect_by_each, protect_for_unknown_agent,
+    AttestationPayload, Challenge, CipherSuite, DataItems, FreshnessMechanism, Numbering,
+    QueryRequest, SuitCoseProfile, Token, protect_for_unknown_agent,
 };
 
 use super::{AttestationModel, EngineError, Tam, ticket::Purpose};
@@ -143,12 +143,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             Addressee::Sender(algorithm, numbering)
             | Addressee::Device(_, algorithm, numbering) => (algorithm, numbering),
         };
-        let signers = self.keys.signers_with(algorithm);
-        let encoding = Encoding {
-            numbering,
-            order: Order::Deterministic,
-        };
-        Ok(protect_by_each(&self.crypto, &signers, &message, encoding)?)
+        self.protect(&message, algorithm, numbering)
     }
 }
 

@@ -437,7 +437,8 @@ pub(super) fn entry<S: Store, C: Clock>(
     }
 }
 
-fn created(new: bool) -> StatusCode {
+/// The status of what is there now, by whether it was not before.
+pub(super) fn created(new: bool) -> StatusCode {
     if new {
         StatusCode::CREATED
     } else {

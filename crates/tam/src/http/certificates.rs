@@ -1,6 +1,6 @@
 //! The part of the admin API about certificates: what is revoked, and whose certificates make devices known.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -17,7 +17,7 @@ use tamarack_cose::{
 };
 
 use super::{
-    admin::{AppState, entry, json_body},
+    admin::{AppState, created, entry, json_body},
     error::ApiError,
     state::Shared,
 };
@@ -55,13 +55,11 @@ async fn revoke<S: Store + 'static, C: Clock + 'static>(
                 ..entry(tam, AuditAction::Revoke, "")
             };
             let new = tam.store().revoke(&revocations, &request.reason, &audit)?;
+            // A revocation list may have very many.
+            let requested: BTreeSet<_> = revocations.iter().collect();
             let all = tam.store().revocations()?.into_iter();
-            let named = all.filter(|revoked| revocations.contains(&revoked.revocation));
-            let status = match new {
-                0 => StatusCode::OK,
-                _ => StatusCode::CREATED,
-            };
-            Ok((status, Json(list(named))))
+            let named = all.filter(|revoked| requested.contains(&revoked.revocation));
+            Ok((created(new > 0), Json(list(named))))
         })
         .await?
 }
@@ -174,12 +172,7 @@ async fn put_maker<S: Store + 'static, C: Clock + 'static>(
                 ..entry(tam, AuditAction::AddMaker, &maker.name)
             };
             tam.store().put_maker(&maker, &audit)?;
-            let status = if new {
-                StatusCode::CREATED
-            } else {
-                StatusCode::OK
-            };
-            Ok((status, Json(maker_view(&maker, tam.crypto())?)))
+            Ok((created(new), Json(maker_view(&maker, tam.crypto())?)))
         })
         .await?
 }

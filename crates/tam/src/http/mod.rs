@@ -39,12 +39,8 @@ fn router<S: Store + 'static, C: Clock + 'static>(
     shared: Arc<Shared<S, C>>,
     trace: Trace,
 ) -> Router {
-    Router::new()
-        .merge(trace::traced(teep::router(), trace))
-        .merge(keys::router())
-        .merge(admin::router(&shared))
-        .fallback(error::not_found)
-        .with_state(shared)
+    let routes = device_routes(trace).merge(admin::router(&shared));
+    routes.fallback(error::not_found).with_state(shared)
 }
 
 /// The TEEP endpoint and health, where the admin API is elsewhere.
@@ -52,18 +48,19 @@ fn teep_router<S: Store + 'static, C: Clock + 'static>(
     shared: Arc<Shared<S, C>>,
     trace: Trace,
 ) -> Router {
-    Router::new()
-        .merge(trace::traced(teep::router(), trace))
-        .merge(keys::router())
-        .merge(admin::health_router())
-        .fallback(error::not_found)
-        .with_state(shared)
+    let routes = device_routes(trace).merge(admin::health_router());
+    routes.fallback(error::not_found).with_state(shared)
 }
 
 /// The admin API and health, without the TEEP endpoint.
 fn admin_router<S: Store + 'static, C: Clock + 'static>(shared: Arc<Shared<S, C>>) -> Router {
-    Router::new()
-        .merge(admin::router(&shared))
-        .fallback(error::not_found)
-        .with_state(shared)
+    let routes = admin::router(&shared);
+    routes.fallback(error::not_found).with_state(shared)
+}
+
+/// What devices ask for.
+fn device_routes<S: Store + 'static, C: Clock + 'static>(
+    trace: Trace,
+) -> Router<Arc<Shared<S, C>>> {
+    trace::traced(teep::router(), trace).merge(keys::router())
 }
