@@ -10,16 +10,15 @@ use axum::{
     routing::{delete, get, post},
 };
 use base64ct::{Base64, Encoding};
-use tamarack_suit::ComponentId;
+use tamarack_suit::{ComponentId, Uuid};
 
 use crate::{
     BrokerError,
     api::{
         Command, CommandResult, Component, ComponentRequest, Components, Invocation, OpenSession,
-        Outcome, Problem, Session, Tee, Tees,
+        Outcome, Problem, Session, Tee, TeeRequirements, Tees,
     },
     broker::{Broker, Done},
-    tees::uuid_text,
 };
 
 pub(crate) fn router(broker: Arc<Broker>) -> Router {
@@ -169,7 +168,7 @@ async fn name_of(broker: &Broker, tee: &crate::tees::Tee) -> Result<Option<Strin
 }
 
 async fn tees(State(broker): State<Arc<Broker>>) -> Answer<Tees> {
-    let uuids = |ids: &[[u8; 16]]| ids.iter().map(uuid_text).collect();
+    let uuids = |ids: &[[u8; 16]]| ids.iter().map(|id| Uuid(*id).to_string()).collect();
     let (mut tees, mut unreachable) = (Vec::new(), Vec::new());
     for tee in broker.tees.iter() {
         match tee.describe().await {
@@ -188,17 +187,23 @@ async fn tees(State(broker): State<Arc<Broker>>) -> Answer<Tees> {
     Ok(Json(Tees { tees, unreachable }))
 }
 
+/// A component, the TAM that is suggested for it, and what its TEE must be.
+type Wish = (ComponentId, Option<String>, TeeRequirements);
+
+/// What an application wishes, once it may cause an exchange.
+fn wish(broker: &Broker, body: Body<ComponentRequest>) -> Result<Wish, Failure> {
+    let Json(body) = body?;
+    let component = parse_component(&body.component)?;
+    broker.spend()?;
+    Ok((component, body.tam_uri, body.tee.unwrap_or_default()))
+}
+
 async fn request(
     State(broker): State<Arc<Broker>>,
     body: Body<ComponentRequest>,
 ) -> Answer<Outcome> {
-    let Json(body) = body?;
-    let component = parse_component(&body.component)?;
-    broker.spend()?;
-    let requirements = body.tee.unwrap_or_default();
-    let done = broker
-        .request(&component, body.tam_uri.as_deref(), &requirements)
-        .await?;
+    let (component, tam_uri, tee) = wish(&broker, body)?;
+    let done = broker.request(&component, tam_uri.as_deref(), &tee).await?;
     outcome(&broker, done, &component).await
 }
 
@@ -206,19 +211,13 @@ async fn unrequest(
     State(broker): State<Arc<Broker>>,
     body: Body<ComponentRequest>,
 ) -> Answer<Outcome> {
-    let Json(body) = body?;
-    let component = parse_component(&body.component)?;
-    broker.spend()?;
-    let requirements = body.tee.unwrap_or_default();
-    let done = broker
-        .unrequest(&component, body.tam_uri.as_deref(), &requirements)
-        .await?;
+    let (component, tam_uri, tee) = wish(&broker, body)?;
+    let done = (broker.unrequest(&component, tam_uri.as_deref(), &tee)).await?;
     outcome(&broker, done, &component).await
 }
 
 async fn outcome(broker: &Broker, done: Done<'_>, component: &ComponentId) -> Answer<Outcome> {
-    let listed = done.tee.list().await?;
-    let installed = listed.iter().any(|found| found.component == *component);
+    let installed = done.tee.holds(component).await?;
     Ok(Json(Outcome {
         exchanges: done.exchanges,
         tee: name_of(broker, done.tee).await?,

@@ -15,6 +15,7 @@ use crate::{
     fetch::PayloadSource,
     http_client::explain,
     tee_link::TeeLink,
+    tees::unexpected,
     verifier::Verifier,
 };
 
@@ -140,7 +141,7 @@ impl Exchanger {
         match self.call(&call).await? {
             Reply::Message(reply) => Ok(Some(reply)),
             Reply::NoData => Ok(None),
-            other => Err(BrokerError::Link(format!("unexpected reply: {other:?}"))),
+            other => Err(unexpected(&other)),
         }
     }
 

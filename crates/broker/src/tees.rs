@@ -1,7 +1,7 @@
 //! The TEEs of a device, and which of them a request is for.
 
 use tamarack_agent::link::{Call, InstalledComponent, Reply, TeeDescription};
-use tamarack_suit::ComponentId;
+use tamarack_suit::{ComponentId, Uuid};
 use tokio::sync::Mutex;
 
 use crate::{BrokerError, api::TeeRequirements, exchange::Exchanger};
@@ -35,7 +35,8 @@ impl Tee {
         }
     }
 
-    async fn holds(&self, component: &ComponentId) -> Result<bool, BrokerError> {
+    /// Whether this component is installed in it.
+    pub(crate) async fn holds(&self, component: &ComponentId) -> Result<bool, BrokerError> {
         let components = self.list().await?;
         Ok(components.iter().any(|found| found.component == *component))
     }
@@ -213,8 +214,8 @@ impl TeeRequirements {
         };
         let has_no = |what: &str, wanted: &Option<String>, found: &[[u8; 16]]| {
             let wanted = wanted.as_deref()?;
-            let is_wanted = |id: &[u8; 16]| plain(wanted) == hex(id);
-            (!found.iter().any(is_wanted)).then(|| format!("it is not of the {what} {wanted}"))
+            let met = (wanted.parse::<Uuid>()).is_ok_and(|wanted| found.contains(&wanted.0));
+            (!met).then(|| format!("it is not of the {what} {wanted}"))
         };
         differs(&self.name, &tee.name)
             .map(|text| format!("its name {text}"))
@@ -230,29 +231,6 @@ impl TeeRequirements {
                 Some(format!("it lacks the capability {lacking:?}"))
             })
     }
-}
-
-/// A UUID without hyphens, in lower case.
-fn plain(uuid: &str) -> String {
-    uuid.replace('-', "").to_ascii_lowercase()
-}
-
-fn hex(id: &[u8; 16]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A UUID as people write it.
-pub(crate) fn uuid_text(id: &[u8; 16]) -> String {
-    let hex = hex(id);
-    let part = |from, to| hex.get(from..to).unwrap_or_default();
-    [
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32),
-    ]
-    .join("-")
 }
 
 #[cfg(test)]
@@ -280,7 +258,7 @@ mod tests {
             name: some("left"),
             platform: some("software"),
             vendor: some("ABABABAB-ABAB-abab-abab-abababababab"),
-            class: some(&uuid_text(&[1; 16])),
+            class: some(&Uuid([1; 16]).to_string()),
             capabilities: vec!["webassembly".into()],
         };
         assert_eq!(none().unmet_by(&tee()), None);
@@ -295,7 +273,7 @@ mod tests {
                 ..none()
             },
             TeeRequirements {
-                vendor: some(&uuid_text(&[1; 16])),
+                vendor: some(&Uuid([1; 16]).to_string()),
                 ..none()
             },
             TeeRequirements {
@@ -315,7 +293,7 @@ mod tests {
             assert!(reason.contains(word), "{reason}");
         }
         assert_eq!(
-            uuid_text(&[0x12; 16]),
+            Uuid([0x12; 16]).to_string(),
             "12121212-1212-1212-1212-121212121212"
         );
     }

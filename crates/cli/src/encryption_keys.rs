@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use clap::ValueEnum;
-use serde_json::json;
 use tamarack_cose::{
     CryptoProvider,
     encrypt::{Curve, EncryptionKey},
@@ -41,23 +40,7 @@ pub(crate) fn encode_encryption_keys(
     let selected: Vec<_> = selected
         .filter(|key| curve.is_none_or(|curve| key.curve() == curve))
         .collect();
-    match (selected.as_slice(), format) {
-        ([key], format) => format.encode_encryption(key),
-        (keys, KeyFormat::Pem) => {
-            let blocks = keys.iter().map(|key| KeyFormat::Pem.encode_encryption(key));
-            Ok(blocks.collect::<Result<Vec<_>, _>>()?.concat())
-        }
-        (keys, KeyFormat::Jwk) => {
-            let jwk = |key: &&EncryptionKey| {
-                serde_json::from_str::<serde_json::Value>(&key.to_jwk()).unwrap_or_default()
-            };
-            let set = json!({ "keys": keys.iter().map(jwk).collect::<Vec<_>>() });
-            Ok(format!("{set:#}\n").into_bytes())
-        }
-        (_, KeyFormat::Cose) => {
-            Err(Failure::new("--format cose prints one key; which?").hint("add --curve"))
-        }
-    }
+    format.encode_several(&selected, "--curve", |key| format.encode_encryption(key))
 }
 
 /// The keys in a file: one, or as many as there are PEM blocks, or members of a JWK set.

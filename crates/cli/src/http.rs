@@ -1,17 +1,17 @@
 //! JSON over HTTP: to a TAM's admin API, and to a broker on its socket.
 
+use std::path::Path;
+
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
-/// An HTTP client for short requests.
-pub(crate) fn client() -> Result<Client, Failure> {
-    build(Client::builder())
-}
-
-/// An HTTP client that also trusts the authorities whose certificates are in a PEM file.
-pub(crate) fn client_with(authorities: &std::path::Path) -> Result<Client, Failure> {
+/// An HTTP client for short requests. It also trusts the authorities whose certificates are in a PEM file.
+pub(crate) fn client(authorities: Option<&Path>) -> Result<Client, Failure> {
+    let Some(authorities) = authorities else {
+        return build(Client::builder());
+    };
     let pem = crate::files::read(authorities)?;
     let found = reqwest::Certificate::from_pem_bundle(&pem)
         .ok()
@@ -21,7 +21,7 @@ pub(crate) fn client_with(authorities: &std::path::Path) -> Result<Client, Failu
 }
 
 /// An HTTP client on a Unix socket.
-pub(crate) fn unix_client(socket: &std::path::Path) -> Result<Client, Failure> {
+pub(crate) fn unix_client(socket: &Path) -> Result<Client, Failure> {
     // What goes over a socket of this machine goes through no proxy.
     build(Client::builder().no_proxy().unix_socket(socket.to_owned()))
 }

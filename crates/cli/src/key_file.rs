@@ -72,6 +72,35 @@ impl KeyFormat {
         })
     }
 
+    /// Encodes keys with `one`: one as it is; several as a sequence of PEM blocks, or as a JWK set. In COSE_Key,
+    /// which is not delimited, it has to be one; `option` is what chooses it.
+    pub(crate) fn encode_several<K>(
+        self,
+        keys: &[K],
+        option: &str,
+        one: impl Fn(&K) -> Result<Vec<u8>, Failure>,
+    ) -> Result<Vec<u8>, Failure> {
+        if let [key] = keys {
+            return one(key);
+        }
+        let encoded = || keys.iter().map(one).collect::<Result<Vec<_>, _>>();
+        match self {
+            Self::Pem => Ok(encoded()?.concat()),
+            Self::Jwk => {
+                let jwk = |key: &Vec<u8>| {
+                    serde_json::from_slice::<serde_json::Value>(key).unwrap_or_default()
+                };
+                let set =
+                    serde_json::json!({ "keys": encoded()?.iter().map(jwk).collect::<Vec<_>>() });
+                Ok(format!("{set:#}\n").into_bytes())
+            }
+            Self::Cose => {
+                let hint = format!("add {option}");
+                Err(Failure::new("--format cose prints one key; which?").hint(hint))
+            }
+        }
+    }
+
     /// Encodes a private key for decryption.
     pub(crate) fn encode_decryption(
         self,

@@ -289,9 +289,8 @@ async fn listen(option: &str, at: &str) -> Result<(TcpListener, std::net::Socket
 
 #[derive(Args)]
 pub(crate) struct Keys {
-    /// The folder of the TAM.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    folder: KeyFolder,
     /// The format of the keys.
     #[arg(long, value_enum)]
     format: KeyFormat,
@@ -370,12 +369,7 @@ impl Serve {
 
 impl Keys {
     fn run(self) -> Result<(), Failure> {
-        let keys_dir = ServeConfig::new(&self.data).keys_dir();
-        if !keys_dir.is_dir() {
-            return Err(Failure::file(&self.data, "holds no TAM")
-                .hint("`tamarack tam serve` makes its keys at the first start"));
-        }
-        let keys = TamKeys::open_or_create(&aws_lc::provider(), keys_dir)
+        let keys = TamKeys::open_or_create(&aws_lc::provider(), self.folder.keys_dir()?)
             .map_err(|error| Failure::new(error.to_string()))?;
         if self.encryption {
             let encoded = encode_encryption_keys(keys.encryption_keys(), self.curve, self.format)?;
@@ -387,27 +381,8 @@ impl Keys {
             .into_iter()
             .filter(|key| wanted.is_none_or(|wanted| key.algorithm() == wanted))
             .collect();
-        files::write(&self.out, &encode(&selected, self.format)?)
-    }
-}
-
-/// One key as it is; several as a sequence of PEM blocks, or as a JWK set.
-fn encode(keys: &[PublicKey], format: KeyFormat) -> Result<Vec<u8>, Failure> {
-    match (keys, format) {
-        ([key], format) => format.encode_public(key),
-        (keys, KeyFormat::Pem) => {
-            let blocks = keys.iter().map(|key| KeyFormat::Pem.encode_public(key));
-            Ok(blocks.collect::<Result<Vec<_>, _>>()?.concat())
-        }
-        (keys, KeyFormat::Jwk) => {
-            let jwk = |key: &PublicKey| {
-                serde_json::from_str::<serde_json::Value>(&key.to_jwk()).unwrap_or_default()
-            };
-            let set = json!({ "keys": keys.iter().map(jwk).collect::<Vec<_>>() });
-            Ok(format!("{set:#}\n").into_bytes())
-        }
-        (_, KeyFormat::Cose) => {
-            Err(Failure::new("--format cose prints one key; which?").hint("add --algorithm"))
-        }
+        let one = |key: &PublicKey| self.format.encode_public(key);
+        let encoded = self.format.encode_several(&selected, "--algorithm", one)?;
+        files::write(&self.out, &encoded)
     }
 }

@@ -8,7 +8,7 @@ use alloc::{
 use base16ct::lower::encode_string;
 use serde::{Deserialize, Serialize};
 use tamarack_cose::{DigestAlgorithm, KeyError, PublicKey};
-use tamarack_suit::{SuitDigest, report::Reference};
+use tamarack_suit::{SuitDigest, Uuid, report::Reference};
 
 use crate::{HardwareVersion, OemId};
 
@@ -279,7 +279,7 @@ impl Endorsement {
     /// The JSON form, indented.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let uuids = |ids: &[[u8; 16]]| ids.iter().map(uuid_text).collect();
+        let uuids = |ids: &[[u8; 16]]| ids.iter().map(|id| Uuid(*id).to_string()).collect();
         let json = Json {
             ueid: encode_string(&self.ueid),
             attester: serde_json::from_str(&self.attester.to_jwk()).unwrap_or_default(),
@@ -366,12 +366,4 @@ fn fixed<const N: usize>(member: &'static str, text: &str) -> Result<[u8; N], En
             member,
             problem: format!("holds {} bytes where {N} belong: {text:?}", bytes.len()),
         })
-}
-
-fn uuid_text(id: &[u8; 16]) -> String {
-    let hex = encode_string(id);
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
-    parts
-        .map(|range| hex.get(range).unwrap_or_default().to_string())
-        .join("-")
 }

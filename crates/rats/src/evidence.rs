@@ -1,12 +1,6 @@
-use tamarack_cose::{
-    CryptoProvider, PublicKey, Signed,
-    cbor::{DecodeError, Reader, Type},
-};
+use tamarack_cose::{CryptoProvider, PublicKey, Signed, cbor::DecodeError};
 
-use crate::Claims;
-
-/// The CBOR tag of a CWT (RFC 8392 section 6), which some attesters put around the COSE tag.
-const CWT_TAG: u64 = 61;
+use crate::{Claims, cwt::without_cwt_tag};
 
 /// Why a token is no Evidence that could be appraised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,15 +19,6 @@ pub enum EvidenceError {
 pub struct Evidence<'a> {
     signed: Signed<'a>,
     claims: Claims,
-}
-
-/// The token in a CWT tag, if there is one.
-pub(crate) fn without_cwt_tag(bytes: &[u8]) -> &[u8] {
-    let mut reader = Reader::new(bytes);
-    match reader.peek("EAT") {
-        Ok(Type::Tag) if reader.tag("EAT") == Ok(CWT_TAG) => reader.rest(),
-        _ => bytes,
-    }
 }
 
 impl<'a> Evidence<'a> {

@@ -54,6 +54,7 @@ mod appraisal;
 mod ar4si;
 mod claims;
 mod confirmation;
+mod cwt;
 mod ear;
 mod encryption;
 #[cfg(feature = "endorsement")]

@@ -18,12 +18,8 @@ pub(crate) fn check_preferred(bytes: &[u8]) -> Result<(), DecodeError> {
             Type::Array => shortest.array(count(reader.array(rule)?)),
             Type::Map => shortest.map(count(reader.map(rule)?)),
             Type::Tag => shortest.tag(reader.tag(rule)?),
-            Type::Bool | Type::Null => {
-                reader.skip(rule)?;
-                continue;
-            }
             // No claim that is understood is a float or another simple value.
-            Type::Other => {
+            Type::Bool | Type::Null | Type::Other => {
                 reader.skip(rule)?;
                 continue;
             }

@@ -28,12 +28,7 @@ const SALT: usize = 16;
 
 fn announcement(crypto: &CryptoProvider, random: &[u8]) -> [u8; ANNOUNCEMENT] {
     let digest = crypto.sha256(&[ANNOUNCES, random].concat());
-    let mut announcement = [0; ANNOUNCEMENT];
-    announcement
-        .iter_mut()
-        .zip(digest)
-        .for_each(|(to, from)| *to = from);
-    announcement
+    digest.first_chunk().copied().unwrap_or_default()
 }
 
 /// A nonce that announces Updates which [follow](Token::follows) its answer.
@@ -78,12 +73,7 @@ impl Token {
 
 fn follower(crypto: &CryptoProvider, nonce: &[u8], agent: &KeyId, salt: &[u8; SALT]) -> [u8; 16] {
     let digest = crypto.sha256(&[FOLLOWS, nonce, agent.as_bytes(), salt].concat());
-    let mut follower = [0; 16];
-    follower
-        .iter_mut()
-        .zip(digest)
-        .for_each(|(to, from)| *to = from);
-    follower
+    digest.first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use reqwest::{Client, Method, RequestBuilder};
 use tamarack_tam::api;
 use zeroize::Zeroizing;
@@ -14,7 +16,8 @@ pub(crate) struct AdminApi {
 
 impl AdminApi {
     /// The API of the TAM at `url`; a trailing `/tam`, the TEEP endpoint, is forgiven.
-    pub(crate) fn new(url: &str, token: &str) -> Result<Self, Failure> {
+    /// The authorities in a PEM file are trusted beside those of the system.
+    pub(crate) fn new(url: &str, token: &str, authorities: Option<&Path>) -> Result<Self, Failure> {
         let root = url.trim_end_matches('/').trim_end_matches("/tam");
         if !root.starts_with("http://") && !root.starts_with("https://") {
             return Err(Failure::new(format!(
@@ -22,17 +25,11 @@ impl AdminApi {
             )));
         }
         Ok(Self {
-            client: http::client()?,
+            client: http::client(authorities)?,
             base: format!("{root}{}", api::PREFIX),
             token: Zeroizing::new(token.to_owned()),
             peer: format!("the TAM at {root}"),
         })
-    }
-
-    /// Trusts the authorities in a PEM file too.
-    pub(crate) fn with_authorities(mut self, file: &std::path::Path) -> Result<Self, Failure> {
-        self.client = http::client_with(file)?;
-        Ok(self)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -150,10 +150,7 @@ enum Domain {
 impl Arguments {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         let token = files::read_text(&self.token_file)?;
-        let mut api = AdminApi::new(&self.tam, token.trim())?;
-        if let Some(file) = &self.tam_ca {
-            api = api.with_authorities(file)?;
-        }
+        let api = AdminApi::new(&self.tam, token.trim(), self.tam_ca.as_deref())?;
         block_on(self.command.run(&api, output))
     }
 }

@@ -127,11 +127,11 @@ impl Bench {
         let (tam, url) = Process::start_tam(folder, &folder.join("tam")).await?;
         let config = ServeConfig::new(folder.join("tam"));
         let token = files::read_text(&config.admin_token())?;
-        let admin = AdminApi::new(&url, token.trim())?;
+        let admin = AdminApi::new(&url, token.trim(), None)?;
         let keys = TamKeys::open_or_create(&crypto, config.keys_dir())
             .map_err(|error| Failure::new(error.to_string()))?
             .public_keys();
-        let client = http::client()?;
+        let client = http::client(None)?;
         let mut devices = Vec::new();
         for number in 0..settings.devices {
             let uri = format!("{url}/tam");

@@ -111,7 +111,7 @@ impl Mallory {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(fault)?;
         let uri = format!("http://{}/tam", listener.local_addr().map_err(fault)?);
         let notes = Arc::new(Mutex::new(Notes::default()));
-        let client = http::client()?;
+        let client = http::client(None)?;
         let wire = Wire {
             notes: Arc::clone(&notes),
             tam: tam.to_owned(),

@@ -73,7 +73,7 @@ impl World {
         let tam_dir = folder.join("tam");
         let (tam, tam_url) = Process::start_tam(folder, &tam_dir).await?;
         let token = files::read_text(&tam_dir.join("admin.token"))?;
-        let admin = AdminApi::new(&tam_url, token.trim())?;
+        let admin = AdminApi::new(&tam_url, token.trim(), None)?;
         let mallory = Mallory::start(&format!("{tam_url}/tam")).await?;
 
         // The device's maker decides whom the TEE trusts, before it ships.

@@ -134,8 +134,7 @@ impl Issue {
         crypto: &CryptoProvider,
         signer: &dyn Signer,
     ) -> Result<Certificate, Error> {
-        let name = self.subject_der()?;
-        self.issue(crypto, &name, signer)
+        self.issue(crypto, None, signer)
     }
 
     /// Issues it, signed by the key of `issuer`.
@@ -152,7 +151,7 @@ impl Issue {
         if signer.public_key() != issuer.key() {
             return Err(Error::UnknownKey);
         }
-        self.issue(crypto, issuer.subject(), signer)
+        self.issue(crypto, Some(issuer), signer)
     }
 
     fn subject_der(&self) -> Result<Vec<u8>, CertificateError> {
@@ -170,15 +169,24 @@ impl Issue {
     fn issue(
         &self,
         crypto: &CryptoProvider,
-        issuer: &[u8],
+        issuer: Option<&Certificate>,
         signer: &dyn Signer,
     ) -> Result<Certificate, Error> {
+        let subject = self.subject_der()?;
+        let issuer = issuer.map_or(&subject[..], Certificate::subject);
         let mut serial: [u8; 16] = crypto.random_array()?;
         // Positive, and 16 bytes long whatever was drawn.
         serial[0] = serial[0] & 0x3f | 0x40;
         let algorithm = signature_identifier(signer.public_key().algorithm());
         let signed = self
-            .to_be_signed(crypto, issuer, signer.public_key(), &serial, &algorithm)
+            .to_be_signed(
+                crypto,
+                issuer,
+                &subject,
+                signer.public_key(),
+                &serial,
+                &algorithm,
+            )
             .map_err(CertificateError::from)?;
         let signature = signer.sign(&signed)?;
         let bytes = envelope(
@@ -196,13 +204,11 @@ impl Issue {
         &self,
         crypto: &CryptoProvider,
         issuer: &[u8],
+        subject: &[u8],
         issuer_key: &PublicKey,
         serial: &[u8],
         algorithm: &[u8],
     ) -> der::Result<Vec<u8>> {
-        let subject = self
-            .subject_der()
-            .map_err(|_| Tag::Sequence.value_error())?;
         let validity = Validity::<Rfc5280>::new(time(self.not_before)?, time(self.not_after)?);
         let point = point(&self.key);
         let key = SubjectPublicKeyInfoRef {
@@ -216,7 +222,7 @@ impl Issue {
             algorithm,
             issuer,
             &validity.to_der()?,
-            &subject,
+            subject,
             &key.to_der()?,
             &explicit(3, &extensions)?,
         ])

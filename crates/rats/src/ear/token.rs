@@ -2,13 +2,15 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use tamarack_cose::{CryptoProvider, KeyId, Signed, Signer, cbor::Reader, sign1};
+use tamarack_cose::{CryptoProvider, Signed, Signer};
 
 use super::Ear;
 #[cfg(feature = "jwt")]
 use super::jws::{self, Jws};
 use crate::{
-    Expectation, ResultError, Subject, TrustTier, evidence::without_cwt_tag, result::check_time,
+    Expectation, ResultError, Subject, TrustTier,
+    cwt::{sign_untagged, without_cwt_tag},
+    result::check_time,
 };
 
 /// Which findings are good enough.
@@ -52,11 +54,7 @@ impl Ear {
     ) -> Result<Vec<u8>, tamarack_cose::Error> {
         let claims = self.encode();
         Self::decode(&claims)?;
-        let key_id = KeyId::of(verifier.public_key(), crypto);
-        let tagged = sign1(verifier, &claims, Some(&key_id))?;
-        let mut reader = Reader::new(&tagged);
-        reader.tag("COSE_Sign1")?;
-        Ok(reader.rest().to_vec())
+        sign_untagged(crypto, verifier, &claims)
     }
 
     /// Signs as a JWT, under ES256 or EdDSA.

@@ -1,13 +1,12 @@
 use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::{
-    CryptoProvider, KeyId, Signer,
-    cbor::{self, DecodeError, Problem, Reader},
-    sign1,
+    CryptoProvider, Signer,
+    cbor::{DecodeError, Problem},
 };
 
 use crate::{
-    Claims, Confirmation, HardwareVersion, ManifestReference, OemId, claims::LIMITS,
+    Claims, Confirmation, HardwareVersion, ManifestReference, OemId, cwt::sign_untagged,
     preferred::check_preferred,
 };
 
@@ -113,12 +112,7 @@ impl AttestationResult {
         verifier: &dyn Signer,
     ) -> Result<Vec<u8>, tamarack_cose::Error> {
         let claims = self.encode();
-        cbor::check(&claims, &LIMITS)?;
         Self::decode(&claims)?;
-        let key_id = KeyId::of(verifier.public_key(), crypto);
-        let tagged = sign1(verifier, &claims, Some(&key_id))?;
-        let mut reader = Reader::new(&tagged);
-        reader.tag("COSE_Sign1")?;
-        Ok(reader.rest().to_vec())
+        sign_untagged(crypto, verifier, &claims)
     }
 }

@@ -1,7 +1,7 @@
 use tamarack_cose::{CryptoProvider, PublicKey, Signed, cbor::DecodeError};
 
 use super::{AttestationResult, bundle::Bundle};
-use crate::{Freshness, evidence::without_cwt_tag};
+use crate::{Freshness, cwt::without_cwt_tag};
 
 /// Why an Attestation Result does not convince.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

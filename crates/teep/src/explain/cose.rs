@@ -42,7 +42,7 @@ impl Structure {
         (tag::SIGN, Self::Sign, "COSE_Sign"),
     ];
 
-    fn of_tag(tag: u64) -> Option<Self> {
+    pub(super) fn of_tag(tag: u64) -> Option<Self> {
         let found = Self::ALL.into_iter().find(|(known, ..)| *known == tag);
         found.map(|(_, structure, _)| structure)
     }

@@ -1,15 +1,11 @@
 //! The five messages, element by element.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 
 use tamarack_suit::{Profile, Report};
 
 use super::{
-    cose::algorithm_text,
+    cose::{Structure, algorithm_text},
     item::{Item, Value},
     node::{Content, Node},
     rules::Facts,
@@ -391,17 +387,9 @@ impl Walk<'_> {
                         if kind.uint().is_some() && algorithm.int().is_some() =>
                     {
                         let kind = kind.uint().unwrap_or_default();
-                        let structure = match kind {
-                            18 => "COSE_Sign1 (18)".to_string(),
-                            98 => "COSE_Sign (98)".to_string(),
-                            16 => "COSE_Encrypt0 (16)".to_string(),
-                            96 => "COSE_Encrypt (96)".to_string(),
-                            17 => "COSE_Mac0 (17)".to_string(),
-                            97 => "COSE_Mac (97)".to_string(),
-                            other => format!("unknown ({other})"),
-                        };
+                        let structure = Structure::of_tag(kind).map_or("unknown", Structure::name);
                         let algorithm = algorithm_text(algorithm.int().unwrap_or_default());
-                        let text = format!("{structure} with {algorithm}");
+                        let text = format!("{structure} ({kind}) with {algorithm}");
                         names.push(text.clone());
                         Content::text(text)
                     }

@@ -37,7 +37,7 @@ pub use diagnostic::diagnostic;
 pub use node::{Content, Finding, Node, Severity};
 pub use walk::Knowledge;
 
-use crate::{Message, Numbering};
+use crate::{Message, Numbering, numbering::MessageType};
 use cose::{LIMITS, Structure};
 use item::{Item, Octets, Value, Whole};
 use message::{is_message, kind_of};
@@ -189,20 +189,16 @@ fn walk_payload(
         ),
         false => {
             let (numbering, content) = message(walk, payload, item);
-            let name = kind_of(item, numbering).map(message_name);
+            let name = kind_of(item, numbering).map(MessageType::name);
             (name, numbering, content)
         }
     });
     shown.unwrap_or_else(|| (None, Numbering::Sparse, Content::text("nothing")))
 }
 
-fn message_name(kind: crate::numbering::MessageType) -> &'static str {
-    kind.name()
-}
-
 fn bare(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>, explained: &mut Explained) {
     let (numbering, content) = message(walk, octets, item);
-    explained.name = kind_of(item, numbering).map(message_name);
+    explained.name = kind_of(item, numbering).map(MessageType::name);
     explained.numbering = numbering;
     explained.content = content;
 }
@@ -237,7 +233,7 @@ fn message(walk: &mut Walk<'_>, octets: &Octets<'_>, item: &Item<'_>) -> (Number
     if let Err(error) = decoded
         && !explains
     {
-        let name = kind_of(item, numbering).map_or("message", message_name);
+        let name = kind_of(item, numbering).map_or("message", MessageType::name);
         // Offsets of the decoder count in definite lengths; these are the same as long as there are no others.
         walk.under(name, |walk| {
             walk.refused(octets, &error, "", source::VALIDATION);

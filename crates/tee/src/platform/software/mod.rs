@@ -162,20 +162,7 @@ impl Software {
         let text: String = blocks
             .collect::<Result<_, _>>()
             .map_err(|error| damaged(error.to_string()))?;
-        let path = certificates_of(&folder.join(file));
-        let new = path.with_extension("new");
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(PlatformFault::File {
-                    action: "write",
-                    path: new,
-                    source: error,
-                });
-            }
-            _ => {}
-        }
-        files::create(&new, text.as_bytes())?;
-        files::rename(&new, &path)
+        files::replace(&certificates_of(&folder.join(file)), text.as_bytes())
     }
 }
 
