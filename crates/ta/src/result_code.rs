@@ -37,6 +37,8 @@ codes! {
     SUCCESS = 0, "success";
     /// `TEE_ERROR_CORRUPT_OBJECT`: stored data fails its integrity check.
     CORRUPT_OBJECT = 0xF010_0001, "stored data is corrupt";
+    /// `TEE_ERROR_CIPHERTEXT_INVALID`: what should be decrypted does not authenticate.
+    CIPHERTEXT_INVALID = 0xF010_0006, "the ciphertext is invalid";
     /// `TEE_ERROR_STORAGE_NOT_AVAILABLE`.
     STORAGE_NOT_AVAILABLE = 0xF010_0003, "the storage is not available";
     /// `TEE_ERROR_GENERIC`.
@@ -79,8 +81,14 @@ codes! {
     TARGET_DEAD = 0xFFFF_3024, "the TA died";
     /// `TEE_ERROR_STORAGE_NO_SPACE`.
     STORAGE_NO_SPACE = 0xFFFF_3041, "no storage space left";
+    /// `TEE_ERROR_MAC_INVALID`.
+    MAC_INVALID = 0xFFFF_3071, "the message authentication code is invalid";
     /// `TEE_ERROR_SIGNATURE_INVALID`.
     SIGNATURE_INVALID = 0xFFFF_3072, "the signature is invalid";
+    /// `TEE_ERROR_TIME_NOT_SET`: the TA never set its persistent time.
+    TIME_NOT_SET = 0xFFFF_5000, "the persistent time was never set";
+    /// `TEE_ERROR_TIME_NEEDS_RESET`: the clock under the persistent time went back.
+    TIME_NEEDS_RESET = 0xFFFF_5001, "the persistent time must be set again";
 }
 
 impl fmt::Display for ResultCode {
