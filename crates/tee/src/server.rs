@@ -167,7 +167,7 @@ impl Server {
                 Ok(description) => Reply::Description(description),
                 Err(error) => failed(&AgentError::Storage(error)),
             },
-            Call::OpenSession { component } => match self.tee.applications().open(&component) {
+            Call::OpenSession { component, .. } => match self.tee.applications().open(&component) {
                 Ok(session) => Reply::Session(session),
                 Err(error) => refused(&error),
             },
@@ -183,6 +183,10 @@ impl Server {
                 },
                 Err(error) => refused(&error),
             },
+            Call::InvokeStreaming { .. } | Call::Cancel { .. } => Reply::failed(
+                ResultCode::NOT_SUPPORTED.0,
+                "commands of this TEE neither stream nor can be cancelled",
+            ),
             Call::CloseSession { session } => match self.tee.applications().close(session) {
                 Ok(()) => Reply::NoData,
                 Err(error) => refused(&error),
@@ -191,8 +195,11 @@ impl Server {
             | Call::FetchEnd
             | Call::FetchFailed(_)
             | Call::Appraised { .. }
-            | Call::AppraisalFailed(_) => {
-                Reply::failed(ResultCode::BAD_STATE.0, "no payload was asked for")
+            | Call::AppraisalFailed(_)
+            | Call::InputChunk(_)
+            | Call::InputEnd
+            | Call::InputFailed(_) => {
+                Reply::failed(ResultCode::BAD_STATE.0, "no payload or input was asked for")
             }
         }
     }
