@@ -250,6 +250,12 @@ impl Namespace {
         Self(bytes)
     }
 
+    /// Objects that all Trusted Applications of a security domain share.
+    #[must_use]
+    pub fn shared(domain: &str) -> Self {
+        Self([&[4], domain.as_bytes()].concat())
+    }
+
     /// Where pieces of payloads wait until their manifest is committed.
     pub(crate) fn staging() -> Self {
         Self(alloc::vec![3])
