@@ -176,6 +176,13 @@ pub trait View {
     /// As [`get`](Self::get).
     fn names(&self, space: &Namespace, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StorageError>;
 
+    /// How many values there are in `space`.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    fn count(&self, space: &Namespace) -> Result<u64, StorageError>;
+
     /// Bytes of all values in `space`, as the provider counts them (before sealing).
     ///
     /// # Errors

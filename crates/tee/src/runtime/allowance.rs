@@ -47,7 +47,7 @@ impl Watch {
     /// Whether somebody asked for the end: the TA should come to its own.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancellation.requested().is_some()
+        self.cancellation.is_requested()
     }
 
     /// Fails once the call has to end.
@@ -78,6 +78,11 @@ impl Cancellation {
     /// Asks for the end. Asking again changes nothing.
     pub fn request(&self) {
         self.0.get_or_init(Instant::now);
+    }
+
+    /// Whether somebody asked.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.requested().is_some()
     }
 
     fn requested(&self) -> Option<Instant> {

@@ -16,6 +16,26 @@ impl Signature {
     pub(super) fn is(&self, ty: &FuncType) -> bool {
         ty.params() == self.params && ty.results() == self.results
     }
+
+    /// As it stands in the text format.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> String {
+        let list = |keyword: &str, types: &[ValType]| {
+            let names = types.iter().map(|ty| match ty {
+                I64 => " i64",
+                _ => " i32",
+            });
+            match types.is_empty() {
+                true => String::new(),
+                false => format!(" ({keyword}{})", names.collect::<String>()),
+            }
+        };
+        format!(
+            "(func{}{})",
+            list("param", self.params),
+            list("result", self.results)
+        )
+    }
 }
 
 const fn f(

@@ -27,3 +27,14 @@ impl Default for Quota {
         }
     }
 }
+
+impl Quota {
+    /// What a session may use whose security domain allows so many bytes of memory.
+    #[must_use]
+    pub fn with_memory(bytes: u64) -> Self {
+        Self {
+            memory_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+            ..Self::default()
+        }
+    }
+}

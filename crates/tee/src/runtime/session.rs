@@ -63,6 +63,12 @@ impl Death {
     }
 }
 
+impl From<Error> for Death {
+    fn from(error: Error) -> Self {
+        Self::of(&error)
+    }
+}
+
 impl Session {
     pub(super) fn open(
         module: &TaModule,
@@ -72,14 +78,12 @@ impl Session {
     ) -> Result<Self, ResultCode> {
         let input_len = input_len(module.quota.input_bytes, input)?;
         let mut session = Self::new(module, services)?;
-        session.transaction(
-            Input::Whole(input),
-            allowance,
-            |session| match session.enter("tee_create", ())? {
+        session.transaction(Input::Whole(input), allowance, |session| {
+            match session.enter("tee_create", ())? {
                 ResultCode::SUCCESS => session.enter("tee_open_session", input_len),
                 refused => Ok(refused),
-            },
-        )?;
+            }
+        })?;
         Ok(session)
     }
 
@@ -166,7 +170,7 @@ impl Session {
         &mut self,
         input: Input<'_>,
         allowance: &mut Allowance,
-        call: impl FnOnce(&mut Self) -> Result<ResultCode, Error>,
+        call: impl FnOnce(&mut Self) -> Result<ResultCode, Death>,
     ) -> Result<Zeroizing<Vec<u8>>, ResultCode> {
         if self.death.is_some() {
             return Err(ResultCode::TARGET_DEAD);
@@ -179,7 +183,8 @@ impl Session {
         host.output = Zeroizing::default();
         host.log_lines = host.quota.log_lines;
         host.watch = allowance.watch.clone();
-        let result = fuel::fill(&mut self.store, allowance.fuel).and_then(|()| call(self));
+        let filled = fuel::fill(&mut self.store, allowance.fuel);
+        let result = filled.map_err(Death::from).and_then(|()| call(self));
         allowance.fuel = fuel::left(&self.store);
 
         let host = self.store.data_mut();
@@ -199,9 +204,9 @@ impl Session {
                 services.abort();
                 return Err(code);
             }
-            Err(error) => {
+            Err(death) => {
                 services.abort();
-                Death::of(&error)
+                death
             }
         };
         tracing::warn!(reason = %death, "a Trusted Application died");
@@ -210,25 +215,30 @@ impl Session {
         Err(code)
     }
 
-    fn enter<P: WasmParams>(&mut self, name: &str, params: P) -> Result<ResultCode, Error> {
+    fn enter<P: WasmParams>(&mut self, name: &str, params: P) -> Result<ResultCode, Death> {
         self.call::<P, u32>(name, params).map(ResultCode)
     }
 
-    fn enter_silent(&mut self, name: &str) -> Result<(), Error> {
+    fn enter_silent(&mut self, name: &str) -> Result<(), Death> {
         self.call(name, ())
     }
 
+    fn check_time(&self) -> Result<(), Error> {
+        Ok(self.store.data().watch.check()?)
+    }
+
     /// Runs an exported function, slice by slice.
-    fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> Result<R, Error> {
-        self.store.data().watch.check()?;
-        let function = self.instance.get_typed_func::<P, R>(&self.store, name)?;
-        let mut running = function.call_resumable(&mut self.store, params)?;
+    fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> Result<R, Death> {
+        self.check_time()?;
+        let function = self.instance.get_typed_func::<P, R>(&self.store, name);
+        let mut running =
+            function.and_then(|function| function.call_resumable(&mut self.store, params))?;
         loop {
             running = match running {
                 TypedResumableCall::Finished(result) => return Ok(result),
-                TypedResumableCall::HostTrap(trap) => return Err(trap.into_host_error()),
+                TypedResumableCall::HostTrap(trap) => return Err(Death::of(trap.host_error())),
                 TypedResumableCall::OutOfFuel(paused) => {
-                    self.store.data().watch.check()?;
+                    self.check_time()?;
                     fuel::refill(&mut self.store, paused.required_fuel())?;
                     paused.resume(&mut self.store)?
                 }

@@ -25,8 +25,8 @@ pub trait CommandStream: Send {
     ///
     /// # Errors
     ///
-    /// [`ResultCode::CANCEL`] if nobody takes them any more.
-    fn send(&mut self, bytes: &[u8]) -> Result<(), ResultCode>;
+    /// [`ResultCode::CANCEL`] if nobody takes them any more, or the call has to end meanwhile.
+    fn send(&mut self, bytes: &[u8], watch: &Watch) -> Result<(), ResultCode>;
 }
 
 /// The stream of the running command, and what of it was not read yet.
@@ -62,8 +62,8 @@ impl OpenStream {
         Ok(count)
     }
 
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), ResultCode> {
-        self.stream.send(bytes)
+    pub(super) fn send(&mut self, bytes: &[u8], watch: &Watch) -> Result<(), ResultCode> {
+        self.stream.send(bytes, watch)
     }
 }
 

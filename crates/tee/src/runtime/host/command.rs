@@ -67,7 +67,7 @@ fn output_write(mut guest: Guest<'_>, start: u32, len: u32) -> Result<u32, Error
     let bytes = Range::new(start, len).of(memory)?;
     let done = match &mut host.stream {
         Some(stream) => {
-            let sent = stream.send(bytes);
+            let sent = stream.send(bytes, &host.watch);
             host.watch.check()?;
             sent
         }

@@ -9,7 +9,7 @@ use core::fmt;
 
 use tamarack_ta::{
     ResultCode,
-    interface::{Answer, IMPORT_MODULE, is_valid_name},
+    interface::{Answer, is_valid_name},
 };
 use wasmi::{Caller, Engine, Error, Linker, Memory, StoreLimits, TrapCode};
 use zeroize::Zeroizing;
