@@ -37,6 +37,11 @@ macro_rules! export {
             extern "C" fn tee_destroy() {
                 INSTANCE.destroy();
             }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn tee_migrate(input_len: usize) -> u32 {
+                INSTANCE.migrate(input_len)
+            }
         };
 
         #[cfg(not(target_family = "wasm"))]

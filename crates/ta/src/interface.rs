@@ -85,7 +85,9 @@
 //!
 //! An `i64` answer holds a [result code](crate::ResultCode) in its upper and a length in its lower half:
 //! see [`Answer`]. There are three exceptions: `input_read` has written the bytes to `to` already, `object_size` tells
-//! a size, and neither lays anything on the tray; `time` and `time_system` answer plain numbers.
+//! a size, and neither lays anything on the tray; `time` and `time_system` answer plain numbers, the one seconds since
+//! 1970, the other milliseconds since some moment, which never go back while the session is open. `time_persistent` lays
+//! 8 bytes on the tray, seconds, big-endian.
 //!
 //! Where input is streamed to a command, its `input_len` is 0. `input_read` waits for the next bytes, and reads at most
 //! `len` of them; none are left once it reads 0. It answers [`CANCEL`](crate::ResultCode::CANCEL) if nobody sends them any
@@ -236,7 +238,7 @@ pub fn is_valid_name(name: &str) -> bool {
     (1..=MAX_NAME_LEN).contains(&name.len())
 }
 
-/// Writes names the way `object_list` answers them: each is one length byte and then its bytes.
+/// Writes names the way `object_list`, `personalization_list` and `key_list` answer them: each is one length byte and then its bytes.
 ///
 /// Names that are not [valid](is_valid_name) are left out.
 #[must_use]

@@ -9,20 +9,21 @@
 //!
 //! ```
 //! #![no_std]
-//! use tamarack_ta::{ResultCode, TrustedApplication, Vec};
+//! use tamarack_ta::{ResultCode, String, TrustedApplication, format};
 //!
 //! struct Hello;
+//!
+//! impl Hello {
+//!     fn greet(&mut self, name: &str) -> String {
+//!         format!("Hello, {name}")
+//!     }
+//! }
 //!
 //! impl TrustedApplication for Hello {
 //!     fn create() -> Result<Self, ResultCode> {
 //!         Ok(Self)
 //!     }
-//!     fn invoke_command(&mut self, command: u32, name: &[u8]) -> Result<Vec<u8>, ResultCode> {
-//!         match command {
-//!             1 => Ok([b"Hello, ", name].concat()),
-//!             _ => Err(ResultCode::NOT_SUPPORTED),
-//!         }
-//!     }
+//!     tamarack_ta::commands! { 1 => greet(name) }
 //! }
 //! tamarack_ta::export!(Hello);
 //! # fn main() {
@@ -34,15 +35,22 @@
 //! With `crate-type = ["cdylib"]` in its manifest, `cargo build --release --target wasm32-unknown-unknown`
 //! makes the file that a TEEP manifest installs. `examples/` of the repository holds whole crates.
 //!
+//! [`commands!`] maps numbers to methods with typed parameters; [`wire`] says which bytes they are. A TA that wants bytes
+//! writes [`invoke_command`](TrustedApplication::invoke_command) itself.
+//!
 //! # Services
 //!
 //! | Module | What the TEE offers |
 //! |---|---|
-//! | [`objects`] | persistent data, sealed, visible to this TA only |
+//! | [`objects`] | persistent data, sealed, of this TA or shared within its security domain |
 //! | [`personalization`] | data the TA's provider sent to this device, read-only |
-//! | [`keys`] | signing keys that never leave the TEE |
-//! | [`random`] | random bytes |
-//! | [`time`] | seconds since 1970 |
+//! | [`keys`] | keys that never leave the TEE: signatures, MACs, encryption, key agreement |
+//! | [`cose`] | signed messages in a form that others read |
+//! | [`digest`], [`random`] | digests, random bytes |
+//! | [`time`] | the time of day, time that passed, and a time of the TA's own |
+//! | [`attestation`] | proof that it is this TA on this device that speaks |
+//! | [`services`] | calls to what other security domains expose |
+//! | [`session`] | who calls, whether the command is cancelled, streams of input and output |
 //! | [`mod@log`] | lines for the operator |
 //!
 //! # Commands are transactions
@@ -59,44 +67,72 @@
 //!
 //! # Testing without a TEE
 //!
-//! On every target that is not WebAssembly the services are those of an in-memory TEE, one per thread, so
-//! `cargo test` works as in any crate: see [`testing`].
+//! On every target that is not WebAssembly the services are those of an in-memory TEE, one per thread, with real
+//! cryptography, so `cargo test` works as in any crate: see [`testing`].
 //!
 //! # What this crate does not do
 //!
-//! It is not the TEE, and protects nothing by itself. It offers no `std`, no threads, and no calls to other
-//! TAs. The contract with the TEE, for those who write TAs in another language, is in [`interface`].
+//! It is not the TEE, and protects nothing by itself. It offers no `std` and no threads. The contract with the TEE, for those
+//! who write TAs in another language, is in [`interface`].
+//!
+//! # Features
+//!
+//! Both are on unless `default-features` is `false`.
+//!
+//! | Feature | What it adds |
+//! |---|---|
+//! | `runtime` | an allocator and a panic handler for WebAssembly |
+//! | `testing` | the in-memory TEE on every other target, and with it the services there |
 
 #![no_std]
 
 extern crate alloc;
-#[cfg(not(target_family = "wasm"))]
+#[cfg(all(not(target_family = "wasm"), feature = "testing"))]
 extern crate std;
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod abi;
 mod application;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
+pub mod attestation;
+mod commands;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
+pub mod cose;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
+pub mod digest;
 mod export;
 pub mod interface;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
 pub mod keys;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
 pub mod log;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
 pub mod objects;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
 pub mod personalization;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
 pub mod random;
 mod result_code;
 #[cfg(all(target_family = "wasm", feature = "runtime"))]
 mod runtime;
-#[cfg(not(target_family = "wasm"))]
+#[cfg(any(target_family = "wasm", feature = "testing"))]
+pub mod services;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
+pub mod session;
+#[cfg(all(not(target_family = "wasm"), feature = "testing"))]
 pub mod testing;
+#[cfg(any(target_family = "wasm", feature = "testing"))]
 pub mod time;
+pub mod wire;
 
 // The one seam: both offer the same functions, one passes them to the TEE, the other answers them.
 #[cfg(target_family = "wasm")]
 use abi as tee;
-#[cfg(not(target_family = "wasm"))]
+#[cfg(all(not(target_family = "wasm"), feature = "testing"))]
 use testing::tee;
 
 pub use alloc::{format, string::String, vec::Vec};
 pub use application::TrustedApplication;
+pub use minicbor;
 pub use result_code::ResultCode;

@@ -1,8 +1,9 @@
 //! A TEE in memory, so that a TA's tests run with plain `cargo test`.
 //!
 //! Each thread has one, empty at first; as the test harness runs every test on a thread of its own, tests
-//! do not see each other. Keys and signatures are real, commands are transactions as in a real TEE. What it
-//! does not imitate are quotas, sealing and persistence: it is for the logic of a TA.
+//! do not see each other. All services are there and do what they do in a real TEE: the cryptography is real, calls are
+//! transactions, other applications are others. What it does not imitate are quotas, sealing and persistence: it is for the
+//! logic of a TA.
 //!
 //! ```
 //! use tamarack_ta::{ResultCode, TrustedApplication, Vec, objects, testing};
@@ -26,31 +27,104 @@
 //! session.close();
 //! # Ok::<(), ResultCode>(())
 //! ```
+//!
+//! # Who is who
+//!
+//! A test stands outside all sessions, and calls the services of this crate there as the application [`APPLICATION`], of
+//! which its sessions are too. [`within`] makes it another one. The first segment of an application's name is its security
+//! domain.
+//!
+//! # Updates
+//!
+//! What is stored belongs to the application's name, not to the type: a session of another type finds what the one before
+//! left, as after an update. [`migrate`] does what the TEE does in between.
 
+mod clock;
+mod cose;
+mod keys;
+mod services;
 mod session;
+mod state;
+mod stream;
 pub(crate) mod tee;
 
 use alloc::{string::String, vec::Vec};
+use core::time::Duration;
 
-pub use session::Session;
+pub use session::{Session, migrate};
+pub use stream::{Streamed, StreamedInput};
 
-/// Empties this thread's TEE: no objects, keys, Personalization Data or log lines; the time is the system's.
+use crate::{TrustedApplication, interface::Client};
+
+/// The application that a test is, unless it is [`within`] another: its domain is `test`.
+pub const APPLICATION: &str = "test/application";
+
+/// Empties this thread's TEE: nothing stored, no Personalization Data, services or log lines; the time is the system's.
 pub fn reset() {
-    tee::with(|tee| *tee = tee::Tee::default());
+    state::with(|tee| *tee = state::Tee::default());
 }
 
-/// Installs Personalization Data, as the TEEP Agent does.
+/// Is another application meanwhile, one of the security domain that the first segment of `application` names.
+pub fn within<R>(application: &str, run: impl FnOnce() -> R) -> R {
+    let before = state::with(|tee| core::mem::replace(&mut tee.outside, application.into()));
+    let result = run();
+    state::with(|tee| tee.outside = before);
+    result
+}
+
+/// Installs Personalization Data for the application, as the TEEP Agent does.
 pub fn personalize(name: &str, data: &[u8]) {
-    tee::with(|tee| tee.personalization.insert(name.into(), data.into()));
+    state::with(|tee| {
+        let application = tee.application().into();
+        tee.personalization
+            .insert((application, name.into()), data.into())
+    });
 }
 
-/// Stops the clock at `seconds` since 1970.
+/// Lets the TAs of the application's security domain share the object of that name, as a domain's manifest does.
+pub fn share(name: &str) {
+    state::with(|tee| {
+        let domain = tee.domain().into();
+        tee.shared.insert((domain, name.into()))
+    });
+}
+
+/// Exposes a TA as the service `DOMAIN/NAME` to the TAs of `domains`, as a domain's manifest does.
+///
+/// What it stores belongs to the application of the service's name.
+pub fn expose<T: TrustedApplication>(service: &str, domains: &[&str]) {
+    services::expose::<T>(service, domains);
+}
+
+/// Says who opens sessions from now on. Without it, it is [`Client::Unknown`].
+pub fn set_client(client: Client) {
+    state::with(|tee| tee.client = client);
+}
+
+/// Cancels the next command once it has asked `polls` times whether it is cancelled.
+pub fn cancel_after(polls: u32) {
+    state::with(|tee| tee.cancel_after = Some(polls));
+}
+
+/// Stops the clocks, the one of day at `seconds` since 1970.
 pub fn set_time(seconds: u64) {
-    tee::with(|tee| tee.time = Some(seconds));
+    state::with(|tee| tee.clock.set(seconds));
 }
 
-/// The lines that the TA logged on this thread.
+/// Stops the clocks, if they still run, and moves them on.
+pub fn advance_time(by: Duration) {
+    state::with(|tee| tee.clock.advance(by));
+}
+
+/// The public key of this thread's TEE, an encoded `COSE_Key`: it verifies what [`attest`](crate::attestation::attest)
+/// answers.
+#[must_use]
+pub fn attestation_key() -> Vec<u8> {
+    state::with(|tee| tee.attester.public_key()).unwrap_or_default()
+}
+
+/// The lines that TAs logged on this thread.
 #[must_use]
 pub fn log_lines() -> Vec<String> {
-    tee::with(|tee| tee.log.clone())
+    state::with(|tee| tee.log.clone())
 }

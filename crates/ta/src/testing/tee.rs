@@ -1,153 +1,392 @@
-use alloc::{
-    collections::BTreeMap,
-    string::{String, ToString},
-    vec::Vec,
-};
-use core::cell::RefCell;
-use std::{
-    thread_local,
-    time::{SystemTime, UNIX_EPOCH},
-};
+//! The functions of the seam, answered here.
 
-use p256::ecdsa::{Signature, SigningKey, signature::Signer};
+use alloc::{string::String, vec::Vec};
 
+use sha2::Digest as _;
+
+use super::{
+    cose,
+    keys::{self, Key},
+    services,
+    state::{Address, Tee, Value, checked, domain_of, with},
+};
 use crate::{
-    ResultCode,
-    interface::{self, ALGORITHM_ESP256, MAX_LOG_LEN},
+    ResultCode, cose as sign1,
+    interface::{
+        self, ALGORITHM_SHA_256, ALGORITHM_SHA_384, ALGORITHM_SHA_512, Client, MAX_LOG_LEN,
+    },
 };
 
-thread_local! {
-    static TEE: RefCell<Tee> = RefCell::default();
+/// Claims of the token (RFC 9711), and their labels.
+mod claim {
+    pub(super) const CNF: u64 = 8;
+    pub(super) const NONCE: u64 = 10;
+    pub(super) const UEID: u64 = 256;
+    pub(super) const SOFTWARE_NAME: u64 = 270;
+    pub(super) const SOFTWARE_VERSION: u64 = 271;
 }
 
-#[derive(Default)]
-pub(super) struct Tee {
-    pub(super) stored: Stored,
-    pub(super) personalization: BTreeMap<String, Vec<u8>>,
-    pub(super) log: Vec<String>,
-    pub(super) time: Option<u64>,
+pub(crate) fn input_read(out: &mut [u8]) -> Result<usize, ResultCode> {
+    with(|tee| match tee.calls.last_mut() {
+        Some(call) => call.input.read(out),
+        None => Ok(0),
+    })
 }
 
-/// What a transaction covers.
-#[derive(Default, Clone)]
-pub(super) struct Stored {
-    objects: BTreeMap<String, Vec<u8>>,
-    keys: BTreeMap<String, SigningKey>,
+pub(crate) fn output_write(bytes: &[u8]) -> Result<(), ResultCode> {
+    with(|tee| {
+        let call = tee.calls.last_mut().ok_or(ResultCode::BAD_STATE)?;
+        call.output.extend_from_slice(bytes);
+        Ok(())
+    })
 }
 
-pub(super) fn with<R>(use_it: impl FnOnce(&mut Tee) -> R) -> R {
-    TEE.with_borrow_mut(use_it)
+pub(crate) fn client() -> Result<Vec<u8>, ResultCode> {
+    with(|tee| {
+        let client = tee.calls.last().map(|call| &call.client);
+        Ok(interface::encode_client(client.unwrap_or(&Client::Unknown)))
+    })
 }
 
-fn checked(name: &str) -> Result<&str, ResultCode> {
-    if interface::is_valid_name(name) {
-        Ok(name)
-    } else {
-        Err(ResultCode::BAD_PARAMETERS)
+pub(crate) fn cancelled() -> bool {
+    with(|tee| match &mut tee.cancel_after {
+        Some(0) => true,
+        Some(polls) => {
+            *polls -= 1;
+            false
+        }
+        None => false,
+    })
+}
+
+/// Changes an object, or makes one of `None`.
+fn change_object(
+    storage: u32,
+    name: &str,
+    change: impl FnOnce(Option<Vec<u8>>) -> Result<Vec<u8>, ResultCode>,
+) -> Result<(), ResultCode> {
+    with(|tee| {
+        let address = tee.object(storage, name)?;
+        let changed = change(object_at(tee, &address))?;
+        tee.set(address, Some(Value::Object(changed)));
+        Ok(())
+    })
+}
+
+fn object_at(tee: &Tee, address: &Address) -> Option<Vec<u8>> {
+    match tee.get(address) {
+        Some(Value::Object(data)) => Some(data.clone()),
+        _ => None,
     }
 }
 
-fn with_key<R>(name: &str, use_it: impl FnOnce(&SigningKey) -> R) -> Result<R, ResultCode> {
-    let name = checked(name)?;
-    with(|tee| tee.stored.keys.get(name).map(use_it)).ok_or(ResultCode::ITEM_NOT_FOUND)
+pub(crate) fn object_read(storage: u32, name: &str) -> Result<Vec<u8>, ResultCode> {
+    with(|tee| {
+        let address = tee.object(storage, name)?;
+        object_at(tee, &address).ok_or(ResultCode::ITEM_NOT_FOUND)
+    })
 }
 
-pub(crate) fn object_read(name: &str) -> Result<Vec<u8>, ResultCode> {
-    let name = checked(name)?;
-    with(|tee| tee.stored.objects.get(name).cloned()).ok_or(ResultCode::ITEM_NOT_FOUND)
+pub(crate) fn object_size(storage: u32, name: &str) -> Result<u64, ResultCode> {
+    let data = object_read(storage, name)?;
+    u64::try_from(data.len()).map_err(|_| ResultCode::OVERFLOW)
 }
 
-pub(crate) fn object_write(name: &str, data: &[u8]) -> Result<(), ResultCode> {
-    let name = checked(name)?;
-    with(|tee| tee.stored.objects.insert(name.into(), data.into()));
-    Ok(())
+pub(crate) fn object_read_at(
+    storage: u32,
+    name: &str,
+    offset: u64,
+    len: usize,
+) -> Result<Vec<u8>, ResultCode> {
+    let data = object_read(storage, name)?;
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    Ok(data.into_iter().skip(offset).take(len).collect())
 }
 
-pub(crate) fn object_delete(name: &str) -> Result<(), ResultCode> {
-    let name = checked(name)?;
-    with(|tee| tee.stored.objects.remove(name)).ok_or(ResultCode::ITEM_NOT_FOUND)?;
-    Ok(())
+pub(crate) fn object_create(storage: u32, name: &str, data: &[u8]) -> Result<(), ResultCode> {
+    change_object(storage, name, |before| match before {
+        None => Ok(data.into()),
+        Some(_) => Err(ResultCode::ACCESS_CONFLICT),
+    })
 }
 
-pub(crate) fn object_list() -> Result<Vec<u8>, ResultCode> {
-    Ok(with(|tee| {
-        interface::encode_names(tee.stored.objects.keys().map(String::as_str))
-    }))
+pub(crate) fn object_write(storage: u32, name: &str, data: &[u8]) -> Result<(), ResultCode> {
+    change_object(storage, name, |_| Ok(data.into()))
+}
+
+/// The most bytes of an object here: what a quota would refuse anyway is not tried.
+const MAX_OBJECT: u64 = 1 << 30;
+
+fn size_of(bytes: Option<u64>) -> Result<usize, ResultCode> {
+    let bytes = bytes.filter(|bytes| *bytes <= MAX_OBJECT);
+    bytes
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or(ResultCode::STORAGE_NO_SPACE)
+}
+
+pub(crate) fn object_write_at(
+    storage: u32,
+    name: &str,
+    offset: u64,
+    data: &[u8],
+) -> Result<(), ResultCode> {
+    change_object(storage, name, |before| {
+        let mut object = before.ok_or(ResultCode::ITEM_NOT_FOUND)?;
+        let len = u64::try_from(data.len()).ok();
+        let end = size_of(len.and_then(|len| offset.checked_add(len)))?;
+        let start = size_of(Some(offset))?;
+        if end > object.len() && !data.is_empty() {
+            object.resize(end, 0);
+        }
+        if let Some(place) = object.get_mut(start..end) {
+            place.copy_from_slice(data);
+        }
+        Ok(object)
+    })
+}
+
+pub(crate) fn object_truncate(storage: u32, name: &str, size: u64) -> Result<(), ResultCode> {
+    change_object(storage, name, |before| {
+        let mut object = before.ok_or(ResultCode::ITEM_NOT_FOUND)?;
+        object.resize(size_of(Some(size))?, 0);
+        Ok(object)
+    })
+}
+
+pub(crate) fn object_rename(storage: u32, name: &str, new: &str) -> Result<(), ResultCode> {
+    with(|tee| {
+        let (from, to) = (tee.object(storage, name)?, tee.object(storage, new)?);
+        let data = object_at(tee, &from).ok_or(ResultCode::ITEM_NOT_FOUND)?;
+        if tee.get(&to).is_some() {
+            return Err(ResultCode::ACCESS_CONFLICT);
+        }
+        tee.set(from, None);
+        tee.set(to, Some(Value::Object(data)));
+        Ok(())
+    })
+}
+
+fn delete(tee: &mut Tee, address: Address) -> Result<(), ResultCode> {
+    match tee.get(&address) {
+        Some(_) => {
+            tee.set(address, None);
+            Ok(())
+        }
+        None => Err(ResultCode::ITEM_NOT_FOUND),
+    }
+}
+
+pub(crate) fn object_delete(storage: u32, name: &str) -> Result<(), ResultCode> {
+    with(|tee| {
+        let address = tee.object(storage, name)?;
+        delete(tee, address)
+    })
+}
+
+pub(crate) fn object_list(storage: u32) -> Result<Vec<u8>, ResultCode> {
+    with(|tee| tee.object_names(storage))
 }
 
 pub(crate) fn personalization_read(name: &str) -> Result<Vec<u8>, ResultCode> {
-    let name = checked(name)?;
-    with(|tee| tee.personalization.get(name).cloned()).ok_or(ResultCode::ITEM_NOT_FOUND)
+    with(|tee| {
+        let of = (tee.application().into(), checked(name)?.into());
+        let data = tee.personalization.get(&of).cloned();
+        data.ok_or(ResultCode::ITEM_NOT_FOUND)
+    })
+}
+
+pub(crate) fn personalization_list() -> Result<Vec<u8>, ResultCode> {
+    with(|tee| {
+        let names = tee.personalization.keys();
+        let own = names.filter(|(application, _)| application == tee.application());
+        Ok(interface::encode_names(own.map(|(_, name)| name.as_str())))
+    })
+}
+
+/// Keeps a key under a name that has none.
+fn keep_key(name: &str, key: Key) -> Result<(), ResultCode> {
+    with(|tee| {
+        let address = tee.key(name)?;
+        if tee.get(&address).is_some() {
+            return Err(ResultCode::ACCESS_CONFLICT);
+        }
+        tee.set(address, Some(Value::Key(key)));
+        Ok(())
+    })
+}
+
+fn key(name: &str) -> Result<Key, ResultCode> {
+    with(|tee| match tee.get(&tee.key(name)?) {
+        Some(Value::Key(key)) => Ok(key.clone()),
+        _ => Err(ResultCode::ITEM_NOT_FOUND),
+    })
 }
 
 pub(crate) fn key_generate(name: &str, algorithm: i32) -> Result<(), ResultCode> {
+    keep_key(checked(name)?, Key::generate(algorithm)?)
+}
+
+pub(crate) fn key_derive(name: &str, algorithm: i32, info: &[u8]) -> Result<(), ResultCode> {
     let name = checked(name)?;
-    if algorithm != ALGORITHM_ESP256 {
-        return Err(ResultCode::NOT_SUPPORTED);
-    }
-    // Not every 32 bytes are a P-256 private key, but all except about one in 2^32 are.
-    let key = loop {
-        let mut secret = [0; 32];
-        random(&mut secret);
-        if let Ok(key) = SigningKey::from_slice(&secret) {
-            break key;
-        }
-    };
-    with(|tee| match tee.stored.keys.contains_key(name) {
-        true => Err(ResultCode::ACCESS_CONFLICT),
-        false => {
-            tee.stored.keys.insert(name.into(), key);
-            Ok(())
-        }
-    })
+    let secret = with(|tee| keys::derive(&tee.root, &[tee.application().as_bytes()]));
+    let derived = keys::derive(&secret, &[&algorithm.to_be_bytes(), info]);
+    keep_key(name, Key::symmetric(algorithm, &derived)?)
+}
+
+pub(crate) fn key_agree(
+    name: &str,
+    algorithm: i32,
+    own: &str,
+    peer: &[u8],
+    info: &[u8],
+) -> Result<(), ResultCode> {
+    let name = checked(name)?;
+    keep_key(name, key(own)?.agree(algorithm, peer, info)?)
+}
+
+pub(crate) fn key_import(name: &str, personalization: &str) -> Result<(), ResultCode> {
+    let name = checked(name)?;
+    keep_key(
+        name,
+        Key::from_cose_key(&personalization_read(personalization)?)?,
+    )
 }
 
 pub(crate) fn key_public(name: &str) -> Result<Vec<u8>, ResultCode> {
-    with_key(name, |key| {
-        let point = key.verifying_key().to_sec1_point(false);
-        // { 1 (kty): 2 (EC2), -1 (crv): 1 (P-256), -2: x, -3: y }
-        let mut cose_key = Vec::from([0xA4, 0x01, 0x02, 0x20, 0x01]);
-        for (label, coordinate) in [(0x21, point.x()), (0x22, point.y())] {
-            cose_key.extend_from_slice(&[label, 0x58, 32]);
-            cose_key.extend_from_slice(coordinate.map(AsRef::as_ref).unwrap_or_default());
-        }
-        cose_key
-    })
+    key(name)?.public_key()
 }
 
 pub(crate) fn key_sign(name: &str, data: &[u8]) -> Result<Vec<u8>, ResultCode> {
-    with_key(name, |key| {
-        let signature: Signature = key.try_sign(data).map_err(|_| ResultCode::GENERIC)?;
-        Ok(signature.to_vec())
-    })?
+    key(name)?.sign(data)
+}
+
+pub(crate) fn key_verify(name: &str, data: &[u8], signature: &[u8]) -> Result<(), ResultCode> {
+    key(name)?.verify(data, signature)
+}
+
+pub(crate) fn key_mac(name: &str, data: &[u8]) -> Result<Vec<u8>, ResultCode> {
+    key(name)?.mac(data)
+}
+
+pub(crate) fn key_mac_verify(name: &str, data: &[u8], mac: &[u8]) -> Result<(), ResultCode> {
+    key(name)?.mac_verify(data, mac)
+}
+
+pub(crate) fn key_seal(name: &str, associated: &[u8], data: &[u8]) -> Result<Vec<u8>, ResultCode> {
+    key(name)?.seal(associated, data)
+}
+
+pub(crate) fn key_open(name: &str, associated: &[u8], data: &[u8]) -> Result<Vec<u8>, ResultCode> {
+    key(name)?.open(associated, data)
 }
 
 pub(crate) fn key_delete(name: &str) -> Result<(), ResultCode> {
-    let name = checked(name)?;
-    with(|tee| tee.stored.keys.remove(name)).ok_or(ResultCode::ITEM_NOT_FOUND)?;
-    Ok(())
-}
-
-#[expect(
-    clippy::panic,
-    reason = "as the real one: a TA does not survive a failure of randomness"
-)]
-pub(crate) fn random(out: &mut [u8]) {
-    if let Err(error) = getrandom::fill(out) {
-        panic!("the system has no randomness to give: {error}");
-    }
-}
-
-pub(crate) fn time() -> u64 {
-    with(|tee| tee.time).unwrap_or_else(|| {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
+    with(|tee| {
+        let address = tee.key(name)?;
+        delete(tee, address)
     })
 }
 
+pub(crate) fn key_list() -> Result<Vec<u8>, ResultCode> {
+    Ok(with(|tee| tee.key_names()))
+}
+
+pub(crate) fn verify(key: &[u8], data: &[u8], signature: &[u8]) -> Result<(), ResultCode> {
+    keys::verify(key, data, signature)
+}
+
+pub(crate) fn digest(algorithm: i32, data: &[u8]) -> Result<Vec<u8>, ResultCode> {
+    match algorithm {
+        ALGORITHM_SHA_256 => Ok(sha2::Sha256::digest(data).to_vec()),
+        ALGORITHM_SHA_384 => Ok(sha2::Sha384::digest(data).to_vec()),
+        ALGORITHM_SHA_512 => Ok(sha2::Sha512::digest(data).to_vec()),
+        _ => Err(ResultCode::NOT_SUPPORTED),
+    }
+}
+
+pub(crate) fn attest(nonce: &[u8], key_name: &str) -> Result<Vec<u8>, ResultCode> {
+    if !(8..=64).contains(&nonce.len()) {
+        return Err(ResultCode::BAD_PARAMETERS);
+    }
+    let key = match key_name {
+        "" => None,
+        name => match key(name)? {
+            key @ (Key::Esp256(_) | Key::Ed25519(_)) => Some(key.public_key()?),
+            _ => return Err(ResultCode::BAD_STATE),
+        },
+    };
+    with(|tee| {
+        // A random UEID (RFC 9711 section 4.2.1).
+        let ueid = [&[1], &tee.device[..]].concat();
+        let name = tee.application();
+        let claims = cose::write(|w| {
+            w.map(4 + u64::from(key.is_some()))?;
+            if let Some(key) = &key {
+                // { 1 (COSE_Key): key }
+                w.u64(claim::CNF)?.map(1)?.u64(1)?;
+                w.writer_mut().extend_from_slice(key);
+            }
+            w.u64(claim::NONCE)?.bytes(nonce)?;
+            w.u64(claim::UEID)?.bytes(&ueid)?;
+            w.u64(claim::SOFTWARE_NAME)?.str(name)?;
+            w.u64(claim::SOFTWARE_VERSION)?.array(1)?.str("1")?;
+            Ok(())
+        });
+        debug_assert!(
+            name.starts_with(domain_of(name)),
+            "the name tells the domain"
+        );
+        // { 1 (alg): -9 (ESP256) }
+        let protected = [0xA1, 0x01, 0x28];
+        let signed = sign1::to_be_signed(&protected, &claims);
+        let signature = tee.attester.sign(&signed)?;
+        Ok(sign1::message(&protected, &claims, &signature))
+    })
+}
+
+pub(crate) fn call(service: &str, command: u32, input: &[u8]) -> Result<Vec<u8>, ResultCode> {
+    services::call(service, command, input)
+}
+
+pub(crate) fn random(out: &mut [u8]) {
+    keys::fill(out);
+}
+
+pub(crate) fn time() -> u64 {
+    with(|tee| tee.clock.now())
+}
+
+pub(crate) fn time_system() -> u64 {
+    let milliseconds = with(|tee| tee.clock.system()).as_millis();
+    u64::try_from(milliseconds).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn time_persistent() -> Result<Vec<u8>, ResultCode> {
+    with(|tee| {
+        let Some(Value::Time { set, at }) = tee.get(&tee.persistent_time()) else {
+            return Err(ResultCode::TIME_NOT_SET);
+        };
+        let passed = tee.clock.now().checked_sub(*at);
+        let passed = passed.ok_or(ResultCode::TIME_NEEDS_RESET)?;
+        let now = set.checked_add(passed).ok_or(ResultCode::OVERFLOW)?;
+        Ok(now.to_be_bytes().into())
+    })
+}
+
+pub(crate) fn time_persistent_set(seconds: u64) -> Result<(), ResultCode> {
+    with(|tee| {
+        let at = tee.clock.now();
+        let value = Value::Time { set: seconds, at };
+        tee.set(tee.persistent_time(), Some(value));
+    });
+    Ok(())
+}
+
 pub(crate) fn log(text: &str) {
-    let mut line = text.to_string();
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     while line.len() > MAX_LOG_LEN {
         line.pop();
     }

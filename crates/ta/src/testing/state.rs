@@ -1,0 +1,231 @@
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
+use core::cell::RefCell;
+use std::thread_local;
+
+use super::{
+    APPLICATION, StreamedInput,
+    clock::Clock,
+    keys::{self, Key},
+    services::Service,
+};
+use crate::{
+    ResultCode,
+    interface::{self, Client, STORAGE_PRIVATE, STORAGE_SHARED},
+};
+
+thread_local! {
+    static TEE: RefCell<Tee> = RefCell::default();
+}
+
+/// Uses this thread's TEE. No code of a TA runs meanwhile.
+pub(super) fn with<R>(use_it: impl FnOnce(&mut Tee) -> R) -> R {
+    TEE.with_borrow_mut(use_it)
+}
+
+/// The state of a TEE.
+pub(super) struct Tee {
+    stored: BTreeMap<Address, Value>,
+    pub(super) personalization: BTreeMap<(String, String), Vec<u8>>,
+    /// The domain and the name of each object that may be shared.
+    pub(super) shared: BTreeSet<(String, String)>,
+    pub(super) services: BTreeMap<String, Service>,
+    /// The calls that are running; each was made by the one before.
+    pub(super) calls: Vec<Call>,
+    /// The application that the test is.
+    pub(super) outside: String,
+    pub(super) client: Client,
+    pub(super) cancel_after: Option<u32>,
+    pub(super) log: Vec<String>,
+    pub(super) clock: Clock,
+    pub(super) attester: Key,
+    /// The secret that applications' secrets derive from.
+    pub(super) root: [u8; 32],
+    pub(super) device: [u8; 16],
+}
+
+impl Default for Tee {
+    fn default() -> Self {
+        Self {
+            stored: BTreeMap::new(),
+            personalization: BTreeMap::new(),
+            shared: BTreeSet::new(),
+            services: BTreeMap::new(),
+            calls: Vec::new(),
+            outside: APPLICATION.into(),
+            client: Client::Unknown,
+            cancel_after: None,
+            log: Vec::new(),
+            clock: Clock::default(),
+            attester: Key::attester(),
+            root: keys::random(),
+            device: keys::random(),
+        }
+    }
+}
+
+/// A call into a TA: a transaction.
+pub(super) struct Call {
+    pub(super) application: String,
+    pub(super) client: Client,
+    pub(super) input: StreamedInput,
+    /// What it wrote as output.
+    pub(super) output: Vec<u8>,
+    changes: BTreeMap<Address, Option<Value>>,
+}
+
+impl Call {
+    pub(super) fn new(application: &str, client: Client, input: StreamedInput) -> Self {
+        Self {
+            application: application.into(),
+            client,
+            input,
+            output: Vec::new(),
+            changes: BTreeMap::new(),
+        }
+    }
+}
+
+/// Where something is stored.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Address {
+    /// The application, or the security domain for what is shared.
+    owner: String,
+    kind: Kind,
+    name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Private,
+    Shared,
+    Key,
+    Time,
+}
+
+/// What is stored.
+#[derive(Clone)]
+pub(super) enum Value {
+    Object(Vec<u8>),
+    Key(Key),
+    /// The persistent time that was set, and the time of day at which it was.
+    Time {
+        set: u64,
+        at: u64,
+    },
+}
+
+/// `name`, if it may be one.
+pub(super) fn checked(name: &str) -> Result<&str, ResultCode> {
+    match interface::is_valid_name(name) {
+        true => Ok(name),
+        false => Err(ResultCode::BAD_PARAMETERS),
+    }
+}
+
+impl Tee {
+    /// Whose call it is.
+    pub(super) fn application(&self) -> &str {
+        match self.calls.last() {
+            Some(call) => &call.application,
+            None => &self.outside,
+        }
+    }
+
+    /// The security domain of whose call it is.
+    pub(super) fn domain(&self) -> &str {
+        domain_of(self.application())
+    }
+
+    /// The address of an object.
+    pub(super) fn object(&self, storage: u32, name: &str) -> Result<Address, ResultCode> {
+        let name = checked(name)?.into();
+        let (owner, kind) = self.storage(storage)?;
+        if kind == Kind::Shared && !self.shared.contains(&(owner.clone(), String::clone(&name))) {
+            return Err(ResultCode::ACCESS_DENIED);
+        }
+        Ok(Address { owner, kind, name })
+    }
+
+    fn storage(&self, storage: u32) -> Result<(String, Kind), ResultCode> {
+        match storage {
+            STORAGE_PRIVATE => Ok((self.application().into(), Kind::Private)),
+            STORAGE_SHARED => Ok((self.domain().into(), Kind::Shared)),
+            _ => Err(ResultCode::BAD_PARAMETERS),
+        }
+    }
+
+    /// The address of a key.
+    pub(super) fn key(&self, name: &str) -> Result<Address, ResultCode> {
+        Ok(Address {
+            owner: self.application().into(),
+            kind: Kind::Key,
+            name: checked(name)?.into(),
+        })
+    }
+
+    /// The address of the persistent time.
+    pub(super) fn persistent_time(&self) -> Address {
+        Address {
+            owner: self.application().into(),
+            kind: Kind::Time,
+            name: String::new(),
+        }
+    }
+
+    pub(super) fn get(&self, address: &Address) -> Option<&Value> {
+        let changed = self.calls.last().and_then(|call| call.changes.get(address));
+        match changed {
+            Some(value) => value.as_ref(),
+            None => self.stored.get(address),
+        }
+    }
+
+    /// Puts a value there, or takes away what is there.
+    pub(super) fn set(&mut self, address: Address, value: Option<Value>) {
+        match (self.calls.last_mut(), value) {
+            (Some(call), value) => drop(call.changes.insert(address, value)),
+            (None, Some(value)) => drop(self.stored.insert(address, value)),
+            (None, None) => drop(self.stored.remove(&address)),
+        }
+    }
+
+    /// The names of the objects in a storage.
+    pub(super) fn object_names(&self, storage: u32) -> Result<Vec<u8>, ResultCode> {
+        let (owner, kind) = self.storage(storage)?;
+        Ok(self.names(&owner, kind))
+    }
+
+    pub(super) fn key_names(&self) -> Vec<u8> {
+        self.names(self.application(), Kind::Key)
+    }
+
+    fn names(&self, owner: &str, kind: Kind) -> Vec<u8> {
+        let changes = self.calls.last().map(|call| &call.changes);
+        let changed = changes.into_iter().flat_map(BTreeMap::keys);
+        let names: BTreeSet<&str> = (self.stored.keys().chain(changed))
+            .filter(|address| address.owner == owner && address.kind == kind)
+            .filter(|address| self.get(address).is_some())
+            .map(|address| address.name.as_str())
+            .collect();
+        interface::encode_names(names)
+    }
+
+    /// Makes what a call changed last.
+    pub(super) fn commit(&mut self, call: Call) {
+        for (address, value) in call.changes {
+            match value {
+                Some(value) => drop(self.stored.insert(address, value)),
+                None => drop(self.stored.remove(&address)),
+            }
+        }
+    }
+}
+
+/// The security domain of an application: the first segment of its name.
+pub(super) fn domain_of(application: &str) -> &str {
+    application.split('/').next().unwrap_or_default()
+}
