@@ -4,6 +4,8 @@ mod calls;
 mod error;
 mod prepare;
 mod sessions;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
