@@ -4,6 +4,7 @@ mod messages;
 mod sessions;
 mod suit;
 mod tam;
+mod tee;
 
 use clap::Subcommand;
 
@@ -14,6 +15,7 @@ pub(crate) enum Command {
     Tam(tam::Tam),
     Messages(messages::Messages),
     Suit(suit::Suit),
+    Tee(tee::Tee),
 }
 
 impl Command {
@@ -22,6 +24,7 @@ impl Command {
             Self::Tam(command) => command.run(output),
             Self::Messages(command) => command.run(output),
             Self::Suit(command) => command.run(output),
+            Self::Tee(command) => command.run(output),
         }
     }
 }
