@@ -141,6 +141,10 @@ impl View for FrailTransaction<'_> {
         self.inner.names(space, prefix)
     }
 
+    fn count(&self, space: &Namespace) -> Result<u64, StorageError> {
+        self.inner.count(space)
+    }
+
     fn usage(&self, space: &Namespace) -> Result<u64, StorageError> {
         self.inner.usage(space)
     }

@@ -9,10 +9,11 @@ use tamarack_agent::{
 use tamarack_cose::{PublicKey, SignatureAlgorithm, cbor::Limits, encrypt::EncryptionKey};
 use tamarack_rats::Endorsement;
 use tamarack_suit::Report;
-use tamarack_ta::ResultCode;
+use tamarack_ta::{ResultCode, interface::Client};
 use tamarack_tee::{
     InvocationError, Tee, endorsement,
     platform::{Software, SoftwareOptions},
+    runtime::Input,
 };
 use tamarack_teep::{Message, Protected, QueryRequest, QueryResponse, Update};
 use tempfile::TempDir;
@@ -225,11 +226,10 @@ impl Device {
         command: u32,
         input: &[u8],
     ) -> Result<Result<Vec<u8>, ResultCode>, InvocationError> {
-        let applications = self.tee.applications();
-        let session = applications.open(&id(component))?;
-        let outcome = applications.invoke(session, command, input);
+        let session = open_session(&self.tee, component)?;
+        let outcome = invoke_in(&self.tee, session, command, input);
         // A session whose application died is closed already.
-        let _ = applications.close(session);
+        let _ = self.tee.applications().close(session);
         outcome
     }
 
@@ -265,4 +265,30 @@ pub fn reports(encoded: &[Vec<u8>]) -> Vec<Report> {
         .iter()
         .map(|bytes| Report::decode(bytes).unwrap())
         .collect()
+}
+
+/// Opens a session for nobody in particular.
+///
+/// # Errors
+///
+/// If there is no session to be had.
+pub fn open_session(tee: &Tee, component: &str) -> Result<u64, InvocationError> {
+    let applications = tee.applications();
+    applications.open(&id(component), Client::Unknown, &[])
+}
+
+/// Invokes a command in a session.
+///
+/// # Errors
+///
+/// If the session is not open.
+pub fn invoke_in(
+    tee: &Tee,
+    session: u64,
+    command: u32,
+    input: &[u8],
+) -> Result<Result<Vec<u8>, ResultCode>, InvocationError> {
+    let applications = tee.applications();
+    let outcome = applications.invoke(session, command, Input::Whole(input))?;
+    Ok(outcome.map(|output| output.to_vec()))
 }

@@ -126,11 +126,8 @@ pub fn domain_with(
     quota: Quota,
     signer: &Person,
 ) -> Vec<u8> {
-    let domain = SecurityDomain {
-        prefix: id(prefix),
-        owners: owners.iter().map(|owner| owner.public()).collect(),
-        quota,
-    };
+    let owners = owners.iter().map(|owner| owner.public()).collect();
+    let domain = SecurityDomain::new(id(prefix), owners, quota);
     Release::new(&format!("security-domain/{name}"), number)
         .carrying(&domain.encode())
         .by(signer)

@@ -8,7 +8,7 @@ use tamarack_cose::PublicKey;
 use tamarack_ta::ResultCode;
 use tamarack_tee::InvocationError;
 use tamarack_tests::{
-    Person, Providers, Tam, crypto, id, release,
+    Person, Providers, Tam, crypto, id, invoke_in, open_session, release,
     wasm::{COUNT, HELLO_1, HELLO_2, PUBLIC_KEY, SIGN, VAULT},
 };
 
@@ -244,17 +244,18 @@ fn sessions_are_bounded_and_end_when_they_are_closed() {
     let mut world = Providers::new();
     world.install(&release::app("acme/hello", 1, HELLO_1, &world.acme));
     let applications = world.device.tee.applications();
-    let open = || applications.open(&id("acme/hello"));
+    let open = || open_session(&world.device.tee, "acme/hello");
     let sessions: Vec<u64> = std::iter::from_fn(|| open().ok()).take(1000).collect();
-    assert!(sessions.len() < 1000);
-    assert_eq!(open(), Err(InvocationError::TooManySessions));
+    assert_eq!(sessions.len() as u64, Quota::default().sessions);
+    let quota = Quota::default().sessions;
+    assert_eq!(open(), Err(InvocationError::TooManySessions { quota }));
     applications.close(sessions[0]).unwrap();
     assert_eq!(
         applications.close(sessions[0]),
         Err(InvocationError::NoSession)
     );
     assert_eq!(
-        applications.invoke(sessions[0], 1, b"Ada"),
+        invoke_in(&world.device.tee, sessions[0], 1, b"Ada"),
         Err(InvocationError::NoSession)
     );
     assert!(open().is_ok());

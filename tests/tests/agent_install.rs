@@ -4,7 +4,7 @@ use tamarack_cose::KeyId;
 use tamarack_suit::report::Reason;
 use tamarack_teep::{ErrorCode, Update};
 use tamarack_tests::{
-    Device, Person, Tam, crypto, error_of, release,
+    Device, Person, Tam, crypto, error_of, invoke_in, open_session, release,
     release::Release,
     reports, success_of,
     wasm::{self, HELLO_1, HELLO_2, VAULT},
@@ -257,26 +257,19 @@ fn code_that_can_not_run_here_is_refused_when_it_is_installed() {
 fn a_session_ends_when_its_application_is_replaced() {
     let (mut device, tam, admin) = world();
     device.install(&tam, &[&release::app("vault", 1, VAULT, &admin)]);
-    let applications = device.tee.applications();
-    let hello = applications.open(&tamarack_tests::id("hello")).unwrap();
-    let vault = applications.open(&tamarack_tests::id("vault")).unwrap();
+    let hello = open_session(&device.tee, "hello").unwrap();
+    let vault = open_session(&device.tee, "vault").unwrap();
     // A failed update is none.
     let bad = release::app("hello", 2, b"\0asm", &admin);
     fails(&mut device, &tam, Tam::install(&[&bad]));
     let tee = std::sync::Arc::clone(&device.tee);
-    let applications = tee.applications();
-    let greeted = applications.invoke(hello, wasm::GREET, b"Ada");
+    let greeted = invoke_in(&tee, hello, wasm::GREET, b"Ada");
     assert!(matches!(greeted, Ok(Ok(_))), "{greeted:?}");
     device.install(&tam, &[&release::app("hello", 2, HELLO_2, &admin)]);
-    let ended = applications.invoke(hello, wasm::GREET, b"Ada");
+    let ended = invoke_in(&tee, hello, wasm::GREET, b"Ada");
     assert_eq!(ended, Err(tamarack_tee::InvocationError::NoSession));
-    assert!(
-        applications
-            .invoke(vault, wasm::COUNT, b"")
-            .unwrap()
-            .is_ok()
-    );
+    assert!(invoke_in(&tee, vault, wasm::COUNT, b"").unwrap().is_ok());
     device.unlink(&tam, &["vault/suit"]);
-    let ended = applications.invoke(vault, wasm::COUNT, b"");
+    let ended = invoke_in(&tee, vault, wasm::COUNT, b"");
     assert_eq!(ended, Err(tamarack_tee::InvocationError::NoSession));
 }

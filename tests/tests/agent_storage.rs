@@ -14,7 +14,7 @@ use tamarack_teep::{ErrorCode, Message};
 use tamarack_tests::{
     Device, Person, Tam,
     crash::Frail,
-    error_of, release,
+    error_of, invoke_in, open_session, release,
     release::Release,
     reports, success_of,
     wasm::{COUNT, HELLO_1, HELLO_2, SIGN, VAULT},
@@ -203,9 +203,8 @@ fn applications_can_store_while_a_payload_arrives() {
         let (done, wait) = mpsc::channel();
         let tee = Arc::clone(&device.tee);
         std::thread::spawn(move || {
-            let applications = tee.applications();
-            let session = applications.open(&tamarack_tests::id("vault")).unwrap();
-            let _ = done.send(applications.invoke(session, SIGN, b"second"));
+            let session = open_session(&tee, "vault").unwrap();
+            let _ = done.send(invoke_in(&tee, session, SIGN, b"second"));
         });
         let signed = wait.recv_timeout(Duration::from_secs(20));
         assert!(

@@ -1,6 +1,12 @@
 //! Security domains: one provider's part of the TEE.
 
-use alloc::{format, string::String, vec::Vec};
+mod name;
+mod quota;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use alloc::{string::String, vec::Vec};
 
 use tamarack_cose::{
     PublicKey,
@@ -8,26 +14,40 @@ use tamarack_cose::{
 };
 use tamarack_suit::ComponentId;
 
-use crate::rights::is_reserved;
+pub use name::DOMAIN_SEGMENT;
+#[cfg(test)]
+use name::enclosing;
+pub use quota::Quota;
+pub use service::Service;
 
-/// First segment of the component identifiers of security domains; the second is the domain's name.
-pub const DOMAIN_SEGMENT: &[u8] = b"security-domain";
+use crate::rights::is_reserved;
 
 /// What a security domain is: the descriptor that a signed manifest installs.
 ///
-/// The component identifier is `security-domain/NAME`. The payload is this structure in CBOR:
+/// The component identifier is `security-domain/NAME`, or `security-domain/PARENT/NAME` for a domain that the
+/// owners of another one make inside it. The payload is this structure in CBOR:
 ///
 /// ```text
 /// security-domain = {
 ///   1 => SUIT_Component_Identifier,   ; prefix: what the domain owns
-///   2 => [ + COSE_Key ],              ; owners: keys that sign the domain's manifests
+///   2 => [ + COSE_Key ],              ; owners: keys that sign the domain's manifests, 1 to 16
 ///   3 => quota,
+///   ? 4 => [ + service ],             ; what other domains may call, 1 to 16
+///   ? 5 => [ + tstr ],                ; objects that all applications of the domain share, 1 to 64 names
 /// }
 /// quota = {
-///   ? 1 => uint,   ; bytes of components, Personalization Data and objects
+///   ? 1 => uint,   ; bytes of everything that the domain stores
 ///   ? 2 => uint,   ; Trusted Applications
 ///   ? 3 => uint,   ; bytes of memory of one session
 ///   ? 4 => uint,   ; fuel of one command
+///   ? 5 => uint,   ; objects and keys of all applications together
+///   ? 6 => uint,   ; sessions that are open at a time
+///   ? 7 => uint,   ; milliseconds of one command
+/// }
+/// service = {
+///   1 => tstr,                        ; name, 1 to 64 bytes
+///   2 => SUIT_Component_Identifier,   ; the Trusted Application that answers, under the domain's prefix
+///   ? 3 => [ + tstr ],                ; security domains that may call; absent: every one of the device
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,81 +58,53 @@ pub struct SecurityDomain {
     pub owners: Vec<PublicKey>,
     /// How much of the TEE the domain may use.
     pub quota: Quota,
-}
-
-/// How much of the TEE a security domain may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// Bytes of components, Personalization Data and objects together.
-    pub bytes: u64,
-    /// Trusted Applications.
-    pub applications: u64,
-    /// Bytes of linear memory of one session.
-    pub memory: u64,
-    /// Fuel of one command; about one unit for each WebAssembly instruction.
-    pub fuel: u64,
-}
-
-impl Default for Quota {
-    /// 16 MiB of storage, 16 applications, 4 MiB of memory, a billion units of fuel.
-    fn default() -> Self {
-        Self {
-            bytes: 16 << 20,
-            applications: 16,
-            memory: 4 << 20,
-            fuel: 1_000_000_000,
-        }
-    }
+    /// What other domains may call; 16 at most, each with a name of its own.
+    pub services: Vec<Service>,
+    /// Names of the objects that all applications of the domain share; 64 at most, of 1 to 64 bytes.
+    pub shared_objects: Vec<String>,
 }
 
 impl SecurityDomain {
-    /// Longest name in bytes.
-    pub const MAX_NAME: usize = 64;
     /// Most owners.
     pub const MAX_OWNERS: u64 = 16;
+    /// Most services.
+    pub const MAX_SERVICES: u64 = 16;
+    /// Most shared objects.
+    pub const MAX_SHARED_OBJECTS: u64 = 64;
+    /// Longest name of a service or a shared object, in bytes.
+    pub const MAX_TEXT: usize = 64;
+    /// Longest descriptor, in bytes.
+    pub const MAX_LEN: usize = 16 * 1024;
 
-    /// The component identifier of the domain `name`.
+    /// A domain that shares nothing and offers no service.
     #[must_use]
-    pub fn component_id(name: &str) -> Option<ComponentId> {
-        if name.is_empty() || name.len() > Self::MAX_NAME {
-            return None;
+    pub fn new(prefix: ComponentId, owners: Vec<PublicKey>, quota: Quota) -> Self {
+        Self {
+            prefix,
+            owners,
+            quota,
+            services: Vec::new(),
+            shared_objects: Vec::new(),
         }
-        ComponentId::new([DOMAIN_SEGMENT, name.as_bytes()]).ok()
     }
 
-    /// The name of the domain that `component` is, if it is one.
-    ///
-    /// # Errors
-    ///
-    /// If it is under the reserved segment and no domain.
-    pub fn name_of(component: &ComponentId) -> Result<Option<String>, String> {
-        let mut segments = component.segments();
-        if segments.next() != Some(DOMAIN_SEGMENT) {
-            return Ok(None);
-        }
-        let name = segments
-            .next()
-            .and_then(|name| core::str::from_utf8(name).ok());
-        match (name, segments.next()) {
-            (Some(name), None) if (1..=Self::MAX_NAME).contains(&name.len()) => {
-                Ok(Some(name.into()))
-            }
-            _ => Err(format!(
-                "{component} is under security-domain/ and is no security domain"
-            )),
-        }
+    /// The service of that name, if the domain offers it.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
     }
 
     /// Decodes a descriptor.
     ///
     /// # Errors
     ///
-    /// If it is none, or has an empty prefix, or one under `security-domain` or `trust-anchors`.
+    /// If it is none, has an empty prefix or one under `security-domain` or `trust-anchors`, offers two services
+    /// of one name or one outside its prefix, or has a label that this version does not know.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         cbor::check(
             bytes,
             &Limits {
-                bytes: 16 * 1024,
+                bytes: Self::MAX_LEN,
                 depth: 6,
             },
         )?;
@@ -130,14 +122,18 @@ impl SecurityDomain {
         let rule = "security-domain";
         let start = reader.position();
         let (mut prefix, mut owners, mut quota) = (None, Vec::new(), Quota::default());
+        let (mut services, mut shared_objects) = (Vec::new(), Vec::new());
+        let at = reader.clone();
         for _ in 0..reader.map(rule)? {
-            let at = reader.error(rule, Problem::Expected("label 1, 2 or 3"));
+            let unknown = reader.error(rule, Problem::Expected("label 1 to 5"));
             match reader.uint(rule)? {
                 1 => prefix = Some(ComponentId::read(reader, "security-domain / prefix")?),
                 2 => owners = read_owners(reader)?,
                 3 => quota = Quota::read(reader)?,
+                4 => services = service::read_services(reader)?,
+                5 => shared_objects = read_shared_objects(reader)?,
                 // A rule that this TEE does not know is a rule that it would not enforce.
-                _ => return Err(at),
+                _ => return Err(unknown),
             }
         }
         let missing = |what| DecodeError::new(start, rule, Problem::Missing(what));
@@ -149,29 +145,43 @@ impl SecurityDomain {
             let problem = Problem::OutOfBounds("a prefix of its own");
             return Err(DecodeError::new(start, "security-domain / prefix", problem));
         }
+        let outside = |service: &&Service| !service.component.starts_with(&prefix);
+        if services.iter().find(outside).is_some() {
+            let problem = Problem::OutOfBounds("a component under the domain's prefix");
+            return Err(at.error("security-domain / service / component", problem));
+        }
         Ok(Self {
             prefix,
             owners,
             quota,
+            services,
+            shared_objects,
         })
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
-        w.map(3).uint(1);
+        let (services, shared) = (!self.services.is_empty(), !self.shared_objects.is_empty());
+        w.map(3 + usize::from(services) + usize::from(shared));
+        w.uint(1);
         self.prefix.write(w);
         w.uint(2).array(self.owners.len());
         for owner in &self.owners {
             w.raw(&owner.to_cose_key());
         }
-        w.uint(3).map(4);
-        w.uint(1)
-            .uint(self.quota.bytes)
-            .uint(2)
-            .uint(self.quota.applications);
-        w.uint(3)
-            .uint(self.quota.memory)
-            .uint(4)
-            .uint(self.quota.fuel);
+        w.uint(3);
+        self.quota.write(w);
+        if services {
+            w.uint(4).array(self.services.len());
+            for service in &self.services {
+                service.write(w);
+            }
+        }
+        if shared {
+            w.uint(5).array(self.shared_objects.len());
+            for name in &self.shared_objects {
+                w.text(name);
+            }
+        }
     }
 }
 
@@ -190,22 +200,31 @@ fn read_owners(reader: &mut Reader<'_>) -> Result<Vec<PublicKey>, DecodeError> {
     Ok(owners)
 }
 
-impl Quota {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let rule = "security-domain / quota";
-        let mut quota = Self::default();
-        for _ in 0..reader.map(rule)? {
-            let unknown = reader.error(rule, Problem::Expected("label 1 to 4"));
-            let label = reader.uint(rule)?;
-            let value = reader.uint(rule)?;
-            match label {
-                1 => quota.bytes = value,
-                2 => quota.applications = value,
-                3 => quota.memory = value,
-                4 => quota.fuel = value,
-                _ => return Err(unknown),
-            }
-        }
-        Ok(quota)
+fn read_shared_objects(reader: &mut Reader<'_>) -> Result<Vec<String>, DecodeError> {
+    let rule = "security-domain / shared objects";
+    let bounds = reader.error(rule, Problem::OutOfBounds("1 to 64 names"));
+    let count = reader.array(rule)?;
+    if !(1..=SecurityDomain::MAX_SHARED_OBJECTS).contains(&count) {
+        return Err(bounds);
     }
+    let mut names = Vec::new();
+    for _ in 0..count {
+        let twice = reader.error(rule, Problem::OutOfBounds("each name once"));
+        let name = read_short_text(reader, rule)?;
+        if names.contains(&name) {
+            return Err(twice);
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Text of 1 to [`SecurityDomain::MAX_TEXT`] bytes.
+fn read_short_text(reader: &mut Reader<'_>, rule: &'static str) -> Result<String, DecodeError> {
+    let bounds = reader.error(rule, Problem::OutOfBounds("1 to 64 bytes"));
+    let text = reader.text(rule)?;
+    if !(1..=SecurityDomain::MAX_TEXT).contains(&text.len()) {
+        return Err(bounds);
+    }
+    Ok(text.into())
 }

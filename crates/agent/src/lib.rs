@@ -27,11 +27,8 @@
 //!
 //! let crypto = rustcrypto::provider();
 //! let provider = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256)?;
-//! let domain = SecurityDomain {
-//!     prefix: "acme".parse()?,
-//!     owners: vec![*provider.public_key()],
-//!     quota: Quota::default(),
-//! };
+//! let owners = vec![*provider.public_key()];
+//! let domain = SecurityDomain::new("acme".parse()?, owners, Quota::default());
 //! assert_eq!(SecurityDomain::decode(&domain.encode())?, domain);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -55,8 +52,10 @@ mod staging;
 pub mod state;
 mod tams;
 mod trust_anchors;
+mod usage;
 
 pub use agent::{Agent, AgentError, Outbound, Verdict, installed_components};
-pub use domain::{DOMAIN_SEGMENT, Quota, SecurityDomain};
+pub use domain::{DOMAIN_SEGMENT, Quota, SecurityDomain, Service};
 pub use relay::Relay;
 pub use trust_anchors::{AnchorEntry, TRUST_ANCHORS_SEGMENT, TrustAnchorSet};
+pub use usage::storage_used;

@@ -176,6 +176,13 @@ pub trait View {
     /// As [`get`](Self::get).
     fn names(&self, space: &Namespace, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StorageError>;
 
+    /// How many values there are in `space`.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    fn count(&self, space: &Namespace) -> Result<u64, StorageError>;
+
     /// Bytes of all values in `space`, as the provider counts them (before sealing).
     ///
     /// # Errors
@@ -248,6 +255,12 @@ impl Namespace {
         bytes.extend_from_slice(domain.as_bytes());
         bytes.extend_from_slice(&component.to_cbor());
         Self(bytes)
+    }
+
+    /// Objects that all Trusted Applications of a security domain share.
+    #[must_use]
+    pub fn shared(domain: &str) -> Self {
+        Self([&[4], domain.as_bytes()].concat())
     }
 
     /// Where pieces of payloads wait until their manifest is committed.

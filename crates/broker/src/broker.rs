@@ -206,7 +206,14 @@ impl Broker {
         requirements: &TeeRequirements,
     ) -> Result<u64, BrokerError> {
         let tee = self.tees.holding(&component, requirements).await?;
-        match tee.call(&Call::OpenSession { component }).await? {
+        match tee
+            .call(&Call::OpenSession {
+                component,
+                user: None,
+                input: Vec::new(),
+            })
+            .await?
+        {
             Reply::Session(session) => self.tees.outer_session(tee, session),
             other => Err(unexpected(&other)),
         }

@@ -1,4 +1,4 @@
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
 
 use tamarack_cose::{
     CryptoProvider, KeyId, Signer,
@@ -23,6 +23,8 @@ pub(crate) mod key {
     pub(crate) const SWNAME: i64 = 270;
     pub(crate) const MANIFESTS: i64 = 272;
     pub(crate) const MEASUREMENTS: i64 = 273;
+    /// For private use (RFC 8392 section 9.1.1): nobody has registered a claim for it.
+    pub(crate) const SECURITY_DOMAIN: i64 = -70_001;
 }
 
 /// A claims set is small; a large one is an attack.
@@ -58,6 +60,10 @@ pub struct Claims {
     pub manifests: Vec<ManifestReference>,
     /// `measurements` (273), as far as they are measured components with SHA-256.
     pub measurements: Vec<Measurement>,
+    /// `submods` (266), as far as they are claims sets: what the attester says about its parts, by their names.
+    pub submodules: BTreeMap<String, Claims>,
+    /// The security domain of a Trusted Application (-70001, a claim for private use).
+    pub security_domain: Option<String>,
 }
 
 impl Claims {
@@ -70,8 +76,11 @@ impl Claims {
     // req: EAT-014
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         cbor::check(bytes, &LIMITS)?;
-        let mut reader = Reader::new(bytes);
-        let reader = &mut reader;
+        Self::read(&mut Reader::new(bytes))
+    }
+
+    /// Reads a claims set, which the strict door bounds in depth.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut claims = Self::default();
         let mut misfiled = Vec::new();
         for _ in 0..reader.map("eat-claims")? {
@@ -111,6 +120,12 @@ impl Claims {
                     // The example of the TEEP draft files the manifests here (AMB-18).
                     misfiled = ManifestReference::read_list(&mut reader.clone())?;
                     claims.measurements = Measurement::read_list(reader)?;
+                }
+                key::SUBMODS if reader.peek("submods")? == Type::Map => {
+                    claims.submodules = read_submodules(reader)?;
+                }
+                key::SECURITY_DOMAIN => {
+                    claims.security_domain = Some(reader.text("security-domain")?.to_owned());
                 }
                 _ => reader.skip("eat-claims / value")?,
             }
@@ -158,7 +173,11 @@ impl Claims {
         if let Some(version) = &self.hwversion {
             put(key::HWVERSION, &|w| version.write(w));
         }
-        for (key, value) in [(key::PROFILE, &self.profile), (key::SWNAME, &self.swname)] {
+        for (key, value) in [
+            (key::PROFILE, &self.profile),
+            (key::SWNAME, &self.swname),
+            (key::SECURITY_DOMAIN, &self.security_domain),
+        ] {
             if let Some(value) = value {
                 put(key, &|w| {
                     w.text(value);
@@ -177,6 +196,16 @@ impl Claims {
                 self.measurements
                     .iter()
                     .for_each(|measurement| measurement.write(w));
+            });
+        }
+        if !self.submodules.is_empty() {
+            put(key::SUBMODS, &|w| {
+                let entry = |(name, claims): (&String, &Self)| {
+                    Writer::build(|w| {
+                        w.text(name).raw(&claims.encode());
+                    })
+                };
+                w.sorted_map(self.submodules.iter().map(entry).collect());
             });
         }
         Writer::build(|w| {
@@ -201,4 +230,19 @@ impl Claims {
             Some(&KeyId::of(attester.public_key(), crypto)),
         )
     }
+}
+
+/// Submodules of other forms, such as nested tokens, are passed over.
+fn read_submodules(reader: &mut Reader<'_>) -> Result<BTreeMap<String, Claims>, DecodeError> {
+    let mut submodules = BTreeMap::new();
+    for _ in 0..reader.map("submods")? {
+        let name = reader.text("submods / name")?.to_owned();
+        match reader.peek("submods / value")? {
+            Type::Map => {
+                submodules.insert(name, Claims::read(reader)?);
+            }
+            _ => reader.skip("submods / value")?,
+        }
+    }
+    Ok(submodules)
 }

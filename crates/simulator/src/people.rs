@@ -191,12 +191,8 @@ pub(crate) fn scratch() -> TempDir {
 }
 
 fn descriptor(tam: usize, owner: &SecretKey) -> Vec<u8> {
-    let domain = SecurityDomain {
-        prefix: id(DOMAINS[tam]),
-        owners: vec![*owner.public_key()],
-        quota: Quota::default(),
-    };
-    domain.encode()
+    let owners = vec![*owner.public_key()];
+    SecurityDomain::new(id(DOMAINS[tam]), owners, Quota::default()).encode()
 }
 
 fn releases(crypto: &CryptoProvider, tam: usize, provider: &SecretKey) -> Vec<Vec<Release>> {

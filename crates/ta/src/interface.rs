@@ -202,8 +202,8 @@ pub const ALGORITHM_SHA_384: i32 = -43;
 /// Digest: SHA-512.
 pub const ALGORITHM_SHA_512: i32 = -44;
 
-/// The most bytes in the name of a service: `DOMAIN/NAME`, each of 64 bytes at most.
-pub const MAX_SERVICE_LEN: usize = 129;
+/// The most bytes in the name of a service, `DOMAIN/NAME`: a security domain in three others, each name of 64 bytes.
+pub const MAX_SERVICE_LEN: usize = 324;
 
 /// What a service that returns data answers: how it went, and how many bytes lie on the tray.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,9 +40,11 @@
 
 mod applications;
 mod clock;
+mod evidence;
 pub mod platform;
 pub mod runtime;
 mod server;
+mod services;
 pub mod store;
 mod tee;
 

@@ -1,8 +1,10 @@
 //! The TEE as a process: the link on a Unix socket.
 
+mod link;
+mod streams;
+
 use std::{
-    fs,
-    io::{self, Read, Write},
+    fs, io,
     os::unix::{
         fs::{FileTypeExt, PermissionsExt},
         net::{UnixListener, UnixStream},
@@ -13,32 +15,27 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tamarack_agent::{
-    Agent, AgentError, Outbound, Relay, installed_components,
+    Agent, AgentError, Outbound, installed_components,
     link::{Call, MAX_FRAME, Reply},
-    platform::{Evidence, Platform, StorageError},
+    platform::{Platform, StorageError},
 };
 use tamarack_cose::cbor::Limits;
-use tamarack_suit::{DeviceError, Fetch};
-use tamarack_ta::ResultCode;
+use tamarack_ta::{ResultCode, interface::Client};
 use tamarack_teep::{Message, Protected};
 
-use crate::{Tee, TeeError, applications::InvocationError};
+use crate::{Tee, TeeError, applications::InvocationError, runtime::Input};
+use link::LinkStream;
+use streams::Streams;
 
 /// Connections served at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 64;
 
 /// How long a broker may take to say what it wants: a silent connection takes a place from others.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long a payload may take as a whole. The agent does nothing else meanwhile.
-const FETCH_DEADLINE: Duration = Duration::from_secs(30 * 60);
-
-/// Bytes of a payload that are read and dropped after it was refused.
-const MAX_DROPPED: usize = 64 << 20;
 
 /// How long a broker may take to send what it announced.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
@@ -167,20 +164,35 @@ impl Server {
                 Ok(description) => Reply::Description(description),
                 Err(error) => failed(&AgentError::Storage(error)),
             },
-            Call::OpenSession { component } => match self.tee.applications().open(&component) {
-                Ok(session) => Reply::Session(session),
-                Err(error) => refused(&error),
-            },
+            Call::OpenSession {
+                component,
+                user,
+                input,
+            } => {
+                let client = user.map_or(Client::Unknown, Client::User);
+                match self.tee.applications().open(&component, client, &input) {
+                    Ok(session) => Reply::Session(session),
+                    Err(error) => refused(&error),
+                }
+            }
             Call::Invoke {
                 session,
                 command,
                 input,
-            } => match self.tee.applications().invoke(session, command, &input) {
-                Ok(Ok(output)) => Reply::Output { result: 0, output },
-                Ok(Err(code)) => Reply::Output {
-                    result: code.0,
-                    output: Vec::new(),
-                },
+            } => self.invoke(session, command, Input::Whole(&input)),
+            Call::InvokeStreaming { session, command } => match Streams::of(link) {
+                Ok(streams) => {
+                    let reply = self.invoke(session, command, Input::Streamed(Box::new(streams)));
+                    // What is left of the time of a piece is not that of the answer.
+                    match link.stream.set_write_timeout(Some(READ_TIMEOUT)) {
+                        Ok(()) => reply,
+                        Err(error) => Reply::failed(ResultCode::COMMUNICATION.0, error),
+                    }
+                }
+                Err(error) => Reply::failed(ResultCode::COMMUNICATION.0, error),
+            },
+            Call::Cancel { session } => match self.tee.applications().cancel(session) {
+                Ok(()) => Reply::NoData,
                 Err(error) => refused(&error),
             },
             Call::CloseSession { session } => match self.tee.applications().close(session) {
@@ -191,9 +203,26 @@ impl Server {
             | Call::FetchEnd
             | Call::FetchFailed(_)
             | Call::Appraised { .. }
-            | Call::AppraisalFailed(_) => {
-                Reply::failed(ResultCode::BAD_STATE.0, "no payload was asked for")
+            | Call::AppraisalFailed(_)
+            | Call::InputChunk(_)
+            | Call::InputEnd
+            | Call::InputFailed(_) => {
+                Reply::failed(ResultCode::BAD_STATE.0, "no payload or input was asked for")
             }
+        }
+    }
+
+    fn invoke(&self, session: u64, command: u32, input: Input<'_>) -> Reply {
+        match self.tee.applications().invoke(session, command, input) {
+            Ok(Ok(output)) => Reply::Output {
+                result: 0,
+                output: output.to_vec(),
+            },
+            Ok(Err(code)) => Reply::Output {
+                result: code.0,
+                output: Vec::new(),
+            },
+            Err(error) => refused(&error),
         }
     }
 
@@ -266,111 +295,4 @@ fn failed(error: &AgentError) -> Reply {
 
 fn refused(error: &InvocationError) -> Reply {
     Reply::failed(error.result_code().0, error)
-}
-
-/// The TEE's end of one connection: frames of four bytes of length, big-endian, and content.
-struct LinkStream {
-    stream: UnixStream,
-}
-
-impl LinkStream {
-    fn read(&mut self) -> io::Result<Vec<u8>> {
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length)?;
-        let length = u32::from_be_bytes(length) as usize;
-        if length > MAX_FRAME {
-            let text = format!("a frame of {length} bytes was announced");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-        }
-        // Grows with what arrives, not with what was announced.
-        let mut frame = Vec::new();
-        Read::by_ref(&mut self.stream)
-            .take(length as u64)
-            .read_to_end(&mut frame)?;
-        if frame.len() == length {
-            Ok(frame)
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
-    }
-
-    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
-        let too_long = |_| io::Error::new(io::ErrorKind::InvalidData, "a frame is too long");
-        let length = u32::try_from(frame.len()).map_err(too_long)?;
-        self.stream.write_all(&length.to_be_bytes())?;
-        self.stream.write_all(frame)
-    }
-}
-
-/// So do Attestation Results.
-impl Relay for LinkStream {
-    fn appraise(&mut self, evidence: &Evidence) -> Result<Evidence, String> {
-        let reply = Reply::Appraise {
-            media_type: evidence.media_type.clone(),
-            evidence: evidence.bytes.clone(),
-        };
-        self.write(&reply.encode())
-            .map_err(|error| error.to_string())?;
-        let frame = self.read().map_err(|error| error.to_string())?;
-        match Call::decode(&frame) {
-            Ok(Call::Appraised { media_type, result }) => Ok(Evidence {
-                media_type,
-                bytes: result,
-            }),
-            Ok(Call::AppraisalFailed(reason)) => Err(reason),
-            _ => Err("the link is out of step".into()),
-        }
-    }
-}
-
-/// Payloads come through the broker that made the call.
-impl Fetch for LinkStream {
-    fn fetch(
-        &mut self,
-        uri: &str,
-        _: Option<&[u8]>,
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
-    ) -> Result<(), DeviceError> {
-        let broken = |error: io::Error| DeviceError::Unavailable(format!("{uri}: {error}"));
-        self.write(&Reply::Fetch { uri: uri.into() }.encode())
-            .map_err(broken)?;
-        // The broker sends on after a refusal. What is under way is read and dropped, so that the link stays
-        // in step; more than that is a flood.
-        let mut dropped = 0;
-        let mut refusal = None;
-        let started = Instant::now();
-        loop {
-            let frame = self.read().map_err(broken)?;
-            if started.elapsed() > FETCH_DEADLINE {
-                return Err(DeviceError::Unavailable(format!(
-                    "{uri}: it takes too long"
-                )));
-            }
-            match Call::decode(&frame) {
-                // Chunks without content would keep the agent busy for ever.
-                Ok(Call::FetchChunk(chunk)) if chunk.is_empty() => {
-                    return Err(DeviceError::Unavailable(format!("{uri}: an empty chunk")));
-                }
-                Ok(Call::FetchChunk(chunk)) if refusal.is_none() => {
-                    refusal = sink(&chunk).err();
-                }
-                Ok(Call::FetchChunk(chunk)) => {
-                    dropped += chunk.len();
-                    if dropped > MAX_DROPPED {
-                        let text = format!("{uri}: the broker does not stop sending");
-                        return Err(DeviceError::Unavailable(text));
-                    }
-                }
-                Ok(Call::FetchEnd) => return refusal.map_or(Ok(()), Err),
-                Ok(Call::FetchFailed(reason)) => {
-                    return Err(DeviceError::Unavailable(format!("{uri}: {reason}")));
-                }
-                _ => {
-                    return Err(DeviceError::Unavailable(format!(
-                        "{uri}: the link is out of step"
-                    )));
-                }
-            }
-        }
-    }
 }

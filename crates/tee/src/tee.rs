@@ -16,21 +16,16 @@ use tamarack_cose::{
     encrypt::{EncryptionKey, RecipientKey},
     x509::Revocation,
 };
-use tamarack_rats::{
-    Claims, Confirmation, EAT_CWT, Endorsement, Measurement, ReferenceMeasurement,
-};
+use tamarack_rats::{Claims, Confirmation, EAT_CWT, Endorsement, ReferenceMeasurement};
 use tamarack_suit::{ComponentId, VendorId};
 
 use crate::{
     applications::Applications,
-    clock,
+    clock, evidence,
     platform::{Attester, PlatformFault, TeePlatform},
     runtime::ModuleError,
     store::{Store, StoreOptions},
 };
-
-/// The name of the measurement of the code in the TEE.
-const MEASURED: &str = "tamarack-tee";
 
 /// A TEE: a platform, its sealed storage, and the Trusted Applications that run in it.
 pub struct Tee {
@@ -88,7 +83,7 @@ impl Tee {
             StoreOptions::default(),
         )?;
         let store = Arc::new(store);
-        let applications = Applications::new(Arc::clone(&store), crypto)?;
+        let applications = Applications::new(Arc::clone(&store), Arc::clone(&platform), crypto)?;
         Ok(Self {
             platform,
             crypto,
@@ -298,7 +293,7 @@ pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
         class_ids: identity.suit.classes.iter().map(|class| class.0).collect(),
         reference_measurements: vec![ReferenceMeasurement {
             sha256: vec![platform.measurement()],
-            ..ReferenceMeasurement::named(MEASURED)
+            ..ReferenceMeasurement::named(evidence::MEASURED)
         }],
         ..Endorsement::new(identity.ueid.clone(), *attester.public_key())
     }
@@ -336,19 +331,9 @@ impl Platform for Tee {
             issued_at: Some(self.now()),
             confirmation: Some(Confirmation::Key(*teep_key)),
             nonce: nonce.map(<[u8]>::to_vec),
-            ueid: Some(self.identity().ueid.clone()),
-            hwmodel: Some(self.platform.name().as_bytes().to_vec()),
-            hwversion: Some(env!("CARGO_PKG_VERSION").into()),
-            measurements: vec![Measurement {
-                name: MEASURED.into(),
-                version: Some(env!("CARGO_PKG_VERSION").into()),
-                sha256: self.platform.measurement(),
-            }],
-            ..Claims::default()
+            ..evidence::about(&*self.platform)
         };
-        let Attester::Key(attester) = self.platform.attester();
-        let bytes = claims
-            .sign(&self.crypto, attester)
+        let bytes = evidence::sign(&claims, &*self.platform, &self.crypto)
             .map_err(|error| PlatformError(error.to_string()))?;
         Ok(Evidence {
             media_type: EAT_CWT.into(),

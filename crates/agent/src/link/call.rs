@@ -3,7 +3,7 @@ use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Reader, Writer};
 use tamarack_suit::ComponentId;
 
-use super::{open, uint32};
+use super::{chunk, open, uint32};
 
 /// From the broker to the TEE. The first five are the conceptual API of RFC 9397 section 6.2.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,12 @@ pub enum Call {
     OpenSession {
         /// The Trusted Application.
         component: ComponentId,
+        /// The user id of the application, where the broker knows it. Nobody vouches for what a broker says.
+        user: Option<u32>,
+        /// Data for the Trusted Application's decision on the session.
+        input: Vec<u8>,
     },
-    /// An application invokes a command.
+    /// An application invokes a command whose input and output fit into a frame.
     Invoke {
         /// From [`Reply::Session`](super::Reply::Session).
         session: u64,
@@ -58,6 +62,25 @@ pub enum Call {
         command: u32,
         /// The command's input.
         input: Vec<u8>,
+    },
+    /// An application invokes a command whose input and output are streamed.
+    InvokeStreaming {
+        /// From [`Reply::Session`](super::Reply::Session).
+        session: u64,
+        /// The command, a number that the Trusted Application gives meaning.
+        command: u32,
+    },
+    /// The next piece of the input that the TEE asked for: 1 to [`STREAM_CHUNK`](super::STREAM_CHUNK) bytes.
+    InputChunk(Vec<u8>),
+    /// The input is complete.
+    InputEnd,
+    /// The rest of the input can't be had: the application went away, say.
+    InputFailed(String),
+    /// The command that is under way in a session should end soon. Sent on a connection of its own; the command's
+    /// connection still gets its reply.
+    Cancel {
+        /// From [`Reply::Session`](super::Reply::Session).
+        session: u64,
     },
     /// An application closes a session.
     CloseSession {
@@ -81,7 +104,7 @@ pub enum Call {
     AppraisalFailed(String),
 }
 
-/// Numbers of the calls, below 16.
+/// Numbers of the calls, below 16 and from 32 on.
 mod number {
     pub(super) const REQUEST_TA: u64 = 1;
     pub(super) const UNREQUEST_TA: u64 = 2;
@@ -98,6 +121,11 @@ mod number {
     pub(super) const APPRAISED: u64 = 14;
     pub(super) const APPRAISAL_FAILED: u64 = 15;
     pub(super) const DESCRIBE: u64 = 13;
+    pub(super) const INVOKE_STREAMING: u64 = 32;
+    pub(super) const INPUT_CHUNK: u64 = 33;
+    pub(super) const INPUT_END: u64 = 34;
+    pub(super) const INPUT_FAILED: u64 = 35;
+    pub(super) const CANCEL: u64 = 36;
 }
 
 fn optional_text(
@@ -155,9 +183,18 @@ impl Call {
             Self::Describe => {
                 w.array(1).uint(number::DESCRIBE);
             }
-            Self::OpenSession { component } => {
-                w.array(2).uint(number::OPEN_SESSION);
+            Self::OpenSession {
+                component,
+                user,
+                input,
+            } => {
+                w.array(4).uint(number::OPEN_SESSION);
                 component.write(w);
+                match user {
+                    Some(user) => w.uint(u64::from(*user)),
+                    None => w.null(),
+                };
+                w.bytes(input);
             }
             Self::Invoke {
                 session,
@@ -169,6 +206,24 @@ impl Call {
                     .uint(*session)
                     .uint(u64::from(*command));
                 w.bytes(input);
+            }
+            Self::InvokeStreaming { session, command } => {
+                w.array(3)
+                    .uint(number::INVOKE_STREAMING)
+                    .uint(*session)
+                    .uint(u64::from(*command));
+            }
+            Self::InputChunk(chunk) => {
+                w.array(2).uint(number::INPUT_CHUNK).bytes(chunk);
+            }
+            Self::InputEnd => {
+                w.array(1).uint(number::INPUT_END);
+            }
+            Self::InputFailed(reason) => {
+                w.array(2).uint(number::INPUT_FAILED).text(reason);
+            }
+            Self::Cancel { session } => {
+                w.array(2).uint(number::CANCEL).uint(*session);
             }
             Self::CloseSession { session } => {
                 w.array(2).uint(number::CLOSE_SESSION).uint(*session);
@@ -202,9 +257,11 @@ impl Call {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let items = |number| {
             Some(match number {
-                number::LIST | number::DESCRIBE | number::FETCH_END => 0,
+                number::LIST | number::DESCRIBE | number::FETCH_END | number::INPUT_END => 0,
                 number::REQUEST_POLICY_CHECK
-                | number::OPEN_SESSION
+                | number::INPUT_CHUNK
+                | number::INPUT_FAILED
+                | number::CANCEL
                 | number::CLOSE_SESSION
                 | number::FETCH_CHUNK
                 | number::FETCH_FAILED
@@ -213,8 +270,9 @@ impl Call {
                 | number::UNREQUEST_TA
                 | number::PROCESS_TEEP_MESSAGE
                 | number::PROCESS_ERROR
+                | number::INVOKE_STREAMING
                 | number::APPRAISED => 2,
-                number::INVOKE => 3,
+                number::INVOKE | number::OPEN_SESSION => 3,
                 _ => return None,
             })
         };
@@ -242,11 +300,27 @@ impl Call {
             },
             number::OPEN_SESSION => Self::OpenSession {
                 component: ComponentId::read(r, "component-id")?,
+                user: if r.take_null() {
+                    None
+                } else {
+                    Some(uint32(r, "open / user")?)
+                },
+                input: r.bytes("open / input")?.to_vec(),
             },
             number::INVOKE => Self::Invoke {
                 session: r.uint("invoke / session")?,
                 command: uint32(r, "invoke / command")?,
                 input: r.bytes("invoke / input")?.to_vec(),
+            },
+            number::INVOKE_STREAMING => Self::InvokeStreaming {
+                session: r.uint("invoke-streaming / session")?,
+                command: uint32(r, "invoke-streaming / command")?,
+            },
+            number::INPUT_CHUNK => Self::InputChunk(chunk(r, "input-chunk")?),
+            number::INPUT_END => Self::InputEnd,
+            number::INPUT_FAILED => Self::InputFailed(r.text("input-failed")?.to_owned()),
+            number::CANCEL => Self::Cancel {
+                session: r.uint("cancel / session")?,
             },
             number::CLOSE_SESSION => Self::CloseSession {
                 session: r.uint("close / session")?,
@@ -271,6 +345,7 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::STREAM_CHUNK;
     use alloc::vec;
 
     fn id(text: &str) -> ComponentId {
@@ -304,12 +379,27 @@ mod tests {
             Call::Describe,
             Call::OpenSession {
                 component: id("acme/hello"),
+                user: None,
+                input: vec![],
+            },
+            Call::OpenSession {
+                component: id("acme/hello"),
+                user: Some(u32::MAX),
+                input: vec![1, 2],
             },
             Call::Invoke {
                 session: u64::MAX,
                 command: u32::MAX,
                 input: vec![0],
             },
+            Call::InvokeStreaming {
+                session: u64::MAX,
+                command: u32::MAX,
+            },
+            Call::InputChunk(vec![9; STREAM_CHUNK]),
+            Call::InputEnd,
+            Call::InputFailed("gone".into()),
+            Call::Cancel { session: 1 },
             Call::CloseSession { session: 1 },
             Call::FetchChunk(vec![9; 300]),
             Call::FetchEnd,
@@ -321,6 +411,15 @@ mod tests {
             Call::AppraisalFailed("no".into()),
         ] {
             assert_eq!(Call::decode(&call.encode()), Ok(call));
+        }
+    }
+
+    #[test]
+    fn pieces_of_input_have_content_and_a_bound() {
+        for length in [0, STREAM_CHUNK + 1] {
+            let frame = Call::InputChunk(vec![0; length]).encode();
+            let error = Call::decode(&frame).unwrap_err().to_string();
+            assert!(error.contains("input-chunk"), "{error}");
         }
     }
 

@@ -8,6 +8,13 @@
 //! [`Call::ProcessTeepMessage`] it may ask for a payload with [`Reply::Fetch`]; the broker then sends
 //! [`Call::FetchChunk`]s and ends with [`Call::FetchEnd`] or [`Call::FetchFailed`], after which the TEE
 //! goes on.
+//!
+//! During [`Call::InvokeStreaming`] the TEE asks for each piece of the input with [`Reply::NextInput`]; the broker
+//! answers with one [`Call::InputChunk`], or with [`Call::InputEnd`] or [`Call::InputFailed`], after which the TEE
+//! asks no more. Pieces of the output, [`Reply::OutputChunk`], come at any time between, and the call ends with
+//! [`Reply::Output`] or [`Reply::Failed`] as [`Call::Invoke`] does. So a Trusted Application that reads slowly holds
+//! back the application that feeds it, and neither side keeps more than one piece. A broker that breaks off the
+//! connection of a command gives the command up.
 
 // Model A of RFC 9397 section 6.2: TEEP is spoken in the TEE, HTTP outside of it.
 // req: TEEP-BROKER-002
@@ -31,6 +38,9 @@ pub const MAX_FRAME: usize = MAX_MESSAGE + 64 * 1024;
 
 /// Most bytes of a payload in one [`Call::FetchChunk`].
 pub const FETCH_CHUNK: usize = 64 * 1024;
+
+/// Most bytes of a command's input or output in one [`Call::InputChunk`] or [`Reply::OutputChunk`].
+pub const STREAM_CHUNK: usize = 64 * 1024;
 
 const LIMITS: Limits = Limits {
     bytes: MAX_FRAME,
@@ -59,4 +69,15 @@ fn open<'a>(
 fn uint32(reader: &mut Reader<'_>, rule: &'static str) -> Result<u32, DecodeError> {
     let error = reader.error(rule, Problem::OutOfBounds("32 bits"));
     u32::try_from(reader.uint(rule)?).map_err(|_| error)
+}
+
+/// A piece of a stream. One without content would only keep the other side busy.
+fn chunk(reader: &mut Reader<'_>, rule: &'static str) -> Result<Vec<u8>, DecodeError> {
+    let error = reader.error(rule, Problem::OutOfBounds("1 to 65536 bytes"));
+    let bytes = reader.bytes(rule)?;
+    if (1..=STREAM_CHUNK).contains(&bytes.len()) {
+        Ok(bytes.to_vec())
+    } else {
+        Err(error)
+    }
 }

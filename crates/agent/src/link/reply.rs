@@ -6,7 +6,7 @@ use alloc::{
 
 use tamarack_cose::cbor::{DecodeError, Type, Writer};
 
-use super::{InstalledComponent, TeeDescription, open, uint32};
+use super::{InstalledComponent, TeeDescription, chunk, open, uint32};
 
 /// From the TEE to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,16 @@ pub enum Reply {
     Description(TeeDescription),
     /// A session is open.
     Session(u64),
+    /// Send the next piece of the input of [`Call::InvokeStreaming`](super::Call::InvokeStreaming).
+    NextInput,
+    /// A piece of the output of [`Call::InvokeStreaming`](super::Call::InvokeStreaming): 1 to
+    /// [`STREAM_CHUNK`](super::STREAM_CHUNK) bytes.
+    OutputChunk(Vec<u8>),
     /// A command returned.
     Output {
         /// GlobalPlatform result code; 0 is success.
         result: u32,
-        /// The command's output.
+        /// The command's output; of one that streams, what comes after its pieces.
         output: Vec<u8>,
     },
     /// The call could not be done.
@@ -56,7 +61,7 @@ pub enum Reply {
     },
 }
 
-/// Numbers of the replies, from 16 on.
+/// Numbers of the replies, from 16 to 31.
 mod number {
     pub(super) const NO_DATA: u64 = 16;
     pub(super) const OUTBOUND: u64 = 17;
@@ -68,6 +73,8 @@ mod number {
     pub(super) const FAILED: u64 = 23;
     pub(super) const APPRAISE: u64 = 25;
     pub(super) const DESCRIPTION: u64 = 24;
+    pub(super) const NEXT_INPUT: u64 = 26;
+    pub(super) const OUTPUT_CHUNK: u64 = 27;
 }
 
 impl Reply {
@@ -120,6 +127,12 @@ impl Reply {
             Self::Session(session) => {
                 w.array(2).uint(number::SESSION).uint(*session);
             }
+            Self::NextInput => {
+                w.array(1).uint(number::NEXT_INPUT);
+            }
+            Self::OutputChunk(chunk) => {
+                w.array(2).uint(number::OUTPUT_CHUNK).bytes(chunk);
+            }
             Self::Output { result, output } => {
                 w.array(3)
                     .uint(number::OUTPUT)
@@ -143,11 +156,12 @@ impl Reply {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let items = |number| {
             Some(match number {
-                number::NO_DATA => 0,
+                number::NO_DATA | number::NEXT_INPUT => 0,
                 number::MESSAGE
                 | number::FETCH
                 | number::COMPONENTS
                 | number::SESSION
+                | number::OUTPUT_CHUNK
                 | number::DESCRIPTION => 1,
                 number::OUTBOUND | number::OUTPUT | number::FAILED | number::APPRAISE => 2,
                 _ => return None,
@@ -180,6 +194,8 @@ impl Reply {
             }
             number::DESCRIPTION => Self::Description(TeeDescription::read(r)?),
             number::SESSION => Self::Session(r.uint("session")?),
+            number::NEXT_INPUT => Self::NextInput,
+            number::OUTPUT_CHUNK => Self::OutputChunk(chunk(r, "output-chunk")?),
             number::OUTPUT => Self::Output {
                 result: uint32(r, "output / result")?,
                 output: r.bytes("output / output")?.to_vec(),
@@ -197,7 +213,7 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::ComponentKind;
+    use crate::link::{ComponentKind, STREAM_CHUNK};
     use alloc::vec;
 
     fn id(text: &str) -> tamarack_suit::ComponentId {
@@ -243,6 +259,8 @@ mod tests {
                 tam_uris: vec![],
             }),
             Reply::Session(7),
+            Reply::NextInput,
+            Reply::OutputChunk(vec![3; STREAM_CHUNK]),
             Reply::Output {
                 result: 0xffff_0000,
                 output: vec![],
@@ -250,6 +268,15 @@ mod tests {
             Reply::failed(1, "no"),
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Ok(reply));
+        }
+    }
+
+    #[test]
+    fn pieces_of_output_have_content_and_a_bound() {
+        for length in [0, STREAM_CHUNK + 1] {
+            let frame = Reply::OutputChunk(vec![0; length]).encode();
+            let error = Reply::decode(&frame).unwrap_err().to_string();
+            assert!(error.contains("output-chunk"), "{error}");
         }
     }
 

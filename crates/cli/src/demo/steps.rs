@@ -148,11 +148,8 @@ async fn create_domains(world: &mut World) -> Outcome {
         let prefix = name
             .parse()
             .map_err(|error| Failure::new(format!("{name}: {error}")))?;
-        let domain = SecurityDomain {
-            prefix,
-            owners: vec![*owner.public_key()],
-            quota: Quota::default(),
-        };
+        let owners = vec![*owner.public_key()];
+        let domain = SecurityDomain::new(prefix, owners, Quota::default());
         let manifest = world.manifest(
             &format!("{name}-domain"),
             &format!("security-domain/{name}"),

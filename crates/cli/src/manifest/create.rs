@@ -457,16 +457,14 @@ impl Create {
         }
         let owners = self.owner.iter().map(|path| read_public(path, crypto));
         let default = Quota::default();
-        let domain = SecurityDomain {
-            prefix,
-            owners: owners.collect::<Result<_, _>>()?,
-            quota: Quota {
-                bytes: self.quota_bytes.unwrap_or(default.bytes),
-                applications: self.quota_applications.unwrap_or(default.applications),
-                memory: self.quota_memory.unwrap_or(default.memory),
-                fuel: self.quota_fuel.unwrap_or(default.fuel),
-            },
+        let quota = Quota {
+            bytes: self.quota_bytes.unwrap_or(default.bytes),
+            applications: self.quota_applications.unwrap_or(default.applications),
+            memory: self.quota_memory.unwrap_or(default.memory),
+            fuel: self.quota_fuel.unwrap_or(default.fuel),
+            ..default
         };
+        let domain = SecurityDomain::new(prefix, owners.collect::<Result<_, _>>()?, quota);
         let descriptor = domain.encode();
         // The device would refuse it; better to hear so here.
         SecurityDomain::decode(&descriptor).map_err(|error| Failure::new(error.to_string()))?;

@@ -1,89 +1,46 @@
-//! Trusted Applications at work: which are installed, who has a session with them, what they may reach.
+//! Trusted Applications at work: which are installed, who has a session with them.
 
-mod services;
+mod calls;
+mod error;
+mod prepare;
 mod sessions;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, Weak},
+    time::Instant,
 };
 
 use tamarack_agent::{
-    link::ComponentKind,
-    platform::{Namespace, Storage, StorageError},
-    state::{ComponentRecord, DomainRecord, Record},
+    platform::{Storage, StorageError},
+    state::{ComponentRecord, Record},
 };
 use tamarack_cose::CryptoProvider;
-use tamarack_suit::{ComponentId, SuitDigest};
-use tamarack_ta::ResultCode;
+use tamarack_suit::ComponentId;
+use tamarack_ta::{ResultCode, interface::Client};
+use zeroize::Zeroizing;
 
 use crate::{
-    runtime::{ModuleError, Quota, TaModule, TaRuntime},
+    platform::TeePlatform,
+    runtime::{Cancellation, Death, Input, ModuleError, Quota, TaRuntime},
+    services::Surroundings,
     store::Store,
 };
-use services::SealedServices;
-use sessions::{Open, Sessions, lock};
+pub use error::InvocationError;
+use prepare::Compiled;
+use sessions::{Open, Sessions, allowance, lock};
 
 /// The Trusted Applications of a TEE and their sessions.
-pub struct Applications {
+pub struct Applications(Arc<Inner>);
+
+struct Inner {
+    /// Itself, for the sessions whose applications call others.
+    this: Weak<Inner>,
     runtime: TaRuntime,
-    store: Arc<Store>,
-    crypto: CryptoProvider,
+    around: Arc<Surroundings>,
     /// Compiled modules by component: compiling costs more than most commands.
     modules: Mutex<HashMap<ComponentId, Compiled>>,
     sessions: Mutex<Sessions>,
-}
-
-/// A module, and what it was compiled from and for.
-#[derive(Clone)]
-struct Compiled {
-    digest: SuitDigest,
-    quota: Quota,
-    module: TaModule,
-}
-
-/// Why a call to a Trusted Application did not come to a result of the application's own.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvocationError {
-    /// No Trusted Application is installed under that identifier.
-    #[error("no trusted application is installed as {0}")]
-    NotInstalled(ComponentId),
-    /// The component is data, or a security domain.
-    #[error("{0} is not a trusted application")]
-    NotAnApplication(ComponentId),
-    /// No such session is open, or it ended.
-    #[error("no such session; it may have ended because it was idle or its application changed")]
-    NoSession,
-    /// Too many sessions are open.
-    #[error("{} sessions are open already", Sessions::MAX)]
-    TooManySessions,
-    /// The application refused to open a session, or died doing so.
-    #[error("the application refused the session: {}", .0.description())]
-    Refused(ResultCode),
-    /// The application can't run here any more.
-    #[error("the application can't run: {0}")]
-    Module(String),
-    /// The storage failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-impl InvocationError {
-    /// The GlobalPlatform result code that the caller sees.
-    #[must_use]
-    pub fn result_code(&self) -> ResultCode {
-        match self {
-            Self::NotInstalled(_) => ResultCode::ITEM_NOT_FOUND,
-            Self::NotAnApplication(_) => ResultCode::BAD_PARAMETERS,
-            Self::NoSession => ResultCode::BAD_STATE,
-            Self::TooManySessions => ResultCode::BUSY,
-            Self::Refused(code) => *code,
-            Self::Module(_) => ResultCode::NOT_SUPPORTED,
-            Self::Storage(StorageError::Full) => ResultCode::STORAGE_NO_SPACE,
-            Self::Storage(_) => ResultCode::STORAGE_NOT_AVAILABLE,
-        }
-    }
 }
 
 impl Applications {
@@ -92,14 +49,25 @@ impl Applications {
     /// # Errors
     ///
     /// If the interpreter can't be set up.
-    pub fn new(store: Arc<Store>, crypto: CryptoProvider) -> Result<Self, ModuleError> {
-        Ok(Self {
-            runtime: TaRuntime::new()?,
+    pub fn new(
+        store: Arc<Store>,
+        platform: Arc<dyn TeePlatform>,
+        crypto: CryptoProvider,
+    ) -> Result<Self, ModuleError> {
+        let around = Surroundings {
             store,
+            platform,
             crypto,
+            started: Instant::now(),
+        };
+        let runtime = TaRuntime::new()?;
+        Ok(Self(Arc::new_cyclic(|this| Inner {
+            this: this.clone(),
+            runtime,
+            around: Arc::new(around),
             modules: Mutex::default(),
             sessions: Mutex::default(),
-        })
+        })))
     }
 
     /// Says whether `code` could run with `memory` bytes.
@@ -108,77 +76,116 @@ impl Applications {
     ///
     /// What keeps it from running, in words.
     pub fn check(&self, code: &[u8], memory: u64) -> Result<(), String> {
-        let quota = Quota {
-            memory_bytes: clamp(memory),
-            ..Quota::default()
-        };
-        self.runtime
-            .load(code, &quota)
-            .map(drop)
-            .map_err(|error| error.to_string())
+        let quota = Quota::with_memory(memory);
+        let loaded = self.0.runtime.load(code, &quota);
+        loaded.map(drop).map_err(|error| error.to_string())
     }
 
-    /// Opens a session with the application installed as `component`.
+    /// Opens a session with the application installed as `component`, for `client`, with data of its choice.
+    ///
+    /// Before the first session after an installation or an update, the application
+    /// [migrates](tamarack_ta::interface) what is stored.
     ///
     /// # Errors
     ///
     /// If there is none, it refuses, or too many sessions are open.
-    pub fn open(&self, component: &ComponentId) -> Result<u64, InvocationError> {
-        self.sessions().expire();
-        let (module, services, digest) = self.prepare(component)?;
-        let turn = self.sessions().turn(component);
+    pub fn open(
+        &self,
+        component: &ComponentId,
+        client: Client,
+        input: &[u8],
+    ) -> Result<u64, InvocationError> {
+        let inner = &self.0;
+        inner.sessions().expire();
+        let ready = inner.prepare(component)?;
+        let too_many = || InvocationError::TooManySessions {
+            quota: ready.quota.sessions,
+        };
+        // Before it costs anything; it counts when the session is there.
+        if !inner
+            .sessions()
+            .has_room(&ready.record.domain, &ready.quota)
+        {
+            return Err(too_many());
+        }
+        let turn = inner.sessions().turn(ready.turn());
         let session = {
             let _turn = lock(&turn);
-            module
-                .open_session(Box::new(services), &[])
+            let mut allowance = allowance(&ready.quota, Cancellation::default());
+            inner.migrate(&ready, &[], &mut allowance)?;
+            let services = inner.services(&ready, client, &[]);
+            ready
+                .module
+                .open_session(services, input, &mut allowance)
                 .map_err(InvocationError::Refused)?
         };
-        let open = Open::new(component.clone(), turn, session);
-        let refused = self.sessions().insert(&self.crypto, open);
-        let number = refused.map_err(|open| {
+        let domain = ready.record.domain.clone();
+        let open = Open::new(component.clone(), domain, ready.quota, turn, session);
+        let inserted = inner.sessions().insert(&inner.around.crypto, open);
+        let number = inserted.map_err(|open| {
             open.close();
-            InvocationError::TooManySessions
+            too_many()
         })?;
         // An update that was committed meanwhile has ended the sessions that it found; this one was not
         // among them, and runs the old code.
-        if self
-            .installed(component)?
-            .is_none_or(|now| now.digest != digest)
-        {
+        if !self.is_installed(component, &ready.record)? {
             self.close(number)?;
             return Err(InvocationError::Refused(ResultCode::BUSY));
         }
         Ok(number)
     }
 
-    fn installed(&self, component: &ComponentId) -> Result<Option<ComponentRecord>, StorageError> {
-        ComponentRecord::load(&*self.store.view()?, &component.to_cbor())
+    /// Whether what is installed is still this.
+    fn is_installed(
+        &self,
+        component: &ComponentId,
+        record: &ComponentRecord,
+    ) -> Result<bool, StorageError> {
+        let view = self.0.around.store.view()?;
+        let now = ComponentRecord::load(&*view, &component.to_cbor())?;
+        Ok(now.is_some_and(|now| now.digest == record.digest))
     }
 
     /// Invokes a command in a session. Commands of one application wait for each other, whatever
-    /// their session: they share its objects.
+    /// their session: they share its objects. So do those of all applications of a domain whose applications share some.
     ///
     /// The inner result is the application's own.
     ///
     /// # Errors
     ///
-    /// If the session is not open.
+    /// If the session is not open, or the application changed while the command ran.
     pub fn invoke(
         &self,
         session: u64,
         command: u32,
-        input: &[u8],
-    ) -> Result<Result<Vec<u8>, ResultCode>, InvocationError> {
-        let open = self
-            .sessions()
-            .get(session)
-            .ok_or(InvocationError::NoSession)?;
+        input: Input<'_>,
+    ) -> Result<Result<Zeroizing<Vec<u8>>, ResultCode>, InvocationError> {
+        let open = self.0.sessions().get(session);
+        let open = open.ok_or(InvocationError::NoSession)?;
         let outcome = open.invoke(command, input);
-        if let Some(death) = open.death() {
-            tracing::warn!(component = %open.component(), %death, "a trusted application died");
-            self.sessions().remove(session);
+        match open.death() {
+            None => {}
+            Some(Death::Commit(ResultCode::BUSY)) => {
+                self.0.sessions().remove(session);
+                return Err(InvocationError::Replaced);
+            }
+            Some(death) => {
+                tracing::warn!(component = %open.component(), %death, "a trusted application died");
+                self.0.sessions().remove(session);
+            }
         }
         Ok(outcome)
+    }
+
+    /// Asks what runs in a session to come to its end.
+    ///
+    /// # Errors
+    ///
+    /// If it is not open.
+    pub fn cancel(&self, session: u64) -> Result<(), InvocationError> {
+        let open = self.0.sessions().get(session);
+        open.ok_or(InvocationError::NoSession)?.cancel();
+        Ok(())
     }
 
     /// Closes a session.
@@ -187,73 +194,22 @@ impl Applications {
     ///
     /// If it is not open.
     pub fn close(&self, session: u64) -> Result<(), InvocationError> {
-        let open = self
-            .sessions()
-            .remove(session)
-            .ok_or(InvocationError::NoSession)?;
-        open.close();
+        let open = self.0.sessions().remove(session);
+        open.ok_or(InvocationError::NoSession)?.close();
         Ok(())
     }
 
     /// Ends the sessions of an application that was replaced or removed; commands under way finish first.
     pub fn retire(&self, component: &ComponentId) {
-        self.modules().remove(component);
-        let ended = self.sessions().remove_all(component);
+        self.0.modules().remove(component);
+        let ended = self.0.sessions().remove_all(component);
         if !ended.is_empty() {
             tracing::info!(%component, sessions = ended.len(), "sessions ended: the component changed");
         }
     }
+}
 
-    /// The compiled module, and what its session may reach.
-    fn prepare(
-        &self,
-        component: &ComponentId,
-    ) -> Result<(TaModule, SealedServices, SuitDigest), InvocationError> {
-        let view = self.store.view()?;
-        let record = ComponentRecord::load(&*view, &component.to_cbor())?
-            .ok_or_else(|| InvocationError::NotInstalled(component.clone()))?;
-        if record.kind != ComponentKind::Application {
-            return Err(InvocationError::NotAnApplication(component.clone()));
-        }
-        let domain = DomainRecord::load(&*view, record.domain.as_bytes())?;
-        let limits = domain.map(|record| record.domain.quota).unwrap_or_default();
-        let quota = Quota {
-            memory_bytes: clamp(limits.memory),
-            fuel: limits.fuel,
-            ..Quota::default()
-        };
-        let cached = self.modules().get(component).cloned();
-        let module = match cached {
-            Some(known) if known.digest == record.digest && known.quota == quota => known.module,
-            _ => {
-                let space = Namespace::domain(&record.domain);
-                let code = view.get(&space, &component.to_cbor())?;
-                let code = code.ok_or_else(|| {
-                    StorageError::Corrupt(format!("the code of {component} is missing"))
-                })?;
-                // What runs is what was signed, whatever happened to the storage in between.
-                // req: ARCH-022
-                if !record.digest.matches(&self.crypto, &code).unwrap_or(false) {
-                    let text = format!("the code of {component} is not what was installed");
-                    return Err(StorageError::Corrupt(text).into());
-                }
-                let loaded = self.runtime.load(&code, &quota);
-                let module = loaded.map_err(|e| InvocationError::Module(e.to_string()))?;
-                let compiled = Compiled {
-                    digest: record.digest,
-                    quota,
-                    module: module.clone(),
-                };
-                self.modules().insert(component.clone(), compiled);
-                module
-            }
-        };
-        let digest = record.digest;
-        let services =
-            SealedServices::new(Arc::clone(&self.store), self.crypto, record, limits.bytes);
-        Ok((module, services, digest))
-    }
-
+impl Inner {
     fn modules(&self) -> MutexGuard<'_, HashMap<ComponentId, Compiled>> {
         lock(&self.modules)
     }
@@ -261,8 +217,4 @@ impl Applications {
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         lock(&self.sessions)
     }
-}
-
-fn clamp(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

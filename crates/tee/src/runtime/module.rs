@@ -7,11 +7,12 @@ use wasmi::{
 };
 
 use super::{
-    Quota, Services, Session,
+    Allowance, Quota, Session,
     host::{self, Host},
-    imports::{EXPORTS, IMPORTS},
+    imports::{EXPORTS, IMPORTS, OPTIONAL_EXPORTS},
     session,
 };
+use crate::services::TaServices;
 
 /// Checks and compiles TAs. One for the whole TEE.
 #[derive(Debug)]
@@ -107,6 +108,13 @@ fn check_exports(module: &Module, quota: &Quota) -> Result<(), ModuleError> {
             _ => return Err(ModuleError::Export(signature.name)),
         }
     }
+    for signature in OPTIONAL_EXPORTS {
+        match module.get_export(signature.name) {
+            None => {}
+            Some(ExternType::Func(ty)) if signature.is(&ty) => {}
+            Some(_) => return Err(ModuleError::Export(signature.name)),
+        }
+    }
     match module.get_export("memory") {
         Some(ExternType::Memory(memory)) => {
             let wanted = memory.minimum().saturating_mul(WASM_PAGE);
@@ -139,12 +147,27 @@ impl TaModule {
     ///
     /// The TA's result code, [`ResultCode::EXCESS_DATA`] for more input than the quota allows, or
     /// [`ResultCode::TARGET_DEAD`] if it died.
-    pub fn open_session(
+    pub(crate) fn open_session(
         &self,
-        services: Box<dyn Services>,
+        services: TaServices,
         input: &[u8],
+        allowance: &mut Allowance,
     ) -> Result<Session, ResultCode> {
-        Session::open(self, services, input)
+        Session::open(self, services, input, allowance)
+    }
+
+    /// Has the code bring what is stored up to date (`tee_migrate`), in an instance of its own and one transaction.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_session`](Self::open_session).
+    pub(crate) fn migrate(
+        &self,
+        services: TaServices,
+        from: &[u8],
+        allowance: &mut Allowance,
+    ) -> Result<(), ResultCode> {
+        Session::migrate(self, services, from, allowance)
     }
 
     pub(super) fn limits(&self) -> wasmi::StoreLimits {

@@ -7,9 +7,6 @@ pub struct Quota {
     pub memory_bytes: usize,
     /// Elements of each table (function pointers, mostly); a module has four tables at most. Default: 10,000.
     pub table_elements: usize,
-    /// Fuel for each call from outside: about one unit per WebAssembly instruction, more for a service.
-    /// Default: one billion, about a second on a desktop machine.
-    pub fuel: u64,
     /// Bytes of input to a call. Default: 1 MiB.
     pub input_bytes: usize,
     /// Bytes of output of a command. Default: 1 MiB.
@@ -24,10 +21,20 @@ impl Default for Quota {
             module_bytes: 4 << 20,
             memory_bytes: 16 << 20,
             table_elements: 10_000,
-            fuel: 1_000_000_000,
             input_bytes: 1 << 20,
             output_bytes: 1 << 20,
             log_lines: 64,
+        }
+    }
+}
+
+impl Quota {
+    /// What a session may use whose security domain allows so many bytes of memory.
+    #[must_use]
+    pub fn with_memory(bytes: u64) -> Self {
+        Self {
+            memory_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+            ..Self::default()
         }
     }
 }

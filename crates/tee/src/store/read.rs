@@ -269,6 +269,11 @@ impl<R: Rows> View for Reader<R> {
         Ok(names)
     }
 
+    fn count(&self, space: &Namespace) -> Result<u64, StorageError> {
+        let space = self.space(space)?;
+        Ok(space.map_or(0, |space| self.values(&space).len() as u64))
+    }
+
     fn usage(&self, space: &Namespace) -> Result<u64, StorageError> {
         Ok(self.space(space)?.map_or(0, |space| space.space.bytes))
     }

@@ -216,6 +216,10 @@ impl View for Write<'_> {
         self.reader.names(space, prefix)
     }
 
+    fn count(&self, space: &Namespace) -> Result<u64, StorageError> {
+        self.reader.count(space)
+    }
+
     fn usage(&self, space: &Namespace) -> Result<u64, StorageError> {
         self.reader.usage(space)
     }

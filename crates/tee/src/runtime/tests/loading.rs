@@ -8,23 +8,40 @@ fn load(text: &str) -> Result<(), ModuleError> {
 #[test]
 fn every_import_is_offered_with_the_type_of_the_table() {
     // What the linker offers decides at instantiation, which loading tries; the table decides before.
-    let imports = r#"
-        (import "tee" "take" (func (param i32 i32) (result i32)))
-        (import "tee" "output" (func (param i32 i32) (result i32)))
-        (import "tee" "object_read" (func (param i32 i32) (result i64)))
-        (import "tee" "object_write" (func (param i32 i32 i32 i32) (result i32)))
-        (import "tee" "object_delete" (func (param i32 i32) (result i32)))
-        (import "tee" "object_list" (func (result i64)))
-        (import "tee" "personalization_read" (func (param i32 i32) (result i64)))
-        (import "tee" "key_generate" (func (param i32 i32 i32) (result i32)))
-        (import "tee" "key_public" (func (param i32 i32) (result i64)))
-        (import "tee" "key_sign" (func (param i32 i32 i32 i32) (result i64)))
-        (import "tee" "key_delete" (func (param i32 i32) (result i32)))
-        (import "tee" "random" (func (param i32 i32)))
-        (import "tee" "time" (func (result i64)))
-        (import "tee" "log" (func (param i32 i32)))"#;
-    assert_eq!(imports.matches("import").count(), IMPORTS.len());
-    load(&module_text(imports, "(i32.const 0)")).unwrap();
+    let imports: String = IMPORTS
+        .iter()
+        .map(|import| format!("(import \"tee\" \"{}\" {})\n", import.name, import.text()))
+        .collect();
+    load(&module_text(&imports, "(i32.const 0)")).unwrap();
+}
+
+#[test]
+fn the_table_is_that_of_the_interface() {
+    let interface = include_str!("../../../../ta/src/interface.rs");
+    let rows = interface.lines().filter_map(|line| {
+        let (name, ty) = line.strip_prefix("//! | `")?.split_once("` | `(")?;
+        let (params, result) = ty.strip_suffix("` |")?.split_once(") -> ")?;
+        let params = params.split(", ").filter(|param| !param.is_empty());
+        let params: String = params.map(|param| format!(" {}", type_of(param))).collect();
+        let result = if result == "()" { "" } else { result };
+        Some((name.to_owned(), params, result.to_owned()))
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows.len(), IMPORTS.len());
+    for ((name, params, result), import) in rows.into_iter().zip(IMPORTS) {
+        assert_eq!(name, import.name);
+        let text = format!("(func (param{params}) (result {result}))");
+        let text = text.replace(" (param)", "").replace(" (result )", "");
+        assert_eq!(text, import.text(), "{name}");
+    }
+}
+
+/// What the interface says about parameters of other types than `i32`.
+fn type_of(param: &str) -> &str {
+    match param {
+        "offset" | "size" | "seconds: i64" => "i64",
+        _ => "i32",
+    }
 }
 
 #[test]

@@ -1,9 +1,12 @@
 mod examples;
+mod home;
 mod hostile;
+mod limits;
 mod loading;
-mod memory;
+mod services;
 
-use super::{ModuleError, Quota, Services, Session, TaModule, TaRuntime};
+use super::{Input, ModuleError, Quota, Session, TaModule, TaRuntime};
+use home::{Home, invoke, logged, plenty};
 
 /// The text of a module that is a TA: `imports` in front, `body` as the body of `tee_invoke_command`.
 fn module_text(imports: &str, body: &str) -> String {
@@ -27,11 +30,8 @@ fn load_text(text: &str, quota: &Quota) -> Result<TaModule, ModuleError> {
         .load(&wat::parse_str(text).unwrap(), quota)
 }
 
-/// A session with a module made by [`module_text`].
+/// A session with a module made by [`module_text`], in a home of its own.
 fn session(imports: &str, body: &str, quota: &Quota) -> Session {
-    let services: Box<dyn Services> = Box::new(memory::Memory::default());
-    load_text(&module_text(imports, body), quota)
-        .unwrap()
-        .open_session(services, b"")
-        .unwrap()
+    let module = load_text(&module_text(imports, body), quota).unwrap();
+    Home::new().open(&module).unwrap()
 }

@@ -1,0 +1,131 @@
+//! From what is installed to what can run.
+
+use std::sync::Arc;
+
+use tamarack_agent::{
+    Quota,
+    link::ComponentKind,
+    platform::{Namespace, Storage, StorageError},
+    state::{ComponentRecord, DomainRecord, KnownManifest, Record},
+};
+use tamarack_suit::{ComponentId, SuitDigest};
+use tamarack_ta::interface::Client;
+
+use super::{Inner, InvocationError, sessions::TurnKey};
+use crate::{
+    runtime::{self, Allowance, TaModule},
+    services::{Caller, DomainLimits, Migration, TaServices, limits_of},
+};
+
+/// A module, and what it was compiled from and for.
+#[derive(Clone)]
+pub(super) struct Compiled {
+    digest: SuitDigest,
+    quota: runtime::Quota,
+    module: TaModule,
+}
+
+/// An application that can run.
+pub(super) struct Ready {
+    pub(super) record: ComponentRecord,
+    pub(super) module: TaModule,
+    /// What its security domain may use.
+    pub(super) quota: Quota,
+    limits: DomainLimits,
+    sequence_number: u64,
+}
+
+impl Ready {
+    /// With whom it takes turns.
+    pub(super) fn turn(&self) -> TurnKey {
+        match self.limits.shared_objects.is_empty() {
+            true => TurnKey::Application(self.record.component.clone()),
+            false => TurnKey::Domain(self.record.domain.clone()),
+        }
+    }
+}
+
+impl Inner {
+    /// The application installed as `component`, compiled.
+    pub(super) fn prepare(&self, component: &ComponentId) -> Result<Ready, InvocationError> {
+        let view = self.around.store.view()?;
+        let record = ComponentRecord::load(&*view, &component.to_cbor())?
+            .ok_or_else(|| InvocationError::NotInstalled(component.clone()))?;
+        if record.kind != ComponentKind::Application {
+            return Err(InvocationError::NotAnApplication(component.clone()));
+        }
+        let domain = DomainRecord::load(&*view, record.domain.as_bytes())?;
+        let quota = domain
+            .as_ref()
+            .map(|record| record.domain.quota)
+            .unwrap_or_default();
+        let wanted = runtime::Quota::with_memory(quota.memory);
+        let cached = self.modules().get(component).cloned();
+        let module = match cached {
+            Some(known) if known.digest == record.digest && known.quota == wanted => known.module,
+            _ => {
+                let space = Namespace::domain(&record.domain);
+                let code = view.get(&space, &component.to_cbor())?;
+                let code = code.ok_or_else(|| {
+                    StorageError::Corrupt(format!("the code of {component} is missing"))
+                })?;
+                // What runs is what was signed, whatever happened to the storage in between.
+                // req: ARCH-022
+                let crypto = &self.around.crypto;
+                if !record.digest.matches(crypto, &code).unwrap_or(false) {
+                    let text = format!("the code of {component} is not what was installed");
+                    return Err(StorageError::Corrupt(text).into());
+                }
+                let loaded = self.runtime.load(&code, &wanted);
+                let module = loaded.map_err(|e| InvocationError::Module(e.to_string()))?;
+                let compiled = Compiled {
+                    digest: record.digest,
+                    quota: wanted,
+                    module: module.clone(),
+                };
+                self.modules().insert(component.clone(), compiled);
+                module
+            }
+        };
+        let manifest = KnownManifest::load(&*view, &record.manifest.to_cbor())?;
+        Ok(Ready {
+            limits: limits_of(domain.as_ref()),
+            sequence_number: manifest.map_or(0, |known| known.record.sequence_number.0),
+            record,
+            module,
+            quota,
+        })
+    }
+
+    /// What a session with an application reaches.
+    pub(super) fn services(&self, ready: &Ready, client: Client, waiting: &[Caller]) -> TaServices {
+        TaServices::new(
+            Arc::clone(&self.around),
+            self.this.clone(),
+            ready.record.clone(),
+            ready.sequence_number,
+            ready.limits.clone(),
+            client,
+            waiting,
+        )
+    }
+
+    /// Has an application bring what is stored up to date, if other code of it ran last. Its turn must be held.
+    pub(super) fn migrate(
+        &self,
+        ready: &Ready,
+        waiting: &[Caller],
+        allowance: &mut Allowance,
+    ) -> Result<(), InvocationError> {
+        let mut services = self.services(ready, Client::Unknown, waiting);
+        let from = match services.migration().map_err(InvocationError::Migration)? {
+            Migration::None => return Ok(()),
+            Migration::FromNothing => Vec::new(),
+            Migration::From(number) => number.to_be_bytes().to_vec(),
+        };
+        let marked = services.mark_migrated();
+        marked.map_err(InvocationError::Migration)?;
+        let migrated = ready.module.migrate(services, &from, allowance);
+        migrated.map_err(InvocationError::Migration)
+    }
+}

@@ -1,0 +1,164 @@
+//! A home for TAs under test: real services, over a real store.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, Weak},
+    time::{Duration, Instant},
+};
+
+use tamarack_agent::{
+    link::ComponentKind,
+    platform::{Namespace, Storage},
+    state::{ComponentRecord, Record},
+};
+use tamarack_cose::rustcrypto;
+use tamarack_suit::{ComponentId, SuitDigest};
+use tamarack_ta::interface::Client;
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use crate::{
+    platform::{Software, SoftwareOptions},
+    runtime::{Allowance, Input, Session, TaModule},
+    services::{DomainLimits, Surroundings, TaServices},
+    store::{Store, StoreOptions},
+};
+use tamarack_ta::ResultCode;
+
+/// A TEE with one application installed: `acme/ta` in the domain `acme`.
+pub(super) struct Home {
+    _folder: TempDir,
+    pub(super) around: Arc<Surroundings>,
+    record: ComponentRecord,
+    pub(super) limits: DomainLimits,
+    pub(super) client: Client,
+}
+
+impl Home {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let crypto = rustcrypto::provider();
+        let platform = Software::open(folder.path(), &crypto, &SoftwareOptions::default()).unwrap();
+        let platform = Arc::new(platform);
+        let path = folder.path().join("store");
+        let store = Store::open(&path, platform.clone(), &crypto, StoreOptions::default()).unwrap();
+        let this = Self {
+            _folder: folder,
+            around: Arc::new(Surroundings {
+                store: Arc::new(store),
+                platform,
+                crypto,
+                started: Instant::now(),
+            }),
+            record: component("acme/ta", ComponentKind::Application, b"code"),
+            limits: DomainLimits {
+                bytes: 64 << 20,
+                objects: 1000,
+                shared_objects: vec!["shared".into()],
+            },
+            client: Client::Unknown,
+        };
+        this.install(&this.record, b"code");
+        this
+    }
+
+    fn install(&self, record: &ComponentRecord, content: &[u8]) {
+        let mut transaction = self.around.store.begin().unwrap();
+        record.save(&mut *transaction).unwrap();
+        let space = Namespace::domain("acme");
+        let name = record.component.to_cbor();
+        transaction.put(&space, &name, content).unwrap();
+        transaction.commit().unwrap();
+    }
+
+    pub(super) fn personalize(&self, name: &str, data: &[u8]) {
+        let record = component(&format!("acme/ta/{name}"), ComponentKind::Data, data);
+        self.install(&record, data);
+    }
+
+    /// Takes the application away.
+    pub(super) fn uninstall(&self) {
+        let mut transaction = self.around.store.begin().unwrap();
+        let id = self.record.component.to_cbor();
+        ComponentRecord::delete(&mut *transaction, &id).unwrap();
+        transaction.commit().unwrap();
+    }
+
+    pub(super) fn services(&self) -> TaServices {
+        TaServices::new(
+            self.around.clone(),
+            Weak::<crate::services::Nowhere>::new(),
+            self.record.clone(),
+            7,
+            self.limits.clone(),
+            self.client.clone(),
+            &[],
+        )
+    }
+
+    /// A private object, as it is stored.
+    pub(super) fn object(&self, name: &str) -> Option<Vec<u8>> {
+        let space = Namespace::application("acme", &self.record.component);
+        let view = self.around.store.view().unwrap();
+        view.get(&space, format!("o{name}").as_bytes()).unwrap()
+    }
+
+    pub(super) fn open(&self, module: &TaModule) -> Result<Session, ResultCode> {
+        module.open_session(self.services(), b"", &mut plenty())
+    }
+}
+
+fn component(id: &str, kind: ComponentKind, content: &[u8]) -> ComponentRecord {
+    let component: ComponentId = id.parse().unwrap();
+    ComponentRecord {
+        manifest: component.clone(),
+        component,
+        kind,
+        domain: "acme".into(),
+        digest: SuitDigest::sha256(&rustcrypto::provider(), content),
+        size: content.len() as u64,
+    }
+}
+
+/// More than any test needs.
+pub(super) fn plenty() -> Allowance {
+    Allowance::new(1_000_000_000, Duration::from_secs(600))
+}
+
+/// So little that an endless loop ends soon.
+pub(super) fn little() -> Allowance {
+    Allowance::new(1_000_000, Duration::from_secs(600))
+}
+
+/// Invokes with a [`little`] allowance.
+pub(super) fn invoke(
+    session: &mut Session,
+    command: u32,
+    input: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, ResultCode> {
+    session.invoke(command, Input::Whole(input), &mut little())
+}
+
+/// What was logged while `run` ran, on this thread.
+pub(super) fn logged(run: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, run);
+    let bytes = written.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}

@@ -1,0 +1,104 @@
+//! Input and output of a command, piece by piece over the link.
+
+use std::{
+    io::{self, Read, Write},
+    os::unix::net::UnixStream,
+    time::Duration,
+};
+
+use tamarack_agent::link::{Call, Reply, STREAM_CHUNK};
+use tamarack_ta::ResultCode;
+
+use super::link::LinkStream;
+use crate::runtime::{CommandStream, Watch};
+
+/// How long a read or a write waits before the TEE looks whether the command has to end.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Longest frame that answers [`Reply::NextInput`]: a piece, and what is around it.
+const MAX_ANSWER: usize = STREAM_CHUNK + 64;
+
+/// The streams of the command that a connection of the link is for.
+pub(super) struct Streams {
+    stream: UnixStream,
+}
+
+impl Streams {
+    pub(super) fn of(link: &LinkStream) -> io::Result<Self> {
+        let stream = link.stream.try_clone()?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { stream })
+    }
+
+    /// Reads exactly `buffer`, for as long as the command may run.
+    fn read(&mut self, buffer: &mut [u8], watch: &Watch) -> Result<(), ResultCode> {
+        let mut rest = buffer;
+        while !rest.is_empty() {
+            match self.stream.read(rest) {
+                Ok(0) => return Err(ResultCode::CANCEL),
+                Ok(count) => rest = rest.get_mut(count..).unwrap_or_default(),
+                Err(error) => go_on(&error, watch)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a frame, for as long as the command may run.
+    fn write(&mut self, frame: &[u8], watch: &Watch) -> Result<(), ResultCode> {
+        let length = u32::try_from(frame.len()).map_err(|_| ResultCode::EXCESS_DATA)?;
+        let bytes = [&length.to_be_bytes(), frame].concat();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            match self.stream.write(rest) {
+                Ok(0) => return Err(ResultCode::CANCEL),
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(error) => go_on(&error, watch)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether to try again after an error: the other side may only be slow.
+fn go_on(error: &io::Error, watch: &Watch) -> Result<(), ResultCode> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+            if !watch.is_cancelled() =>
+        {
+            watch.check().map_err(|_| ResultCode::CANCEL)
+        }
+        _ => Err(ResultCode::CANCEL),
+    }
+}
+
+impl CommandStream for Streams {
+    fn next(&mut self, watch: &Watch) -> Result<Option<Vec<u8>>, ResultCode> {
+        self.write(&Reply::NextInput.encode(), watch)?;
+        let mut length = [0; 4];
+        self.read(&mut length, watch)?;
+        let length = u32::from_be_bytes(length) as usize;
+        if length > MAX_ANSWER {
+            return Err(ResultCode::COMMUNICATION);
+        }
+        let mut frame = vec![0; length];
+        self.read(&mut frame, watch)?;
+        match Call::decode(&frame) {
+            // An empty piece could be sent for ever.
+            Ok(Call::InputChunk(bytes)) if !bytes.is_empty() => Ok(Some(bytes)),
+            Ok(Call::InputEnd) => Ok(None),
+            Ok(Call::InputFailed(reason)) => {
+                tracing::debug!(reason, "the input of a command ended early");
+                Err(ResultCode::CANCEL)
+            }
+            _ => Err(ResultCode::COMMUNICATION),
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8], watch: &Watch) -> Result<(), ResultCode> {
+        for piece in bytes.chunks(STREAM_CHUNK) {
+            self.write(&Reply::OutputChunk(piece.to_vec()).encode(), watch)?;
+        }
+        Ok(())
+    }
+}
