@@ -49,7 +49,7 @@ typedef uint32_t TEE_Result;
 /* --- Limits and numbers ------------------------------------------------------------------------------------------- */
 
 #define TEE_MAX_NAME_LEN 64
-#define TEE_MAX_SERVICE_LEN 129
+#define TEE_MAX_SERVICE_LEN 324
 #define TEE_MAX_LOG_LEN 256
 #define TEE_CANCEL_GRACE_MS 500
 

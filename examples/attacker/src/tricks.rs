@@ -2,7 +2,10 @@
 
 use tamarack_ta::{
     ResultCode, Vec, format,
-    interface::{ALGORITHM_ECDH_X25519, ALGORITHM_ESP256, Answer, STORAGE_PRIVATE},
+    interface::{
+        ALGORITHM_ECDH_P256, ALGORITHM_ECDH_X25519, ALGORITHM_ESP256, ALGORITHM_HMAC_256,
+        ALGORITHM_SHA_256, Answer, STORAGE_PRIVATE,
+    },
 };
 
 use crate::{Outcome, raw};
@@ -144,7 +147,7 @@ pub(crate) fn agree(own: &[u8], algorithm: i32, peer: &[u8]) -> Outcome {
 pub(crate) fn agree_with_zero() -> Outcome {
     let peer = [&[0xA3, 1, 1, 0x20, 4, 0x21, 0x58, 32][..], &[0; 32]].concat();
     with_key(ALGORITHM_ECDH_X25519, |own| {
-        agree(own, tamarack_ta::interface::ALGORITHM_HMAC_256, &peer)
+        agree(own, ALGORITHM_HMAC_256, &peer)
     })
 }
 
@@ -152,8 +155,8 @@ pub(crate) fn agree_with_zero() -> Outcome {
 pub(crate) fn agree_off_the_curve() -> Outcome {
     let head = &[0xA4, 1, 2, 0x20, 1, 0x21, 0x58, 32][..];
     let peer = [head, &[1; 32], &[0x22, 0x58, 32], &[2; 32]].concat();
-    with_key(tamarack_ta::interface::ALGORITHM_ECDH_P256, |own| {
-        agree(own, tamarack_ta::interface::ALGORITHM_HMAC_256, &peer)
+    with_key(ALGORITHM_ECDH_P256, |own| {
+        agree(own, ALGORITHM_HMAC_256, &peer)
     })
 }
 
@@ -223,6 +226,18 @@ pub(crate) fn recurse(depth: u32) -> u32 {
     match core::hint::black_box(depth) {
         0 => 0,
         depth => recurse(depth.wrapping_add(1)).wrapping_mul(3) ^ depth,
+    }
+}
+
+pub(crate) fn run_for_ever() -> Outcome {
+    loop {
+        core::hint::black_box(raw::memory_len());
+    }
+}
+
+pub(crate) fn digest_for_ever() -> Outcome {
+    loop {
+        raw::digest(ALGORITHM_SHA_256, 0, raw::memory_len());
     }
 }
 
