@@ -1,11 +1,11 @@
 //! The attempts: one list, from which their table, [`ATTEMPTS`] and the commands are made.
 
+use tamarack_ta::ResultCode;
 #[cfg(target_family = "wasm")]
 use tamarack_ta::interface::{
     ALGORITHM_A256GCM, ALGORITHM_ECDH_P256, ALGORITHM_ED25519, ALGORITHM_ESP256,
     ALGORITHM_HMAC_256, ALGORITHM_SHA_256, STORAGE_PRIVATE, STORAGE_SHARED,
 };
-use tamarack_ta::ResultCode;
 
 use crate::{Attempt, Expected};
 #[cfg(target_family = "wasm")]

@@ -45,7 +45,7 @@ pub enum Expected {
     AnyRefusal,
     /// The TA dies: [`ResultCode::TARGET_DEAD`].
     Dies,
-    /// The TEE refuses it, or the TA dies of what it costs.
+    /// The TEE refuses it, at once or by undoing the command for want of space, or the TA dies of what it costs.
     RefusedOrDies,
     /// It is allowed, and reaches nobody else.
     Harmless,
@@ -92,11 +92,13 @@ impl Expected {
     #[must_use]
     pub fn is_met_by(self, result: Result<&[u8], ResultCode>) -> bool {
         let dead = result == Err(ResultCode::TARGET_DEAD);
+        let undone = result == Err(ResultCode::STORAGE_NO_SPACE);
         let outcome = result.ok().and_then(Outcome::from_bytes);
         match (self, outcome) {
             (Self::Refused(codes), Some(Outcome::Refused(code))) => codes.contains(&code),
             (Self::AnyRefusal | Self::RefusedOrDies, Some(Outcome::Refused(_))) => true,
-            (Self::Dies | Self::RefusedOrDies, None) => dead,
+            (Self::Dies, None) => dead,
+            (Self::RefusedOrDies, None) => dead || undone,
             (Self::Harmless, Some(Outcome::Nothing)) => true,
             _ => false,
         }
@@ -145,7 +147,10 @@ mod tests {
         let refused = Outcome::Refused(ResultCode::ITEM_NOT_FOUND);
         let succeeded = Outcome::Succeeded(b"loot".into());
         for outcome in [&refused, &succeeded, &Outcome::Nothing] {
-            assert_eq!(Outcome::from_bytes(&outcome.to_bytes()).as_ref(), Some(outcome));
+            assert_eq!(
+                Outcome::from_bytes(&outcome.to_bytes()).as_ref(),
+                Some(outcome)
+            );
         }
         for bytes in [&[][..], &[0, 1], &[2, 0], &[3]] {
             assert_eq!(Outcome::from_bytes(bytes), None);
@@ -166,7 +171,10 @@ mod tests {
             assert_eq!(expected.is_met_by(refused), by_refused, "{expected:?}");
             assert_eq!(expected.is_met_by(dead), by_dead, "{expected:?}");
             assert!(!expected.is_met_by(succeeded), "{expected:?}");
-            assert!(!expected.is_met_by(Err(ResultCode::GENERIC)), "{expected:?}");
+            assert!(
+                !expected.is_met_by(Err(ResultCode::GENERIC)),
+                "{expected:?}"
+            );
         }
         assert!(Expected::Harmless.is_met_by(Ok(&[2])));
     }

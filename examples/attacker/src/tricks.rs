@@ -197,7 +197,12 @@ pub(crate) fn leftovers() -> Outcome {
     let Some(start) = raw::grow(4) else {
         return Outcome::Nothing;
     };
-    nothing_in((start..raw::memory_len()).map(raw::peek).filter(|byte| *byte != 0).collect())
+    nothing_in(
+        (start..raw::memory_len())
+            .map(raw::peek)
+            .filter(|byte| *byte != 0)
+            .collect(),
+    )
 }
 
 /// Does it until it is refused.

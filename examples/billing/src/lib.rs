@@ -77,7 +77,10 @@ impl Billing {
             return Err(ResultCode::SECURITY);
         }
         // A meter that counts backwards is none.
-        let consumed = reading.total.checked_sub(from).ok_or(ResultCode::SECURITY)?;
+        let consumed = reading
+            .total
+            .checked_sub(from)
+            .ok_or(ResultCode::SECURITY)?;
         let bill = Bill {
             from,
             to: reading.total,

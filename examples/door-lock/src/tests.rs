@@ -49,7 +49,10 @@ fn pin(session: &mut Session<DoorLock>, id: &str, pin: &str) -> u8 {
 
 fn sign(session: &mut Session<DoorLock>) -> Vec<u8> {
     let challenge = session.invoke(CHALLENGE, b"").unwrap();
-    within("phone/ada", || phone().sign(&[PURPOSE, &challenge].concat())).unwrap()
+    within("phone/ada", || {
+        phone().sign(&[PURPOSE, &challenge].concat())
+    })
+    .unwrap()
 }
 
 fn unlock(session: &mut Session<DoorLock>, id: &str, signature: &[u8]) -> u8 {
@@ -68,15 +71,31 @@ fn a_signed_challenge_opens_the_door_once() {
     assert_eq!(unlock(&mut session, "ada", &signature), OPENS);
     assert_eq!(unlock(&mut session, "ada", &signature), DENIED, "used up");
     let _ = session.invoke(CHALLENGE, b"").unwrap();
-    assert_eq!(unlock(&mut session, "ada", &signature), DENIED, "of another challenge");
+    assert_eq!(
+        unlock(&mut session, "ada", &signature),
+        DENIED,
+        "of another challenge"
+    );
     let signature = sign(&mut session);
-    assert_eq!(unlock(&mut session, "bob", &signature), DENIED, "bob has no key");
+    assert_eq!(
+        unlock(&mut session, "bob", &signature),
+        DENIED,
+        "bob has no key"
+    );
     let signature = sign(&mut session);
     let mut other = open();
-    assert_eq!(unlock(&mut other, "ada", &signature), DENIED, "another session");
+    assert_eq!(
+        unlock(&mut other, "ada", &signature),
+        DENIED,
+        "another session"
+    );
     let challenge = session.invoke(CHALLENGE, b"").unwrap();
     let bare = within("phone/ada", || phone().sign(&challenge)).unwrap();
-    assert_eq!(unlock(&mut session, "ada", &bare), DENIED, "for another purpose");
+    assert_eq!(
+        unlock(&mut session, "ada", &bare),
+        DENIED,
+        "for another purpose"
+    );
     let _ = sign(&mut session);
     assert_eq!(unlock(&mut session, "ada", b"short"), DENIED);
 }
@@ -88,20 +107,32 @@ fn a_pin_opens_the_door_until_it_was_wrong_too_often() {
     for _ in 0..4 {
         assert_eq!(pin(&mut session, "bob", "0000"), DENIED);
     }
-    assert_eq!(pin(&mut session, "bob", "4711"), OPENS, "the count begins anew");
+    assert_eq!(
+        pin(&mut session, "bob", "4711"),
+        OPENS,
+        "the count begins anew"
+    );
     for _ in 0..5 {
         assert_eq!(pin(&mut session, "bob", "0000"), DENIED);
     }
     assert_eq!(pin(&mut session, "bob", "4711"), LOCKED_OUT);
     session.close();
     let mut session = Session::<DoorLock>::open(b"").unwrap();
-    assert_eq!(pin(&mut session, "bob", "4711"), LOCKED_OUT, "in every session");
+    assert_eq!(
+        pin(&mut session, "bob", "4711"),
+        LOCKED_OUT,
+        "in every session"
+    );
     testing::advance_time(Duration::from_secs(pin::FIRST_PAUSE - 1));
     assert_eq!(pin(&mut session, "bob", "4711"), LOCKED_OUT);
     testing::advance_time(Duration::from_secs(1));
     assert_eq!(pin(&mut session, "bob", "0000"), DENIED);
     testing::advance_time(Duration::from_secs(pin::FIRST_PAUSE));
-    assert_eq!(pin(&mut session, "bob", "4711"), LOCKED_OUT, "the pause doubles");
+    assert_eq!(
+        pin(&mut session, "bob", "4711"),
+        LOCKED_OUT,
+        "the pause doubles"
+    );
     testing::advance_time(Duration::from_secs(pin::FIRST_PAUSE));
     assert_eq!(pin(&mut session, "bob", "4711"), OPENS);
 }
@@ -159,7 +190,11 @@ fn credentials_are_for_their_time() {
         testing::set_time(time);
         assert_eq!(pin(&mut session, "bob", "4711"), expected, "{time}");
     }
-    assert_eq!(pin(&mut session, "bob", "0"), DENIED, "a wrong PIN learns nothing of the time");
+    assert_eq!(
+        pin(&mut session, "bob", "0"),
+        DENIED,
+        "a wrong PIN learns nothing of the time"
+    );
 }
 
 #[test]
@@ -204,7 +239,11 @@ fn every_decision_is_in_the_log() {
     );
     pin(&mut session, "bob", "4711");
     pin(&mut session, "bob", "1");
-    pin(&mut session, "a very long id of more than thirty-two bytes ü", "1");
+    pin(
+        &mut session,
+        "a very long id of more than thirty-two bytes ü",
+        "1",
+    );
     let (segment, entries) = segment(&mut session, 0);
     assert_eq!(segment.before, [0; 32]);
     let entries: Vec<_> = entries

@@ -156,7 +156,10 @@ mod tests {
         };
         for client in [Client::Unknown, Client::User(SENSOR + 1), application] {
             let mut session = open(client);
-            assert_eq!(session.call::<u64>(COUNT, 1u32), Err(ResultCode::ACCESS_DENIED));
+            assert_eq!(
+                session.call::<u64>(COUNT, 1u32),
+                Err(ResultCode::ACCESS_DENIED)
+            );
             assert_eq!(session.call::<u64>(TOTAL, ()), Ok(12));
         }
     }
@@ -176,7 +179,10 @@ mod tests {
         };
         assert_eq!(reading, expected);
         for nonce in [&[0; 7][..], &[0; 65]] {
-            assert_eq!(session.invoke(READING, nonce), Err(ResultCode::BAD_PARAMETERS));
+            assert_eq!(
+                session.invoke(READING, nonce),
+                Err(ResultCode::BAD_PARAMETERS)
+            );
         }
     }
 
