@@ -32,6 +32,16 @@ pub mod wasm {
     pub const HELLO_2: &[u8] = include_bytes!("../../examples/prebuilt/hello-2.wasm");
     /// `vault`: signs with a key of its own, and counts.
     pub const VAULT: &[u8] = include_bytes!("../../examples/prebuilt/vault-1.wasm");
+    /// Tries everything that it should not be able to do.
+    pub const ATTACKER: &[u8] = include_bytes!("../../examples/prebuilt/attacker-1.wasm");
+    /// Bills what a meter counts.
+    pub const BILLING: &[u8] = include_bytes!("../../examples/prebuilt/billing-1.wasm");
+    /// Counts, and is written in C.
+    pub const COUNTER: &[u8] = include_bytes!("../../examples/prebuilt/counter-1.wasm");
+    /// Decides who opens a door.
+    pub const DOOR_LOCK: &[u8] = include_bytes!("../../examples/prebuilt/door-lock-1.wasm");
+    /// Counts consumption.
+    pub const METER: &[u8] = include_bytes!("../../examples/prebuilt/meter-1.wasm");
 
     /// Command of `hello`: greets the name that is the input.
     pub const GREET: u32 = 1;

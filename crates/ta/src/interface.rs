@@ -152,7 +152,8 @@
 //! of its own, for this one command: its `client` is the TA that calls, and what it changes is kept if it
 //! succeeds, whatever becomes of the caller's command. Its fuel and its time are taken from the caller's. A service that
 //! does not exist, or is not for the caller's domain, answers
-//! [`ITEM_NOT_FOUND`](crate::ResultCode::ITEM_NOT_FOUND) in both cases.
+//! [`ITEM_NOT_FOUND`](crate::ResultCode::ITEM_NOT_FOUND) in both cases. One that waits for the caller, or that would be too
+//! many calls in a row, answers [`BUSY`](crate::ResultCode::BUSY); so do shared objects, while a TA of the same domain waits.
 
 /// The version of the ABI that this crate speaks.
 pub const ABI_VERSION: u32 = 1;

@@ -13,8 +13,8 @@ use crate::{ResultCode, tee};
 /// # Errors
 ///
 /// [`ResultCode::ITEM_NOT_FOUND`] if there is no such service, or it is not for this TA's domain;
-/// [`ResultCode::BAD_PARAMETERS`] if that is no service's name; [`ResultCode::BUSY`] if it can't be called from here, e.g.
-/// because it waits for this TA; [`ResultCode::TARGET_DEAD`] if it died; and the service's own codes.
+/// [`ResultCode::BAD_PARAMETERS`] if that is too long for a service's name; [`ResultCode::BUSY`] if it can't be called from
+/// here, e.g. because it waits for this TA; [`ResultCode::TARGET_DEAD`] if it died; and the service's own codes.
 pub fn call(service: &str, command: u32, input: &[u8]) -> Result<Vec<u8>, ResultCode> {
     tee::call(service, command, input)
 }

@@ -18,6 +18,9 @@
 //! Arrays, items and strings are those of CBOR (RFC 8949). Lengths are definite. What is too long, too short or of another
 //! type is [`BAD_FORMAT`](ResultCode::BAD_FORMAT), as are bytes left over.
 //!
+//! A struct derives `minicbor`'s traits in a crate that depends on `minicbor` with its feature `derive`, in the version that
+//! this crate [exports](crate::minicbor).
+//!
 //! ```
 //! use tamarack_ta::{ResultCode, wire::{Input, Output}};
 //!

@@ -41,7 +41,7 @@ fn signatures_are_verified() {
         assert_eq!(key.sign(b""), Err(ResultCode::ITEM_NOT_FOUND));
         assert_eq!(keys::list().unwrap().len(), 0);
     }
-    assert_eq!(keys::verify(b"", b"", b""), Err(ResultCode::BAD_PARAMETERS));
+    assert_eq!(keys::verify(b"", b"", b""), Err(ResultCode::BAD_FORMAT));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn both_sides_agree_on_one_key() {
                 Err(ResultCode::CIPHERTEXT_INVALID)
             );
             let bad = MacKey::agree("m", &ours, b"no key", b"");
-            assert_eq!(bad, Err(ResultCode::BAD_PARAMETERS));
+            assert_eq!(bad, Err(ResultCode::BAD_FORMAT));
         }
     }
     // A point of small order.

@@ -1,5 +1,11 @@
 //! Objects of the in-memory TEE behave as a simple model of them does.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -100,12 +106,15 @@ impl Model {
             Step::Write(_, _, data) => drop(objects.insert(name, data.clone())),
             Step::WriteAt(_, _, at, data) => {
                 let object = objects.get_mut(name).ok_or(ResultCode::ITEM_NOT_FOUND)?;
+                let at = usize::try_from(*at).unwrap();
+                while object.len() < at {
+                    object.push(0);
+                }
                 for (offset, byte) in data.iter().enumerate() {
-                    let place = usize::try_from(*at).unwrap() + offset;
-                    while object.len() <= place {
-                        object.push(0);
+                    match object.get_mut(at + offset) {
+                        Some(place) => *place = *byte,
+                        None => object.push(*byte),
                     }
-                    object[place] = *byte;
                 }
             }
             Step::Truncate(_, _, size) => {

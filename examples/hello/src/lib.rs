@@ -10,7 +10,7 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use tamarack_ta::{ResultCode, String, TrustedApplication, Vec, format};
+use tamarack_ta::{ResultCode, String, TrustedApplication, format};
 
 /// Greets the name that is the input.
 pub const GREET: u32 = 1;
@@ -24,23 +24,27 @@ pub const MAX_NAME_LEN: usize = 100;
 #[derive(Debug)]
 pub struct Hello;
 
+impl Hello {
+    fn greet(&mut self, name: &str) -> Result<String, ResultCode> {
+        if name.len() > MAX_NAME_LEN {
+            return Err(ResultCode::BAD_PARAMETERS);
+        }
+        version::greet(name)
+    }
+
+    fn version(&mut self) -> u8 {
+        version::DIGIT
+    }
+}
+
 impl TrustedApplication for Hello {
     fn create() -> Result<Self, ResultCode> {
         Ok(Self)
     }
 
-    fn invoke_command(&mut self, command: u32, input: &[u8]) -> Result<Vec<u8>, ResultCode> {
-        match command {
-            GREET => {
-                let name = core::str::from_utf8(input).map_err(|_| ResultCode::BAD_FORMAT)?;
-                if name.len() > MAX_NAME_LEN {
-                    return Err(ResultCode::BAD_PARAMETERS);
-                }
-                Ok(version::greet(name)?.into_bytes())
-            }
-            VERSION => Ok(Vec::from([version::DIGIT])),
-            _ => Err(ResultCode::NOT_SUPPORTED),
-        }
+    tamarack_ta::commands! {
+        GREET => greet(name),
+        VERSION => version(),
     }
 }
 

@@ -5,13 +5,18 @@
 //! | [`SIGN`] | the message | an ESP256 signature, 64 bytes |
 //! | [`PUBLIC_KEY`] | | the public key, an encoded `COSE_Key` |
 //! | [`COUNT`] | | the number of signatures ever made, 8 bytes, big-endian |
+//! | [`ATTEST`] | a nonce, 8 to 64 bytes | an Entity Attestation Token that holds the nonce and the key |
 //!
 //! The key is made inside the TEE when it is first needed. Signature and count change together or not at
 //! all, because a command is a transaction.
 
 #![cfg_attr(not(test), no_std)]
 
-use tamarack_ta::{ResultCode, TrustedApplication, Vec, keys::SigningKey, objects};
+use tamarack_ta::{
+    ResultCode, TrustedApplication, Vec, attestation,
+    keys::{SignatureAlgorithm, SigningKey},
+    objects,
+};
 
 /// Signs the input.
 pub const SIGN: u32 = 1;
@@ -19,6 +24,8 @@ pub const SIGN: u32 = 1;
 pub const PUBLIC_KEY: u32 = 2;
 /// Tells how many signatures were made.
 pub const COUNT: u32 = 3;
+/// Proves that the key is this application's, on this device.
+pub const ATTEST: u32 = 4;
 
 /// The Trusted Application.
 #[derive(Debug)]
@@ -26,24 +33,38 @@ pub struct Vault {
     key: SigningKey,
 }
 
+impl Vault {
+    fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, ResultCode> {
+        let count = count()?.checked_add(1).ok_or(ResultCode::OVERFLOW)?;
+        objects::write("count", &count.to_be_bytes())?;
+        self.key.sign(message)
+    }
+
+    fn public_key(&mut self) -> Result<Vec<u8>, ResultCode> {
+        self.key.public_key()
+    }
+
+    fn count(&mut self) -> Result<u64, ResultCode> {
+        count()
+    }
+
+    fn attest(&mut self, nonce: &[u8]) -> Result<Vec<u8>, ResultCode> {
+        attestation::attest(nonce, Some(&self.key))
+    }
+}
+
 impl TrustedApplication for Vault {
     fn create() -> Result<Self, ResultCode> {
         Ok(Self {
-            key: SigningKey::open_or_generate("vault")?,
+            key: SigningKey::open_or_generate("vault", SignatureAlgorithm::Esp256)?,
         })
     }
 
-    fn invoke_command(&mut self, command: u32, input: &[u8]) -> Result<Vec<u8>, ResultCode> {
-        match command {
-            SIGN => {
-                let count = count()?.checked_add(1).ok_or(ResultCode::OVERFLOW)?;
-                objects::write("count", &count.to_be_bytes())?;
-                self.key.sign(input)
-            }
-            PUBLIC_KEY => self.key.public_key(),
-            COUNT => Ok(count()?.to_be_bytes().into()),
-            _ => Err(ResultCode::NOT_SUPPORTED),
-        }
+    tamarack_ta::commands! {
+        SIGN => sign(message),
+        PUBLIC_KEY => public_key(),
+        COUNT => count(),
+        ATTEST => attest(nonce),
     }
 }
 
@@ -62,7 +83,10 @@ fn count() -> Result<u64, ResultCode> {
 
 #[cfg(test)]
 mod tests {
-    use tamarack_ta::testing::Session;
+    use tamarack_ta::{
+        cose,
+        testing::{self, Session},
+    };
 
     use super::*;
 
@@ -81,6 +105,19 @@ mod tests {
         let mut session = Session::<Vault>::open(b"").unwrap();
         assert_eq!(session.invoke(PUBLIC_KEY, b"").unwrap(), public_key);
         assert_eq!(count_of(&mut session), 1);
+    }
+
+    #[test]
+    fn the_key_is_attested() {
+        let mut session = Session::<Vault>::open(b"").unwrap();
+        let token = session.invoke(ATTEST, b"12345678").unwrap();
+        let claims = cose::verify1(&testing::attestation_key(), &token).unwrap();
+        let key = session.invoke(PUBLIC_KEY, b"").unwrap();
+        assert!(claims.windows(key.len()).any(|part| part == key));
+        assert_eq!(
+            session.invoke(ATTEST, b"short"),
+            Err(ResultCode::BAD_PARAMETERS)
+        );
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn fetch(answer: u64) -> Result<Vec<u8>, ResultCode> {
     take(number(answer)?)
 }
 
-pub(super) fn output(bytes: &[u8]) -> Result<(), ResultCode> {
+pub(super) fn set_output(bytes: &[u8]) -> Result<(), ResultCode> {
     done(call!(output: [bytes]))
 }
 

@@ -66,7 +66,7 @@ impl<T: TrustedApplication> Instance<T> {
             .and_then(|output| match output.is_empty() {
                 // What the command wrote to the stream stays its output.
                 true => Ok(()),
-                false => calls::output(&output),
+                false => set_output(&output),
             });
         ResultCode::of(&done).0
     }
@@ -102,7 +102,7 @@ impl<T: TrustedApplication> Instance<T> {
         input_len: usize,
         call: impl FnOnce(&mut T, &[u8]) -> Result<R, ResultCode>,
     ) -> Result<R, ResultCode> {
-        let input = calls::take(input_len)?;
+        let input = take(input_len)?;
         let application = self.slot().as_mut().ok_or(ResultCode::BAD_STATE)?;
         call(application, &input)
     }

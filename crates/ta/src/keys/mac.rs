@@ -35,7 +35,8 @@ impl MacKey {
     ///
     /// # Errors
     ///
-    /// As [`generate`](Self::generate); [`ResultCode::BAD_PARAMETERS`] if `peer` is no key on the curve of `own`.
+    /// As [`generate`](Self::generate); [`ResultCode::BAD_FORMAT`] if `peer` is no key, [`ResultCode::BAD_PARAMETERS`] if it
+    /// is none on the curve of `own`.
     pub fn agree(
         name: &str,
         own: &AgreementKey,

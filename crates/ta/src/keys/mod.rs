@@ -50,8 +50,7 @@ pub fn list() -> Result<Vec<String>, ResultCode> {
 ///
 /// # Errors
 ///
-/// [`ResultCode::SIGNATURE_INVALID`]; [`ResultCode::BAD_PARAMETERS`] or [`ResultCode::NOT_SUPPORTED`] if that is no key
-/// for signatures that the TEE knows.
+/// [`ResultCode::SIGNATURE_INVALID`]; [`ResultCode::BAD_FORMAT`] if that is no key for signatures that the TEE knows.
 pub fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), ResultCode> {
     tee::verify(public_key, message, signature)
 }

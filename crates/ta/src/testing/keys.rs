@@ -122,6 +122,9 @@ impl Key {
         let algorithm = key.alg.ok_or(ResultCode::BAD_FORMAT)?;
         let algorithm = i32::try_from(algorithm).map_err(|_| ResultCode::NOT_SUPPORTED)?;
         let (algorithm, secret) = match (algorithm, key.kty, key.crv) {
+            // What deployed keys say.
+            (-7, Some(CoseKey::EC2), Some(CoseKey::P256)) => (ALGORITHM_ESP256, key.d),
+            (-8, Some(CoseKey::OKP), Some(CoseKey::ED25519)) => (ALGORITHM_ED25519, key.d),
             (-25, Some(CoseKey::OKP), Some(CoseKey::X25519)) => (ALGORITHM_ECDH_X25519, key.d),
             (ALGORITHM_ECDH_P256 | ALGORITHM_ESP256, Some(CoseKey::EC2), Some(CoseKey::P256))
             | (ALGORITHM_ED25519, Some(CoseKey::OKP), Some(CoseKey::ED25519)) => (algorithm, key.d),
@@ -133,7 +136,11 @@ impl Key {
                 Some(CoseKey::SYMMETRIC),
                 None,
             ) => (algorithm, key.k),
-            _ => return Err(ResultCode::NOT_SUPPORTED),
+            // An algorithm that there is, with a key of another type; or none.
+            _ => {
+                Self::from_secret(algorithm, &[1; 32])?;
+                return Err(ResultCode::BAD_FORMAT);
+            }
         };
         let secret = secret.ok_or(ResultCode::BAD_FORMAT)?;
         if algorithm == ALGORITHM_A128GCM {
@@ -240,7 +247,10 @@ impl Key {
         info: &[u8],
     ) -> Result<Self, ResultCode> {
         let bad = || ResultCode::BAD_PARAMETERS;
-        let peer = CoseKey::decode(peer).ok_or_else(bad)?;
+        if !matches!(self, Self::P256(_) | Self::X25519(_)) {
+            return Err(ResultCode::BAD_STATE);
+        }
+        let peer = CoseKey::decode(peer).ok_or(ResultCode::BAD_FORMAT)?;
         let secret = match self {
             Self::P256(own) => {
                 let peer = p256::PublicKey::from_sec1_bytes(&point(&peer).ok_or_else(bad)?);
@@ -270,24 +280,25 @@ impl Key {
 /// Verifies a signature with a public `COSE_Key`.
 pub(super) fn verify(key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), ResultCode> {
     let invalid = |_| ResultCode::SIGNATURE_INVALID;
-    let bad = || ResultCode::BAD_PARAMETERS;
+    let bad = || ResultCode::BAD_FORMAT;
     let key = CoseKey::decode(key).ok_or_else(bad)?;
     match (key.kty, key.crv) {
         (Some(CoseKey::EC2), Some(CoseKey::P256)) => {
             use p256::ecdsa::signature::Verifier as _;
             let point = point(&key).ok_or_else(bad)?;
-            let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).map_err(|_| bad())?;
+            // Whether a point is on the curve shows when the key is used.
+            let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).map_err(invalid)?;
             let signature = p256::ecdsa::Signature::from_slice(signature).map_err(invalid)?;
             key.verify(message, &signature).map_err(invalid)
         }
         (Some(CoseKey::OKP), Some(CoseKey::ED25519)) => {
             let x = key.x.and_then(|x| x.try_into().ok()).ok_or_else(bad)?;
-            let key = ed25519_dalek::VerifyingKey::from_bytes(x).map_err(|_| bad())?;
+            let key = ed25519_dalek::VerifyingKey::from_bytes(x).map_err(invalid)?;
             let signature = ed25519_dalek::Signature::from_slice(signature).map_err(invalid)?;
             // Strict: no small-order keys, so that no signature fits two messages.
             key.verify_strict(message, &signature).map_err(invalid)
         }
-        _ => Err(ResultCode::NOT_SUPPORTED),
+        _ => Err(bad()),
     }
 }
 

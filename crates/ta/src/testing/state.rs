@@ -147,6 +147,11 @@ impl Tee {
         if kind == Kind::Shared && !self.shared.contains(&(owner.clone(), String::clone(&name))) {
             return Err(ResultCode::ACCESS_DENIED);
         }
+        // A TA of the same domain waits for this one, perhaps with changes that it holds back.
+        let mut waiting = self.calls.iter().rev().skip(1);
+        if kind == Kind::Shared && waiting.any(|call| domain_of(&call.application) == owner) {
+            return Err(ResultCode::BUSY);
+        }
         Ok(Address { owner, kind, name })
     }
 

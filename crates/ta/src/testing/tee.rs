@@ -8,7 +8,7 @@ use super::{
     cose,
     keys::{self, Key},
     services,
-    state::{Address, Tee, Value, checked, domain_of, with},
+    state::{Address, Tee, Value, checked, with},
 };
 use crate::{
     ResultCode, cose as sign1,
@@ -19,11 +19,14 @@ use crate::{
 
 /// Claims of the token (RFC 9711), and their labels.
 mod claim {
+    pub(super) const IAT: u64 = 6;
     pub(super) const CNF: u64 = 8;
     pub(super) const NONCE: u64 = 10;
     pub(super) const UEID: u64 = 256;
-    pub(super) const SOFTWARE_NAME: u64 = 270;
-    pub(super) const SOFTWARE_VERSION: u64 = 271;
+    pub(super) const SUBMODS: u64 = 266;
+    pub(super) const MEASUREMENTS: u64 = 273;
+    /// For private use.
+    pub(super) const SECURITY_DOMAIN: i64 = -70_001;
 }
 
 pub(crate) fn input_read(out: &mut [u8]) -> Result<usize, ResultCode> {
@@ -117,11 +120,11 @@ pub(crate) fn object_write(storage: u32, name: &str, data: &[u8]) -> Result<(), 
 /// The most bytes of an object here: what a quota would refuse anyway is not tried.
 const MAX_OBJECT: u64 = 1 << 30;
 
-fn size_of(bytes: Option<u64>) -> Result<usize, ResultCode> {
-    let bytes = bytes.filter(|bytes| *bytes <= MAX_OBJECT);
-    bytes
-        .and_then(|bytes| usize::try_from(bytes).ok())
-        .ok_or(ResultCode::STORAGE_NO_SPACE)
+fn size_of(bytes: u64) -> Result<usize, ResultCode> {
+    match usize::try_from(bytes) {
+        Ok(size) if bytes <= MAX_OBJECT => Ok(size),
+        _ => Err(ResultCode::STORAGE_NO_SPACE),
+    }
 }
 
 pub(crate) fn object_write_at(
@@ -133,11 +136,10 @@ pub(crate) fn object_write_at(
     change_object(storage, name, |before| {
         let mut object = before.ok_or(ResultCode::ITEM_NOT_FOUND)?;
         let len = u64::try_from(data.len()).ok();
-        let end = size_of(len.and_then(|len| offset.checked_add(len)))?;
-        let start = size_of(Some(offset))?;
-        if end > object.len() && !data.is_empty() {
-            object.resize(end, 0);
-        }
+        let end = len.and_then(|len| offset.checked_add(len));
+        let end = size_of(end.ok_or(ResultCode::OVERFLOW)?)?;
+        let start = size_of(offset)?;
+        object.resize(end.max(object.len()), 0);
         if let Some(place) = object.get_mut(start..end) {
             place.copy_from_slice(data);
         }
@@ -148,7 +150,7 @@ pub(crate) fn object_write_at(
 pub(crate) fn object_truncate(storage: u32, name: &str, size: u64) -> Result<(), ResultCode> {
     change_object(storage, name, |before| {
         let mut object = before.ok_or(ResultCode::ITEM_NOT_FOUND)?;
-        object.resize(size_of(Some(size))?, 0);
+        object.resize(size_of(size)?, 0);
         Ok(object)
     })
 }
@@ -318,29 +320,47 @@ pub(crate) fn attest(nonce: &[u8], key_name: &str) -> Result<Vec<u8>, ResultCode
     with(|tee| {
         // A random UEID (RFC 9711 section 4.2.1).
         let ueid = [&[1], &tee.device[..]].concat();
-        let name = tee.application();
-        let claims = cose::write(|w| {
-            w.map(4 + u64::from(key.is_some()))?;
+        let application = cose::write(|w| {
+            w.map(2 + u64::from(key.is_some()))?;
             if let Some(key) = &key {
                 // { 1 (COSE_Key): key }
                 w.u64(claim::CNF)?.map(1)?.u64(1)?;
                 w.writer_mut().extend_from_slice(key);
             }
-            w.u64(claim::NONCE)?.bytes(nonce)?;
-            w.u64(claim::UEID)?.bytes(&ueid)?;
-            w.u64(claim::SOFTWARE_NAME)?.str(name)?;
-            w.u64(claim::SOFTWARE_VERSION)?.array(1)?.str("1")?;
+            w.u64(claim::MEASUREMENTS)?.array(1)?;
+            w.array(2)?
+                .u64(COSWID)?
+                .bytes(&measurement(tee.application()))?;
+            w.i64(claim::SECURITY_DOMAIN)?.str(tee.domain())?;
             Ok(())
         });
-        debug_assert!(
-            name.starts_with(domain_of(name)),
-            "the name tells the domain"
-        );
+        let claims = cose::write(|w| {
+            w.map(4)?.u64(claim::IAT)?.u64(tee.clock.now())?;
+            w.u64(claim::NONCE)?.bytes(nonce)?;
+            w.u64(claim::UEID)?.bytes(&ueid)?;
+            w.u64(claim::SUBMODS)?.map(1)?.str(tee.application())?;
+            w.writer_mut().extend_from_slice(&application);
+            Ok(())
+        });
         // { 1 (alg): -9 (ESP256) }
         let protected = [0xA1, 0x01, 0x28];
         let signed = sign1::to_be_signed(&protected, &claims);
         let signature = tee.attester.sign(&signed)?;
         Ok(sign1::message(&protected, &claims, &signature))
+    })
+}
+
+/// The content format of a measurement.
+const COSWID: u64 = 600;
+
+/// What runs as the application, in version 1. As there is no code that could be hashed, its digest is zeros.
+fn measurement(name: &str) -> Vec<u8> {
+    cose::write(|w| {
+        w.map(2)?.u8(1)?.array(2)?.str(name)?;
+        // Version scheme 1: multipart numeric (RFC 9393).
+        w.array(2)?.str("1")?.u8(1)?;
+        w.u8(2)?.array(2)?.u8(1)?.bytes(&[0; 32])?;
+        Ok(())
     })
 }
 

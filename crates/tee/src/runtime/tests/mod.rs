@@ -1,6 +1,7 @@
 mod examples;
 mod home;
 mod hostile;
+mod interface;
 mod limits;
 mod loading;
 mod services;
