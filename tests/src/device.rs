@@ -172,6 +172,20 @@ impl Device {
         assert!(matches!(answer, Message::Success(_)), "{answer:?}");
     }
 
+    /// An exchange that installs this envelope.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not.
+    #[track_caller]
+    pub fn try_install(&mut self, tam: &Tam, envelope: &[u8]) -> Result<(), String> {
+        match self.exchange(tam, Tam::install(&[envelope])) {
+            Message::Success(_) => Ok(()),
+            Message::Error(error) => Err(error.explanation.unwrap().text),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// An exchange that unlinks these manifests.
     #[track_caller]
     pub fn unlink(&mut self, tam: &Tam, manifests: &[&str]) {

@@ -107,6 +107,11 @@ impl Rights {
             .unwrap_or_default()
     }
 
+    /// All security domains.
+    pub(crate) fn domains(&self) -> &[DomainRecord] {
+        &self.domains
+    }
+
     /// What the domain `name` may use itself. The device administrator's is the default quota.
     pub(crate) fn quota(&self, name: &str) -> Quota {
         own_quota(&self.domains, name)

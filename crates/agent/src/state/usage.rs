@@ -25,6 +25,15 @@ impl DomainUsage {
     ///
     /// If the storage fails.
     pub fn of(view: &dyn View, name: &str) -> Result<Self, StorageError> {
+        Self::among(&DomainRecord::all(view)?, view, name)
+    }
+
+    /// As [`of`](Self::of), where these are all domains: to read them takes long.
+    pub(crate) fn among(
+        domains: &[DomainRecord],
+        view: &dyn View,
+        name: &str,
+    ) -> Result<Self, StorageError> {
         let mut usage = Self {
             bytes: view.usage(&Namespace::domain(name))?,
             ..Self::default()
@@ -36,9 +45,8 @@ impl DomainUsage {
                 usage.applications += 1;
             }
         }
-        let domains = DomainRecord::all(view)?;
         for known in KnownManifest::all(view)? {
-            let owner = owner_of(&domains, &known.record.id);
+            let owner = owner_of(domains, &known.record.id);
             if owner.map_or("", |owner| owner.name.as_str()) == name {
                 let kept = known.envelope.map_or(0, |envelope| envelope.len() as u64);
                 usage.bytes = usage.bytes.saturating_add(kept);

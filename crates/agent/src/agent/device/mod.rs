@@ -33,6 +33,8 @@ pub(super) struct TeeDevice<'a, P> {
     retired: Vec<ComponentId>,
     /// What the domain whose component is being written may still store.
     budget: Option<Budget>,
+    /// Whether the procedure made or changed a security domain, of which `rights` know nothing.
+    changed_domains: bool,
 }
 
 impl From<StorageError> for DeviceError {
@@ -58,6 +60,7 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
             written: BTreeSet::new(),
             retired: Vec::new(),
             budget: None,
+            changed_domains: false,
         }
     }
 

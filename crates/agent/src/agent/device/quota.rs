@@ -56,9 +56,11 @@ impl<P: Platform> TeeDevice<'_, P> {
 
     fn budget_of(&self, domain: String, content: u64) -> Result<Budget, StorageError> {
         let quota = self.rights.quota(&domain).bytes;
-        let now = DomainUsage::of(&*self.transaction, &domain)?.bytes;
+        let domains = self.rights.domains();
+        let now = DomainUsage::among(domains, &*self.transaction, &domain)?.bytes;
         let elsewhere = now.saturating_sub(content);
-        let before = DomainUsage::of(&*self.platform.storage().view()?, &domain)?.bytes;
+        let view = self.platform.storage().view()?;
+        let before = DomainUsage::among(domains, &*view, &domain)?.bytes;
         let limit = quota.max(before);
         Ok(Budget {
             domain,
@@ -87,17 +89,19 @@ impl<P: Platform> TeeDevice<'_, P> {
         if is_there || wanted <= limit {
             return Ok(());
         }
-        Err(over(domain, "applications", limit, wanted, "it would have"))
+        Err(over(domain, "applications", limit, wanted, ""))
     }
 }
 
-/// The error that a quota is not enough: whose, how much it is, and what was wanted.
+/// The error that a quota is not enough: of what, how much it is, what was wanted, whose it is, and what for.
+///
+/// A TEEP Error has room for 128 bytes; the numbers come first.
 pub(super) fn over(domain: &str, unit: &str, limit: u64, wanted: u64, what: &str) -> DeviceError {
     let whose = match domain {
-        "" => "the device administrator".into(),
-        name => format!("the security domain {name}"),
+        "" => "the device administrator",
+        name => name,
     };
     DeviceError::OverQuota(format!(
-        "{whose} has a quota of {limit} {unit}; {what} {wanted}"
+        "over quota: {wanted} {unit} wanted, {limit} allowed for {whose}{what}"
     ))
 }
