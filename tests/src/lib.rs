@@ -15,7 +15,7 @@ pub mod release;
 pub mod system;
 mod tam;
 
-pub use device::{Device, reports};
+pub use device::{Device, Off, reports};
 pub use payloads::Payloads;
 pub use person::Person;
 pub use providers::Providers;

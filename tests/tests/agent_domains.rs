@@ -175,7 +175,7 @@ fn a_domain_holds_no_more_bytes_than_its_quota() {
     world.install(&small);
     let reason = world.refuses(&release::app("acme/big", 1, &[1; 40_001], &world.acme));
     assert!(
-        reason.contains("over quota: 40001 bytes wanted, 40000 allowed for acme"),
+        reason.contains("over quota: 40001 of 40000 bytes for acme"),
         "{reason}"
     );
     world.install(&release::app("acme/one", 1, &[1; 30_000], &world.acme));
@@ -204,7 +204,7 @@ fn a_domain_holds_no_more_applications_than_its_quota() {
     world.install(&release::app("acme/two", 1, HELLO_1, &world.acme));
     let reason = world.refuses(&release::app("acme/three", 1, HELLO_1, &world.acme));
     assert!(
-        reason.contains("over quota: 3 applications wanted, 2 allowed for acme"),
+        reason.contains("over quota: 3 of 2 applications for acme"),
         "{reason}"
     );
     world.install(&release::app("acme/two", 2, HELLO_2, &world.acme));

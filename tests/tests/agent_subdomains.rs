@@ -285,23 +285,23 @@ fn a_sub_domain_has_a_part_of_the_quota() {
     for (wanted, why) in [
         (
             quota(100_001, 1),
-            "over quota: 100001 bytes wanted, 100000 allowed for acme with acme/a",
+            "over quota: 100001 of 100000 bytes for acme with acme/a",
         ),
         (quota(u64::MAX, 1), "bytes"),
-        (quota(1, 5), "over quota: 5 applications wanted, 4 allowed"),
+        (quota(1, 5), "over quota: 5 of 4 applications"),
         (
             Quota {
                 objects: 21,
                 ..quota(1, 1)
             },
-            "21 objects wanted, 20 allowed",
+            "21 of 20 objects",
         ),
         (
             Quota {
                 sessions: 5,
                 ..quota(1, 1)
             },
-            "5 sessions wanted, 4 allowed",
+            "5 of 4 sessions",
         ),
         (
             Quota {
@@ -330,20 +330,17 @@ fn a_sub_domain_has_a_part_of_the_quota() {
     }
     world.install(&sub("a", 1, quota(60_000, 2)));
     let reason = world.refuses(&sub("b", 1, quota(60_000, 2)));
-    assert!(reason.contains("120000 bytes wanted"), "{reason}");
+    assert!(reason.contains("120000 of 100000 bytes"), "{reason}");
     world.refuses(&sub("a", 2, quota(110_000, 2)));
 
     // What the sub-domain has the parent has no more.
     let reason = world.refuses(&release::app("acme/big", 1, &[1; 45_000], &acme));
-    assert!(
-        reason.contains("bytes wanted, 40000 allowed for acme"),
-        "{reason}"
-    );
+    assert!(reason.contains(" of 40000 bytes for acme"), "{reason}");
     world.install(&release::app("acme/fits", 1, &[1; 30_000], &acme));
     // Nor gives away what it uses itself.
     let reason = world.refuses(&sub("b", 1, quota(20_000, 1)));
     assert!(
-        reason.contains("100000 allowed for acme with acme/b and what it uses"),
+        reason.contains(" of 100000 bytes for acme with acme/b and what it uses"),
         "{reason}"
     );
     // New keys for the sub-domain need no room.
@@ -351,15 +348,12 @@ fn a_sub_domain_has_a_part_of_the_quota() {
     // The sub-domain has its part, and no more.
     world.install(&release::app("acme/a/x", 1, &[1; 55_000], &owner));
     let reason = world.refuses(&release::app("acme/a/y", 1, &[1; 6_000], &owner));
-    assert!(
-        reason.contains("bytes wanted, 60000 allowed for acme/a"),
-        "{reason}"
-    );
+    assert!(reason.contains(" of 60000 bytes for acme/a"), "{reason}");
 
     // The parent can't become smaller than what it has given away.
     let reason = world.refuses(&whole(3, 59_999));
     assert!(
-        reason.contains("60000 bytes wanted, 59999 allowed for acme with its sub-domains"),
+        reason.contains("60000 of 59999 bytes for acme with its sub-domains"),
         "{reason}"
     );
     world.install(&sub("a", 3, quota(20_000, 2)));
@@ -389,7 +383,7 @@ fn sub_domains_of_sub_domains_share_their_part() {
     };
     let reason = world.refuses(&inner((1 << 20) + 1));
     assert!(
-        reason.contains("1048577 bytes wanted, 1048576 allowed for acme/locks"),
+        reason.contains("1048577 of 1048576 bytes for acme/locks"),
         "{reason}"
     );
     // The outermost owner makes none in the inner one: that is the inner owner's.

@@ -102,6 +102,6 @@ pub(super) fn over(domain: &str, unit: &str, limit: u64, wanted: u64, what: &str
         name => name,
     };
     DeviceError::OverQuota(format!(
-        "over quota: {wanted} {unit} wanted, {limit} allowed for {whose}{what}"
+        "over quota: {wanted} of {limit} {unit} for {whose}{what}"
     ))
 }
