@@ -117,18 +117,19 @@ impl<P: Platform> TeeDevice<'_, P> {
         before: &[DomainRecord],
         after: &[DomainRecord],
     ) -> Result<(), DeviceError> {
-        let stays = |component: &ComponentId, owner: &str| match name_of(after, component) {
-            same if same == owner => Ok(()),
-            _ => Err(DeviceError::Failed(format!(
-                "{component} is installed by somebody else already"
-            ))),
+        let stays = |component: &ComponentId| {
+            if name_of(after, component) == name_of(before, component) {
+                return Ok(());
+            }
+            let text = format!("{component} is installed by somebody else already");
+            Err(DeviceError::Failed(text))
         };
         for installed in ComponentRecord::all(&*self.transaction)? {
-            stays(&installed.component, &installed.domain)?;
+            stays(&installed.component)?;
         }
         for known in KnownManifest::all(&*self.transaction)? {
             if known.envelope.is_some() {
-                stays(&known.record.id, name_of(before, &known.record.id))?;
+                stays(&known.record.id)?;
             }
         }
         Ok(())
