@@ -2,7 +2,10 @@
 
 use tamarack_agent::platform::StorageError;
 
-use super::keys::{Keys, Mark, SpaceKeys, Tag};
+use super::{
+    index::Element,
+    keys::{Keys, Mark, SpaceKeys, Tag},
+};
 
 /// Where a record is: the tag of its namespace and the tag of its name.
 pub(super) type RecordKey = [u8; 64];
@@ -10,18 +13,19 @@ pub(super) type RecordKey = [u8; 64];
 /// Where a chunk is: the id of its value and its number.
 pub(super) type ChunkKey = [u8; 20];
 
-/// Most bytes of a value in one chunk, before sealing.
-pub(super) const CHUNK_LEN: usize = 64 << 10;
+/// Most bytes of a value in one chunk, before sealing. With what is around it, a chunk then fills 64 KiB of the
+/// file; were it longer, it would take 128 KiB, as redb's pages double.
+pub(super) const CHUNK_LEN: usize = 63 << 10;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// The one row of the header: format 1, generation 8, index 32 bytes.
 #[derive(Debug, PartialEq)]
 pub(super) struct Header {
     /// How many commits there were.
     pub(super) generation: u64,
-    /// Digest of all records.
-    pub(super) index: [u8; 32],
+    /// Sum of the index: which records there are.
+    pub(super) index: Element,
 }
 
 /// A namespace: salt 32, bytes 8 bytes.

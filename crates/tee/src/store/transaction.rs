@@ -24,6 +24,8 @@ pub(super) struct Write<'a> {
     reader: Reader<WriteTransaction>,
     /// Namespaces that were changed or destroyed.
     touched: BTreeSet<Tag>,
+    /// Whether somebody's values were written, and not only records of the agent, which are few.
+    fills: bool,
     /// Dropped last: the next writer must not start before this one's rows are gone.
     _writer: MutexGuard<'a, ()>,
 }
@@ -40,6 +42,7 @@ impl<'a> Write<'a> {
             store,
             reader,
             touched: BTreeSet::new(),
+            fills: false,
             _writer: writer,
         }
     }
@@ -188,7 +191,8 @@ impl<'a> Write<'a> {
             Some(sealed) => self.reader.rows.put_record(&key, sealed)?,
             None => self.reader.rows.remove_record(&key)?,
         }
-        changes.insert(key, sealed.map(|sealed| self.reader.keys.sha256(&sealed)));
+        let element = sealed.map(|sealed| self.reader.keys.element(&key, &sealed));
+        changes.insert(key, element);
         Ok(())
     }
 }
@@ -223,6 +227,7 @@ impl View for Write<'_> {
 
 impl Transaction for Write<'_> {
     fn put(&mut self, space: &Namespace, name: &[u8], value: &[u8]) -> Result<(), StorageError> {
+        self.fills |= *space != Namespace::agent();
         let mut space = self.writable_space(space)?;
         let key = self.reader.key(&space, name);
         if let Some(old) = self.reader.entry(&space, &key)? {
@@ -242,6 +247,7 @@ impl Transaction for Write<'_> {
     }
 
     fn append(&mut self, space: &Namespace, name: &[u8], chunk: &[u8]) -> Result<(), StorageError> {
+        self.fills |= *space != Namespace::agent();
         let space = self.writable_space(space)?;
         let key = self.reader.key(&space, name);
         let value = self.reopen(&space, &key, name)?;
@@ -283,12 +289,18 @@ impl Transaction for Write<'_> {
             store,
             reader,
             touched: _,
+            fills,
             _writer,
         } = *self;
         if changes.is_empty() {
             return Ok(());
         }
-        let index = reader.index.with(changes);
-        store.commit(reader.rows, index)
+        // The index is not copied for the commit if nobody else looks at it.
+        let Reader { rows, index, .. } = reader;
+        drop(index);
+        if fills {
+            rows.leave_room()?;
+        }
+        store.commit(rows, changes)
     }
 }
