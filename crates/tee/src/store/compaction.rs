@@ -4,9 +4,9 @@ use redb::{CompactionError, ReadableDatabase};
 use tamarack_agent::platform::StorageError;
 
 use super::{
-    Store, abandon,
-    database::{failed, guarded, medium_failed},
-    rows::Rows,
+    Store,
+    database::{failed, medium_failed},
+    rows::{Guarded, Rows},
 };
 
 /// What a compaction did to the size of a store.
@@ -30,8 +30,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StorageError::Failed`] if somebody reads from the store at the moment; [`StorageError::Full`] and the others of
-    /// the medium, which leave everything as it was.
+    /// [`StorageError::Failed`] if somebody reads from the store at the moment; [`StorageError::Full`] if there is not the room
+    /// to move things about, and the other errors of the medium, which leave everything as it was.
     pub fn compact(&self) -> Result<Compaction, StorageError> {
         let _writer = self.lock_writer();
         let mut state = self.state();
@@ -39,13 +39,15 @@ impl Store {
             self.open_again(&mut state)?;
         }
         let before = self.medium.length().map_err(medium_failed)?;
-        let outcome = guarded(|| match &mut state.database {
-            Some(opened) => opened.database.compact().map(drop).map_err(refused),
-            None => Ok(()),
-        });
-        if let Err(error) = outcome {
-            abandon(&mut state);
-            return Err(error);
+        if let Some(opened) = &mut state.database {
+            let outcome = opened.with(|database| match database.compact() {
+                Err(CompactionError::TransactionInProgress) => Ok(false),
+                other => other.map(|_| true).map_err(failed),
+            });
+            if !outcome.inspect_err(|_| state.database = None)? {
+                let text = "the storage is being read; try again".into();
+                return Err(StorageError::Failed(text));
+            }
         }
         let after = self.medium.length().map_err(medium_failed)?;
         Ok(Compaction { before, after })
@@ -53,7 +55,7 @@ impl Store {
 
     /// Compacts a store of which less than a third is in use. For the start, when nobody reads or writes.
     pub(super) fn compact_what_is_mostly_free(&self) {
-        let used = self.with_database(|database, _| Ok(database.begin_read()?));
+        let used = self.with_database(|database, _| Ok(Guarded::new(database.begin_read()?)));
         let used = used.and_then(|rows| rows.used_bytes());
         match (used, self.medium.length()) {
             (Ok(used), Ok(length)) if length > WORTHWHILE && length / 3 > used => {}
@@ -66,14 +68,5 @@ impl Store {
             // It is as it was, and large.
             Err(error) => tracing::warn!(%error, "the storage could not be compacted"),
         }
-    }
-}
-
-fn refused(error: CompactionError) -> StorageError {
-    match error {
-        CompactionError::TransactionInProgress => {
-            StorageError::Failed("the storage is being read; try again".into())
-        }
-        error => failed(error),
     }
 }

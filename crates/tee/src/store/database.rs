@@ -19,13 +19,30 @@ use super::{Medium, StoreOptions};
 /// redb would write once more when it is closed: to trim what lies free at the end, which is what a full device needs
 /// to remove anything, and to note what a check at the next start would find out anyway.
 pub(super) struct Opened {
-    pub(super) database: Database,
+    /// There until it is dropped.
+    database: Option<Database>,
     is_closing: Arc<AtomicBool>,
+}
+
+impl Opened {
+    /// Does something with the database, whose pages somebody may have changed since they were checked.
+    pub(super) fn with<T>(
+        &mut self,
+        call: impl FnOnce(&mut Database) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let database = self.database.as_mut();
+        guarded(|| call(database.ok_or_else(|| failed(redb::Error::DatabaseClosed))?))
+    }
 }
 
 impl Drop for Opened {
     fn drop(&mut self) {
         self.is_closing.store(true, Ordering::Release);
+        let database = self.database.take();
+        let _ = guarded(|| {
+            drop(database);
+            Ok(())
+        });
     }
 }
 
@@ -48,7 +65,7 @@ pub(super) fn open(
             .map_err(failed)
     })?;
     Ok(Opened {
-        database,
+        database: Some(database),
         is_closing,
     })
 }
@@ -63,8 +80,8 @@ pub(super) fn is_unfinished(medium: &dyn Medium) -> io::Result<bool> {
     Ok(!start.is_empty() && start.iter().all(|byte| *byte == 0))
 }
 
-/// Does something with the database, whose pages somebody may have changed since they were checked: redb panics on
-/// some of what it never writes.
+/// Does something with pages that somebody may have changed since they were checked: redb panics on some of what it
+/// never writes.
 pub(super) fn guarded<T>(
     call: impl FnOnce() -> Result<T, StorageError>,
 ) -> Result<T, StorageError> {
@@ -126,6 +143,7 @@ pub(super) fn failed(error: impl Into<redb::Error>) -> StorageError {
     match error.into() {
         redb::Error::Io(error) => medium_failed(error),
         redb::Error::Corrupted(problem) => StorageError::Corrupt(problem),
+        error @ redb::Error::UpgradeRequired(_) => StorageError::Corrupt(error.to_string()),
         error => StorageError::Failed(error.to_string()),
     }
 }
@@ -134,9 +152,9 @@ pub(super) fn failed(error: impl Into<redb::Error>) -> StorageError {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn medium_failed(error: io::Error) -> StorageError {
     match error.kind() {
-        io::ErrorKind::StorageFull
-        | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::FileTooLarge => StorageError::Full,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            StorageError::Full
+        }
         // redb's, for a file that is none of its own.
         io::ErrorKind::InvalidData => StorageError::Corrupt(error.to_string()),
         // Of what the database says it has, something is missing.

@@ -55,7 +55,9 @@ impl Keys {
     /// The element of a sealed record in the index.
     pub(super) fn element(&self, key: &RecordKey, sealed: &[u8]) -> Element {
         let place_and_content = [&key[..], &self.crypto.sha256(sealed)].concat();
-        self.crypto.kdf.derive(&*self.index, &[], &place_and_content)
+        self.crypto
+            .kdf
+            .derive(&*self.index, &[], &place_and_content)
     }
 
     /// The tag of a namespace.

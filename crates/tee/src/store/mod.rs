@@ -3,7 +3,7 @@
 //! # What is promised
 //!
 //! - **Sealed.** Values, names and the names of namespaces are encrypted with AES-256-GCM, each namespace under a key
-//!   of its own. The file shows how many namespaces and values there are, and how long these are.
+//!   of its own. The file shows how many namespaces there are, how many values each has, and how long these are.
 //! - **Bound.** A piece of a value opens only at its place: in its namespace, under its name, as that piece. What all
 //!   records are and the store's generation are sealed in its header, so a file in which anything was taken away,
 //!   put back or exchanged, even by older authentic pieces, is refused as corrupt.
@@ -24,7 +24,7 @@
 //! Table `records` maps 32 bytes of namespace tag and 32 of name tag (both derived with keys, so they tell
 //! nothing) to a sealed `Entry`: the name, the length, and what binds the pieces. The name
 //! tag zero holds the `Space`: the salt of the namespace's key, and how many bytes its values have. Table
-//! `chunks` maps a random value id and a number to a sealed piece of 63 KiB, or less at the end. Table `header` has one
+//! `chunks` maps the id of a value and a number to a sealed piece of 63 KiB, or less at the end. Table `header` has one
 //! row: the sealed `Header`.
 //!
 //! A commit and the counter can't move in one step. The store goes first: a generation one above the counter is a crash
@@ -60,13 +60,13 @@ use crate::platform::{PlatformFault, TeePlatform};
 pub use compaction::Compaction;
 pub use medium::Medium;
 
-use database::{Opened, failed, guarded, medium_failed};
+use database::{Opened, failed, medium_failed};
 use index::{Changes, Index};
 use keys::Keys;
 use medium::FileMedium;
 use read::Reader;
 use record::Header;
-use rows::{Rows, RowsMut};
+use rows::{Guarded, Rows, RowsMut};
 use transaction::Write;
 
 /// Limits of a [`Store`].
@@ -169,29 +169,30 @@ impl Store {
     /// Does something with the database, which is opened again if it failed before.
     fn with_database<R>(
         &self,
-        mut call: impl FnMut(&Database, &State) -> Result<R, redb::Error>,
+        mut call: impl FnMut(&Database, &Arc<Index>) -> Result<R, redb::Error>,
     ) -> Result<R, StorageError> {
         let mut state = self.state();
         for _ in 0..2 {
             if state.database.is_none() {
                 self.open_again(&mut state)?;
             }
-            let Some(opened) = &state.database else {
+            let State {
+                database: Some(opened),
+                index,
+                ..
+            } = &mut *state
+            else {
                 break;
             };
-            let outcome = guarded(|| match call(&opened.database, &state) {
+            let outcome = opened.with(|database| match call(database, index) {
                 // redb does not go on after a failed write until the file was opened again.
                 Err(redb::Error::PreviousIo | redb::Error::DatabaseClosed) => Ok(None),
                 other => other.map(Some).map_err(failed),
             });
-            match outcome {
-                Ok(Some(done)) => return Ok(done),
-                Ok(None) => abandon(&mut state),
-                Err(error) => {
-                    abandon(&mut state);
-                    return Err(error);
-                }
+            if let Some(done) = outcome.inspect_err(|_| state.database = None)? {
+                return Ok(done);
             }
+            state.database = None;
         }
         Err(StorageError::Failed(
             "the file can't be used after an error of its medium".into(),
@@ -199,13 +200,17 @@ impl Store {
     }
 
     fn open_again(&self, state: &mut State) -> Result<(), StorageError> {
-        abandon(state);
+        state.database = None;
         *state = open_state(&self.medium, &*self.platform, &self.keys, &self.options)?;
         Ok(())
     }
 
     /// Makes a transaction durable: its rows are written, `changes` is what that does to the index.
-    fn commit(&self, rows: WriteTransaction, changes: Changes) -> Result<(), StorageError> {
+    fn commit(
+        &self,
+        rows: Guarded<WriteTransaction>,
+        changes: Changes,
+    ) -> Result<(), StorageError> {
         let mut state = self.state();
         // A counter that fell behind (see the module) must not fall behind further.
         catch_up(&*self.platform, state.generation)?;
@@ -214,7 +219,7 @@ impl Store {
             index: state.index.sum_after(&changes),
         };
         rows.put_header(&header.seal(&self.keys)?)?;
-        match guarded(|| rows.commit().map_err(failed)) {
+        match rows.commit() {
             Ok(()) => {
                 state.generation = header.generation;
                 Arc::make_mut(&mut state.index).change(changes);
@@ -235,32 +240,23 @@ impl Store {
     }
 }
 
-/// Gives up a database that failed.
-fn abandon(state: &mut State) {
-    let database = state.database.take();
-    let _ = guarded(|| {
-        drop(database);
-        Ok(())
-    });
-}
-
 impl Storage for Store {
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, StorageError> {
         // Waits here, not in redb, so that the state's lock is free for the commit that is waited for.
         let writer = self.lock_writer();
-        let (rows, index) = self
-            .with_database(|database, state| {
-                let mut rows = database.begin_write()?;
-                // With one phase, redb takes a damaged commit for one that was interrupted, and goes back to the one before.
-                rows.set_two_phase_commit(true);
-                Ok((rows, state.index.clone()))
-            })?;
+        let (rows, index) = self.with_database(|database, index| {
+            let mut rows = database.begin_write()?;
+            // With one phase, redb takes a damaged commit for one that was interrupted, and goes back to the one before.
+            rows.set_two_phase_commit(true);
+            Ok((Guarded::new(rows), index.clone()))
+        })?;
         Ok(Box::new(Write::new(self, writer, rows, index)))
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StorageError> {
-        let (rows, index) = self
-            .with_database(|database, state| Ok((database.begin_read()?, state.index.clone())))?;
+        let (rows, index) = self.with_database(|database, index| {
+            Ok((Guarded::new(database.begin_read()?), index.clone()))
+        })?;
         Ok(Box::new(Reader::new(self.keys.clone(), rows, index)))
     }
 }
@@ -288,16 +284,16 @@ fn open_state(
         _ if medium.length().map_err(medium_failed)? == 0 => return Err(StorageError::RolledBack),
         _ => {}
     }
-    let opened = database::open(medium, options)?;
-    let read = || {
-        let rows = opened.database.begin_read().map_err(failed)?;
+    let mut opened = database::open(medium, options)?;
+    let read = |database: &mut Database| {
+        let rows = database.begin_read().map_err(failed)?;
         let Some(header) = rows.header()? else {
             return Ok(None);
         };
         let header = Header::open(keys, &header)?;
         Ok(Some((header, Index::of(&rows, keys)?)))
     };
-    let Some((header, index)) = guarded(read)? else {
+    let Some((header, index)) = opened.with(read)? else {
         // Nothing was ever committed, unless the counter knows better.
         return match counter {
             0 => Ok(State {

@@ -40,7 +40,7 @@ pub(super) struct Space {
 /// A value: id 16, bytes 8, number of chunks 4 bytes, 28 bytes for each chunk, then the name.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
-    /// Random; names the value's chunks.
+    /// Names the value's chunks: 6 bytes of the namespace's tag, so that these lie together, and 10 random ones.
     pub(super) id: [u8; 16],
     /// How many bytes the value has.
     pub(super) bytes: u64,
@@ -126,9 +126,13 @@ impl Space {
 
 impl Entry {
     /// An empty value.
-    pub(super) fn new(keys: &Keys, name: &[u8]) -> Result<Self, StorageError> {
+    pub(super) fn new(keys: &Keys, space: &Tag, name: &[u8]) -> Result<Self, StorageError> {
+        let mut id = keys.random::<16>()?;
+        for (to, from) in id.iter_mut().zip(space.iter().take(6)) {
+            *to = *from;
+        }
         Ok(Self {
-            id: keys.random()?,
+            id,
             bytes: 0,
             marks: Vec::new(),
             name: name.into(),

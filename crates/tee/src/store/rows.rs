@@ -7,7 +7,7 @@ use redb::{
 use tamarack_agent::platform::StorageError;
 
 use super::{
-    database::failed,
+    database::{failed, guarded},
     record::{ChunkKey, RecordKey},
 };
 
@@ -54,7 +54,11 @@ fn existing<T>(table: Result<T, TableError>) -> Result<Option<T>, StorageError> 
 }
 
 fn bytes_of(stats: &TableStats) -> u64 {
-    let parts = [stats.stored_bytes(), stats.metadata_bytes(), stats.fragmented_bytes()];
+    let parts = [
+        stats.stored_bytes(),
+        stats.metadata_bytes(),
+        stats.fragmented_bytes(),
+    ];
     parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
 }
 
@@ -168,5 +172,87 @@ impl RowsMut for WriteTransaction {
             drop(room.remove(piece).map_err(failed)?);
         }
         Ok(())
+    }
+}
+
+/// A transaction that survives that pages changed after they were checked, in whatever it does and when it ends.
+pub(super) struct Guarded<T>(Option<T>);
+
+impl<T> Guarded<T> {
+    pub(super) fn new(transaction: T) -> Self {
+        Self(Some(transaction))
+    }
+
+    fn with<R>(&self, call: impl FnOnce(&T) -> Result<R, StorageError>) -> Result<R, StorageError> {
+        guarded(|| call(self.0.as_ref().ok_or_else(ended)?))
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        let transaction = self.0.take();
+        let _ = guarded(|| {
+            drop(transaction);
+            Ok(())
+        });
+    }
+}
+
+impl Guarded<WriteTransaction> {
+    pub(super) fn commit(mut self) -> Result<(), StorageError> {
+        let transaction = self.0.take();
+        guarded(|| transaction.ok_or_else(ended)?.commit().map_err(failed))
+    }
+}
+
+fn ended() -> StorageError {
+    StorageError::Failed("the transaction ended".into())
+}
+
+impl<T: Rows> Rows for Guarded<T> {
+    fn header(&self) -> Result<Option<Vec<u8>>, StorageError> {
+        self.with(T::header)
+    }
+
+    fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StorageError> {
+        self.with(|rows| rows.record(key))
+    }
+
+    fn chunk(&self, key: &ChunkKey) -> Result<Option<Vec<u8>>, StorageError> {
+        self.with(|rows| rows.chunk(key))
+    }
+
+    fn each_record(&self, see: &mut dyn FnMut(&RecordKey, &[u8])) -> Result<(), StorageError> {
+        self.with(|rows| rows.each_record(see))
+    }
+
+    fn used_bytes(&self) -> Result<u64, StorageError> {
+        self.with(T::used_bytes)
+    }
+}
+
+impl<T: RowsMut> RowsMut for Guarded<T> {
+    fn put_header(&self, sealed: &[u8]) -> Result<(), StorageError> {
+        self.with(|rows| rows.put_header(sealed))
+    }
+
+    fn put_record(&self, key: &RecordKey, sealed: &[u8]) -> Result<(), StorageError> {
+        self.with(|rows| rows.put_record(key, sealed))
+    }
+
+    fn remove_record(&self, key: &RecordKey) -> Result<(), StorageError> {
+        self.with(|rows| rows.remove_record(key))
+    }
+
+    fn put_chunk(&self, key: &ChunkKey, sealed: &[u8]) -> Result<(), StorageError> {
+        self.with(|rows| rows.put_chunk(key, sealed))
+    }
+
+    fn remove_chunk(&self, key: &ChunkKey) -> Result<(), StorageError> {
+        self.with(|rows| rows.remove_chunk(key))
+    }
+
+    fn leave_room(&self) -> Result<(), StorageError> {
+        self.with(T::leave_room)
     }
 }

@@ -13,7 +13,7 @@ use super::{
     keys::{Tag, mark},
     read::{OpenSpace, Reader, Written},
     record::{CHUNK_LEN, Entry, RecordKey, Space, space_key},
-    rows::RowsMut,
+    rows::{Guarded, RowsMut},
 };
 
 /// The one transaction that writes. Dropped, it leaves no trace.
@@ -21,7 +21,7 @@ use super::{
 /// Full chunks go to the database as they come; records, and the last chunk of each value, at the commit.
 pub(super) struct Write<'a> {
     store: &'a Store,
-    reader: Reader<WriteTransaction>,
+    reader: Reader<Guarded<WriteTransaction>>,
     /// Namespaces that were changed or destroyed.
     touched: BTreeSet<Tag>,
     /// Whether somebody's values were written, and not only records of the agent, which are few.
@@ -34,7 +34,7 @@ impl<'a> Write<'a> {
     pub(super) fn new(
         store: &'a Store,
         writer: MutexGuard<'a, ()>,
-        rows: WriteTransaction,
+        rows: Guarded<WriteTransaction>,
         index: Arc<Index>,
     ) -> Self {
         let reader = Reader::new(store.keys.clone(), rows, index);
@@ -106,7 +106,7 @@ impl<'a> Write<'a> {
             None => self.reader.entry(space, key)?,
         };
         let Some(mut entry) = entry else {
-            let entry = Entry::new(&self.reader.keys, name)?;
+            let entry = Entry::new(&self.reader.keys, &space.tag, name)?;
             return Ok(Written {
                 entry,
                 tail: Zeroizing::default(),
@@ -234,7 +234,7 @@ impl Transaction for Write<'_> {
             self.remove_chunks(&old)?;
             space.space.bytes = space.space.bytes.saturating_sub(old.bytes);
         }
-        let entry = Entry::new(&self.reader.keys, name)?;
+        let entry = Entry::new(&self.reader.keys, &space.tag, name)?;
         self.extend(
             space,
             key,
@@ -273,11 +273,18 @@ impl Transaction for Write<'_> {
         let Some(space) = self.reader.space(space)? else {
             return Ok(());
         };
+        // In the order in which they lie in the file: of the pages that are changed on the way, few exist at a time,
+        // which is what a full disk has room for.
+        let mut chunks = BTreeSet::new();
         for key in self.reader.values(&space) {
             if let Some(entry) = self.reader.entry(&space, &key)? {
-                self.remove_chunks(&entry)?;
+                chunks.extend((0..entry.chunks()?).map(|number| entry.chunk_key(number)));
             }
             self.reader.written.insert(key, None);
+        }
+        self.reader.forget_chunk();
+        for key in chunks {
+            self.reader.rows.remove_chunk(&key)?;
         }
         self.touch(space.tag, None);
         Ok(())
