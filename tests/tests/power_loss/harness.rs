@@ -26,8 +26,6 @@ pub struct Effort {
 /// How much was tried.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Tried {
-    /// Operations of an act that nothing interrupts.
-    pub operations: usize,
     pub cuts: usize,
     pub pairs: usize,
     pub full: usize,
@@ -189,10 +187,7 @@ impl<'w> Trial<'w> {
 
     /// Cuts the power at operations, with different fates of what was not synced.
     pub fn cuts(&self, effort: Effort) -> Result<Tried, String> {
-        let mut tried = Tried {
-            operations: self.operations.len(),
-            ..Tried::default()
-        };
+        let mut tried = Tried::default();
         for (at, kind) in self.operations.iter().enumerate() {
             let seed = at as u64;
             let makes_durable = matches!(kind, Kind::Sync | Kind::Increment);

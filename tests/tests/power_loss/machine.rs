@@ -72,6 +72,9 @@ pub enum Defect {
 /// A write takes effect in pieces of so many bytes.
 const SECTOR: usize = 512;
 
+/// A file system changes the length of a file as a whole, or at least by whole blocks.
+const BLOCK: usize = 4096;
+
 #[derive(Debug, Clone)]
 enum Change {
     Write(usize, Vec<u8>),
@@ -289,14 +292,12 @@ impl State {
 
     fn count(&mut self) {
         self.counter += 1;
-        if self.history.is_some() {
-            let mut now = self.clone();
-            now.history = None;
-            now.content = now.durable.clone();
-            now.pending.clear();
-            let now = Machine(Arc::new(Mutex::new(now)));
+        if let Some(mut history) = self.history.take() {
+            // What was not synced by now is not in it.
+            let now = Machine(Arc::new(Mutex::new(self.clone())));
             now.reboot(Survival::Nothing);
-            self.history.as_mut().unwrap().push(now);
+            history.push(now);
+            self.history = Some(history);
         }
     }
 }
@@ -352,7 +353,7 @@ impl Medium for Machine {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             let length = match partly {
-                true => now.midpoint(length),
+                true => now.midpoint(length) / BLOCK * BLOCK,
                 false => length,
             };
             state.change(Change::Length(length));

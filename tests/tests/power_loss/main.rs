@@ -20,7 +20,7 @@ fn effort() -> Effort {
     match std::env::var("TAMARACK_POWER_LOSS").as_deref() {
         Ok("full") => Effort {
             stride: 1,
-            pairs: 500,
+            pairs: 100,
             full_stride: 1,
         },
         _ => Effort {

@@ -65,7 +65,7 @@ pub struct Scenario {
 pub enum Device {
     Tee {
         tee: Arc<Tee>,
-        agent: Agent<Arc<Tee>>,
+        agent: Box<Agent<Arc<Tee>>>,
     },
     Store(Store),
 }
@@ -114,7 +114,7 @@ impl World {
         let tee = Tee::open_on(medium, platform, repeatable_crypto());
         let tee = Arc::new(tee.map_err(|error| error.to_string())?);
         Ok(Device::Tee {
-            agent: Agent::new(Arc::clone(&tee)),
+            agent: Box::new(Agent::new(Arc::clone(&tee))),
             tee,
         })
     }

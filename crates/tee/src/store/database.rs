@@ -143,7 +143,12 @@ pub(super) fn failed(error: impl Into<redb::Error>) -> StorageError {
     match error.into() {
         redb::Error::Io(error) => medium_failed(error),
         redb::Error::Corrupted(problem) => StorageError::Corrupt(problem),
-        error @ redb::Error::UpgradeRequired(_) => StorageError::Corrupt(error.to_string()),
+        // Such tables are not the store's.
+        error @ (redb::Error::UpgradeRequired(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TableIsNotMultimap(_)) => StorageError::Corrupt(error.to_string()),
         error => StorageError::Failed(error.to_string()),
     }
 }

@@ -40,9 +40,10 @@ pub(super) trait RowsMut {
     fn leave_room(&self) -> Result<(), StorageError>;
 }
 
-/// The room that is left, in pieces that fill pages of 64 KiB.
-const ROOM_PIECES: u8 = 8;
-const ROOM_PIECE_LEN: usize = 63 << 10;
+/// The room that is left: so many pages of 4 KiB, wherever they are free.
+const ROOM_PIECES: u8 = 96;
+/// What fills such a page.
+const ROOM_PIECE_LEN: usize = 3_900;
 
 /// A table that was never written to does not exist for readers.
 fn existing<T>(table: Result<T, TableError>) -> Result<Option<T>, StorageError> {

@@ -8,8 +8,10 @@ use super::*;
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
+type Rows<const N: usize> = Vec<([u8; N], Vec<u8>)>;
+
 /// The rows of a table, whatever its types are.
-fn rows<const N: usize>(path: &Path, name: &str) -> Vec<([u8; N], Vec<u8>)> {
+fn rows<const N: usize>(path: &Path, name: &str) -> Rows<N> {
     let database = Database::open(path).unwrap();
     let table: TableDefinition<'_, &[u8; N], &[u8]> = TableDefinition::new(name);
     let table = database.begin_read().unwrap().open_table(table).unwrap();
@@ -68,7 +70,7 @@ fn an_older_authentic_record_is_refused() {
 }
 
 /// All rows of a store, as somebody keeps them to put them back.
-fn snapshot(bench: &Bench) -> (Vec<([u8; 64], Vec<u8>)>, Vec<([u8; 20], Vec<u8>)>) {
+fn snapshot(bench: &Bench) -> (Rows<64>, Rows<20>) {
     (
         rows(&bench.path(), "records"),
         rows(&bench.path(), "chunks"),
