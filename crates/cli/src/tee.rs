@@ -1,5 +1,7 @@
 //! `tamarack tee`: run a TEE, or prepare one.
 
+mod compact;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     ///
     /// This too is the part of the device's maker. They count from the next start on.
     Certify(Certify),
+    /// Make the storage as small as what it holds. Nothing that is stored changes; the TEE must not be running.
+    Compact(compact::Compact),
 }
 
 #[derive(Args)]
@@ -210,6 +214,11 @@ fn explain(error: &TeeError, dir: &Path) -> Failure {
             "the folder was replaced by an older copy; a TEE does not start on one. \
              Prepare the device anew with an empty folder",
         ),
+        TeeError::Storage(StorageError::Corrupt(_)) => failure.hint(
+            "something changed the file of the storage, or the disk lost a part of it. Nothing older is put in its place: \
+             prepare the device anew with an empty folder",
+        ),
+        TeeError::Storage(StorageError::Full) => failure.hint("make room on the disk, and try again"),
         TeeError::Storage(StorageError::Failed(_)) => {
             failure.hint("if `tamarack tee serve` runs on this folder, stop it first")
         }
@@ -225,6 +234,7 @@ impl Command {
             Self::Keys(command) => command.run(),
             Self::Trust(command) => command.run(output),
             Self::Certify(command) => command.run(output),
+            Self::Compact(command) => command.run(output),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The TEE as a whole: what the agent lives in.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tamarack_agent::{
     TrustAnchorSet,
@@ -24,7 +28,7 @@ use crate::{
     clock, evidence,
     platform::{Attester, PlatformFault, TeePlatform},
     runtime::ModuleError,
-    store::{Store, StoreOptions},
+    store::{Compaction, Medium, Store, StoreOptions},
 };
 
 /// A TEE: a platform, its sealed storage, and the Trusted Applications that run in it.
@@ -75,13 +79,56 @@ impl Tee {
         platform: Arc<dyn TeePlatform>,
         crypto: CryptoProvider,
     ) -> Result<Self, TeeError> {
-        let path = dir.join("store.redb");
         let store = Store::open(
-            &path,
+            &store_in(dir),
             Arc::clone(&platform),
             &crypto,
             StoreOptions::default(),
         )?;
+        Self::around(store, platform, crypto)
+    }
+
+    /// Opens the TEE whose storage is on a medium of the platform's, not in a folder.
+    ///
+    /// # Errors
+    ///
+    /// If the storage is corrupt, was rolled back, or fails.
+    pub fn open_on(
+        medium: Arc<dyn Medium>,
+        platform: Arc<dyn TeePlatform>,
+        crypto: CryptoProvider,
+    ) -> Result<Self, TeeError> {
+        let options = StoreOptions::default();
+        let store = Store::open_on(medium, Arc::clone(&platform), &crypto, options)?;
+        Self::around(store, platform, crypto)
+    }
+
+    /// Makes the storage in the folder `dir` as small as what it holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and if there is no storage.
+    pub fn compact(
+        dir: &Path,
+        platform: Arc<dyn TeePlatform>,
+        crypto: &CryptoProvider,
+    ) -> Result<Compaction, TeeError> {
+        let path = store_in(dir);
+        let failed = |error| StorageError::Failed(format!("{}: {error}", path.display()));
+        // Opening may compact too.
+        let before = std::fs::metadata(&path).map_err(failed)?.len();
+        let store = Store::open(&path, platform, crypto, StoreOptions::default())?;
+        Ok(Compaction {
+            before,
+            ..store.compact()?
+        })
+    }
+
+    fn around(
+        store: Store,
+        platform: Arc<dyn TeePlatform>,
+        crypto: CryptoProvider,
+    ) -> Result<Self, TeeError> {
         let store = Arc::new(store);
         let applications = Applications::new(Arc::clone(&store), Arc::clone(&platform), crypto)?;
         Ok(Self {
@@ -268,6 +315,11 @@ impl Tee {
             .iter()
             .any(|anchor| anchor.role() == AnchorRole::Tam))
     }
+}
+
+/// The file of the storage in the folder of a TEE.
+fn store_in(dir: &Path) -> PathBuf {
+    dir.join("store.redb")
 }
 
 /// The UUID of a vendor; a Private Enterprise Number has none.

@@ -42,13 +42,7 @@ impl<P: Platform> TeeDevice<'_, P> {
             .saturating_add(more);
         if wanted > budget.limit {
             let quota = self.rights.quota(&budget.domain).bytes;
-            return Err(over(
-                &budget.domain,
-                "bytes",
-                quota,
-                wanted,
-                "it would have",
-            ));
+            return Err(over(&budget.domain, "bytes", quota, wanted, ""));
         }
         self.budget = Some(budget);
         Ok(())
