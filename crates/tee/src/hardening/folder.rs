@@ -42,7 +42,12 @@ pub fn private_folder(dir: &Path) -> Result<(), PlatformFault> {
             return Err(PlatformFault::Exposed { path, mode });
         }
         if metadata.is_dir() {
-            let entries = fs::read_dir(&path).map_err(fault("read", &path))?;
+            let entries = match fs::read_dir(&path) {
+                Ok(entries) => entries,
+                // Root's alone, as the folder that a file system keeps what it finds in.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+                Err(error) => return Err(fault("read", &path)(error)),
+            };
             for entry in entries {
                 found.push(entry.map_err(fault("read", &path))?.path());
             }
