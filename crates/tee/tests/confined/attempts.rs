@@ -30,6 +30,7 @@ use nix::{
     },
     unistd::{Pid, Uid},
 };
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use tamarack_agent::platform::{Namespace, Storage};
 use tamarack_cose::rustcrypto;
 use tamarack_tee::{
@@ -47,6 +48,8 @@ pub(crate) struct Attempt {
     pub(crate) before: fn(&Scene) -> Vec<Need>,
     pub(crate) act: fn(&Scene) -> io::Result<()>,
     pub(crate) expected: Outcome,
+    /// Protections that the kernel is made to lack.
+    pub(crate) lacking: &'static [Protection],
 }
 
 const fn of(name: &'static str, act: fn(&Scene) -> io::Result<()>, expected: Outcome) -> Attempt {
@@ -55,12 +58,17 @@ const fn of(name: &'static str, act: fn(&Scene) -> io::Result<()>, expected: Out
         before: |_| Vec::new(),
         act,
         expected,
+        lacking: &[],
     }
 }
 
 impl Attempt {
     const fn after(self, before: fn(&Scene) -> Vec<Need>) -> Self {
         Self { before, ..self }
+    }
+
+    const fn lacking(self, lacking: &'static [Protection]) -> Self {
+        Self { lacking, ..self }
     }
 }
 
@@ -281,7 +289,45 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         Outcome::Works,
     )
     .after(|_| vec![Need::Device("/dev/none".into())]),
+    // Kernels and containers that have less.
+    of(
+        "without Landlock, the TEE runs and files are within reach",
+        read_and_use_threads,
+        Outcome::Works,
+    )
+    .after(|_| take_away(libc::SYS_landlock_create_ruleset))
+    .lacking(&[
+        Protection::FileAccess,
+        Protection::Tcp,
+        Protection::OtherProcesses,
+    ]),
+    of(
+        "without seccomp, the TEE runs and sockets can be made",
+        |scene| {
+            use_threads(scene)?;
+            make_socket(AddressFamily::Netlink)
+        },
+        Outcome::Works,
+    )
+    .after(|_| take_away(libc::SYS_seccomp))
+    .lacking(&[Protection::SystemCalls]),
 ];
+
+/// Makes the kernel one without this call, as an old one is, or a container that forbids it.
+fn take_away(call: i64) -> Vec<Need> {
+    let processor = std::env::consts::ARCH.try_into().unwrap();
+    let gone = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    let rules = [(call, Vec::new())].into();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, gone, processor).unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter_all_threads(&program).unwrap();
+    Vec::new()
+}
+
+fn read_and_use_threads(scene: &Scene) -> io::Result<()> {
+    fs::read("/etc/passwd")?;
+    use_threads(scene)
+}
 
 /// The platform is open before the process is confined.
 static PLATFORM: OnceLock<Arc<Software>> = OnceLock::new();

@@ -123,10 +123,13 @@ impl Attempt {
         tamarack_tee::hardening::private_folder(&scene.data).unwrap();
         let needs = (self.before)(scene);
         let report = Hardening::begin().confine(&scene.data, &needs);
-        assert!(
-            report
-                .iter()
-                .any(|found| found == (Protection::SystemCalls, &State::On)),
+        for protection in self.lacking {
+            assert!(!has(&report, *protection), "{report:?}");
+        }
+        let filtered = !self.lacking.contains(&Protection::SystemCalls);
+        assert_eq!(
+            has(&report, Protection::SystemCalls),
+            filtered,
             "{report:?}"
         );
         if let Outcome::RefusedBy(protection, _) = self.expected
