@@ -326,7 +326,7 @@ impl Serve {
         match self.hardening {
             _ if report.is_complete() => {}
             Level::BestEffort => {
-                tracing::warn!("the process is not protected by all means: {missing}")
+                tracing::warn!("the process is not protected by all means: {missing}");
             }
             Level::Off => tracing::warn!(
                 "HARDENING IS OFF: every process of this user can read the keys of the TEE; for debugging only"
