@@ -1,9 +1,10 @@
 //! The TEE as a process among others: what they can't read of it, what it can't do to them, and who may talk to it.
 
 use std::{
-    fs::{self, Permissions},
+    collections::HashSet,
+    fs::{self, File, Permissions},
     os::unix::{
-        fs::{MetadataExt, PermissionsExt, chown},
+        fs::{FileExt, MetadataExt, PermissionsExt, chown},
         net::UnixStream,
         process::CommandExt,
     },
@@ -12,7 +13,10 @@ use std::{
 };
 
 use serde_json::Value;
-use tamarack_tests::system::{Finished, Process, binary, eventually, run, tamarack};
+use tamarack_tests::{
+    system::{Finished, Process, World, binary, eventually, run, tamarack},
+    wasm::HELLO_2,
+};
 use tempfile::TempDir;
 
 /// Users that no program of the machine runs as: the TEE's, the broker's, and a stranger.
@@ -414,6 +418,67 @@ fn the_socket_is_given_to_the_group_of_a_broker_with_a_name() {
         (socket.uid(), socket.gid(), socket.mode() & 0o777),
         (0, gid, 0o660)
     );
+}
+
+/// Which of these words are in the memory of a process, which only root can read. They are equally long and begin with the
+/// same byte.
+fn found_in_memory(process: u32, words: &[String]) -> Vec<String> {
+    let memory = File::open(format!("/proc/{process}/mem")).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let (first, length) = (words[0].as_bytes()[0], words[0].len());
+    let ends: HashSet<&[u8]> = words.iter().map(|word| &word.as_bytes()[1..]).collect();
+    let mut found = Vec::new();
+    for line in maps.lines() {
+        let (range, rest) = line.split_once(' ').unwrap();
+        // What the kernel maps for the clock can't be read.
+        if !rest.starts_with('r') || rest.contains("[v") {
+            continue;
+        }
+        let (start, end) = range.split_once('-').unwrap();
+        let [start, end] = [start, end].map(|text| u64::from_str_radix(text, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
+        if memory.read_exact_at(&mut bytes, start).is_ok() {
+            for behind in bytes.split(|byte| *byte == first).skip(1) {
+                let end = behind.get(..length - 1).unwrap_or_default();
+                if ends.contains(end) {
+                    found.push(String::from_utf8_lossy(end).into_owned());
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn personalization_data_leaves_no_copies_in_memory_when_it_is_installed() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    world.publish("acme/hello", 2, HELLO_2, "acme");
+    world.deploy("acme/hello");
+    world.policy_check();
+    let (data, key) = (world.path("tee"), world.path("tee.enc.pem"));
+    let keys = [
+        "tee", "keys", "--data", &data, "--format", "pem", "--curve", "p256",
+    ];
+    run(&[&keys[..], &["--out", &key]].concat()).ok();
+    // Longer than what is decrypted at a time, and every piece of it is searched for.
+    let mark = |number: u32| format!("<{:08x}", number.wrapping_mul(0x9e37_79b9));
+    let marks: Vec<String> = (1..=2000).map(mark).collect();
+    let text = marks.concat();
+    let name = "acme/hello/greeting";
+    let greeting = world.manifest(name, 1, text.as_bytes(), "acme", &["--encrypt-to", &key]);
+    world.admin(&["publish", &greeting]).ok();
+    world.deploy(name);
+    world.policy_check();
+    assert_eq!(world.version(name), Some(1));
+
+    let tee = world.tee.id();
+    assert_eq!(found_in_memory(tee, &marks), [""; 0]);
+    // What is there is found.
+    let known = ["tamarack store".to_owned()];
+    assert!(!found_in_memory(tee, &known).is_empty());
 }
 
 #[test]

@@ -3,13 +3,15 @@
 use std::{
     fs, io,
     os::unix::{
-        fs::{FileTypeExt, PermissionsExt, chown},
+        fs::{FileTypeExt, lchown},
         net::{UnixListener, UnixStream},
     },
     path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use nix::sys::stat::{Mode, umask};
 
 use crate::{
     TeeError,
@@ -34,6 +36,8 @@ impl LinkSocket {
     /// A socket that a TEE left behind is replaced; one that still answers is not. Whoever connects waits until the TEE
     /// [serves](crate::serve).
     ///
+    /// To be called before threads are started: files that they make meanwhile have another mode than usual.
+    ///
     /// # Errors
     ///
     /// If the socket can't be opened.
@@ -43,7 +47,7 @@ impl LinkSocket {
             source,
         })?;
         if let Some(group) = peers.group()
-            && let Err(error) = chown(path, None, Some(group.as_raw()))
+            && let Err(error) = lchown(path, None, Some(group.as_raw()))
         {
             let path = path.display();
             tracing::warn!(%error, %path, %group, "the socket can't be given to the broker's group");
@@ -82,9 +86,11 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     if left_behind {
         fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
+    // It has its mode from the start. To set it later by name would be to set it on whatever has that name then.
+    let before = umask(Mode::from_bits_truncate(0o117));
+    let listener = UnixListener::bind(path);
+    umask(before);
+    listener
 }
 
 /// Connections that were refused, and when that was last said.
