@@ -477,7 +477,7 @@ fn personalization_data_leaves_no_copies_in_memory_when_it_is_installed() {
     let tee = world.tee.id();
     assert_eq!(found_in_memory(tee, &marks), [""; 0]);
     // What is there is found.
-    let known = ["tamarack store".to_owned()];
+    let known = ["core-dumps".to_owned()];
     assert!(!found_in_memory(tee, &known).is_empty());
 }
 

@@ -103,7 +103,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     ),
     of(
         "a program is started",
-        |_| Ok(drop(Command::new("/bin/true").spawn()?)),
+        |_| Command::new("/bin/true").spawn().map(drop),
         NOT_THERE,
     ),
     of(
@@ -152,7 +152,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     // Networks.
     of(
         "a TCP port is listened on",
-        |_| Ok(drop(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)),
+        |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map(drop),
         NOT_THERE,
     ),
     of(
@@ -162,7 +162,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     ),
     of(
         "a UDP socket is made",
-        |_| Ok(drop(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?)),
+        |_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map(drop),
         NOT_THERE,
     ),
     of(
@@ -177,12 +177,12 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     ),
     of(
         "a local socket is connected to",
-        |scene| Ok(drop(UnixStream::connect(scene.socket())?)),
+        |scene| UnixStream::connect(scene.socket()).map(drop),
         NOT_THERE,
     ),
     of(
         "a pair of sockets is made",
-        |_| Ok(drop(UnixStream::pair()?)),
+        |_| UnixStream::pair().map(drop),
         NOT_THERE,
     ),
     of(
@@ -206,19 +206,19 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     .after(needs_port),
     of(
         "UDP, where TCP is needed",
-        |_| Ok(drop(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?)),
+        |_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map(drop),
         NOT_THERE,
     )
     .after(needs_port),
     of(
         "listening, where connections are needed",
-        |_| Ok(drop(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)),
+        |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map(drop),
         NOT_THERE,
     )
     .after(needs_port),
     of(
         "a local socket, where it is needed",
-        |scene| Ok(drop(UnixStream::connect(scene.socket())?)),
+        |scene| UnixStream::connect(scene.socket()).map(drop),
         Outcome::Works,
     )
     .after(needs_sockets),
@@ -231,12 +231,12 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     // Files.
     of(
         "a foreign file is read",
-        |_| Ok(drop(fs::read("/etc/passwd")?)),
+        |_| fs::read("/etc/passwd").map(drop),
         BY_LANDLOCK,
     ),
     of(
         "a foreign folder is listed",
-        |_| Ok(drop(fs::read_dir("/")?)),
+        |_| fs::read_dir("/").map(drop),
         BY_LANDLOCK,
     ),
     of(
@@ -252,13 +252,13 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     ),
     of(
         "a socket is made in the folder",
-        |scene| Ok(drop(UnixListener::bind(scene.data.join("socket"))?)),
+        |scene| UnixListener::bind(scene.data.join("socket")).map(drop),
         NOT_THERE,
     )
     .after(needs_sockets),
     of(
         "a device is opened",
-        |_| Ok(drop(File::open("/dev/zero")?)),
+        |_| File::open("/dev/zero").map(drop),
         BY_LANDLOCK,
     ),
     // Files of which there is need.
@@ -266,13 +266,18 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         .after(|_| vec![Need::Device("/dev/zero".into())]),
     of(
         "a needed file is read",
-        |_| Ok(drop(fs::read("/etc/passwd")?)),
+        |_| fs::read("/etc/passwd").map(drop),
         Outcome::Works,
     )
     .after(needs_file),
     of(
         "a needed file is written",
-        |_| Ok(drop(OpenOptions::new().append(true).open("/etc/passwd")?)),
+        |_| {
+            OpenOptions::new()
+                .append(true)
+                .open("/etc/passwd")
+                .map(drop)
+        },
         BY_LANDLOCK,
     )
     .after(needs_file),
@@ -435,7 +440,9 @@ fn use_folder(scene: &Scene) -> io::Result<()> {
 }
 
 /// A thread that is older than the confinement, and what makes it try.
-static OLDER: Mutex<Option<(Sender<()>, JoinHandle<io::Result<()>>)>> = Mutex::new(None);
+static OLDER: Mutex<Option<Older>> = Mutex::new(None);
+
+type Older = (Sender<()>, JoinHandle<io::Result<()>>);
 
 fn needs_an_older_thread(_: &Scene) -> Vec<Need> {
     let (go, wait) = channel();

@@ -1,4 +1,10 @@
 //! What the filters answer, call by call: the programs are run here as the kernel runs them.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    reason = "arguments of calls have whatever type a C library gives them"
+)]
 
 use super::*;
 
