@@ -1,13 +1,14 @@
 //! `tamarack tee`: run a TEE, or prepare one.
 
 mod compact;
+mod hardening;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use tamarack_agent::{
     AnchorEntry,
@@ -16,7 +17,8 @@ use tamarack_agent::{
 };
 use tamarack_cose::{CryptoProvider, KeyId, rustcrypto};
 use tamarack_tee::{
-    Tee, TeeError, endorsement,
+    LinkSocket, Tee, TeeError, endorsement,
+    hardening::{Broker, Hardening, Peers, Report, private_folder},
     platform::{Software, SoftwareOptions, TeePlatform},
 };
 
@@ -93,6 +95,24 @@ pub(crate) struct Serve {
     /// What the TEE is called, where there are several; the name of its platform by default.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// The user that the broker runs as, by name or number. Other users than this one, the TEE's own and root are refused
+    /// at the socket.
+    #[arg(long, value_name = "USER", value_parser = broker)]
+    broker_user: Option<Broker>,
+    /// How the process is confined before it serves. What is on, and what this machine lacks, is printed at start.
+    #[arg(long, value_enum, default_value = "best-effort")]
+    hardening: Level,
+}
+
+/// How much hardening there has to be.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// As far as the kernel and the rights of the process allow.
+    BestEffort,
+    /// All of it; where something is missing, the TEE does not start.
+    Required,
+    /// None, so that a debugger can be attached: keys are within reach of every process of this user.
+    Off,
 }
 
 #[derive(Args)]
@@ -176,6 +196,17 @@ fn tam_key(text: &str) -> Result<TamKey, String> {
     }
 }
 
+/// Finds a user by name or number.
+fn broker(text: &str) -> Result<Broker, String> {
+    match Broker::find(text) {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err("there is no such user".into()),
+        Err(error) => Err(format!(
+            "the users of this machine can't be looked up: {error}"
+        )),
+    }
+}
+
 /// Reads `name=value`.
 fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -196,13 +227,22 @@ impl Folder {
             .iter()
             .map(|chosen| (*chosen).into())
             .collect();
-        Software::open(&self.data, crypto, &options)
+        private_folder(&self.data)
+            .and_then(|()| Software::open(&self.data, crypto, &options))
             .map_err(|error| Failure::new(error.to_string()))
     }
 
     fn tee(&self) -> Result<Tee, Failure> {
         let crypto = rustcrypto::provider();
         let platform = self.platform(&crypto)?;
+        self.tee_on(platform, crypto)
+    }
+
+    fn tee_on(
+        &self,
+        platform: Arc<dyn TeePlatform>,
+        crypto: CryptoProvider,
+    ) -> Result<Tee, Failure> {
         Tee::open(&self.data, platform, crypto).map_err(|error| explain(&error, &self.data))
     }
 }
@@ -228,6 +268,10 @@ fn explain(error: &TeeError, dir: &Path) -> Failure {
 
 impl Command {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
+        // The TEE itself says what is missing, and may be told to go without.
+        if !matches!(self, Self::Serve(_)) {
+            let _ = Hardening::begin();
+        }
         match self {
             Self::Serve(command) => command.run(output),
             Self::Endorsement(command) => command.run(output),
@@ -241,7 +285,23 @@ impl Command {
 
 impl Serve {
     fn run(self, output: Output) -> Result<(), Failure> {
-        let tee = self.folder.tee()?;
+        // Before the first key is read.
+        let hardening = (self.hardening != Level::Off).then(Hardening::begin);
+        let crypto = rustcrypto::provider();
+        let platform = self.folder.platform(&crypto)?;
+        let peers = match self.broker_user {
+            Some(broker) => Peers::own().and(broker),
+            None => Peers::own(),
+        };
+        let socket = LinkSocket::bind(&self.socket, peers)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        // Before anything is read that others may have written.
+        let report = match hardening {
+            Some(begun) => begun.confine(&self.folder.data, &platform.needs()),
+            None => Report::unprotected(),
+        };
+        self.judge(&report)?;
+        let tee = self.folder.tee_on(platform, crypto)?;
         if !tee
             .has_tam_anchor()
             .map_err(|error| explain(&error, &self.folder.data))?
@@ -251,17 +311,41 @@ impl Serve {
             );
         }
         let platform = tee.platform().name();
-        let name = self.name.unwrap_or_else(|| platform.to_owned());
-        let ready = || {
-            let socket = self.socket.display().to_string();
-            let value = json!({ "platform": platform, "name": name, "socket": socket });
-            output.result(&value, || {
-                format!("TEE on the {platform} platform, serving on {socket}")
-            });
-        };
-        let tee = Arc::new(tee);
-        tamarack_tee::serve(Arc::clone(&tee), &name, &self.socket, ready)
-            .map_err(|error| Failure::new(error.to_string()))
+        let name = self.name.as_deref().unwrap_or(platform);
+        let path = self.socket.display().to_string();
+        let value = json!({
+            "platform": platform,
+            "name": name,
+            "socket": path,
+            "peers": peers.uids(),
+            "hardening": hardening::json(&report),
+        });
+        output.result(&value, || {
+            format!(
+                "TEE on the {platform} platform, serving on {path} for {peers}\n{}",
+                hardening::text(&report)
+            )
+        });
+        tamarack_tee::serve(Arc::new(tee), name, &socket)
+    }
+
+    /// Refuses what was not to be missing, and says the rest in the log.
+    fn judge(&self, report: &Report) -> Result<(), Failure> {
+        let missing = hardening::problems(report);
+        match self.hardening {
+            _ if report.is_complete() => {}
+            Level::BestEffort => {
+                tracing::warn!("the process is not protected by all means: {missing}");
+            }
+            Level::Off => tracing::warn!(
+                "HARDENING IS OFF: every process of this user can read the keys of the TEE; for debugging only"
+            ),
+            Level::Required => {
+                let failure = Failure::new(format!("--hardening required: {missing}"));
+                return Err(failure.hint("the documentation, hardening.md, says what each takes"));
+            }
+        }
+        Ok(())
     }
 }
 

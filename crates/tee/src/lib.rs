@@ -6,6 +6,8 @@
 //! - [`store`] is the sealed, transactional storage, which notices that it was tampered with or rolled back.
 //! - [`platform`] is what the machine contributes: a root key, a monotonic counter, an identity, a way to
 //!   attest. [`platform::Software`] keeps all that in files, for development and tests.
+//! - [`hardening`] is what the process around all that gives up before it serves, and [`LinkSocket`] where it is reached, by
+//!   the users that may.
 //!
 //! What it does not do: it decides nothing about what is installed, which is the TEEP Agent's part
 //! (`tamarack-agent`), and speaks to no network. With the `software` platform it protects against hostile
@@ -41,13 +43,16 @@
 mod applications;
 mod clock;
 mod evidence;
+pub mod hardening;
 pub mod platform;
 pub mod runtime;
 mod server;
 mod services;
+mod socket;
 pub mod store;
 mod tee;
 
 pub use applications::{Applications, InvocationError};
 pub use server::serve;
+pub use socket::LinkSocket;
 pub use tee::{Tee, TeeError, endorsement};

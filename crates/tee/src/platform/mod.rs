@@ -17,6 +17,8 @@ use tamarack_cose::{
 };
 use zeroize::Zeroizing;
 
+use crate::hardening::Need;
+
 pub use counter::MonotonicCounter;
 pub use software::{Software, SoftwareOptions};
 
@@ -56,6 +58,12 @@ pub trait TeePlatform: Send + Sync {
 
     /// How the platform proves what it is.
     fn attester(&self) -> Attester<'_>;
+
+    /// What it reaches outside the folder of its data once it is open, so that the process can be confined to that. Nothing,
+    /// by default.
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
 }
 
 /// How a platform proves what it is.
