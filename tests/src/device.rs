@@ -12,7 +12,7 @@ use tamarack_suit::Report;
 use tamarack_ta::ResultCode;
 use tamarack_tee::{
     InvocationError, Tee, endorsement,
-    platform::{Software, SoftwareOptions},
+    platform::{DeviceOptions, Software},
 };
 use tamarack_teep::{Message, Protected, QueryRequest, QueryResponse, Update};
 use tempfile::TempDir;
@@ -32,7 +32,7 @@ pub struct Device {
 
 fn open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Arc<Tee> {
     let crypto = crypto();
-    let mut options = SoftwareOptions::default();
+    let mut options = DeviceOptions::default();
     options.teep_algorithms = algorithms.to_vec();
     let platform = Software::open(folder, &crypto, &options).unwrap();
     Arc::new(Tee::open(folder, Arc::new(platform), crypto).unwrap())

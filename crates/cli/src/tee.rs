@@ -1,5 +1,7 @@
 //! `tamarack tee`: run a TEE, or prepare one.
 
+mod platform;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,10 +15,13 @@ use tamarack_agent::{
     state::{Anchor, AnchorRole},
 };
 use tamarack_cose::{CryptoProvider, KeyId, rustcrypto};
+use tamarack_rats::RollbackDetection;
 use tamarack_tee::{
     Tee, TeeError, endorsement,
-    platform::{Software, SoftwareOptions, TeePlatform},
+    platform::{Device, DeviceOptions, TeePlatform},
 };
+
+use platform::PlatformChoice;
 
 use crate::{
     encryption_keys::{EncryptionCurve, encode_encryption_keys, read_encryption_keys},
@@ -57,9 +62,9 @@ pub(crate) struct Certify {
 impl Certify {
     fn run(&self, output: Output) -> Result<(), Failure> {
         let chain = certificate::read(&self.chain)?;
-        let platform = self.folder.software(&rustcrypto::provider())?;
-        platform
-            .certify(&self.folder.data, &chain)
+        let device = self.folder.device(&rustcrypto::provider())?;
+        device
+            .certify(&chain)
             .map_err(|error| Failure::new(error.to_string()))?;
         output.result(&json!({ "certificates": chain.len() }), || {
             "the certificates are in place".to_owned()
@@ -77,6 +82,8 @@ pub(crate) struct Folder {
     /// each. Counts at the first start only.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "esp256")]
     algorithm: Vec<Algorithm>,
+    #[command(flatten)]
+    platform: PlatformChoice,
 }
 
 #[derive(Args)]
@@ -181,25 +188,20 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 impl Folder {
-    fn platform(&self, crypto: &CryptoProvider) -> Result<Arc<dyn TeePlatform>, Failure> {
-        Ok(Arc::new(self.software(crypto)?))
-    }
-
-    fn software(&self, crypto: &CryptoProvider) -> Result<Software, Failure> {
-        let mut options = SoftwareOptions::default();
+    fn device(&self, crypto: &CryptoProvider) -> Result<Device, Failure> {
+        let mut options = DeviceOptions::default();
         options.teep_algorithms = self
             .algorithm
             .iter()
             .map(|chosen| (*chosen).into())
             .collect();
-        Software::open(&self.data, crypto, &options)
-            .map_err(|error| Failure::new(error.to_string()))
+        self.platform.open(&self.data, crypto, &options)
     }
 
     fn tee(&self) -> Result<Tee, Failure> {
         let crypto = rustcrypto::provider();
-        let platform = self.platform(&crypto)?;
-        Tee::open(&self.data, platform, crypto).map_err(|error| explain(&error, &self.data))
+        let device = self.device(&crypto)?;
+        Tee::open(&self.data, Arc::new(device), crypto).map_err(|error| explain(&error, &self.data))
     }
 }
 
@@ -241,12 +243,24 @@ impl Serve {
             );
         }
         let platform = tee.platform().name();
+        let (rollback, noticed) = match tee.platform().counter().rollback_detection() {
+            RollbackDetection::Hardware => ("hardware", "a counter in hardware notices"),
+            RollbackDetection::Nothing => ("nothing", "nothing notices"),
+        };
         let name = self.name.unwrap_or_else(|| platform.to_owned());
         let ready = || {
             let socket = self.socket.display().to_string();
-            let value = json!({ "platform": platform, "name": name, "socket": socket });
+            let value = json!({
+                "platform": platform,
+                "rollback_detection": rollback,
+                "name": name,
+                "socket": socket,
+            });
             output.result(&value, || {
-                format!("TEE on the {platform} platform, serving on {socket}")
+                format!(
+                    "TEE on the {platform} platform, serving on {socket}; {noticed} if its whole folder is put back to an \
+                     older copy"
+                )
             });
         };
         let tee = Arc::new(tee);
@@ -257,8 +271,8 @@ impl Serve {
 
 impl EndorsementOf {
     fn run(self, output: Output) -> Result<(), Failure> {
-        let platform = self.folder.platform(&rustcrypto::provider())?;
-        let mut endorsement = endorsement(&*platform);
+        let device = self.folder.device(&rustcrypto::provider())?;
+        let mut endorsement = endorsement(&device);
         endorsement.labels.extend(self.label);
         // JSON either way: it is a file for another command.
         let json = endorsement.to_json();
@@ -270,8 +284,8 @@ impl EndorsementOf {
 
 impl KeysOf {
     fn run(self) -> Result<(), Failure> {
-        let platform = self.folder.platform(&rustcrypto::provider())?;
-        let keys = platform.encryption_keys();
+        let device = self.folder.device(&rustcrypto::provider())?;
+        let keys = device.encryption_keys();
         files::write(
             &self.out,
             &encode_encryption_keys(keys, self.curve, self.format)?,

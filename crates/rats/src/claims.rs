@@ -6,9 +6,13 @@ use tamarack_cose::{
     sign1,
 };
 
-use crate::{Confirmation, HardwareVersion, ManifestReference, Measurement, OemId};
+use crate::{
+    Confirmation, HardwareReport, HardwareVersion, ManifestReference, Measurement, OemId,
+    RollbackDetection,
+};
 
-/// Claim keys (RFC 8392, RFC 8747, RFC 9711).
+/// Claim keys (RFC 8392, RFC 8747, RFC 9711). Those below -65536 are for private use: nobody has registered such
+/// claims.
 pub(crate) mod key {
     pub(crate) const EXP: i64 = 4;
     pub(crate) const IAT: i64 = 6;
@@ -23,6 +27,8 @@ pub(crate) mod key {
     pub(crate) const SWNAME: i64 = 270;
     pub(crate) const MANIFESTS: i64 = 272;
     pub(crate) const MEASUREMENTS: i64 = 273;
+    pub(crate) const HARDWARE_REPORT: i64 = -65_537;
+    pub(crate) const ROLLBACK_DETECTION: i64 = -65_538;
 }
 
 /// A claims set is small; a large one is an attack.
@@ -58,6 +64,10 @@ pub struct Claims {
     pub manifests: Vec<ManifestReference>,
     /// `measurements` (273), as far as they are measured components with SHA-256.
     pub measurements: Vec<Measurement>,
+    /// -65537: what the hardware itself reports about these claims.
+    pub hardware_report: Option<HardwareReport>,
+    /// -65538: what notices that the files of the TEE were put back.
+    pub rollback_detection: Option<RollbackDetection>,
 }
 
 impl Claims {
@@ -111,6 +121,13 @@ impl Claims {
                     // The example of the TEEP draft files the manifests here (AMB-18).
                     misfiled = ManifestReference::read_list(&mut reader.clone())?;
                     claims.measurements = Measurement::read_list(reader)?;
+                }
+                key::HARDWARE_REPORT => {
+                    claims.hardware_report = Some(HardwareReport::read(reader)?);
+                }
+                key::ROLLBACK_DETECTION => {
+                    let number = reader.uint("rollback-detection")?;
+                    claims.rollback_detection = RollbackDetection::from_number(number);
                 }
                 _ => reader.skip("eat-claims / value")?,
             }
@@ -177,6 +194,14 @@ impl Claims {
                 self.measurements
                     .iter()
                     .for_each(|measurement| measurement.write(w));
+            });
+        }
+        if let Some(report) = &self.hardware_report {
+            put(key::HARDWARE_REPORT, &|w| report.write(w));
+        }
+        if let Some(detection) = self.rollback_detection {
+            put(key::ROLLBACK_DETECTION, &|w| {
+                w.uint(detection.number());
             });
         }
         Writer::build(|w| {

@@ -24,7 +24,7 @@ use tamarack_suit::{ComponentId, VendorId};
 use crate::{
     applications::Applications,
     clock,
-    platform::{Attester, PlatformFault, TeePlatform},
+    platform::{HardwareAttester, PlatformFault, TeePlatform},
     runtime::ModuleError,
     store::{Store, StoreOptions},
 };
@@ -286,7 +286,7 @@ fn vendor_uuid(vendor: &VendorId<'_>) -> Option<[u8; 16]> {
 /// What a Verifier needs to know about the device on `platform`, to appraise its Evidence.
 #[must_use]
 pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
-    let Attester::Key(attester) = platform.attester();
+    let attester = platform.attester();
     let identity = platform.identity();
     Endorsement {
         vendor_ids: identity
@@ -300,7 +300,8 @@ pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
             sha256: vec![platform.measurement()],
             ..ReferenceMeasurement::named(MEASURED)
         }],
-        ..Endorsement::new(identity.ueid.clone(), *attester.public_key())
+        tpm: attester.hardware().and_then(HardwareAttester::tpm),
+        ..Endorsement::new(identity.ueid.clone(), *attester.key().public_key())
     }
 }
 
@@ -332,7 +333,7 @@ impl Platform for Tee {
         nonce: Option<&[u8]>,
         teep_key: &PublicKey,
     ) -> Result<Evidence, PlatformError> {
-        let claims = Claims {
+        let mut claims = Claims {
             issued_at: Some(self.now()),
             confirmation: Some(Confirmation::Key(*teep_key)),
             nonce: nonce.map(<[u8]>::to_vec),
@@ -344,11 +345,18 @@ impl Platform for Tee {
                 version: Some(env!("CARGO_PKG_VERSION").into()),
                 sha256: self.platform.measurement(),
             }],
+            rollback_detection: Some(self.platform.counter().rollback_detection()),
             ..Claims::default()
         };
-        let Attester::Key(attester) = self.platform.attester();
+        let attester = self.platform.attester();
+        if let Some(hardware) = attester.hardware() {
+            let binding = claims.report_binding(&self.crypto, attester.key().public_key());
+            let report = hardware.report(&binding);
+            claims.hardware_report =
+                Some(report.map_err(|error| PlatformError(error.to_string()))?);
+        }
         let bytes = claims
-            .sign(&self.crypto, attester)
+            .sign(&self.crypto, attester.key())
             .map_err(|error| PlatformError(error.to_string()))?;
         Ok(Evidence {
             media_type: EAT_CWT.into(),

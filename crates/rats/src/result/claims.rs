@@ -91,7 +91,7 @@ impl AttestationResult {
             profile: self.profile.clone(),
             swname: self.swname.clone(),
             manifests: self.manifests.clone(),
-            measurements: Vec::new(),
+            ..Claims::default()
         };
         claims.encode()
     }

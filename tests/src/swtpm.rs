@@ -1,0 +1,135 @@
+//! A TPM 2.0 in software, as a process of its own.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    str::FromStr,
+};
+
+use tempfile::TempDir;
+use tss_esapi::{
+    Context, TctiNameConf,
+    handles::{NvIndexHandle, NvIndexTpmHandle, PcrHandle, TpmHandle},
+    interface_types::{
+        algorithm::HashingAlgorithm, resource_handles::Provision, session_handles::AuthSession,
+    },
+    structures::{Digest, DigestValues},
+};
+
+use crate::system::{PATIENCE, eventually};
+
+/// A TPM. It ends when this is dropped, and forgets everything.
+pub struct Swtpm {
+    process: Child,
+    port: u16,
+    state: TempDir,
+}
+
+impl Swtpm {
+    /// A TPM that nobody has used before.
+    ///
+    /// # Panics
+    ///
+    /// If there is no `swtpm` (Debian: package swtpm), or it does not start within [`PATIENCE`].
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it starts a process")]
+    pub fn new() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let (process, port) = start(state.path());
+        Self {
+            process,
+            port,
+            state,
+        }
+    }
+
+    /// How it is reached.
+    #[must_use]
+    pub fn tcti(&self) -> String {
+        format!("swtpm:host=127.0.0.1,port={}", self.port)
+    }
+
+    /// Takes the power away, and gives it back: PCRs are zero again.
+    pub fn reboot(&mut self) {
+        self.stop();
+        (self.process, self.port) = start(self.state.path());
+    }
+
+    /// Extends a PCR, as whatever is booted does. Nobody else may be connected.
+    pub fn extend(&self, pcr: PcrHandle) {
+        let mut digests = DigestValues::new();
+        let digest = Digest::try_from(&[7; 32][..]).unwrap();
+        digests.set(HashingAlgorithm::Sha256, digest);
+        let mut context = self.context();
+        context
+            .execute_with_session(Some(AuthSession::Password), |context| {
+                context.pcr_extend(pcr, digests)
+            })
+            .unwrap();
+    }
+
+    /// Removes an NV index, as its owner may. Nobody else may be connected.
+    pub fn remove_counter(&self, index: u32) {
+        let mut context = self.context();
+        let handle = TpmHandle::NvIndex(NvIndexTpmHandle::new(index).unwrap());
+        let handle = NvIndexHandle::from(context.tr_from_tpm_public(handle).unwrap());
+        context
+            .execute_with_session(Some(AuthSession::Password), |context| {
+                context.nv_undefine_space(Provision::Owner, handle)
+            })
+            .unwrap();
+    }
+
+    fn context(&self) -> Context {
+        Context::new(TctiNameConf::from_str(&self.tcti()).unwrap()).unwrap()
+    }
+
+    fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Swtpm {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Starts it on two ports of its choice, one behind the other: tpm2-tss expects that.
+fn start(state: &Path) -> (Child, u16) {
+    eventually("swtpm starts", || {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let control = port.checked_add(1)?;
+        TcpListener::bind(("127.0.0.1", control)).ok()?;
+        drop(free);
+        let mut process = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
+            .arg("--tpmstate")
+            .arg(format!("dir={}", state.display()))
+            .arg("--server")
+            .arg(format!("type=tcp,port={port},bindaddr=127.0.0.1"))
+            .arg("--ctrl")
+            .arg(format!("type=tcp,port={control},bindaddr=127.0.0.1"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("swtpm is installed (Debian: package swtpm)");
+        let started = std::time::Instant::now();
+        while started.elapsed() < PATIENCE {
+            if process.try_wait().unwrap().is_some() {
+                // Somebody else took a port.
+                return None;
+            }
+            if TcpStream::connect(("127.0.0.1", control)).is_ok() {
+                return Some((process, port));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let _ = process.kill();
+        None
+    })
+}
