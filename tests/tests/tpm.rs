@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use tamarack_agent::platform::{Platform, Storage, StorageError};
+use tamarack_agent::platform::{Platform, StorageError};
 use tamarack_cose::SignatureAlgorithm;
 use tamarack_rats::{
     Appraisal, AppraisalError, Confirmation, Endorsement, Evidence, Finding, Freshness,
@@ -19,7 +19,8 @@ use tamarack_tee::{
 use tamarack_tests::{
     crypto,
     swtpm::Swtpm,
-    system::{Keys, Process, run},
+    system::{Keys, Process, World, run},
+    wasm::HELLO_1,
 };
 use tss_esapi::handles::PcrHandle;
 
@@ -361,4 +362,47 @@ fn the_commands_notice_an_older_copy_of_the_whole_folder() {
     let older = ["replaced by an older copy"];
     command("serve", &["--socket", &socket]).fails(1, &older);
     command("trust", &[]).fails(1, &older);
+}
+
+/// With TAM, broker and TEE as processes.
+#[test]
+fn a_tam_attests_a_device_by_its_tpm_and_installs_on_it() {
+    let mut tpm = Swtpm::new();
+    let mut world = World::new();
+    world.publish("acme/hello", 1, HELLO_1, "acme");
+    world.admin(&["deploy", "acme/hello", "--on-request"]).ok();
+    let tcti = tpm.tcti();
+    let (tee, socket) =
+        world.another_tee_on("gateway", &["--platform", "tpm", "--tcti", &tcti], &[]);
+    let tam = world.wire.url();
+    world.restart_broker(&["--tam", &tam, "--tee", &socket]);
+    let request =
+        |world: &World, component: &str| world.app(&["request", component, "--tee", "gateway"]);
+    request(&world, "acme/hello").ok();
+    assert_eq!(
+        world.greeting("acme/hello"),
+        "Hello from inside the TEE, Ada!"
+    );
+    drop(tee);
+
+    // Something else is booted, and says so in its quote: the TAM does not serve it any more.
+    tpm.reboot();
+    tpm.extend(PcrHandle::Pcr2);
+    world.publish("acme/other", 1, HELLO_1, "acme");
+    world.admin(&["deploy", "acme/other", "--on-request"]).ok();
+    let (data, tcti) = (world.path("gateway"), tpm.tcti());
+    let serve = ["tee", "serve", "--data", &data, "--socket", &socket];
+    let on_tpm = ["--name", "gateway", "--platform", "tpm", "--tcti", &tcti];
+    let arguments = [&serve[..], &on_tpm].concat();
+    let mut tee = Process::start("gateway-again", &world.folder, &arguments);
+    tee.wait_until("the TEE serves", || {
+        std::os::unix::net::UnixStream::connect(&socket).ok()
+    });
+    let _ = request(&world, "acme/other");
+    let said = world.tam.log();
+    assert!(
+        said.contains("PCR 2 differs from every reference"),
+        "{said}"
+    );
+    assert_eq!(world.version("acme/other"), None);
 }
