@@ -10,11 +10,15 @@ use std::{
 use tempfile::TempDir;
 use tss_esapi::{
     Context, TctiNameConf,
+    attributes::NvIndexAttributes,
+    constants::NvIndexType,
     handles::{NvIndexHandle, NvIndexTpmHandle, PcrHandle, TpmHandle},
     interface_types::{
-        algorithm::HashingAlgorithm, resource_handles::Provision, session_handles::AuthSession,
+        algorithm::HashingAlgorithm,
+        resource_handles::{NvAuth, Provision},
+        session_handles::AuthSession,
     },
-    structures::{Digest, DigestValues},
+    structures::{Digest, DigestValues, NvPublic},
 };
 
 use crate::system::{PATIENCE, eventually};
@@ -79,6 +83,35 @@ impl Swtpm {
                 context.nv_undefine_space(Provision::Owner, handle)
             })
             .unwrap();
+    }
+
+    /// Makes a counter that anybody may use, as the owner may, and raises it once; its value. Nobody else may be
+    /// connected.
+    #[must_use]
+    pub fn make_counter(&self, index: u32) -> u64 {
+        let attributes = NvIndexAttributes::builder()
+            .with_nv_index_type(NvIndexType::Counter)
+            .with_auth_read(true)
+            .with_auth_write(true)
+            .with_no_da(true)
+            .build()
+            .unwrap();
+        let public = NvPublic::builder()
+            .with_nv_index(NvIndexTpmHandle::new(index).unwrap())
+            .with_index_name_algorithm(HashingAlgorithm::Sha256)
+            .with_index_attributes(attributes)
+            .with_data_area_size(8)
+            .build()
+            .unwrap();
+        let mut context = self.context();
+        let value = context
+            .execute_with_session(Some(AuthSession::Password), |context| {
+                let handle = context.nv_define_space(Provision::Owner, None, public)?;
+                context.nv_increment(NvAuth::NvIndex(handle), handle)?;
+                context.nv_read(NvAuth::NvIndex(handle), handle, 8, 0)
+            })
+            .unwrap();
+        u64::from_be_bytes(value.value().try_into().unwrap())
     }
 
     fn context(&self) -> Context {
