@@ -23,7 +23,11 @@ pub(super) fn open(
         files::check_private(&folder)?;
         let path = folder.join(NAME);
         let made_on = match path.exists() {
-            true => String::from_utf8_lossy(&files::read(&path)?).trim().into(),
+            true => {
+                // It is shown to people, whatever somebody wrote there.
+                let text = files::read(&path)?;
+                text.trim_ascii().escape_ascii().to_string()
+            }
             false => software::NAME.to_owned(),
         };
         return match made_on == name {
