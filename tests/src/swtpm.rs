@@ -21,7 +21,7 @@ use tss_esapi::{
     structures::{Digest, DigestValues, NvPublic},
 };
 
-use crate::system::{PATIENCE, eventually};
+use crate::system::eventually;
 
 /// A TPM. It ends when this is dropped, and forgets everything.
 pub struct Swtpm {
@@ -35,7 +35,7 @@ impl Swtpm {
     ///
     /// # Panics
     ///
-    /// If there is no `swtpm` (Debian: package swtpm), or it does not start within [`PATIENCE`].
+    /// If there is no `swtpm` (Debian: package swtpm), or it does not start.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it starts a process")]
     pub fn new() -> Self {
@@ -151,18 +151,21 @@ fn start(state: &Path) -> (Child, u16) {
             .stderr(Stdio::null())
             .spawn()
             .expect("swtpm is installed (Debian: package swtpm)");
-        let started = std::time::Instant::now();
-        while started.elapsed() < PATIENCE {
-            if process.try_wait().unwrap().is_some() {
-                // Somebody else took a port.
-                return None;
-            }
-            if TcpStream::connect(("127.0.0.1", control)).is_ok() {
-                return Some((process, port));
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+        if answers(&mut process, control) {
+            return Some((process, port));
         }
+        // Somebody else took a port.
         let _ = process.kill();
+        let _ = process.wait();
         None
+    })
+}
+
+/// Waits until the TPM takes connections; `false` if its process ended instead.
+fn answers(process: &mut Child, control: u16) -> bool {
+    eventually("swtpm answers", || {
+        let ended = process.try_wait().unwrap().is_some();
+        let connected = TcpStream::connect(("127.0.0.1", control)).is_ok();
+        (ended || connected).then_some(!ended)
     })
 }

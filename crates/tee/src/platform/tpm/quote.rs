@@ -43,6 +43,10 @@ impl Quotes {
         secrets: &TpmSecrets<'_>,
         pcrs: &[u8],
     ) -> Result<(), PlatformFault> {
+        if pcrs.is_empty() {
+            let problem = "a quote is over one PCR at least".to_owned();
+            return Err(PlatformFault::Unavailable(problem));
+        }
         TpmKey::make(&folder.join(KEY), secrets, Purpose::Attestation)?;
         let numbers: Vec<String> = pcrs.iter().map(ToString::to_string).collect();
         files::create(&folder.join(PCRS), numbers.join(",").as_bytes())
