@@ -15,7 +15,7 @@ use tamarack_suit::Report;
 use tamarack_ta::{ResultCode, interface::Client};
 use tamarack_tee::{
     InvocationError, Tee, endorsement,
-    platform::{Software, SoftwareOptions},
+    platform::{DeviceOptions, Software},
     runtime::Input,
 };
 use tamarack_teep::{Message, Protected, QueryRequest, QueryResponse, Update};
@@ -40,7 +40,7 @@ fn open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Arc<Tee> {
 
 fn try_open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Result<Arc<Tee>, String> {
     let crypto = crypto();
-    let mut options = SoftwareOptions::default();
+    let mut options = DeviceOptions::default();
     options.teep_algorithms = algorithms.to_vec();
     let platform = Software::open(folder, &crypto, &options).map_err(|e| e.to_string())?;
     let tee = Tee::open(folder, Arc::new(platform), crypto).map_err(|e| e.to_string())?;

@@ -15,7 +15,7 @@ use std::{
 
 use tamarack_agent::platform::{Namespace, Storage, StorageError};
 use tamarack_tee::{
-    platform::{Software, SoftwareOptions},
+    platform::{DeviceOptions, Software},
     store::{Store, StoreOptions},
 };
 use tamarack_tests::{
@@ -356,7 +356,7 @@ fn a_storage_that_is_mostly_free_is_made_small_by_a_command() {
     let compact = ["--json", "tee", "compact", "--data", data];
     run(&compact).fails(1, &["store.redb"]);
     let open = || {
-        let platform = Software::open(folder.path(), &crypto(), &SoftwareOptions::default());
+        let platform = Software::open(folder.path(), &crypto(), &DeviceOptions::default());
         let platform = Arc::new(platform.unwrap());
         let path = folder.path().join("store.redb");
         Store::open(&path, platform, &crypto(), StoreOptions::default()).unwrap()

@@ -2,6 +2,7 @@
 
 mod compact;
 mod hardening;
+mod platform;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,11 +17,14 @@ use tamarack_agent::{
     state::{Anchor, AnchorRole},
 };
 use tamarack_cose::{CryptoProvider, KeyId, rustcrypto};
+use tamarack_rats::RollbackDetection;
 use tamarack_tee::{
     LinkSocket, Tee, TeeError, endorsement,
     hardening::{Broker, Hardening, Peers, Report, private_folder},
-    platform::{Software, SoftwareOptions, TeePlatform},
+    platform::{Device, DeviceOptions, TeePlatform},
 };
+
+use platform::PlatformChoice;
 
 use crate::{
     encryption_keys::{EncryptionCurve, encode_encryption_keys, read_encryption_keys},
@@ -63,9 +67,9 @@ pub(crate) struct Certify {
 impl Certify {
     fn run(&self, output: Output) -> Result<(), Failure> {
         let chain = certificate::read(&self.chain)?;
-        let platform = self.folder.software(&rustcrypto::provider())?;
-        platform
-            .certify(&self.folder.data, &chain)
+        let device = self.folder.device(&rustcrypto::provider())?;
+        device
+            .certify(&chain)
             .map_err(|error| Failure::new(error.to_string()))?;
         output.result(&json!({ "certificates": chain.len() }), || {
             "the certificates are in place".to_owned()
@@ -83,6 +87,8 @@ pub(crate) struct Folder {
     /// each. Counts at the first start only.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "esp256")]
     algorithm: Vec<Algorithm>,
+    #[command(flatten)]
+    platform: PlatformChoice,
 }
 
 #[derive(Args)]
@@ -216,34 +222,24 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 impl Folder {
-    fn platform(&self, crypto: &CryptoProvider) -> Result<Arc<dyn TeePlatform>, Failure> {
-        Ok(Arc::new(self.software(crypto)?))
-    }
-
-    fn software(&self, crypto: &CryptoProvider) -> Result<Software, Failure> {
-        let mut options = SoftwareOptions::default();
+    fn device(&self, crypto: &CryptoProvider) -> Result<Device, Failure> {
+        let mut options = DeviceOptions::default();
         options.teep_algorithms = self
             .algorithm
             .iter()
             .map(|chosen| (*chosen).into())
             .collect();
-        private_folder(&self.data)
-            .and_then(|()| Software::open(&self.data, crypto, &options))
-            .map_err(|error| Failure::new(error.to_string()))
+        private_folder(&self.data).map_err(|error| Failure::new(error.to_string()))?;
+        self.platform.open(&self.data, crypto, &options)
     }
 
     fn tee(&self) -> Result<Tee, Failure> {
         let crypto = rustcrypto::provider();
-        let platform = self.platform(&crypto)?;
-        self.tee_on(platform, crypto)
+        self.tee_on(self.device(&crypto)?, crypto)
     }
 
-    fn tee_on(
-        &self,
-        platform: Arc<dyn TeePlatform>,
-        crypto: CryptoProvider,
-    ) -> Result<Tee, Failure> {
-        Tee::open(&self.data, platform, crypto).map_err(|error| explain(&error, &self.data))
+    fn tee_on(&self, device: Device, crypto: CryptoProvider) -> Result<Tee, Failure> {
+        Tee::open(&self.data, Arc::new(device), crypto).map_err(|error| explain(&error, &self.data))
     }
 }
 
@@ -288,7 +284,7 @@ impl Serve {
         // Before the first key is read.
         let hardening = (self.hardening != Level::Off).then(Hardening::begin);
         let crypto = rustcrypto::provider();
-        let platform = self.folder.platform(&crypto)?;
+        let device = self.folder.device(&crypto)?;
         let peers = match self.broker_user {
             Some(broker) => Peers::own().and(broker),
             None => Peers::own(),
@@ -297,11 +293,11 @@ impl Serve {
             .map_err(|error| Failure::new(error.to_string()))?;
         // Before anything is read that others may have written.
         let report = match hardening {
-            Some(begun) => begun.confine(&self.folder.data, &platform.needs()),
+            Some(begun) => begun.confine(&self.folder.data, &device.needs()),
             None => Report::unprotected(),
         };
         self.judge(&report)?;
-        let tee = self.folder.tee_on(platform, crypto)?;
+        let tee = self.folder.tee_on(device, crypto)?;
         if !tee
             .has_tam_anchor()
             .map_err(|error| explain(&error, &self.folder.data))?
@@ -311,10 +307,15 @@ impl Serve {
             );
         }
         let platform = tee.platform().name();
+        let (rollback, noticed) = match tee.platform().counter().rollback_detection() {
+            RollbackDetection::Hardware => ("hardware", "a counter in hardware notices"),
+            RollbackDetection::Nothing => ("nothing", "nothing notices"),
+        };
         let name = self.name.as_deref().unwrap_or(platform);
         let path = self.socket.display().to_string();
         let value = json!({
             "platform": platform,
+            "rollback_detection": rollback,
             "name": name,
             "socket": path,
             "peers": peers.uids(),
@@ -322,7 +323,8 @@ impl Serve {
         });
         output.result(&value, || {
             format!(
-                "TEE on the {platform} platform, serving on {path} for {peers}\n{}",
+                "TEE on the {platform} platform, serving on {path} for {peers}\n\
+                 rollback: {noticed} if its whole folder is put back to an older copy\n{}",
                 hardening::text(&report)
             )
         });
@@ -351,8 +353,8 @@ impl Serve {
 
 impl EndorsementOf {
     fn run(self, output: Output) -> Result<(), Failure> {
-        let platform = self.folder.platform(&rustcrypto::provider())?;
-        let mut endorsement = endorsement(&*platform);
+        let device = self.folder.device(&rustcrypto::provider())?;
+        let mut endorsement = endorsement(&device);
         endorsement.labels.extend(self.label);
         // JSON either way: it is a file for another command.
         let json = endorsement.to_json();
@@ -364,8 +366,8 @@ impl EndorsementOf {
 
 impl KeysOf {
     fn run(self) -> Result<(), Failure> {
-        let platform = self.folder.platform(&rustcrypto::provider())?;
-        let keys = platform.encryption_keys();
+        let device = self.folder.device(&rustcrypto::provider())?;
+        let keys = device.encryption_keys();
         files::write(
             &self.out,
             &encode_encryption_keys(keys, self.curve, self.format)?,

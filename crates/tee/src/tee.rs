@@ -26,7 +26,7 @@ use tamarack_suit::{ComponentId, VendorId};
 use crate::{
     applications::Applications,
     clock, evidence,
-    platform::{Attester, PlatformFault, TeePlatform},
+    platform::{HardwareAttester, PlatformFault, TeePlatform},
     runtime::ModuleError,
     store::{Compaction, Medium, Store, StoreOptions},
 };
@@ -333,7 +333,7 @@ fn vendor_uuid(vendor: &VendorId<'_>) -> Option<[u8; 16]> {
 /// What a Verifier needs to know about the device on `platform`, to appraise its Evidence.
 #[must_use]
 pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
-    let Attester::Key(attester) = platform.attester();
+    let attester = platform.attester();
     let identity = platform.identity();
     Endorsement {
         vendor_ids: identity
@@ -347,7 +347,8 @@ pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
             sha256: vec![platform.measurement()],
             ..ReferenceMeasurement::named(evidence::MEASURED)
         }],
-        ..Endorsement::new(identity.ueid.clone(), *attester.public_key())
+        tpm: attester.hardware().and_then(HardwareAttester::tpm),
+        ..Endorsement::new(identity.ueid.clone(), *attester.key().public_key())
     }
 }
 
@@ -385,8 +386,7 @@ impl Platform for Tee {
             nonce: nonce.map(<[u8]>::to_vec),
             ..evidence::about(&*self.platform)
         };
-        let bytes = evidence::sign(&claims, &*self.platform, &self.crypto)
-            .map_err(|error| PlatformError(error.to_string()))?;
+        let bytes = evidence::sign(claims, &*self.platform, &self.crypto)?;
         Ok(Evidence {
             media_type: EAT_CWT.into(),
             bytes,

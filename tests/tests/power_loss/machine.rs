@@ -15,7 +15,7 @@ use tamarack_cose::{
     rustcrypto,
 };
 use tamarack_tee::{
-    platform::{Attester, MonotonicCounter, PlatformFault, RootKey, Software, TeePlatform},
+    platform::{Attester, Device, MonotonicCounter, PlatformFault, RootKey, TeePlatform},
     store::Medium,
 };
 
@@ -276,7 +276,7 @@ impl Machine {
     }
 
     /// The platform `below`, with the counter of this machine.
-    pub fn platform(&self, below: &Arc<Software>) -> Arc<dyn TeePlatform> {
+    pub fn platform(&self, below: &Arc<Device>) -> Arc<dyn TeePlatform> {
         Arc::new(PoweredPlatform {
             below: Arc::clone(below),
             machine: self.clone(),
@@ -413,7 +413,7 @@ fn counter_failed() -> PlatformFault {
 
 /// A software platform with the counter of a machine.
 struct PoweredPlatform {
-    below: Arc<Software>,
+    below: Arc<Device>,
     machine: Machine,
 }
 

@@ -10,7 +10,7 @@ use tamarack_agent::{
 use tamarack_cose::cbor::Limits;
 use tamarack_tee::{
     Tee,
-    platform::{Software, SoftwareOptions},
+    platform::{self, DeviceOptions, Software},
     store::{Store, StoreOptions},
 };
 use tamarack_teep::{Message, Protected, Update};
@@ -28,7 +28,7 @@ pub const ATTEMPTS: usize = 4;
 
 /// Everybody who has a say, and the part of the device that no loss of power touches.
 pub struct World {
-    platform: Arc<Software>,
+    platform: Arc<platform::Device>,
     tam: Tam,
     admin: Person,
     acme: Person,
@@ -73,7 +73,7 @@ pub enum Device {
 impl World {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = SoftwareOptions::default();
+        let options = DeviceOptions::default();
         let platform = Software::open(folder.path(), &crypto(), &options).unwrap();
         let tam = Tam::new();
         let query = tam.sign(Tam::query());

@@ -35,7 +35,7 @@ use tamarack_agent::platform::{Namespace, Storage};
 use tamarack_cose::rustcrypto;
 use tamarack_tee::{
     hardening::{Need, Protection},
-    platform::{Software, SoftwareOptions, TeePlatform},
+    platform::{DeviceOptions, Software, TeePlatform},
     store::{Store, StoreOptions},
 };
 
@@ -339,7 +339,7 @@ static PLATFORM: OnceLock<Arc<Software>> = OnceLock::new();
 
 fn has_a_platform(scene: &Scene) -> Vec<Need> {
     let crypto = rustcrypto::provider();
-    let platform = Software::open(&scene.data, &crypto, &SoftwareOptions::default());
+    let platform = Software::open(&scene.data, &crypto, &DeviceOptions::default());
     let platform = PLATFORM.get_or_init(|| Arc::new(platform.unwrap()));
     platform.needs()
 }
