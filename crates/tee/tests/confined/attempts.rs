@@ -35,7 +35,7 @@ use tamarack_agent::platform::{Namespace, Storage};
 use tamarack_cose::rustcrypto;
 use tamarack_tee::{
     hardening::{Need, Protection},
-    platform::{DeviceOptions, Software, TeePlatform},
+    platform::{Device, DeviceOptions, Software, TeePlatform},
     store::{Store, StoreOptions},
 };
 
@@ -335,7 +335,7 @@ fn read_and_use_threads(scene: &Scene) -> io::Result<()> {
 }
 
 /// The platform is open before the process is confined.
-static PLATFORM: OnceLock<Arc<Software>> = OnceLock::new();
+static PLATFORM: OnceLock<Arc<Device>> = OnceLock::new();
 
 fn has_a_platform(scene: &Scene) -> Vec<Need> {
     let crypto = rustcrypto::provider();

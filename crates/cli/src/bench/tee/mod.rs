@@ -225,7 +225,7 @@ fn throughput(home: &mut Home, threads: usize, budget: Duration) -> Result<f64, 
                 })
             })
             .collect();
-        let ended = running.into_iter().map(|thread| thread.join());
+        let ended = running.into_iter().map(thread::ScopedJoinHandle::join);
         let ended = ended.map(|outcome| {
             outcome.unwrap_or_else(|_| Err(Failure::new("a thread of the benchmark died")))
         });
