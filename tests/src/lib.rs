@@ -15,7 +15,7 @@ pub mod release;
 pub mod system;
 mod tam;
 
-pub use device::{Device, invoke_in, open_session, reports};
+pub use device::{Device, Off, invoke_in, open_session, reports};
 pub use payloads::Payloads;
 pub use person::Person;
 pub use providers::Providers;

@@ -5,9 +5,9 @@ use std::{collections::HashMap, str::FromStr, sync::Arc};
 use axum::{
     Extension, Json, Router,
     body::Body,
-    extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::{StatusCode, header},
-    middleware::{self, Next},
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::StatusCode,
+    middleware,
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
@@ -17,12 +17,12 @@ use tamarack_cose::PublicKey;
 use tamarack_rats::Endorsement;
 use tamarack_suit::{ComponentId, Limits};
 
-use super::{
-    body::read_body, client::ClientAddress, contact::contact, error::ApiError, state::Shared, views,
-};
+use super::{access, body::read_body, contact::contact, error::ApiError, state::Shared, views};
 use crate::{
-    AuditAction, AuditEntry, Clock, Enrolled, Mode, Registration, Selector, Store, Tam, Ueid, api,
-    catalog::ManifestKind, publish, register_domain, remove_domain,
+    Actor, AuditAction, AuditEntry, Clock, Enrolled, Mode, Registration, Removal, Selector, Store,
+    Tam, Ueid, api,
+    catalog::{Domain, ManifestKind},
+    publish_as, register_domain_as, remove_domain, withdraw,
 };
 
 /// Most entries of a page, and how many there are if the client does not say.
@@ -36,18 +36,25 @@ pub(super) type AppState<S, C> = State<Arc<Shared<S, C>>>;
 pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
     shared: &Arc<Shared<S, C>>,
 ) -> Router<Arc<Shared<S, C>>> {
-    let authenticated = middleware::from_fn_with_state(Arc::clone(shared), authenticate::<S, C>);
+    let authenticated =
+        middleware::from_fn_with_state(Arc::clone(shared), access::authenticate::<S, C>);
     let api = Router::new()
         .route("/devices", post(enroll).get(devices))
         .route("/devices/{ueid}", get(device).delete(remove_device))
         .route("/devices/{ueid}/contact", post(contact_device))
         .route("/domains", post(put_domain).get(domains))
         .route("/domains/{name}", get(domain).delete(delete_domain))
-        .route("/components", post(publish_component).get(components))
+        .route(
+            "/components",
+            post(publish_component)
+                .get(components)
+                .delete(withdraw_component),
+        )
         .route("/deployments", post(deploy).get(deployments))
         .route("/deployments/{id}", delete(undeploy))
         .route("/audit", get(audit))
         .merge(super::certificates::routes())
+        .merge(super::tokens::routes())
         .route_layer(authenticated)
         .method_not_allowed_fallback(super::error::method_not_allowed)
         .fallback(super::error::not_found);
@@ -57,31 +64,6 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
 /// Whether the TAM is well, which nobody needs a token to ask.
 pub(super) fn health_router<S: Store + 'static, C: Clock + 'static>() -> Router<Arc<Shared<S, C>>> {
     Router::new().route("/healthz", get(health))
-}
-
-/// Lets a request pass that has the token. Who has none can't guess at will.
-async fn authenticate<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Extension(client): Extension<ClientAddress>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let value = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let token = value.and_then(|value| value.split_once(' '));
-    match token {
-        Some((scheme, token))
-            if scheme.eq_ignore_ascii_case("bearer") && shared.token.is(token.trim()) =>
-        {
-            next.run(request).await
-        }
-        _ => match shared.admit(client) {
-            Ok(()) => ApiError::Unauthorized.into_response(),
-            Err(denied) => denied.into_response(),
-        },
-    }
 }
 
 async fn health<S: Store + 'static, C: Clock + 'static>(
@@ -207,6 +189,7 @@ async fn remove_device<S: Store + 'static, C: Clock + 'static>(
 
 async fn put_domain<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
+    Extension(actor): Extension<Actor>,
     body: Body,
 ) -> Result<(StatusCode, Json<api::Domain>), ApiError> {
     let request: api::DomainRequest = json_body(&shared, body).await?;
@@ -214,7 +197,7 @@ async fn put_domain<S: Store + 'static, C: Clock + 'static>(
     let registration = registration(request)?;
     shared
         .run(move |tam| {
-            let new = register_domain(tam, &limits, &registration)?;
+            let new = register_domain_as(tam, &limits, &registration, &actor)?;
             let catalog = tam.store().catalog()?;
             let found = catalog.domain(&registration.name);
             let found = found.ok_or_else(|| no_domain(&registration.name))?;
@@ -254,13 +237,27 @@ fn registration(request: api::DomainRequest) -> Result<Registration, ApiError> {
     })
 }
 
+/// Whether the security domain is one that the actor gets to see: its own, and the parts of these.
+fn may_see(actor: &Actor, name: &str) -> bool {
+    let mut around = Some(name);
+    while let Some(name) = around {
+        if actor.may_publish_in(name) {
+            return true;
+        }
+        around = Domain::parent_of(name);
+    }
+    false
+}
+
 async fn domains<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
+    Extension(actor): Extension<Actor>,
 ) -> Result<Json<api::Domains>, ApiError> {
     shared
-        .run(|tam| {
+        .run(move |tam| {
             let catalog = tam.store().catalog()?;
             let domains = catalog.domains().iter();
+            let domains = domains.filter(|domain| may_see(&actor, &domain.name));
             let domains = domains.map(|found| views::domain(found, &catalog, tam.crypto()));
             Ok(Json(api::Domains {
                 domains: domains.collect(),
@@ -271,12 +268,14 @@ async fn domains<S: Store + 'static, C: Clock + 'static>(
 
 async fn domain<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
+    Extension(actor): Extension<Actor>,
     Path(name): Path<String>,
 ) -> Result<Json<api::Domain>, ApiError> {
     shared
         .run(move |tam| {
             let catalog = tam.store().catalog()?;
-            let found = catalog.domain(&name).ok_or_else(|| no_domain(&name))?;
+            let found = catalog.domain(&name).filter(|_| may_see(&actor, &name));
+            let found = found.ok_or_else(|| no_domain(&name))?;
             Ok(Json(views::domain(found, &catalog, tam.crypto())))
         })
         .await?
@@ -284,12 +283,18 @@ async fn domain<S: Store + 'static, C: Clock + 'static>(
 
 async fn delete_domain<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
+    Extension(actor): Extension<Actor>,
     Path(name): Path<String>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
     shared
         .run(move |tam| {
-            remove_domain(tam, &name)?;
-            Ok(StatusCode::NO_CONTENT)
+            Ok(match remove_domain(tam, &name, &actor)? {
+                Removal::Done => StatusCode::NO_CONTENT.into_response(),
+                Removal::UnderWay { devices } => {
+                    let removal = api::Removal { name, devices };
+                    (StatusCode::ACCEPTED, Json(removal)).into_response()
+                }
+            })
         })
         .await?
 }
@@ -298,13 +303,14 @@ async fn delete_domain<S: Store + 'static, C: Clock + 'static>(
 
 async fn publish_component<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
+    Extension(actor): Extension<Actor>,
     body: Body,
 ) -> Result<(StatusCode, Json<api::Component>), ApiError> {
     let limits = limits(&shared);
     let body = read_body(&shared, body, shared.settings.envelope_bytes).await?;
     shared
         .run(move |tam| {
-            let done = publish(tam, &limits, &body.bytes)?;
+            let done = publish_as(tam, &limits, &body.bytes, &actor)?;
             let catalog = tam.store().catalog()?;
             let mut manifests = catalog.manifests().iter();
             let published = manifests.find(|manifest| {
@@ -318,14 +324,34 @@ async fn publish_component<S: Store + 'static, C: Clock + 'static>(
         .await?
 }
 
+async fn withdraw_component<S: Store + 'static, C: Clock + 'static>(
+    State(shared): AppState<S, C>,
+    Extension(actor): Extension<Actor>,
+    query: PageQuery,
+) -> Result<StatusCode, ApiError> {
+    let Query(query) = query.map_err(|error| ApiError::Malformed(error.body_text()))?;
+    let manifest = query.get("manifest");
+    let manifest = manifest.ok_or_else(|| ApiError::Malformed("manifest is missing".into()))?;
+    let manifest = parse_component("manifest", manifest)?;
+    shared
+        .run(move |tam| {
+            withdraw(tam, &manifest, &actor)?;
+            Ok(StatusCode::NO_CONTENT)
+        })
+        .await?
+}
+
 async fn components<S: Store + 'static, C: Clock + 'static>(
     State(shared): AppState<S, C>,
+    Extension(actor): Extension<Actor>,
 ) -> Result<Json<api::Components>, ApiError> {
     shared
-        .run(|tam| {
+        .run(move |tam| {
             let catalog = tam.store().catalog()?;
             let manifests = catalog.manifests().iter();
-            let published = manifests.filter(|manifest| manifest.kind == ManifestKind::Component);
+            let published = manifests.filter(|manifest| {
+                manifest.kind == ManifestKind::Component && may_see(&actor, &manifest.domain)
+            });
             let views = published.map(|found| views::component(found, &catalog, tam.crypto()));
             Ok(Json(api::Components {
                 components: views.collect(),
@@ -482,7 +508,7 @@ fn no_device(ueid: &Ueid) -> ApiError {
     ApiError::NotFound(format!("device {ueid} is not enrolled"))
 }
 
-fn no_domain(name: &str) -> ApiError {
+pub(super) fn no_domain(name: &str) -> ApiError {
     ApiError::NotFound(format!("there is no security domain {name:?}"))
 }
 

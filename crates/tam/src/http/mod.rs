@@ -1,5 +1,6 @@
 //! The TAM as an HTTP server: the TEEP endpoint, the admin API, health.
 
+mod access;
 mod admin;
 mod body;
 mod certificates;
@@ -16,6 +17,7 @@ mod teep;
 mod tests;
 mod tls;
 mod token;
+mod tokens;
 mod trace;
 mod views;
 

@@ -145,7 +145,12 @@ impl Home {
         let answer = answer
             .map_err(failure)?
             .ok_or_else(|| Failure::new("the agent does not answer"))?;
-        let keys: Vec<PublicKey> = self.tee.teep_keys().iter().map(|key| *key.public_key()).collect();
+        let keys: Vec<PublicKey> = self
+            .tee
+            .teep_keys()
+            .iter()
+            .map(|key| *key.public_key())
+            .collect();
         let answer = Protected::decode(&answer, &Limits::default()).map_err(failure)?;
         let verified = answer.verify(&self.crypto, &keys).map_err(failure)?;
         Ok(verified.into_message())
