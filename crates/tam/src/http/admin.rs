@@ -3,33 +3,25 @@
 use std::{collections::HashMap, str::FromStr, sync::Arc};
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     body::Body,
     extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
     middleware,
-    response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
-use base64ct::{Base64, Encoding};
 use serde::de::DeserializeOwned;
-use tamarack_cose::PublicKey;
 use tamarack_rats::Endorsement;
 use tamarack_suit::{ComponentId, Limits};
 
 use super::{access, body::read_body, contact::contact, error::ApiError, state::Shared, views};
-use crate::{
-    Actor, AuditAction, AuditEntry, Clock, Enrolled, Mode, Registration, Removal, Selector, Store,
-    Tam, Ueid, api,
-    catalog::{Domain, ManifestKind},
-    publish_as, register_domain_as, remove_domain, withdraw,
-};
+use crate::{AuditAction, AuditEntry, Clock, Enrolled, Mode, Selector, Store, Tam, Ueid, api};
 
 /// Most entries of a page, and how many there are if the client does not say.
 const PAGE: (u32, u32) = (1000, 100);
 
 /// The query of a page; what is wrong with it is said in JSON like everything else.
-type PageQuery = Result<Query<HashMap<String, String>>, QueryRejection>;
+pub(super) type PageQuery = Result<Query<HashMap<String, String>>, QueryRejection>;
 
 pub(super) type AppState<S, C> = State<Arc<Shared<S, C>>>;
 
@@ -42,17 +34,10 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
         .route("/devices", post(enroll).get(devices))
         .route("/devices/{ueid}", get(device).delete(remove_device))
         .route("/devices/{ueid}/contact", post(contact_device))
-        .route("/domains", post(put_domain).get(domains))
-        .route("/domains/{name}", get(domain).delete(delete_domain))
-        .route(
-            "/components",
-            post(publish_component)
-                .get(components)
-                .delete(withdraw_component),
-        )
         .route("/deployments", post(deploy).get(deployments))
         .route("/deployments/{id}", delete(undeploy))
         .route("/audit", get(audit))
+        .merge(super::catalog::routes())
         .merge(super::certificates::routes())
         .merge(super::tokens::routes())
         .route_layer(authenticated)
@@ -185,181 +170,6 @@ async fn remove_device<S: Store + 'static, C: Clock + 'static>(
         .await?
 }
 
-// ---- domains ----
-
-async fn put_domain<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Extension(actor): Extension<Actor>,
-    body: Body,
-) -> Result<(StatusCode, Json<api::Domain>), ApiError> {
-    let request: api::DomainRequest = json_body(&shared, body).await?;
-    let limits = limits(&shared);
-    let registration = registration(request)?;
-    shared
-        .run(move |tam| {
-            let new = register_domain_as(tam, &limits, &registration, &actor)?;
-            let catalog = tam.store().catalog()?;
-            let found = catalog.domain(&registration.name);
-            let found = found.ok_or_else(|| no_domain(&registration.name))?;
-            Ok((
-                created(new),
-                Json(views::domain(found, &catalog, tam.crypto())),
-            ))
-        })
-        .await?
-}
-
-fn registration(request: api::DomainRequest) -> Result<Registration, ApiError> {
-    let key = |member: &str, jwk: &serde_json::Value| {
-        PublicKey::from_jwk(&jwk.to_string())
-            .map_err(|error| ApiError::Invalid(format!("{member}: {error}")))
-    };
-    let signers = request
-        .signers
-        .iter()
-        .map(|jwk| key("signers", jwk))
-        .collect::<Result<_, _>>()?;
-    let anchor = request
-        .anchor
-        .as_ref()
-        .map(|jwk| key("anchor", jwk))
-        .transpose()?;
-    let manifest = request.manifest.map(|text| {
-        Base64::decode_vec(&text)
-            .map_err(|error| ApiError::Invalid(format!("manifest is not base64: {error}")))
-    });
-    Ok(Registration {
-        prefix: parse_component("prefix", &request.prefix)?,
-        name: request.name,
-        signers,
-        anchor,
-        manifest: manifest.transpose()?,
-    })
-}
-
-/// Whether the security domain is one that the actor gets to see: its own, and the parts of these.
-fn may_see(actor: &Actor, name: &str) -> bool {
-    let mut around = Some(name);
-    while let Some(name) = around {
-        if actor.may_publish_in(name) {
-            return true;
-        }
-        around = Domain::parent_of(name);
-    }
-    false
-}
-
-async fn domains<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Extension(actor): Extension<Actor>,
-) -> Result<Json<api::Domains>, ApiError> {
-    shared
-        .run(move |tam| {
-            let catalog = tam.store().catalog()?;
-            let domains = catalog.domains().iter();
-            let domains = domains.filter(|domain| may_see(&actor, &domain.name));
-            let domains = domains.map(|found| views::domain(found, &catalog, tam.crypto()));
-            Ok(Json(api::Domains {
-                domains: domains.collect(),
-            }))
-        })
-        .await?
-}
-
-async fn domain<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Extension(actor): Extension<Actor>,
-    Path(name): Path<String>,
-) -> Result<Json<api::Domain>, ApiError> {
-    shared
-        .run(move |tam| {
-            let catalog = tam.store().catalog()?;
-            let found = catalog.domain(&name).filter(|_| may_see(&actor, &name));
-            let found = found.ok_or_else(|| no_domain(&name))?;
-            Ok(Json(views::domain(found, &catalog, tam.crypto())))
-        })
-        .await?
-}
-
-async fn delete_domain<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Extension(actor): Extension<Actor>,
-    Path(name): Path<String>,
-) -> Result<Response, ApiError> {
-    shared
-        .run(move |tam| {
-            Ok(match remove_domain(tam, &name, &actor)? {
-                Removal::Done => StatusCode::NO_CONTENT.into_response(),
-                Removal::UnderWay { devices } => {
-                    let removal = api::Removal { name, devices };
-                    (StatusCode::ACCEPTED, Json(removal)).into_response()
-                }
-            })
-        })
-        .await?
-}
-
-// ---- components ----
-
-async fn publish_component<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Extension(actor): Extension<Actor>,
-    body: Body,
-) -> Result<(StatusCode, Json<api::Component>), ApiError> {
-    let limits = limits(&shared);
-    let body = read_body(&shared, body, shared.settings.envelope_bytes).await?;
-    shared
-        .run(move |tam| {
-            let done = publish_as(tam, &limits, &body.bytes, &actor)?;
-            let catalog = tam.store().catalog()?;
-            let mut manifests = catalog.manifests().iter();
-            let published = manifests.find(|manifest| {
-                manifest.manifest_component == done.manifest_component
-                    && manifest.sequence_number == done.sequence_number
-            });
-            let gone = || ApiError::NotFound("the component was removed meanwhile".into());
-            let view = views::component(published.ok_or_else(gone)?, &catalog, tam.crypto());
-            Ok((created(done.new), Json(view)))
-        })
-        .await?
-}
-
-async fn withdraw_component<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Extension(actor): Extension<Actor>,
-    query: PageQuery,
-) -> Result<StatusCode, ApiError> {
-    let Query(query) = query.map_err(|error| ApiError::Malformed(error.body_text()))?;
-    let manifest = query.get("manifest");
-    let manifest = manifest.ok_or_else(|| ApiError::Malformed("manifest is missing".into()))?;
-    let manifest = parse_component("manifest", manifest)?;
-    shared
-        .run(move |tam| {
-            withdraw(tam, &manifest, &actor)?;
-            Ok(StatusCode::NO_CONTENT)
-        })
-        .await?
-}
-
-async fn components<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Extension(actor): Extension<Actor>,
-) -> Result<Json<api::Components>, ApiError> {
-    shared
-        .run(move |tam| {
-            let catalog = tam.store().catalog()?;
-            let manifests = catalog.manifests().iter();
-            let published = manifests.filter(|manifest| {
-                manifest.kind == ManifestKind::Component && may_see(&actor, &manifest.domain)
-            });
-            let views = published.map(|found| views::component(found, &catalog, tam.crypto()));
-            Ok(Json(api::Components {
-                components: views.collect(),
-            }))
-        })
-        .await?
-}
-
 // ---- deployments ----
 
 async fn deploy<S: Store + 'static, C: Clock + 'static>(
@@ -487,7 +297,7 @@ fn parse_number<T: FromStr>(what: &str, text: &str) -> Result<T, ApiError> {
         .map_err(|_| ApiError::Malformed(format!("{what} is not a number: {text:?}")))
 }
 
-fn limits<S, C>(shared: &Shared<S, C>) -> Limits {
+pub(super) fn limits<S, C>(shared: &Shared<S, C>) -> Limits {
     Limits {
         envelope_bytes: shared.settings.envelope_bytes,
         ..Limits::default()
@@ -499,17 +309,13 @@ fn parse_ueid(text: &str) -> Result<Ueid, ApiError> {
         .map_err(|error| ApiError::Malformed(format!("{text:?}: {error}")))
 }
 
-fn parse_component(member: &str, text: &str) -> Result<ComponentId, ApiError> {
+pub(super) fn parse_component(member: &str, text: &str) -> Result<ComponentId, ApiError> {
     text.parse()
         .map_err(|error| ApiError::Invalid(format!("{member} {text:?}: {error}")))
 }
 
 fn no_device(ueid: &Ueid) -> ApiError {
     ApiError::NotFound(format!("device {ueid} is not enrolled"))
-}
-
-pub(super) fn no_domain(name: &str) -> ApiError {
-    ApiError::NotFound(format!("there is no security domain {name:?}"))
 }
 
 fn no_deployment(id: i64) -> ApiError {

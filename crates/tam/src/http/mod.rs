@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod body;
+mod catalog;
 mod certificates;
 mod client;
 mod connections;

@@ -12,7 +12,8 @@ use axum::{
 use base16ct::lower::encode_string;
 
 use super::{
-    admin::{AppState, entry, json_body, no_domain},
+    admin::{AppState, entry, json_body},
+    catalog::no_domain,
     error::ApiError,
     state::Shared,
 };
