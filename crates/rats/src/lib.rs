@@ -61,6 +61,8 @@ mod encryption;
 #[cfg(feature = "endorsement")]
 mod endorsement;
 mod evidence;
+#[cfg(feature = "endorsement")]
+mod finding;
 mod freshness;
 mod hardware;
 mod manifest;
@@ -73,7 +75,7 @@ mod tpm;
 mod tsm;
 
 #[cfg(feature = "endorsement")]
-pub use appraisal::{Appraisal, AppraisalError, ComponentFault, Finding, OutOfDate, appraise};
+pub use appraisal::{Appraisal, AppraisalError, appraise};
 pub use ar4si::{TrustClaim, TrustTier, TrustVector};
 pub use claims::Claims;
 pub use confirmation::Confirmation;
@@ -86,6 +88,8 @@ pub use encryption::{decrypt_eat, encrypt_eat, is_encrypted_eat};
 #[cfg(feature = "endorsement")]
 pub use endorsement::{Endorsement, EndorsementError, ReferenceMeasurement};
 pub use evidence::{Evidence, EvidenceError};
+#[cfg(feature = "endorsement")]
+pub use finding::{ComponentFault, Finding, OutOfDate};
 pub use freshness::Freshness;
 pub use hardware::{HardwareVersion, OemId};
 pub use manifest::ManifestReference;
