@@ -1,15 +1,17 @@
 //! What the broker does for applications, and of its own accord.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use base64ct::{Base64, Encoding};
 use tamarack_agent::link::{Call, Reply};
 use tamarack_suit::ComponentId;
 
 use crate::{
     BrokerError,
-    api::{CommandResult, TeeRequirements},
+    api::TeeRequirements,
     budget::Budget,
+    permissions::Permissions,
+    places::Places,
+    sessions::Sessions,
     tees::{Tee, Tees, unexpected},
 };
 
@@ -23,6 +25,12 @@ pub(crate) struct Broker {
     pub(crate) tam_uris: Vec<String>,
     /// Exchanges that applications may cause.
     pub(crate) budget: Budget,
+    /// What users may do.
+    pub(crate) permissions: Arc<Permissions>,
+    /// The sessions of applications.
+    pub(crate) sessions: Sessions,
+    /// Calls of applications to TEEs.
+    pub(crate) places: Places,
 }
 
 /// What became of a request.
@@ -197,58 +205,6 @@ impl Broker {
             }
         }
         (exchanges, failed)
-    }
-
-    // req: TEEP-BROKER-013
-    pub(crate) async fn open(
-        &self,
-        component: ComponentId,
-        requirements: &TeeRequirements,
-    ) -> Result<u64, BrokerError> {
-        let tee = self.tees.holding(&component, requirements).await?;
-        match tee
-            .call(&Call::OpenSession {
-                component,
-                user: None,
-                input: Vec::new(),
-            })
-            .await?
-        {
-            Reply::Session(session) => self.tees.outer_session(tee, session),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    pub(crate) async fn invoke(
-        &self,
-        session: u64,
-        command: u32,
-        input: Vec<u8>,
-    ) -> Result<CommandResult, BrokerError> {
-        let (tee, session) = self.tees.inner_session(session)?;
-        match tee
-            .call(&Call::Invoke {
-                session,
-                command,
-                input,
-            })
-            .await?
-        {
-            Reply::Output { result, output } => Ok(CommandResult {
-                result,
-                output_base64: Base64::encode_string(&output),
-                output_text: String::from_utf8(output).ok(),
-            }),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    pub(crate) async fn close(&self, session: u64) -> Result<(), BrokerError> {
-        let (tee, session) = self.tees.inner_session(session)?;
-        match tee.call(&Call::CloseSession { session }).await? {
-            Reply::NoData => Ok(()),
-            other => Err(unexpected(&other)),
-        }
     }
 }
 

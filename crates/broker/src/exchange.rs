@@ -14,7 +14,7 @@ use crate::{
     backoff::{Backoff, retry_after},
     fetch::PayloadSource,
     http_client::explain,
-    tee_link::TeeLink,
+    tee_link::{Conversation, TeeLink},
     tees::unexpected,
     verifier::Verifier,
 };
@@ -61,6 +61,11 @@ impl Exchanger {
     /// Makes a call to the TEE.
     pub(crate) async fn call(&self, call: &Call) -> Result<Reply, BrokerError> {
         self.tee.call(call, &self.payloads, &self.verifier).await
+    }
+
+    /// Makes a call to the TEE that more frames follow.
+    pub(crate) async fn begin(&self, call: &Call) -> Result<Conversation, BrokerError> {
+        self.tee.begin(call).await
     }
 
     /// Runs an exchange until the TAM or the agent has nothing more to say.

@@ -3,7 +3,8 @@
 //! It carries messages between a TAM and the agent in the TEE, unread and unchanged
 //! (draft-ietf-teep-otrp-over-http), fetches payloads that the agent asks for, and offers applications on
 //! the device a local HTTP API on a Unix socket: request and unrequest components, list them, invoke
-//! Trusted Applications. It holds no key and nothing that it says is believed.
+//! Trusted Applications. It knows which user an application runs as, and has rules for what each may do. It holds no
+//! key and nothing that it says is believed.
 //!
 //! What it does not do: decide. Whether a message is genuine, which TAM may change what, whether a payload
 //! is the right one — the agent answers all of it, in the TEE.
@@ -24,16 +25,21 @@
 //!
 //! The API is described in [`api`].
 
-pub mod api;
 mod applications;
 mod backoff;
 mod broker;
 mod budget;
+mod command;
 mod error;
 mod exchange;
 mod fetch;
 mod http_client;
+mod peer;
+mod permissions;
+mod places;
 mod server;
+mod session_calls;
+mod sessions;
 mod tam_listener;
 mod tee_link;
 mod tees;
@@ -42,3 +48,5 @@ mod verifier;
 pub use error::BrokerError;
 pub use http_client::Transport;
 pub use server::{Config, Server};
+/// The local API, as it is on the wire.
+pub use tamarack_client::api;

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    os::unix::fs::{FileTypeExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,7 +13,8 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
     BrokerError, Transport, applications, backoff::until_policy_check, broker::Broker,
-    budget::Budget, exchange::Exchanger, http_client, tam_listener, tee_link::TeeLink, tees::Tees,
+    budget::Budget, exchange::Exchanger, http_client, peer, permissions::Permissions,
+    places::Places, sessions::Sessions, tam_listener, tee_link::TeeLink, tees::Tees,
     verifier::Verifier,
 };
 
@@ -26,6 +27,12 @@ pub struct Config {
     pub tam_uris: Vec<String>,
     /// The socket for applications.
     pub socket: PathBuf,
+    /// The group whose members can connect to it, by name or number; the broker's own by default.
+    pub socket_group: Option<String>,
+    /// The file with the permissions of applications. Without one, only root and the broker's own user have any.
+    pub permissions: Option<PathBuf>,
+    /// Sessions that one user may have open at a time.
+    pub sessions_per_user: usize,
     /// Time between policy checks, give or take a tenth.
     pub policy_interval: Duration,
     /// The Verifier whose Attestation Results TAMs are shown that ask for some: where it takes Evidence.
@@ -43,12 +50,16 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// A policy check every hour, 240 requests and 240 messages in a minute; there are no paths and no URI.
+    /// A policy check every hour, 240 requests and 240 messages in a minute, 16 sessions for each user; there are no
+    /// paths and no URI.
     fn default() -> Self {
         Self {
             tees: Vec::new(),
             tam_uris: Vec::new(),
             socket: PathBuf::new(),
+            socket_group: None,
+            permissions: None,
+            sessions_per_user: 16,
             policy_interval: Duration::from_secs(3600),
             verifier: None,
             transport: Transport::default(),
@@ -77,7 +88,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If a socket or the trace can't be opened, or the HTTP client can't be made.
+    /// If a socket, the permissions or the trace can't be opened, or the HTTP client can't be made.
     pub async fn open(config: Config) -> Result<Self, BrokerError> {
         let client = http_client::build(&config.transport)?;
         let trace = match &config.trace {
@@ -93,12 +104,16 @@ impl Server {
             tees: Tees::new(exchangers.collect()),
             tam_uris: config.tam_uris.clone(),
             budget: Budget::new(config.requests_per_minute),
+            permissions: Arc::new(Permissions::open(config.permissions.as_deref())?),
+            sessions: Sessions::new(config.sessions_per_user),
+            places: Places::default(),
         });
         let for_tam = match &config.listen_for_tam {
             Some(address) => Some(listen_for_tam(address).await?),
             None => None,
         };
-        let listener = listen(&config.socket)?;
+        let group = config.socket_group.as_deref().map(group_number);
+        let listener = listen(&config.socket, group.transpose()?)?;
         Ok(Self {
             broker,
             listener,
@@ -132,14 +147,18 @@ impl Server {
             Arc::clone(&broker),
             config.policy_interval,
         ));
+        let follows = tokio::spawn(Arc::clone(&broker.permissions).follow());
         let router = tam_listener::router(Arc::clone(&broker), config.messages_per_minute);
         let for_tam = for_tam
             .map(|listener| tokio::spawn(async move { axum::serve(listener, router).await }));
         tracing::info!(socket = %config.socket.display(), "applications are served");
-        let served = axum::serve(listener, applications::router(broker))
+        let router = applications::router(broker);
+        let service = router.into_make_service_with_connect_info::<peer::Connection>();
+        let served = axum::serve(listener, service)
             .with_graceful_shutdown(stop)
             .await;
         checks.abort();
+        follows.abort();
         if let Some(for_tam) = for_tam {
             for_tam.abort();
         }
@@ -152,7 +171,21 @@ impl Server {
     }
 }
 
-fn listen(path: &Path) -> Result<UnixListener, BrokerError> {
+/// A group by its name or number.
+fn group_number(group: &str) -> Result<u32, BrokerError> {
+    let fault = |reason: String| BrokerError::SocketGroup {
+        group: group.to_owned(),
+        reason,
+    };
+    if let Ok(number) = group.parse() {
+        return Ok(number);
+    }
+    let found = nix::unistd::Group::from_name(group).map_err(|error| fault(error.to_string()))?;
+    let found = found.ok_or_else(|| fault("there is no such group".into()))?;
+    Ok(found.gid.as_raw())
+}
+
+fn listen(path: &Path, group: Option<u32>) -> Result<UnixListener, BrokerError> {
     let fault = |source| BrokerError::Listen {
         path: path.to_owned(),
         source,
@@ -163,6 +196,12 @@ fn listen(path: &Path) -> Result<UnixListener, BrokerError> {
         std::fs::remove_file(path).map_err(fault)?;
     }
     let listener = UnixListener::bind(path).map_err(fault)?;
+    if let Some(group) = group {
+        chown(path, None, Some(group)).map_err(|error| BrokerError::SocketGroup {
+            group: group.to_string(),
+            reason: error.to_string(),
+        })?;
+    }
     let mode = std::fs::Permissions::from_mode(0o660);
     std::fs::set_permissions(path, mode).map_err(fault)?;
     Ok(listener)

@@ -32,16 +32,9 @@ impl TeeLink {
         payloads: &PayloadSource,
         verifier: &Verifier,
     ) -> Result<Reply, BrokerError> {
-        let unreachable = |source| BrokerError::TeeUnreachable {
-            path: self.path.clone(),
-            source,
-        };
-        let mut stream = UnixStream::connect(&self.path).await.map_err(unreachable)?;
-        write_frame(&mut stream, &call.encode()).await?;
+        let Conversation(mut stream) = self.begin(call).await?;
         loop {
-            let frame = read_frame(&mut stream).await?;
-            let reply = Reply::decode(&frame).map_err(|e| BrokerError::Link(e.to_string()))?;
-            match reply {
+            match read_reply(&mut stream).await? {
                 Reply::Fetch { uri } => payloads.send(&uri, &mut stream).await?,
                 Reply::Appraise {
                     media_type,
@@ -56,6 +49,34 @@ impl TeeLink {
                 reply => return Ok(reply),
             }
         }
+    }
+
+    /// Makes a call that more frames follow in both directions.
+    pub(crate) async fn begin(&self, call: &Call) -> Result<Conversation, BrokerError> {
+        let unreachable = |source| BrokerError::TeeUnreachable {
+            path: self.path.clone(),
+            source,
+        };
+        let stream = UnixStream::connect(&self.path).await.map_err(unreachable)?;
+        let mut conversation = Conversation(stream);
+        conversation.say(call).await?;
+        Ok(conversation)
+    }
+}
+
+/// A call that is under way. Dropping it breaks off the connection.
+#[derive(Debug)]
+pub(crate) struct Conversation(UnixStream);
+
+impl Conversation {
+    /// Sends a frame.
+    pub(crate) async fn say(&mut self, call: &Call) -> Result<(), BrokerError> {
+        write_frame(&mut self.0, &call.encode()).await
+    }
+
+    /// Waits for the TEE's next frame. Half of it is lost if this is dropped before it is ready.
+    pub(crate) async fn hear(&mut self) -> Result<Reply, BrokerError> {
+        read_reply(&mut self.0).await
     }
 }
 
@@ -76,6 +97,11 @@ pub(crate) async fn write_frame(stream: &mut UnixStream, frame: &[u8]) -> Result
         .await
         .map_err(broken)?;
     stream.write_all(frame).await.map_err(broken)
+}
+
+async fn read_reply(stream: &mut UnixStream) -> Result<Reply, BrokerError> {
+    let frame = read_frame(stream).await?;
+    Reply::decode(&frame).map_err(|error| BrokerError::Link(error.to_string()))
 }
 
 async fn read_frame(stream: &mut UnixStream) -> Result<Vec<u8>, BrokerError> {

@@ -75,7 +75,7 @@ impl Tees {
     /// If none does, with the reason for each.
     // req: TEEP-BROKER-005
     async fn suitable(&self, requirements: &TeeRequirements) -> Result<Vec<&Tee>, BrokerError> {
-        if let ([only], true) = (&self.0[..], requirements.are_none()) {
+        if let ([only], true) = (&self.0[..], *requirements == TeeRequirements::default()) {
             return Ok(vec![only]);
         }
         let mut suitable = Vec::new();
@@ -83,7 +83,7 @@ impl Tees {
         let mut unreachable = None;
         for tee in &self.0 {
             match tee.describe().await {
-                Ok(description) => match requirements.unmet_by(&description) {
+                Ok(description) => match unmet(requirements, &description) {
                     None => suitable.push(tee),
                     Some(reason) => reasons.push(format!("{}: {reason}", description.name)),
                 },
@@ -165,22 +165,11 @@ impl Tees {
         }
     }
 
-    /// A session as applications see it: the TEE's own number, and which TEE it is.
-    pub(crate) fn outer_session(&self, tee: &Tee, session: u64) -> Result<u64, BrokerError> {
-        let count = self.0.len() as u64;
-        let outer = session.checked_mul(count);
-        let outer = outer.and_then(|outer| outer.checked_add(tee.index as u64));
-        outer.ok_or_else(|| BrokerError::Link(format!("session {session} has too high a number")))
-    }
-
-    /// The TEE that a session is in, and its number there.
+    /// The TEE at a place.
     // req: TEEP-BROKER-013
-    pub(crate) fn inner_session(&self, session: u64) -> Result<(&Tee, u64), BrokerError> {
-        let count = (self.0.len() as u64).max(1);
-        let index = usize::try_from(session % count).unwrap_or(usize::MAX);
+    pub(crate) fn at(&self, index: usize) -> Result<&Tee, BrokerError> {
         let tee = self.0.get(index);
-        let tee = tee.ok_or_else(|| BrokerError::NoTee("there is none".into()))?;
-        Ok((tee, session / count))
+        tee.ok_or_else(|| BrokerError::NoTee("there is none".into()))
     }
 }
 
@@ -200,37 +189,30 @@ async fn holder<'a>(
     Ok(None)
 }
 
-impl TeeRequirements {
-    /// Whether any TEE will do.
-    fn are_none(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// What a TEE lacks, if it lacks anything.
-    fn unmet_by(&self, tee: &TeeDescription) -> Option<String> {
-        let differs = |wanted: &Option<String>, found: &str| {
-            let wanted = wanted.as_deref()?;
-            (wanted != found).then(|| format!("is {found}, not {wanted}"))
-        };
-        let has_no = |what: &str, wanted: &Option<String>, found: &[[u8; 16]]| {
-            let wanted = wanted.as_deref()?;
-            let met = (wanted.parse::<Uuid>()).is_ok_and(|wanted| found.contains(&wanted.0));
-            (!met).then(|| format!("it is not of the {what} {wanted}"))
-        };
-        differs(&self.name, &tee.name)
-            .map(|text| format!("its name {text}"))
-            .or_else(|| {
-                let text = differs(&self.platform, &tee.platform)?;
-                Some(format!("its platform {text}"))
-            })
-            .or_else(|| has_no("vendor", &self.vendor, &tee.vendors))
-            .or_else(|| has_no("class", &self.class, &tee.classes))
-            .or_else(|| {
-                let mut wanted = self.capabilities.iter();
-                let lacking = wanted.find(|wanted| !tee.capabilities.contains(wanted))?;
-                Some(format!("it lacks the capability {lacking:?}"))
-            })
-    }
+/// What a TEE lacks, if it lacks anything.
+fn unmet(requirements: &TeeRequirements, tee: &TeeDescription) -> Option<String> {
+    let differs = |wanted: &Option<String>, found: &str| {
+        let wanted = wanted.as_deref()?;
+        (wanted != found).then(|| format!("is {found}, not {wanted}"))
+    };
+    let has_no = |what: &str, wanted: &Option<String>, found: &[[u8; 16]]| {
+        let wanted = wanted.as_deref()?;
+        let met = (wanted.parse::<Uuid>()).is_ok_and(|wanted| found.contains(&wanted.0));
+        (!met).then(|| format!("it is not of the {what} {wanted}"))
+    };
+    differs(&requirements.name, &tee.name)
+        .map(|text| format!("its name {text}"))
+        .or_else(|| {
+            let text = differs(&requirements.platform, &tee.platform)?;
+            Some(format!("its platform {text}"))
+        })
+        .or_else(|| has_no("vendor", &requirements.vendor, &tee.vendors))
+        .or_else(|| has_no("class", &requirements.class, &tee.classes))
+        .or_else(|| {
+            let mut wanted = requirements.capabilities.iter();
+            let lacking = wanted.find(|wanted| !tee.capabilities.contains(wanted))?;
+            Some(format!("it lacks the capability {lacking:?}"))
+        })
 }
 
 #[cfg(test)]
@@ -261,9 +243,9 @@ mod tests {
             class: some(&Uuid([1; 16]).to_string()),
             capabilities: vec!["webassembly".into()],
         };
-        assert_eq!(none().unmet_by(&tee()), None);
-        assert_eq!(met.unmet_by(&tee()), None);
-        let unmet = [
+        assert_eq!(unmet(&none(), &tee()), None);
+        assert_eq!(unmet(&met, &tee()), None);
+        let lacking = [
             TeeRequirements {
                 name: some("right"),
                 ..none()
@@ -285,11 +267,11 @@ mod tests {
                 ..none()
             },
         ];
-        for (requirements, word) in unmet
+        for (requirements, word) in lacking
             .iter()
             .zip(["name", "platform", "vendor", "class", "sealing"])
         {
-            let reason = requirements.unmet_by(&tee()).unwrap();
+            let reason = unmet(requirements, &tee()).unwrap();
             assert!(reason.contains(word), "{reason}");
         }
         assert_eq!(

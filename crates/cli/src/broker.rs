@@ -26,6 +26,16 @@ pub(crate) struct Serve {
     /// The socket for applications.
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
+    /// The group whose members can connect to the socket, by name or number. What they may do there, --permissions says.
+    #[arg(long, value_name = "GROUP")]
+    socket_group: Option<String>,
+    /// Which users and groups may do what with which components: a JSON file. It is read again when it changes, and on
+    /// SIGHUP. Without it, only root and the user of this process may do anything.
+    #[arg(long, value_name = "FILE")]
+    permissions: Option<PathBuf>,
+    /// Sessions that one user may have open at a time.
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = at_least_one)]
+    sessions_per_user: usize,
     /// A Verifier, for TAMs that want an Attestation Result in the place of Evidence: where it takes Evidence.
     #[arg(long, value_name = "URL")]
     verifier: Option<String>,
@@ -54,6 +64,14 @@ pub(crate) struct Serve {
     trace: trace::Options,
 }
 
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 impl Command {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         let Self::Serve(serve) = self;
@@ -71,6 +89,9 @@ impl Command {
             tees: serve.tee,
             tam_uris: serve.tam,
             socket: serve.socket,
+            socket_group: serve.socket_group,
+            permissions: serve.permissions,
+            sessions_per_user: serve.sessions_per_user,
             policy_interval: Duration::from_secs(serve.policy_interval),
             verifier: serve.verifier,
             transport: Transport {

@@ -1,6 +1,6 @@
 //! What went wrong, for a person: the thing, the cause, and what to do about it.
 
-use std::{fmt, path::Path};
+use std::{fmt, io, path::Path};
 
 /// A command failed.
 #[derive(Debug)]
@@ -64,6 +64,30 @@ impl fmt::Display for Failure {
 impl From<tamarack_broker::BrokerError> for Failure {
     fn from(error: tamarack_broker::BrokerError) -> Self {
         Self::new(error.to_string())
+    }
+}
+
+/// Exit code of what the user may not do.
+const NOT_PERMITTED: u8 = 4;
+
+impl From<tamarack_client::Error> for Failure {
+    fn from(error: tamarack_client::Error) -> Self {
+        use tamarack_client::Error;
+        let failure = Self::new(error.to_string());
+        match &error {
+            Error::Unreachable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                failure
+                    .code(NOT_PERMITTED)
+                    .hint("the socket is for a group; `ls -l` shows which, and `id` whether you are in it")
+            }
+            Error::Unreachable { .. } => {
+                failure.hint("check the address, and that the process is running")
+            }
+            Error::Denied(_) => failure
+                .code(NOT_PERMITTED)
+                .hint("docs/applications.md says how permissions are given"),
+            _ => failure,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! JSON over HTTP: to a TAM's admin API, and to a broker on its socket.
+//! JSON over HTTP, to a TAM's admin API.
 
 use std::path::Path;
 
@@ -18,12 +18,6 @@ pub(crate) fn client(authorities: Option<&Path>) -> Result<Client, Failure> {
         .filter(|found| !found.is_empty())
         .ok_or_else(|| Failure::file(authorities, "holds no certificate as PEM"))?;
     build(Client::builder().tls_certs_merge(found))
-}
-
-/// An HTTP client on a Unix socket.
-pub(crate) fn unix_client(socket: &Path) -> Result<Client, Failure> {
-    // What goes over a socket of this machine goes through no proxy.
-    build(Client::builder().no_proxy().unix_socket(socket.to_owned()))
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<Client, Failure> {
@@ -89,7 +83,7 @@ async fn send(request: RequestBuilder, peer: &str) -> Result<(StatusCode, Vec<u8
     Err(refused(status, &body, peer))
 }
 
-/// Both APIs answer a failed request with an object that has `error` and perhaps `detail`.
+/// The API answers a failed request with an object that has `error` and perhaps `detail`.
 fn refused(status: StatusCode, body: &[u8], peer: &str) -> Failure {
     let problem: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let member = |name: &str| {

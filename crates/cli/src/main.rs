@@ -3,7 +3,8 @@
 //! Each subcommand is a module with its arguments and a `run`. Results go to standard output, for people or
 //! with `--json` for programs; everything else goes to standard error. Exit codes: 0 done, 1 failed,
 //! 2 wrong usage; `manifest diff` says with 1 that there is a difference, and with 2 that it failed; `manifest
-//! run` says with 3 that it may succeed later.
+//! run` says with 3 that it may succeed later; `app` says with 3 that a trusted application returned another result
+//! than success, and with 4 that the user may not do this.
 
 mod admin;
 mod app;

@@ -127,7 +127,7 @@ async fn attest(world: &mut World) -> Outcome {
         before.device.agent_key.is_none(),
         "the device has not attested yet",
     )?;
-    world.app.policy_check().await?;
+    world.app.policy_check()?;
     let after = world.admin.device(&world.ueid).await?;
     check(
         after.device.agent_key.is_some(),
@@ -180,7 +180,7 @@ async fn install(world: &mut World) -> Outcome {
     world.admin.publish(vault).await?;
     world.admin.deploy(HELLO, "site=demo", "on-request").await?;
     world.admin.deploy(SAFE, "site=demo", "required").await?;
-    let outcome = world.app.request(HELLO).await?;
+    let outcome = world.app.request(HELLO)?;
     check(
         outcome.installed == Some(true),
         "the requested application is installed",
@@ -197,7 +197,7 @@ async fn install(world: &mut World) -> Outcome {
 }
 
 async fn greet(world: &World) -> Result<String, Failure> {
-    let (result, output) = world.app.invoke(HELLO, GREET, b"Ada").await?;
+    let (result, output) = world.app.invoke(HELLO, GREET, b"Ada")?;
     check(result == 0, "the application answered")?;
     String::from_utf8(output).map_err(|_| Failure::new("the answer is no text"))
 }
@@ -209,8 +209,8 @@ async fn invoke(world: &mut World) -> Outcome {
         "hello greets",
     )?;
     let message = b"pay 5 coins to Bob";
-    let (_, key) = world.app.invoke(SAFE, PUBLIC_KEY, b"").await?;
-    let (result, signature) = world.app.invoke(SAFE, SIGN, message).await?;
+    let (_, key) = world.app.invoke(SAFE, PUBLIC_KEY, b"")?;
+    let (result, signature) = world.app.invoke(SAFE, SIGN, message)?;
     check(result == 0, "the vault signed")?;
     let key = PublicKey::from_cose_key(&key).map_err(|error| Failure::new(error.to_string()))?;
     world.crypto.signatures.verify(&key, message, &signature)?;
@@ -222,7 +222,7 @@ async fn invoke(world: &mut World) -> Outcome {
 async fn update(world: &mut World) -> Outcome {
     world.installed = world.manifest("hello-2", HELLO, HELLO_2, 2, &world.acme, Vec::new())?;
     world.admin.publish(world.installed.clone()).await?;
-    world.app.policy_check().await?;
+    world.app.policy_check()?;
     let greeting = greet(world).await?;
     check(greeting.contains("hello 2"), "the new version answers")?;
     Ok("acme published a newer hello; at its next contact the device replaced the old one.".into())
@@ -253,7 +253,7 @@ async fn personalize(world: &mut World) -> Outcome {
         .admin
         .deploy(GREETING, &format!("ueid={}", world.ueid), "required")
         .await?;
-    world.app.policy_check().await?;
+    world.app.policy_check()?;
     let greeting = greet(world).await?;
     check(
         greeting.starts_with("Servus, Ada!"),
@@ -269,7 +269,7 @@ async fn personalize(world: &mut World) -> Outcome {
 async fn attack(world: &World, plan: Plan) -> Result<(ErrorCode, String), Failure> {
     let before = world.components().await?;
     world.mallory.plan(plan);
-    world.app.policy_check().await?;
+    world.app.policy_check()?;
     let answer = world.mallory.answer();
     world.mallory.plan(Plan::Watch);
     check(
@@ -306,7 +306,7 @@ async fn reject_tampered(world: &mut World) -> Outcome {
         code == ErrorCode::PERMANENT_ERROR,
         "the TEE found the message not to be the TAM's",
     )?;
-    world.app.policy_check().await?;
+    world.app.policy_check()?;
     check(
         greet(world).await?.starts_with("Good day"),
         "the genuine update arrives afterwards",
@@ -370,7 +370,7 @@ async fn reject_foreign_signer(world: &mut World) -> Outcome {
 async fn delete(world: &mut World) -> Outcome {
     world.admin.undeploy(GREETING, None).await?;
     world.admin.undeploy(HELLO, None).await?;
-    world.app.policy_check().await?;
+    world.app.policy_check()?;
     let left = world.components().await?;
     let gone = !left
         .iter()
@@ -382,7 +382,7 @@ async fn delete(world: &mut World) -> Outcome {
 async fn verify_gone(world: &mut World) -> Outcome {
     let refused = greet(world).await;
     check(refused.is_err(), "a deleted application can't be invoked")?;
-    world.app.policy_check().await?;
+    world.app.policy_check()?;
     let device = world.admin.device(&world.ueid).await?;
     let listed = device
         .installed
@@ -392,7 +392,7 @@ async fn verify_gone(world: &mut World) -> Outcome {
         !listed,
         "the device attests to the TAM that it no longer holds hello",
     )?;
-    let (result, _) = world.app.invoke(SAFE, SIGN, b"still here").await?;
+    let (result, _) = world.app.invoke(SAFE, SIGN, b"still here")?;
     check(result == 0, "globex did not notice any of this")?;
     Ok("hello is gone from the TEE and from what it attests; globex/vault never noticed.".into())
 }

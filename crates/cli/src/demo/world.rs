@@ -135,7 +135,7 @@ impl World {
         broker
             .wait_until(|| app_socket.exists().then_some(()))
             .await?;
-        let app = LocalApi::new(&app_socket)?;
+        let app = LocalApi::new(&app_socket);
 
         let detail = format!(
             "A TAM (process {}), a TEE ({}) and a broker ({}) run on loopback.",
@@ -255,7 +255,7 @@ impl World {
 
     /// The components in the TEE, by identifier, with their digests.
     pub(super) async fn components(&self) -> Result<Vec<(String, String)>, Failure> {
-        let list = self.app.list().await?.components;
+        let list = self.app.list()?.components;
         Ok(list
             .into_iter()
             .map(|component| (component.component, component.digest))

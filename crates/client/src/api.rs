@@ -1,4 +1,4 @@
-//! The local API for applications: JSON over HTTP on a Unix socket.
+//! The broker's local API as it is on the wire: JSON over HTTP on a Unix socket.
 //!
 //! | request | body | answer |
 //! |---|---|---|
@@ -8,12 +8,16 @@
 //! | `POST /v1/unrequest` | [`ComponentRequest`] | [`Outcome`] |
 //! | `POST /v1/policy-check` | | [`Outcome`] |
 //! | `POST /v1/sessions` | [`OpenSession`] | [`Session`] |
+//! | `GET /v1/sessions` | | [`Sessions`]: those of the asking user |
+//! | `GET /v1/sessions/{id}` | | [`SessionState`] |
 //! | `POST /v1/sessions/{id}/invoke` | [`Command`] | [`CommandResult`] |
+//! | `POST /v1/sessions/{id}/commands/{number}` | the input, as it is | the output, as it is |
+//! | `POST /v1/sessions/{id}/cancel` | | 204: the command under way, if there is one, was told to end |
 //! | `DELETE /v1/sessions/{id}` | | 204 |
 //! | `POST /v1/invoke` | [`Invocation`] | [`CommandResult`]; a session for one command |
 //!
-//! Errors are [`Problem`] with a 4xx or 5xx status: 429 with Retry-After where requests cause exchanges too often,
-//! 404 where no TEE suits a request or holds the component. For example:
+//! Errors are [`Problem`] with a 4xx or 5xx status. `docs/applications.md` lists which status means what, and how
+//! input and output are streamed. For example:
 //!
 //! ```text
 //! curl --unix-socket app.sock -X POST http://tee/v1/invoke \
@@ -131,22 +135,66 @@ pub struct Component {
     pub tee: Option<String>,
 }
 
-/// Opens a session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Opens a session, with data for the Trusted Application's decision or without.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenSession {
     /// The Trusted Application's component identifier.
     pub component: String,
+    /// Input as UTF-8 text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_text: Option<String>,
+    /// Input as base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_base64: Option<String>,
     /// What the TEE must be, where several hold the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tee: Option<TeeRequirements>,
 }
 
-/// An open session. It ends when it is closed, when it is idle for long, or when the TA goes.
+/// An open session. It belongs to the user who opened it, and ends when it is closed, when it is idle for ten
+/// minutes, or when the TA goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Its number.
     pub session: u64,
+}
+
+/// The sessions of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// One entry for each, in no order.
+    pub sessions: Vec<SessionState>,
+}
+
+/// What a session does, and how its last command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionState {
+    /// Its number.
+    pub session: u64,
+    /// The Trusted Application's component identifier.
+    pub component: String,
+    /// The command that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<u32>,
+    /// How the last command ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<CommandEnd>,
+    /// Whether the TEE has ended it: it takes no more commands.
+    pub ended: bool,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandEnd {
+    /// The command.
+    pub command: u32,
+    /// GlobalPlatform result code, where the command came to one; 0 is success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<u32>,
+    /// What went wrong, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A command and its input, as text or as base64 or not at all.
@@ -194,12 +242,50 @@ pub struct CommandResult {
     pub output_text: Option<String>,
 }
 
+/// The header with the GlobalPlatform result code of a streamed command, where it is known before the output
+/// begins: `0x` and eight hexadecimal digits.
+pub const RESULT_HEADER: &str = "tamarack-result";
+
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// In words.
     pub error: String,
-    /// GlobalPlatform result code, if the TEE gave one.
+    /// Who says so.
+    pub origin: Origin,
+    /// GlobalPlatform result code, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<u32>,
+    /// What is not permitted, where that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Box<Denial>>,
+}
+
+/// Where an error comes from, as GlobalPlatform's return origins tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The broker: the request itself is wrong, not permitted, or too much.
+    Broker,
+    /// What is between the broker and the TEE or the TAM.
+    Communication,
+    /// The TEE, before or instead of the Trusted Application.
+    Tee,
+    /// The Trusted Application: `result` is what it returned.
+    TrustedApplication,
+}
+
+/// What a user may not do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// The user id of the application.
+    pub user: u32,
+    /// What it wanted to do, such as `open`.
+    pub action: String,
+    /// The component that it wanted to do this with, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// The file whose rules do not allow it; absent where the broker was given none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
 }

@@ -1,0 +1,287 @@
+//! Commands of Trusted Applications: in a session of their own, or in one that stays open.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+use tamarack_client::{
+    Client, Error, Session,
+    api::{Invocation, OpenSession, SessionState},
+};
+
+use super::{Which, base64, result_and_output};
+use crate::{
+    failure::Failure,
+    files,
+    output::{Output, table},
+};
+
+/// Exit code of a command that ended with another result than success.
+const OTHER_RESULT: u8 = 3;
+
+/// Input that fits into a message.
+#[derive(Args)]
+pub(super) struct Input {
+    /// Input as text.
+    #[arg(long, short, conflicts_with = "input_file")]
+    input: Option<String>,
+    /// Input from a file, `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    input_file: Option<PathBuf>,
+}
+
+impl Input {
+    fn read(self) -> Result<Vec<u8>, Failure> {
+        match (self.input, self.input_file) {
+            (Some(text), _) => Ok(text.into_bytes()),
+            (None, Some(file)) => files::read(&file),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Input and output of any length.
+#[derive(Args)]
+pub(super) struct Streams {
+    /// Where the input is read.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    input_file: PathBuf,
+    /// Where the output is written.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    output_file: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct Invoke {
+    /// The component identifier, such as acme/hello.
+    component: String,
+    /// The command, a number that the trusted application gives meaning.
+    command: u32,
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Args)]
+pub(super) struct Stream {
+    /// The component identifier, such as acme/hello.
+    component: String,
+    /// The command, a number that the trusted application gives meaning.
+    command: u32,
+    #[command(flatten)]
+    streams: Streams,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Sessions that stay open between commands, for the user who opened them. One that is idle for ten minutes is closed.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Open a session with a trusted application and print its number.
+    Open(Open),
+    /// List your sessions, what they do, and how their last commands ended.
+    List,
+    /// Invoke a command in a session and print its output.
+    Invoke {
+        /// The session.
+        session: u64,
+        /// The command, a number that the trusted application gives meaning.
+        command: u32,
+        #[command(flatten)]
+        input: Input,
+    },
+    /// Invoke a command in a session with input and output of any length.
+    Stream {
+        /// The session.
+        session: u64,
+        /// The command, a number that the trusted application gives meaning.
+        command: u32,
+        #[command(flatten)]
+        streams: Streams,
+    },
+    /// Tell the command that is under way in a session to end.
+    Cancel {
+        /// The session.
+        session: u64,
+    },
+    /// Close a session.
+    Close {
+        /// The session.
+        session: u64,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Open {
+    /// The component identifier, such as acme/hello.
+    component: String,
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Command {
+    pub(super) fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Open(open) => {
+                let opened = client.open(&OpenSession {
+                    component: open.component,
+                    input_text: None,
+                    input_base64: Some(base64(&open.input.read()?)),
+                    tee: open.which.requirements(),
+                })?;
+                let session = opened.keep();
+                let value = serde_json::json!({ "session": session });
+                output.result(&value, || session.to_string());
+            }
+            Self::List => {
+                let list = client.sessions()?;
+                output.result(&list, || rows(&list.sessions));
+            }
+            Self::Invoke {
+                session,
+                command,
+                input,
+            } => {
+                let input = input.read()?;
+                let outcome = client.session(session).invoke(command, &input);
+                return print(outcome, &format!("command {command}"), output);
+            }
+            Self::Stream {
+                session,
+                command,
+                streams,
+            } => {
+                return streams.run(&client.session(session), command, output);
+            }
+            Self::Cancel { session } => {
+                client.session(session).canceller().cancel()?;
+                output.text("cancelled");
+            }
+            Self::Close { session } => {
+                client.session(session).close()?;
+                output.text("closed");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn rows(sessions: &[SessionState]) -> String {
+    if sessions.is_empty() {
+        return "no session is open".into();
+    }
+    let row = |state: &SessionState| {
+        let last = match &state.last {
+            Some(last) => match (&last.error, last.result) {
+                (Some(error), _) => format!("{}: {error}", last.command),
+                (None, result) => format!("{}: {:#010x}", last.command, result.unwrap_or(0)),
+            },
+            None => "-".into(),
+        };
+        let does = match state.running {
+            Some(command) => format!("command {command}"),
+            None if state.ended => "ended".into(),
+            None => "idle".into(),
+        };
+        vec![
+            state.session.to_string(),
+            state.component.clone(),
+            does,
+            last,
+        ]
+    };
+    let rows: Vec<_> = sessions.iter().map(row).collect();
+    table(&["SESSION", "COMPONENT", "DOES", "LAST COMMAND"], &rows)
+}
+
+impl Invoke {
+    pub(super) fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
+        let what = format!("command {} of {}", self.command, self.component);
+        let outcome = client.invoke(&Invocation {
+            component: self.component,
+            command: self.command,
+            input_text: None,
+            input_base64: Some(base64(&self.input.read()?)),
+            tee: self.which.requirements(),
+        });
+        print(outcome, &what, output)
+    }
+}
+
+/// Prints the output of a command, and says if it did not succeed.
+fn print(outcome: Result<Vec<u8>, Error>, what: &str, output: Output) -> Result<(), Failure> {
+    let (result, bytes) = result_and_output(outcome)?;
+    if output.is_json() {
+        let value = serde_json::json!({
+            "result": result,
+            "output_base64": base64(&bytes),
+            "output_text": std::str::from_utf8(&bytes).ok(),
+        });
+        output.result(&value, String::new);
+    } else if let Ok(text) = std::str::from_utf8(&bytes) {
+        output.text(text);
+    } else {
+        // Raw bytes, for a file or another program.
+        io::stdout()
+            .write_all(&bytes)
+            .map_err(|error| Failure::new(format!("standard output: {error}")))?;
+    }
+    match result {
+        0 => Ok(()),
+        code => Err(Failure::new(format!("{what} returned {code:#010x}")).code(OTHER_RESULT)),
+    }
+}
+
+impl Stream {
+    pub(super) fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
+        let session = client.open(&OpenSession {
+            component: self.component,
+            tee: self.which.requirements(),
+            ..OpenSession::default()
+        })?;
+        self.streams.run(&session, self.command, output)
+    }
+}
+
+impl Streams {
+    /// Bytes go through as they are; `--json` has no say in that.
+    fn run(&self, session: &Session, command: u32, output: Output) -> Result<(), Failure> {
+        let input = self.input()?;
+        let bytes = match is_standard(&self.output_file) {
+            true => session.run(command, input, io::stdout().lock()),
+            false => {
+                let fault = |error| Failure::file(&self.output_file, error);
+                let file = fs::File::create(&self.output_file).map_err(fault)?;
+                session.run(command, input, file)
+            }
+        };
+        let bytes = bytes.map_err(|error| match error {
+            Error::Command { .. } => Failure::new(error.to_string()).code(OTHER_RESULT),
+            other => Failure::from(other),
+        })?;
+        if !is_standard(&self.output_file) {
+            let value = serde_json::json!({ "bytes": bytes });
+            output.result(&value, || format!("{bytes} bytes"));
+        }
+        Ok(())
+    }
+
+    fn input(&self) -> Result<Box<dyn Read + Send>, Failure> {
+        if is_standard(&self.input_file) {
+            return Ok(Box::new(io::stdin()));
+        }
+        let file = fs::File::open(&self.input_file);
+        let file = file.map_err(|error| Failure::file(&self.input_file, error))?;
+        Ok(Box::new(file))
+    }
+}
+
+fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
+}
