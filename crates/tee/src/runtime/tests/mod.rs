@@ -1,7 +1,6 @@
 mod examples;
 mod home;
 mod hostile;
-mod interface;
 mod limits;
 mod loading;
 mod services;
