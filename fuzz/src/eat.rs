@@ -2,7 +2,8 @@
 
 use tamarack_rats::{
     AttestationResult, Claims, Ear, EarPolicy, Endorsement, Evidence, Expectation, Freshness,
-    PayloadKind, PresentedResult, TEEP_EAT_PROFILE, appraise,
+    PayloadKind, PresentedResult, Quoted, TEEP_EAT_PROFILE, TpmEndorsement, TpmQuote, TsmReport,
+    appraise,
 };
 
 use crate::insecure;
@@ -21,7 +22,14 @@ pub fn run(data: &[u8]) {
             }
             let ueid = claims.ueid.clone().unwrap_or_default();
             let nonce = claims.nonce.clone().unwrap_or_default();
-            let endorsement = Endorsement::new(ueid, attester);
+            let mut endorsement = Endorsement::new(ueid, attester);
+            let quote = quote_of(claims);
+            endorsement.tpm = quote.as_ref().map(|quote| TpmEndorsement {
+                attestation_key: quote.attestation_key,
+                pcrs: (quote.pcrs.iter())
+                    .map(|(pcr, value)| (*pcr, vec![*value]))
+                    .collect(),
+            });
             if let Ok(result) = appraise(
                 &crypto,
                 &evidence,
@@ -32,10 +40,23 @@ pub fn run(data: &[u8]) {
                 assert_eq!(Some(&result.ueid), claims.ueid.as_ref());
                 assert_eq!(Some(&result.confirmation), claims.confirmation.as_ref());
                 assert!(claims.nonce.is_some(), "fresh without a nonce");
+                if let Some(quote) = quote {
+                    let quoted = Quoted::decode(&quote.attest).expect("it was found to be a quote");
+                    let binding = claims.report_binding(&crypto, &attester);
+                    assert_eq!(quoted.extra_data, binding, "made for other Evidence");
+                    assert!(quoted.selection.iter().eq(quote.pcrs.keys()));
+                }
             }
         }
     }
     results(data);
+    let _ = Quoted::decode(data);
+    if let Ok(quote) = TpmQuote::decode(data) {
+        assert_eq!(TpmQuote::decode(&quote.encode()), Ok(quote));
+    }
+    if let Ok(report) = TsmReport::decode(data) {
+        assert_eq!(TsmReport::decode(&report.encode()), Ok(report));
+    }
     if let Ok(text) = str::from_utf8(data)
         && let Ok(endorsement) = Endorsement::from_json(text)
     {
@@ -44,6 +65,11 @@ pub fn run(data: &[u8]) {
             Ok(endorsement)
         );
     }
+}
+
+/// The quote of a TPM in these claims.
+fn quote_of(claims: &Claims) -> Option<TpmQuote> {
+    TpmQuote::decode(&claims.hardware_report.as_ref()?.bytes).ok()
 }
 
 /// Attestation Results: what is read is written so that it is read again, and only what is verified counts.

@@ -1,4 +1,7 @@
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tamarack_agent::{
     Agent, installed_components,
@@ -12,7 +15,7 @@ use tamarack_suit::Report;
 use tamarack_ta::{ResultCode, interface::Client};
 use tamarack_tee::{
     InvocationError, Tee, endorsement,
-    platform::{Software, SoftwareOptions},
+    platform::{DeviceOptions, Software},
     runtime::Input,
 };
 use tamarack_teep::{Message, Protected, QueryRequest, QueryResponse, Update};
@@ -32,11 +35,38 @@ pub struct Device {
 }
 
 fn open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Arc<Tee> {
+    try_open(folder, algorithms).unwrap()
+}
+
+fn try_open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Result<Arc<Tee>, String> {
     let crypto = crypto();
-    let mut options = SoftwareOptions::default();
+    let mut options = DeviceOptions::default();
     options.teep_algorithms = algorithms.to_vec();
-    let platform = Software::open(folder, &crypto, &options).unwrap();
-    Arc::new(Tee::open(folder, Arc::new(platform), crypto).unwrap())
+    let platform = Software::open(folder, &crypto, &options).map_err(|e| e.to_string())?;
+    let tee = Tee::open(folder, Arc::new(platform), crypto).map_err(|e| e.to_string())?;
+    Ok(Arc::new(tee))
+}
+
+/// A device without power: what an attacker has who takes the disk out.
+pub struct Off {
+    folder: TempDir,
+}
+
+impl Off {
+    /// The file of its sealed storage.
+    #[must_use]
+    pub fn storage(&self) -> PathBuf {
+        self.folder.path().join("store.redb")
+    }
+
+    /// Starts its TEE.
+    ///
+    /// # Errors
+    ///
+    /// Why that refuses to start.
+    pub fn start(&self) -> Result<Arc<Tee>, String> {
+        try_open(self.folder.path(), &[SignatureAlgorithm::Esp256])
+    }
 }
 
 fn anchors(tams: &[&Tam], administrators: &[&Person]) -> Vec<Anchor> {
@@ -100,6 +130,27 @@ impl Device {
             tee,
             payloads,
             folder,
+        }
+    }
+
+    /// The device with its power on again.
+    #[must_use]
+    pub fn on(off: Off) -> Self {
+        let Off { folder } = off;
+        let tee = open(folder.path(), &[SignatureAlgorithm::Esp256]);
+        Self {
+            agent: Agent::new(Arc::clone(&tee)),
+            tee,
+            payloads: Payloads::default(),
+            folder,
+        }
+    }
+
+    /// The device without power.
+    #[must_use]
+    pub fn off(self) -> Off {
+        Off {
+            folder: self.folder,
         }
     }
 
@@ -171,6 +222,20 @@ impl Device {
     pub fn install(&mut self, tam: &Tam, envelopes: &[&[u8]]) {
         let answer = self.exchange(tam, Tam::install(envelopes));
         assert!(matches!(answer, Message::Success(_)), "{answer:?}");
+    }
+
+    /// An exchange that installs this envelope.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not.
+    #[track_caller]
+    pub fn try_install(&mut self, tam: &Tam, envelope: &[u8]) -> Result<(), String> {
+        match self.exchange(tam, Tam::install(&[envelope])) {
+            Message::Success(_) => Ok(()),
+            Message::Error(error) => Err(error.explanation.unwrap().text),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// An exchange that unlinks these manifests.

@@ -5,6 +5,8 @@
 //! in for the network; [`Person`] and [`release`] make keys and manifests.
 //!
 //! The tests `cli_*` drive the binary: [`system`] builds it, starts its processes and ends them.
+//!
+//! The tests `tpm`, with the feature of that name, do either on a software TPM.
 
 pub mod crash;
 mod device;
@@ -12,10 +14,12 @@ mod payloads;
 mod person;
 mod providers;
 pub mod release;
+#[cfg(feature = "tpm")]
+pub mod swtpm;
 pub mod system;
 mod tam;
 
-pub use device::{Device, invoke_in, open_session, reports};
+pub use device::{Device, Off, invoke_in, open_session, reports};
 pub use payloads::Payloads;
 pub use person::Person;
 pub use providers::Providers;

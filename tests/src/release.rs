@@ -15,6 +15,7 @@ pub struct Release {
     number: u64,
     manifest: Option<String>,
     builder: ComponentBuilder,
+    further: Vec<ComponentBuilder>,
     dependencies: Vec<DependencyBuilder>,
 }
 
@@ -31,6 +32,7 @@ impl Release {
             builder: ComponentBuilder::new(id(component))
                 .vendor(vendor)
                 .class(vendor.class("software-tee")),
+            further: Vec::new(),
             dependencies: Vec::new(),
         }
     }
@@ -39,6 +41,15 @@ impl Release {
     #[must_use]
     pub fn carrying(mut self, payload: &[u8]) -> Self {
         self.builder = self.builder.integrated(&crypto(), "#payload", payload);
+        self
+    }
+
+    /// Installs another component too, with its content in the envelope.
+    #[must_use]
+    pub fn and_carrying(mut self, component: &str, payload: &[u8]) -> Self {
+        let uri = format!("#{component}");
+        let builder = ComponentBuilder::new(id(component)).integrated(&crypto(), &uri, payload);
+        self.further.push(builder);
         self
     }
 
@@ -89,6 +100,9 @@ impl Release {
         let mut builder = ManifestBuilder::new(SequenceNumber(self.number))
             .manifest_id(manifest)
             .component(self.builder);
+        for component in self.further {
+            builder = builder.component(component);
+        }
         for dependency in self.dependencies {
             builder = builder.dependency(dependency);
         }

@@ -3,6 +3,7 @@
 use tamarack_agent::{
     Quota,
     platform::{Namespace, Platform},
+    state::DomainUsage,
 };
 use tamarack_cose::PublicKey;
 use tamarack_ta::ResultCode;
@@ -204,17 +205,22 @@ fn objects_and_components_share_the_quota() {
     world.device.query(&world.tam, Tam::query());
     let answer = world.device.answer(&world.tam.sign(Tam::install(&[&full])));
     let _ = tamarack_tests::error_of(answer);
-    world.install(&release::app("acme/data", 1, &[0; 9_000], &world.acme));
-    // And what is installed leaves less for objects: nothing of the command remains.
-    world.install(&release::app("acme/more", 1, &[0; 850], &world.acme));
-    let count = world.count("acme/vault");
+    world.install(&release::app("acme/data", 1, &[0; 8_000], &world.acme));
+    // What is installed leaves less for objects.
     let view = world.device.tee.storage().view().unwrap();
-    let used = view.usage(&Namespace::domain("acme")).unwrap()
-        + view
-            .usage(&Namespace::application("acme", &id("acme/vault")))
-            .unwrap();
-    assert!(used <= quota.bytes, "{used}");
-    assert_eq!(world.count("acme/vault"), count);
+    let used = DomainUsage::of(&*view, "acme").unwrap().bytes;
+    assert!(used > code + 8_000 && used <= quota.bytes, "{used}");
+    drop(view);
+    let smaller = Quota {
+        bytes: used,
+        ..quota
+    };
+    let small = release::domain_with("acme", 3, "acme", &[&world.acme], smaller, &world.admin);
+    world.install(&small);
+    // The count is there, and gets no longer.
+    let count = world.count("acme/vault");
+    let _ = world.device.output("acme/vault", SIGN, b"x");
+    assert_eq!(world.count("acme/vault"), count + 1);
 }
 
 #[test]

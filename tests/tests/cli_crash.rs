@@ -13,8 +13,14 @@ use std::{
     thread,
 };
 
+use tamarack_agent::platform::{Namespace, Storage, StorageError};
+use tamarack_tee::{
+    platform::{DeviceOptions, Software},
+    store::{Store, StoreOptions},
+};
 use tamarack_tests::{
-    system::{PATIENCE, Process, Response, Server, World, tamarack},
+    crypto,
+    system::{PATIENCE, Process, Response, Server, World, run, tamarack},
     wasm::{HELLO_1, HELLO_2},
 };
 
@@ -341,4 +347,43 @@ fn a_full_disk_leaves_the_old_component_and_is_reported() {
     std::mem::replace(&mut world.tee, idle()).kill();
     world.restart_tee();
     assert!(world.greeting("acme/hello").starts_with("Welcome, Ada!"));
+}
+
+#[test]
+fn a_storage_that_is_mostly_free_is_made_small_by_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let compact = ["--json", "tee", "compact", "--data", data];
+    run(&compact).fails(1, &["store.redb"]);
+    let open = || {
+        let platform = Software::open(folder.path(), &crypto(), &DeviceOptions::default());
+        let platform = Arc::new(platform.unwrap());
+        let path = folder.path().join("store.redb");
+        Store::open(&path, platform, &crypto(), StoreOptions::default()).unwrap()
+    };
+    let space = Namespace::domain("acme");
+    let store = open();
+    let fill = || {
+        let mut transaction = store.begin()?;
+        for number in 0..100_u8 {
+            transaction.put(&space, &[number], &[number; 100_000])?;
+        }
+        transaction.commit()?;
+        let mut transaction = store.begin()?;
+        for number in 1..100_u8 {
+            transaction.remove(&space, &[number])?;
+        }
+        transaction.commit()
+    };
+    fill()
+        .map_err(|error: StorageError| error.to_string())
+        .unwrap();
+    run(&compact).fails(1, &["another process", "stop it first"]);
+    drop(store);
+    let sizes = run(&compact).json();
+    let size = |name: &str| sizes[name].as_u64().unwrap();
+    assert!(size("before") > 10 << 20, "{sizes}");
+    assert!(size("after") < 1 << 20, "{sizes}");
+    let kept = open().view().unwrap().get(&space, &[0]).unwrap();
+    assert_eq!(kept.unwrap(), [0; 100_000]);
 }

@@ -15,8 +15,7 @@ use tamarack_cose::{
 use tamarack_suit::ComponentId;
 
 pub use name::DOMAIN_SEGMENT;
-#[cfg(test)]
-use name::enclosing;
+pub(crate) use name::{described, enclosing};
 pub use quota::Quota;
 pub use service::Service;
 

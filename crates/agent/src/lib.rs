@@ -52,10 +52,8 @@ mod staging;
 pub mod state;
 mod tams;
 mod trust_anchors;
-mod usage;
 
 pub use agent::{Agent, AgentError, Outbound, Verdict, installed_components};
 pub use domain::{DOMAIN_SEGMENT, Quota, SecurityDomain, Service};
 pub use relay::Relay;
 pub use trust_anchors::{AnchorEntry, TRUST_ANCHORS_SEGMENT, TrustAnchorSet};
-pub use usage::storage_used;

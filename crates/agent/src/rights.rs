@@ -9,9 +9,9 @@ use tamarack_cose::{
 use tamarack_suit::{Access, AccessControl, Authority, ComponentId, TrustAnchors};
 
 use crate::{
-    domain::{DOMAIN_SEGMENT, Quota},
+    domain::{DOMAIN_SEGMENT, Quota, described, enclosing},
     platform::{StorageError, View},
-    state::{Anchor, AnchorRole, DomainRecord, Record, TrustStore},
+    state::{Anchor, AnchorRole, DomainRecord, Record, TrustStore, own_quota, owner_of},
     trust_anchors::TRUST_ANCHORS_SEGMENT,
 };
 
@@ -19,8 +19,9 @@ use crate::{
 ///
 /// A component belongs to the security domain with the longest prefix of its identifier, and only that
 /// domain's owners may sign for it, not even the device administrator. What no domain owns, and the
-/// domains themselves and the sets of trust anchors, are the device administrator's. A signer whose anchor
-/// has prefixes may sign for what no domain owns and is below them.
+/// domains themselves and the sets of trust anchors, are the device administrator's. A domain that is in
+/// another one is that one's owners' to make, change and remove, as well as the administrator's. A signer whose
+/// anchor has prefixes may sign for what no domain owns and is below them.
 #[derive(Debug, Clone)]
 pub(crate) struct Rights {
     signers: Vec<Signatory>,
@@ -96,13 +97,7 @@ impl Rights {
 
     /// The security domain that owns `component`; `None` is the device administrator.
     pub(crate) fn domain_of(&self, component: &ComponentId) -> Option<&DomainRecord> {
-        if is_reserved(component) {
-            return None;
-        }
-        self.domains
-            .iter()
-            .filter(|record| component.starts_with(&record.domain.prefix))
-            .max_by_key(|record| record.domain.prefix.segments().count())
+        owner_of(&self.domains, component)
     }
 
     /// The name of the domain that owns `component`; empty for the device administrator.
@@ -112,42 +107,50 @@ impl Rights {
             .unwrap_or_default()
     }
 
-    /// The quota of the domain `name`. The device administrator's is the default one.
-    pub(crate) fn quota(&self, name: &str) -> Quota {
-        let found = self.domains.iter().find(|record| record.name == name);
-        found.map(|record| record.domain.quota).unwrap_or_default()
+    /// All security domains.
+    pub(crate) fn domains(&self) -> &[DomainRecord] {
+        &self.domains
     }
 
-    /// The domain other than `name` that has exactly this prefix.
-    pub(crate) fn rival(&self, name: &str, prefix: &ComponentId) -> Option<&DomainRecord> {
-        self.domains
+    /// What the domain `name` may use itself. The device administrator's is the default quota.
+    pub(crate) fn quota(&self, name: &str) -> Quota {
+        own_quota(&self.domains, name)
+    }
+
+    /// Whether the device administrator, or a signer with prefixes that cover it, may sign for `component`.
+    fn is_the_administrators(&self, signers: &[Authority], component: &ComponentId) -> bool {
+        self.signers
             .iter()
-            .find(|record| record.name != name && record.domain.prefix == *prefix)
+            .any(|signer| signers.contains(&signer.authority) && signer.may_sign_for(component))
     }
 }
 
 impl AccessControl for Rights {
     fn permits(&self, signers: &[Authority], access: Access, component: &ComponentId) -> bool {
-        // What a dependency does is decided by its own signers. To name one is to be able to read it and
-        // to keep it from being removed, so it must be the signer's own, or the signer's own domain.
-        let owned_by = |owners: &[PublicKey]| {
+        let own = |record: &DomainRecord| {
             signers
                 .iter()
                 .filter_map(Authority::public_key)
-                .any(|signer| owners.contains(signer))
+                .any(|signer| record.domain.owners.contains(signer))
         };
+        // What a dependency does is decided by its own signers. To name one is to be able to read it and
+        // to keep it from being removed, so it must be the signer's own, or the signer's own domain.
         if access == Access::Dependency && component.segments().next() == Some(DOMAIN_SEGMENT) {
-            let name = component.segments().nth(1).unwrap_or_default();
-            return self
+            let (described, enclosing) = (described(component), enclosing(component));
+            let mut domains = self
                 .domains
                 .iter()
-                .any(|record| record.name.as_bytes() == name && owned_by(&record.domain.owners));
+                .filter(|record| [&described, &enclosing].contains(&&Some(record.name.clone())));
+            return domains.any(own);
         }
         match self.domain_of(component) {
-            Some(record) => owned_by(&record.domain.owners),
-            None => self.signers.iter().any(|signer| {
-                signers.contains(&signer.authority) && signer.may_sign_for(component)
-            }),
+            // Domains of any depth are the administrator's too: somebody has to be there for a provider who
+            // lost the key, and who makes the outermost domain could make all others anew anyway.
+            Some(record) => {
+                own(record)
+                    || is_reserved(component) && self.is_the_administrators(signers, component)
+            }
+            None => self.is_the_administrators(signers, component),
         }
     }
 }

@@ -16,6 +16,8 @@ use alloc::{
     vec::Vec,
 };
 
+use zeroize::{Zeroize as _, Zeroizing};
+
 use crate::platform::{Namespace, Storage, StorageError, Transaction, View};
 
 /// Bytes of one value that are held in memory before they go to the staging namespace.
@@ -44,7 +46,8 @@ enum Change {
 #[derive(Default)]
 struct Value {
     staged: Option<(u64, u64)>,
-    tail: Vec<u8>,
+    /// May be Personalization Data.
+    tail: Zeroizing<Vec<u8>>,
 }
 
 impl Value {
@@ -54,6 +57,18 @@ impl Value {
 
     fn len(&self) -> u64 {
         self.staged_len() + self.tail.len() as u64
+    }
+
+    /// Adds to what is in memory. A buffer that is too small is zeroed when a larger one takes its place.
+    fn push(&mut self, chunk: &[u8]) {
+        let needed = self.tail.len().saturating_add(chunk.len());
+        if needed > self.tail.capacity() {
+            let capacity = needed.max(self.tail.capacity().saturating_mul(2));
+            let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
+            larger.extend_from_slice(&self.tail);
+            self.tail = larger;
+        }
+        self.tail.extend_from_slice(chunk);
     }
 }
 
@@ -133,7 +148,7 @@ impl<'a> Staged<'a> {
         transaction.append(&Namespace::staging(), &staged_name(number), &value.tail)?;
         transaction.commit()?;
         value.staged = Some((number, length + value.tail.len() as u64));
-        value.tail.clear();
+        value.tail.zeroize();
         Ok(())
     }
 }
@@ -246,7 +261,7 @@ impl Transaction for Staged<'_> {
     fn put(&mut self, space: &Namespace, name: &[u8], value: &[u8]) -> Result<(), StorageError> {
         let value = Value {
             staged: None,
-            tail: value.to_vec(),
+            tail: Zeroizing::new(value.to_vec()),
         };
         self.changes
             .insert((space.clone(), name.to_vec()), Change::Written(value));
@@ -256,13 +271,13 @@ impl Transaction for Staged<'_> {
     fn append(&mut self, space: &Namespace, name: &[u8], chunk: &[u8]) -> Result<(), StorageError> {
         let key = (space.clone(), name.to_vec());
         if !matches!(self.changes.get(&key), Some(Change::Written(_))) {
-            let before = self.get(space, name)?.unwrap_or_default();
+            let before = Zeroizing::new(self.get(space, name)?.unwrap_or_default());
             self.put(space, name, &before)?;
         }
         let Some(Change::Written(value)) = self.changes.get_mut(&key) else {
             return Ok(());
         };
-        value.tail.extend_from_slice(chunk);
+        value.push(chunk);
         if value.tail.len() >= IN_MEMORY {
             self.spill(&key)
         } else {
@@ -288,7 +303,7 @@ impl Transaction for Staged<'_> {
         for space in &self.destroyed {
             transaction.destroy(space)?;
         }
-        let mut buffer = vec![0; PIECE];
+        let mut buffer = Zeroizing::new(vec![0; PIECE]);
         let mut any_staged = false;
         for ((space, name), change) in &self.changes {
             let Change::Written(value) = change else {

@@ -40,6 +40,22 @@ pub(crate) async fn json<T: DeserializeOwned>(
     })
 }
 
+/// Sends a request and reads the JSON that answers it, if there is any.
+pub(crate) async fn json_if_any<T: DeserializeOwned>(
+    request: RequestBuilder,
+    peer: &str,
+) -> Result<Option<T>, Failure> {
+    let (status, body) = send(request, peer).await?;
+    if status == StatusCode::NO_CONTENT {
+        return Ok(None);
+    }
+    serde_json::from_slice(&body).map(Some).map_err(|error| {
+        Failure::new(format!(
+            "{peer} gave an answer that makes no sense: {error}"
+        ))
+    })
+}
+
 /// Sends a request to which the answer has no content that matters.
 pub(crate) async fn done(request: RequestBuilder, peer: &str) -> Result<(), Failure> {
     send(request, peer).await.map(drop)

@@ -1,11 +1,15 @@
 //! `tamarack tee`: run a TEE, or prepare one.
 
+mod compact;
+mod hardening;
+mod platform;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use tamarack_agent::{
     AnchorEntry,
@@ -13,10 +17,14 @@ use tamarack_agent::{
     state::{Anchor, AnchorRole},
 };
 use tamarack_cose::{CryptoProvider, KeyId, rustcrypto};
+use tamarack_rats::RollbackDetection;
 use tamarack_tee::{
-    Tee, TeeError, endorsement,
-    platform::{Software, SoftwareOptions, TeePlatform},
+    LinkSocket, Tee, TeeError, endorsement,
+    hardening::{Broker, Hardening, Peers, Report, private_folder},
+    platform::{Device, DeviceOptions, TeePlatform},
 };
+
+use platform::PlatformChoice;
 
 use crate::{
     encryption_keys::{EncryptionCurve, encode_encryption_keys, read_encryption_keys},
@@ -44,6 +52,8 @@ pub(crate) enum Command {
     ///
     /// This too is the part of the device's maker. They count from the next start on.
     Certify(Certify),
+    /// Make the storage as small as what it holds. Nothing that is stored changes; the TEE must not be running.
+    Compact(compact::Compact),
 }
 
 #[derive(Args)]
@@ -57,9 +67,9 @@ pub(crate) struct Certify {
 impl Certify {
     fn run(&self, output: Output) -> Result<(), Failure> {
         let chain = certificate::read(&self.chain)?;
-        let platform = self.folder.software(&rustcrypto::provider())?;
-        platform
-            .certify(&self.folder.data, &chain)
+        let device = self.folder.device(&rustcrypto::provider())?;
+        device
+            .certify(&chain)
             .map_err(|error| Failure::new(error.to_string()))?;
         output.result(&json!({ "certificates": chain.len() }), || {
             "the certificates are in place".to_owned()
@@ -77,6 +87,8 @@ pub(crate) struct Folder {
     /// each. Counts at the first start only.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "esp256")]
     algorithm: Vec<Algorithm>,
+    #[command(flatten)]
+    platform: PlatformChoice,
 }
 
 #[derive(Args)]
@@ -89,6 +101,24 @@ pub(crate) struct Serve {
     /// What the TEE is called, where there are several; the name of its platform by default.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// The user that the broker runs as, by name or number. Other users than this one, the TEE's own and root are refused
+    /// at the socket.
+    #[arg(long, value_name = "USER", value_parser = broker)]
+    broker_user: Option<Broker>,
+    /// How the process is confined before it serves. What is on, and what this machine lacks, is printed at start.
+    #[arg(long, value_enum, default_value = "best-effort")]
+    hardening: Level,
+}
+
+/// How much hardening there has to be.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// As far as the kernel and the rights of the process allow.
+    BestEffort,
+    /// All of it; where something is missing, the TEE does not start.
+    Required,
+    /// None, so that a debugger can be attached: keys are within reach of every process of this user.
+    Off,
 }
 
 #[derive(Args)]
@@ -172,6 +202,17 @@ fn tam_key(text: &str) -> Result<TamKey, String> {
     }
 }
 
+/// Finds a user by name or number.
+fn broker(text: &str) -> Result<Broker, String> {
+    match Broker::find(text) {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err("there is no such user".into()),
+        Err(error) => Err(format!(
+            "the users of this machine can't be looked up: {error}"
+        )),
+    }
+}
+
 /// Reads `name=value`.
 fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -181,25 +222,24 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 impl Folder {
-    fn platform(&self, crypto: &CryptoProvider) -> Result<Arc<dyn TeePlatform>, Failure> {
-        Ok(Arc::new(self.software(crypto)?))
-    }
-
-    fn software(&self, crypto: &CryptoProvider) -> Result<Software, Failure> {
-        let mut options = SoftwareOptions::default();
+    fn device(&self, crypto: &CryptoProvider) -> Result<Device, Failure> {
+        let mut options = DeviceOptions::default();
         options.teep_algorithms = self
             .algorithm
             .iter()
             .map(|chosen| (*chosen).into())
             .collect();
-        Software::open(&self.data, crypto, &options)
-            .map_err(|error| Failure::new(error.to_string()))
+        private_folder(&self.data).map_err(|error| Failure::new(error.to_string()))?;
+        self.platform.open(&self.data, crypto, &options)
     }
 
     fn tee(&self) -> Result<Tee, Failure> {
         let crypto = rustcrypto::provider();
-        let platform = self.platform(&crypto)?;
-        Tee::open(&self.data, platform, crypto).map_err(|error| explain(&error, &self.data))
+        self.tee_on(self.device(&crypto)?, crypto)
+    }
+
+    fn tee_on(&self, device: Device, crypto: CryptoProvider) -> Result<Tee, Failure> {
+        Tee::open(&self.data, Arc::new(device), crypto).map_err(|error| explain(&error, &self.data))
     }
 }
 
@@ -210,6 +250,11 @@ fn explain(error: &TeeError, dir: &Path) -> Failure {
             "the folder was replaced by an older copy; a TEE does not start on one. \
              Prepare the device anew with an empty folder",
         ),
+        TeeError::Storage(StorageError::Corrupt(_)) => failure.hint(
+            "something changed the file of the storage, or the disk lost a part of it. Nothing older is put in its place: \
+             prepare the device anew with an empty folder",
+        ),
+        TeeError::Storage(StorageError::Full) => failure.hint("make room on the disk, and try again"),
         TeeError::Storage(StorageError::Failed(_)) => {
             failure.hint("if `tamarack tee serve` runs on this folder, stop it first")
         }
@@ -219,19 +264,40 @@ fn explain(error: &TeeError, dir: &Path) -> Failure {
 
 impl Command {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
+        // The TEE itself says what is missing, and may be told to go without.
+        if !matches!(self, Self::Serve(_)) {
+            let _ = Hardening::begin();
+        }
         match self {
             Self::Serve(command) => command.run(output),
             Self::Endorsement(command) => command.run(output),
             Self::Keys(command) => command.run(),
             Self::Trust(command) => command.run(output),
             Self::Certify(command) => command.run(output),
+            Self::Compact(command) => command.run(output),
         }
     }
 }
 
 impl Serve {
     fn run(self, output: Output) -> Result<(), Failure> {
-        let tee = self.folder.tee()?;
+        // Before the first key is read.
+        let hardening = (self.hardening != Level::Off).then(Hardening::begin);
+        let crypto = rustcrypto::provider();
+        let device = self.folder.device(&crypto)?;
+        let peers = match self.broker_user {
+            Some(broker) => Peers::own().and(broker),
+            None => Peers::own(),
+        };
+        let socket = LinkSocket::bind(&self.socket, peers)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        // Before anything is read that others may have written.
+        let report = match hardening {
+            Some(begun) => begun.confine(&self.folder.data, &device.needs()),
+            None => Report::unprotected(),
+        };
+        self.judge(&report)?;
+        let tee = self.folder.tee_on(device, crypto)?;
         if !tee
             .has_tam_anchor()
             .map_err(|error| explain(&error, &self.folder.data))?
@@ -241,24 +307,54 @@ impl Serve {
             );
         }
         let platform = tee.platform().name();
-        let name = self.name.unwrap_or_else(|| platform.to_owned());
-        let ready = || {
-            let socket = self.socket.display().to_string();
-            let value = json!({ "platform": platform, "name": name, "socket": socket });
-            output.result(&value, || {
-                format!("TEE on the {platform} platform, serving on {socket}")
-            });
+        let (rollback, noticed) = match tee.platform().counter().rollback_detection() {
+            RollbackDetection::Hardware => ("hardware", "a counter in hardware notices"),
+            RollbackDetection::Nothing => ("nothing", "nothing notices"),
         };
-        let tee = Arc::new(tee);
-        tamarack_tee::serve(Arc::clone(&tee), &name, &self.socket, ready)
-            .map_err(|error| Failure::new(error.to_string()))
+        let name = self.name.as_deref().unwrap_or(platform);
+        let path = self.socket.display().to_string();
+        let value = json!({
+            "platform": platform,
+            "rollback_detection": rollback,
+            "name": name,
+            "socket": path,
+            "peers": peers.uids(),
+            "hardening": hardening::json(&report),
+        });
+        output.result(&value, || {
+            format!(
+                "TEE on the {platform} platform, serving on {path} for {peers}\n\
+                 rollback: {noticed} if its whole folder is put back to an older copy\n{}",
+                hardening::text(&report)
+            )
+        });
+        tamarack_tee::serve(Arc::new(tee), name, &socket)
+    }
+
+    /// Refuses what was not to be missing, and says the rest in the log.
+    fn judge(&self, report: &Report) -> Result<(), Failure> {
+        let missing = hardening::problems(report);
+        match self.hardening {
+            _ if report.is_complete() => {}
+            Level::BestEffort => {
+                tracing::warn!("the process is not protected by all means: {missing}");
+            }
+            Level::Off => tracing::warn!(
+                "HARDENING IS OFF: every process of this user can read the keys of the TEE; for debugging only"
+            ),
+            Level::Required => {
+                let failure = Failure::new(format!("--hardening required: {missing}"));
+                return Err(failure.hint("the documentation, hardening.md, says what each takes"));
+            }
+        }
+        Ok(())
     }
 }
 
 impl EndorsementOf {
     fn run(self, output: Output) -> Result<(), Failure> {
-        let platform = self.folder.platform(&rustcrypto::provider())?;
-        let mut endorsement = endorsement(&*platform);
+        let device = self.folder.device(&rustcrypto::provider())?;
+        let mut endorsement = endorsement(&device);
         endorsement.labels.extend(self.label);
         // JSON either way: it is a file for another command.
         let json = endorsement.to_json();
@@ -270,8 +366,8 @@ impl EndorsementOf {
 
 impl KeysOf {
     fn run(self) -> Result<(), Failure> {
-        let platform = self.folder.platform(&rustcrypto::provider())?;
-        let keys = platform.encryption_keys();
+        let device = self.folder.device(&rustcrypto::provider())?;
+        let keys = device.encryption_keys();
         files::write(
             &self.out,
             &encode_encryption_keys(keys, self.curve, self.format)?,

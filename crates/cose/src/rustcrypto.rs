@@ -256,7 +256,8 @@ impl KeyAgreements for RustCrypto {
                     .map_err(|_| KeyError::Invalid)?;
                 let peer = p256::PublicKey::from_sec1_bytes(&peer.to_point())
                     .map_err(|_| KeyError::Invalid)?;
-                let shared = p256::ecdh::diffie_hellman(key.to_nonzero_scalar(), peer.as_affine());
+                let scalar = Zeroizing::new(key.to_nonzero_scalar());
+                let shared = p256::ecdh::diffie_hellman(&*scalar, peer.as_affine());
                 Ok(SymmetricKey::new(&shared.raw_secret_bytes()[..]))
             }
             (Curve::X25519, EncryptionKey::X25519 { x }) => {

@@ -1,11 +1,10 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
-use core::fmt;
 
 use tamarack_cose::CryptoProvider;
 
 use crate::{
-    Claims, Confirmation, Endorsement, Evidence, EvidenceError, Freshness, Measurement,
-    ReferenceMeasurement, TrustClaim, TrustVector,
+    Claims, ComponentFault, Confirmation, Endorsement, Evidence, EvidenceError, Freshness,
+    OutOfDate, QuoteFault, TrustClaim, TrustVector, finding, tpm,
 };
 
 /// What was found: this Evidence is from the endorsed device, fresh, and in order.
@@ -18,6 +17,9 @@ pub struct Appraisal {
     pub confirmation: Confirmation,
     /// The findings, aspect by aspect.
     pub vector: TrustVector,
+    /// The media type of a hardware report that the Evidence holds and that could not be checked here: nothing is
+    /// known about the hardware then, by this appraisal.
+    pub unchecked: Option<String>,
 }
 
 /// Why Evidence does not convince.
@@ -39,85 +41,12 @@ pub enum AppraisalError {
     /// It states other hardware than the endorsement.
     #[error("the Evidence states another {0} than the endorsement")]
     OtherHardware(&'static str),
+    /// The quote of its TPM does not hold, or is missing.
+    #[error(transparent)]
+    Quote(#[from] QuoteFault),
     /// The device is genuine, and something on it is not as it should be. An update may mend that.
     #[error("the device is genuine, and {0}")]
     OutOfDate(Box<OutOfDate>),
-}
-
-/// A genuine device, by Evidence that is fresh and binds a key, with components that don't pass.
-///
-/// What the device says besides can't be relied on: what runs there is not what is known to be good. Its
-/// Evidence tells whom it is about, so that a TAM which manages these components may update them.
-// req: TEEP-TAM-009
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OutOfDate {
-    /// Which device.
-    pub ueid: Vec<u8>,
-    /// The key that must have signed the message in which the Evidence came.
-    pub confirmation: Confirmation,
-    /// The components that don't pass; one or more.
-    pub components: Vec<ComponentFault>,
-}
-
-/// A measured component that does not pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ComponentFault {
-    /// What was measured.
-    pub name: String,
-    /// What is wrong with it.
-    pub finding: Finding,
-}
-
-/// What is wrong with a measured component.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Finding {
-    /// It was not measured.
-    Absent,
-    /// It is none of those that are known to be good.
-    Unknown,
-    /// It is known to be bad.
-    Revoked,
-    /// It is older than is safe.
-    TooOld {
-        /// Its version, if it has one.
-        version: Option<String>,
-        /// The oldest that is safe.
-        minimum: String,
-    },
-}
-
-impl Finding {
-    fn claim(&self) -> TrustClaim {
-        match self {
-            Self::Absent | Self::Unknown => TrustClaim::UNRECOGNIZED_RUNTIME,
-            Self::TooOld { .. } => TrustClaim::UNSAFE_RUNTIME,
-            Self::Revoked => TrustClaim::CONTRAINDICATED_RUNTIME,
-        }
-    }
-}
-
-impl fmt::Display for ComponentFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
-        match &self.finding {
-            Finding::Absent => write!(f, "{name} is not measured"),
-            Finding::Unknown => write!(f, "{name} differs from every reference"),
-            Finding::Revoked => write!(f, "{name} is known to be bad"),
-            Finding::TooOld { minimum, .. } => write!(f, "{name} is older than {minimum}"),
-        }
-    }
-}
-
-impl fmt::Display for OutOfDate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, fault) in self.components.iter().enumerate() {
-            let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}{fault}")?;
-        }
-        Ok(())
-    }
 }
 
 impl AppraisalError {
@@ -134,8 +63,9 @@ impl AppraisalError {
                 vector.instance_identity = TrustClaim::TRUSTWORTHY_INSTANCE;
                 vector.hardware = TrustClaim::UNRECOGNIZED_HARDWARE;
             }
+            Self::Quote(fault) => vector.hardware = fault.claim(),
             Self::OutOfDate(out_of_date) => {
-                vector = genuine();
+                vector = genuine(out_of_date.hardware);
                 let claims = out_of_date.components.iter().map(|c| c.finding.claim());
                 vector.executables = claims.max_by_key(|claim| claim.0).unwrap_or_default();
             }
@@ -144,11 +74,11 @@ impl AppraisalError {
     }
 }
 
-/// The findings about a device that is the endorsed one.
-fn genuine() -> TrustVector {
+/// The findings about a device that is the endorsed one, with this finding about its hardware.
+fn genuine(hardware: TrustClaim) -> TrustVector {
     TrustVector {
         instance_identity: TrustClaim::TRUSTWORTHY_INSTANCE,
-        hardware: TrustClaim::GENUINE_HARDWARE,
+        hardware,
         ..TrustVector::default()
     }
 }
@@ -156,8 +86,10 @@ fn genuine() -> TrustVector {
 /// Appraises Evidence against the endorsement of the device that it claims to be from, at `now`, in seconds
 /// since 1970-01-01 UTC.
 ///
-/// The signature comes first; nothing that the claims say matters before it holds. The measurements come
-/// last: if they alone don't pass, the device is a genuine one ([`AppraisalError::OutOfDate`]).
+/// The signature comes first; nothing that the claims say matters before it holds. The quote of a TPM is checked if
+/// the endorsement names one; other reports of hardware are not, and nothing is said about the hardware then. The
+/// measurements and the PCRs come last: if they alone don't pass, the device is a genuine one
+/// ([`AppraisalError::OutOfDate`]).
 ///
 /// # Errors
 ///
@@ -184,35 +116,60 @@ pub fn appraise(
     if let Some(claim) = contradiction(claims, endorsement) {
         return Err(AppraisalError::OtherHardware(claim));
     }
-    let components: Vec<_> = (endorsement.reference_measurements)
+    let mut components = Vec::new();
+    let mut hardware = endorsed_hardware(claims, endorsement);
+    if let Some(endorsed) = &endorsement.tpm {
+        let binding = claims.report_binding(crypto, &endorsement.attester);
+        components = tpm::check(crypto, claims, &binding, endorsed)?;
+        hardware = TrustClaim::GENUINE_HARDWARE;
+    }
+    let measured = (endorsement.reference_measurements)
         .iter()
         .filter_map(|reference| {
             let found = claims
                 .measurements
                 .iter()
                 .find(|measurement| measurement.name == reference.name);
-            let finding = compare(found, reference)?;
+            let finding = finding::compare(found, reference)?;
             let name = reference.name.clone();
             Some(ComponentFault { name, finding })
-        })
-        .collect();
+        });
+    components.extend(measured);
     let ueid = endorsement.ueid.clone();
     if !components.is_empty() {
         return Err(AppraisalError::OutOfDate(Box::new(OutOfDate {
             ueid,
             confirmation,
+            hardware,
             components,
         })));
     }
-    let mut vector = genuine();
-    if !endorsement.reference_measurements.is_empty() {
+    let mut vector = genuine(hardware);
+    let referenced = |tpm: &crate::TpmEndorsement| !tpm.pcrs.is_empty();
+    if !endorsement.reference_measurements.is_empty()
+        || endorsement.tpm.as_ref().is_some_and(referenced)
+    {
         vector.executables = TrustClaim::APPROVED_BOOT;
     }
     Ok(Appraisal {
         ueid,
         confirmation,
         vector,
+        unchecked: (claims.hardware_report.as_ref())
+            .filter(|_| endorsement.tpm.is_none())
+            .map(|report| report.media_type.clone()),
     })
+}
+
+/// The finding about hardware whose report, if there is one, is not checked: it is the endorsed one if both name it,
+/// and the Evidence leaves it at that.
+fn endorsed_hardware(claims: &Claims, endorsement: &Endorsement) -> TrustClaim {
+    let named = (claims.oemid.is_some() && endorsement.oemid.is_some())
+        || (claims.hwmodel.is_some() && endorsement.hwmodel.is_some());
+    match named && claims.hardware_report.is_none() {
+        true => TrustClaim::GENUINE_HARDWARE,
+        false => TrustClaim::NONE,
+    }
 }
 
 /// What the Evidence states of the hardware and the endorsement contradicts. Neither has to state it.
@@ -234,47 +191,12 @@ fn contradiction(claims: &Claims, endorsement: &Endorsement) -> Option<&'static 
     }
 }
 
-fn compare(found: Option<&Measurement>, reference: &ReferenceMeasurement) -> Option<Finding> {
-    let Some(found) = found else {
-        return Some(Finding::Absent);
-    };
-    if reference.revoked.contains(&found.sha256) {
-        return Some(Finding::Revoked);
-    }
-    if let Some(minimum) = &reference.minimum_version {
-        let version = found.version.as_deref();
-        if !version.is_some_and(|version| is_at_least(version, minimum)) {
-            return Some(Finding::TooOld {
-                version: found.version.clone(),
-                minimum: minimum.clone(),
-            });
-        }
-    }
-    let known = reference.sha256.is_empty() || reference.sha256.contains(&found.sha256);
-    (!known).then_some(Finding::Unknown)
-}
-
-/// Compares versions of the scheme multipartnumeric (RFC 9393): numbers between dots, absent ones being 0.
-/// What is written otherwise is at least nothing.
-fn is_at_least(version: &str, minimum: &str) -> bool {
-    let numbers = |text: &str| -> Option<Vec<u64>> {
-        let parts = text.split('.').map(str::parse);
-        let mut numbers = parts.collect::<Result<Vec<u64>, _>>().ok()?;
-        while numbers.last() == Some(&0) {
-            numbers.pop();
-        }
-        Some(numbers)
-    };
-    match (numbers(version), numbers(minimum)) {
-        (Some(version), Some(minimum)) => version >= minimum,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Claims, HardwareVersion, Measurement, OemId, ReferenceMeasurement, TrustTier};
+    use crate::{
+        Claims, Finding, HardwareVersion, Measurement, OemId, ReferenceMeasurement, TrustTier,
+    };
     use alloc::string::ToString;
     use tamarack_cose::{PublicKey, SecretKey, SignatureAlgorithm, rustcrypto};
 
@@ -475,6 +397,14 @@ mod tests {
         endorsement.oemid = Some(OemId::Enterprise(64242));
         endorsement.hwmodel = Some(b"lock".to_vec());
         endorsement.hwversion = Some(HardwareVersion::from("1.3"));
+        endorsement.tpm = Some(crate::TpmEndorsement {
+            attestation_key: PublicKey::Ed25519 { x: [9; 32] },
+            pcrs: [
+                (0, alloc::vec![[1; 32]]),
+                (14, alloc::vec![[2; 32], [3; 32]]),
+            ]
+            .into(),
+        });
         endorsement.maximum_age = Some(300);
         endorsement.manifests = alloc::vec![tamarack_suit::report::Reference {
             uri: "https://example.com/agent".into(),

@@ -6,9 +6,13 @@ use tamarack_cose::{
     sign1,
 };
 
-use crate::{Confirmation, HardwareVersion, ManifestReference, Measurement, OemId};
+use crate::{
+    Confirmation, HardwareReport, HardwareVersion, ManifestReference, Measurement, OemId,
+    RollbackDetection,
+};
 
-/// Claim keys (RFC 8392, RFC 8747, RFC 9711).
+/// Claim keys (RFC 8392, RFC 8747, RFC 9711). Those below -65536 are for private use: nobody has registered such
+/// claims.
 pub(crate) mod key {
     pub(crate) const EXP: i64 = 4;
     pub(crate) const IAT: i64 = 6;
@@ -23,8 +27,9 @@ pub(crate) mod key {
     pub(crate) const SWNAME: i64 = 270;
     pub(crate) const MANIFESTS: i64 = 272;
     pub(crate) const MEASUREMENTS: i64 = 273;
-    /// For private use (RFC 8392 section 9.1.1): nobody has registered a claim for it.
-    pub(crate) const SECURITY_DOMAIN: i64 = -70_001;
+    pub(crate) const HARDWARE_REPORT: i64 = -65_537;
+    pub(crate) const ROLLBACK_DETECTION: i64 = -65_538;
+    pub(crate) const SECURITY_DOMAIN: i64 = -65_539;
 }
 
 /// A claims set is small; a large one is an attack.
@@ -62,8 +67,12 @@ pub struct Claims {
     pub measurements: Vec<Measurement>,
     /// `submods` (266), as far as they are claims sets: what the attester says about its parts, by their names.
     pub submodules: BTreeMap<String, Claims>,
-    /// The security domain of a Trusted Application (-70001, a claim for private use).
+    /// -65539: the security domain of a Trusted Application.
     pub security_domain: Option<String>,
+    /// -65537: what the hardware itself reports about these claims.
+    pub hardware_report: Option<HardwareReport>,
+    /// -65538: what notices that the files of the TEE were put back.
+    pub rollback_detection: Option<RollbackDetection>,
 }
 
 impl Claims {
@@ -126,6 +135,13 @@ impl Claims {
                 }
                 key::SECURITY_DOMAIN => {
                     claims.security_domain = Some(reader.text("security-domain")?.to_owned());
+                }
+                key::HARDWARE_REPORT => {
+                    claims.hardware_report = Some(HardwareReport::read(reader)?);
+                }
+                key::ROLLBACK_DETECTION => {
+                    let number = reader.uint("rollback-detection")?;
+                    claims.rollback_detection = RollbackDetection::from_number(number);
                 }
                 _ => reader.skip("eat-claims / value")?,
             }
@@ -206,6 +222,14 @@ impl Claims {
                     })
                 };
                 w.sorted_map(self.submodules.iter().map(entry).collect());
+            });
+        }
+        if let Some(report) = &self.hardware_report {
+            put(key::HARDWARE_REPORT, &|w| report.write(w));
+        }
+        if let Some(detection) = self.rollback_detection {
+            put(key::ROLLBACK_DETECTION, &|w| {
+                w.uint(detection.number());
             });
         }
         Writer::build(|w| {

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use tamarack_cose::{DigestAlgorithm, KeyError, PublicKey};
 use tamarack_suit::{SuitDigest, Uuid, report::Reference};
 
-use crate::{HardwareVersion, OemId};
+use crate::{
+    HardwareVersion, OemId, TpmEndorsement,
+    tpm::{JsonTpm, JsonTpmError},
+};
 
 /// What a device's maker says about it: the facts that its Evidence is appraised against.
 ///
@@ -53,6 +56,8 @@ pub struct Endorsement {
     pub hwversion: Option<HardwareVersion>,
     /// What the device may measure. If there are any, each must be among the Evidence's measurements.
     pub reference_measurements: Vec<ReferenceMeasurement>,
+    /// The TPM of the device. If there is one, Evidence has to hold its quote.
+    pub tpm: Option<TpmEndorsement>,
     /// How old Evidence may be, in seconds by its `iat`, besides that it must answer the nonce.
     pub maximum_age: Option<u64>,
     /// The SUIT manifests of the TEEP Agent and of what it depends on, for Attestation Results about a
@@ -106,6 +111,9 @@ pub enum EndorsementError {
     /// The attester's key.
     #[error("not an endorsement: attester: {0}")]
     Attester(#[from] KeyError),
+    /// The attestation key of the TPM.
+    #[error("not an endorsement: tpm: attestation_key: {0}")]
+    AttestationKey(KeyError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,6 +133,8 @@ struct Json {
     hwversion: Option<String>,
     #[serde(default)]
     reference_measurements: Vec<JsonMeasurement>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tpm: Option<JsonTpm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     maximum_age: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -207,6 +217,7 @@ impl Endorsement {
             hwmodel: None,
             hwversion: None,
             reference_measurements: Vec::new(),
+            tpm: None,
             maximum_age: None,
             manifests: Vec::new(),
             labels: BTreeMap::new(),
@@ -266,6 +277,7 @@ impl Endorsement {
                 .into_iter()
                 .map(JsonMeasurement::read)
                 .collect::<Result<_, EndorsementError>>()?,
+            tpm: json.tpm.map(JsonTpm::read).transpose()?,
             maximum_age: json.maximum_age,
             manifests: json
                 .manifests
@@ -294,6 +306,7 @@ impl Endorsement {
             reference_measurements: (self.reference_measurements.iter())
                 .map(JsonMeasurement::of)
                 .collect(),
+            tpm: self.tpm.as_ref().map(JsonTpm::of),
             maximum_age: self.maximum_age,
             manifests: (self.manifests.iter())
                 .map(|reference| JsonManifest {
@@ -339,6 +352,20 @@ impl JsonMeasurement {
             sha256: texts(&measurement.sha256).into(),
             revoked: texts(&measurement.revoked),
             minimum_version: measurement.minimum_version.clone(),
+        }
+    }
+}
+
+impl From<JsonTpmError> for EndorsementError {
+    fn from(error: JsonTpmError) -> Self {
+        match error {
+            JsonTpmError::Key(error) => Self::AttestationKey(error),
+            JsonTpmError::Pcr(name) => wrong(
+                "tpm",
+                format!(
+                    "has under pcrs / {name:?} no PCR from 0 to 31 with a list of SHA-256 values"
+                ),
+            ),
         }
     }
 }

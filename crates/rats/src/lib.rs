@@ -9,7 +9,8 @@
 //! and whether the nonce is theirs, fresh and unused, is for the caller to say.
 //!
 //! Standards: RFC 9711 (EAT), RFC 8392 (CWT), RFC 8747 (cnf), draft-ietf-rats-eat-measured-component
-//! (measurements), and the EAT profile in section 5 of draft-ietf-teep-protocol.
+//! (measurements), draft-ietf-rats-msg-wrap (reports of hardware), TPM 2.0 Library Part 2 (quotes), and the EAT profile
+//! in section 5 of draft-ietf-teep-protocol.
 //!
 //! # Example
 //!
@@ -60,16 +61,21 @@ mod encryption;
 #[cfg(feature = "endorsement")]
 mod endorsement;
 mod evidence;
+#[cfg(feature = "endorsement")]
+mod finding;
 mod freshness;
 mod hardware;
 mod manifest;
 mod measurement;
 mod payload;
 mod preferred;
+mod report;
 mod result;
+mod tpm;
+mod tsm;
 
 #[cfg(feature = "endorsement")]
-pub use appraisal::{Appraisal, AppraisalError, ComponentFault, Finding, OutOfDate, appraise};
+pub use appraisal::{Appraisal, AppraisalError, appraise};
 pub use ar4si::{TrustClaim, TrustTier, TrustVector};
 pub use claims::Claims;
 pub use confirmation::Confirmation;
@@ -82,16 +88,27 @@ pub use encryption::{decrypt_eat, encrypt_eat, is_encrypted_eat};
 #[cfg(feature = "endorsement")]
 pub use endorsement::{Endorsement, EndorsementError, ReferenceMeasurement};
 pub use evidence::{Evidence, EvidenceError};
+#[cfg(feature = "endorsement")]
+pub use finding::{ComponentFault, Finding, OutOfDate};
 pub use freshness::Freshness;
 pub use hardware::{HardwareVersion, OemId};
 pub use manifest::ManifestReference;
 pub use measurement::Measurement;
 pub use payload::{PayloadKind, PresentedResult, Subject};
+pub use report::{HardwareReport, RollbackDetection};
 pub use result::{AttestationResult, Expectation, ResultError, UnverifiedResult, VerifiedResult};
 pub use tamarack_teep::TEEP_EAT_PROFILE;
+pub use tpm::{AttestError, Quoted, TPM_QUOTE, TpmQuote};
+#[cfg(feature = "endorsement")]
+pub use tpm::{QuoteFault, TpmEndorsement};
+pub use tsm::{TSM_REPORT, TsmReport};
 
 /// Media type of an EAT in CWT form (RFC 9782).
 pub const EAT_CWT: &str = "application/eat+cwt";
 
 /// Media type of an EAT in JWT form (RFC 9782).
 pub const EAT_JWT: &str = "application/eat+jwt";
+
+/// Media type of a quote of an SGX enclave, as the DCAP libraries make it, in a [`HardwareReport`]. It is about the 32
+/// bytes of the binding and 32 zeros.
+pub const SGX_QUOTE: &str = "application/vnd.tamarack.sgx-quote";

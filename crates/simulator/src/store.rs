@@ -6,7 +6,7 @@ use tamarack_suit::ComponentId;
 use tamarack_tam::{
     AcceptedResponse, AuditEntry, AuditRecord, Changed, Device, Enrolled, FinishedUpdate, Maker,
     Mode, NewManifest, RecordedOutcome, Revoked, Selector, SqliteStore, Store, StoreError,
-    Timestamp, Ueid,
+    Timestamp, Token, Ueid,
     catalog::{Catalog, Domain, ManifestId},
 };
 
@@ -109,6 +109,54 @@ impl Store for SimStore {
         audit: &AuditEntry,
     ) -> Result<Changed, StoreError> {
         self.store.put_domain(revision, domain, manifest, audit)
+    }
+
+    fn withdraw(
+        &self,
+        revision: u64,
+        manifest_component: &ComponentId,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        self.store.withdraw(revision, manifest_component, audit)
+    }
+
+    fn republish(
+        &self,
+        revision: u64,
+        manifest: ManifestId,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        self.store.republish(revision, manifest, audit)
+    }
+
+    fn retire_domain(
+        &self,
+        revision: u64,
+        name: &str,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        self.store.retire_domain(revision, name, audit)
+    }
+
+    fn add_token(
+        &self,
+        token: &Token,
+        hash: &[u8; 32],
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        self.store.add_token(token, hash, audit)
+    }
+
+    fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        self.store.tokens()
+    }
+
+    fn token(&self, hash: &[u8; 32]) -> Result<Option<Token>, StoreError> {
+        self.store.token(hash)
+    }
+
+    fn remove_token(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.store.remove_token(name, audit)
     }
 
     fn remove_domain(

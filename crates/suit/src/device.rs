@@ -276,8 +276,10 @@ impl Fetch for NoFetch {
 pub enum DeviceError {
     /// The device has no such function.
     Unsupported,
-    /// No room is left, or a quota is exhausted.
+    /// No room is left.
     NoSpace,
+    /// Whoever owns the component has no more of something; says whose quota of what, and what was wanted.
+    OverQuota(String),
     /// The payload could not be retrieved; says what or why.
     Unavailable(String),
     /// More bytes than the processor takes; the bound in bytes. Made by the processor's sink.
@@ -291,6 +293,7 @@ impl fmt::Display for DeviceError {
         match self {
             Self::Unsupported => f.write_str("the device can't do that"),
             Self::NoSpace => f.write_str("no room is left"),
+            Self::OverQuota(what) => f.write_str(what),
             Self::Unavailable(what) => write!(f, "the payload is not available: {what}"),
             Self::TooLong(bound) => write!(f, "more than {bound} bytes"),
             Self::Failed(what) => f.write_str(what),

@@ -6,7 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use proptest::prelude::*;
 use tamarack_ta::{
@@ -167,10 +167,11 @@ fn assert_same(model: &Model) {
 /// Each command performs the steps that the test left for it, and fails if it is command 13.
 struct Steps;
 
+/// The steps of the next command, and what became of those of the last.
+type Todo = (Vec<Step>, Vec<Result<(), ResultCode>>);
+
 thread_local! {
-    static TODO: std::cell::RefCell<(Vec<Step>, Vec<Result<(), ResultCode>>)> = const {
-        std::cell::RefCell::new((Vec::new(), Vec::new()))
-    };
+    static TODO: RefCell<Todo> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
 impl TrustedApplication for Steps {

@@ -10,9 +10,10 @@
 //! | `POST /api/v1/domains` | [`DomainRequest`] | [`Domain`] |
 //! | `GET /api/v1/domains` | | [`Domains`] |
 //! | `GET /api/v1/domains/NAME` | | [`Domain`] |
-//! | `DELETE /api/v1/domains/NAME` | | |
+//! | `DELETE /api/v1/domains/NAME` | | nothing, or with status 202 how many devices hold something of it: [`Removal`] |
 //! | `POST /api/v1/components` | a SUIT envelope, as bytes | [`Component`] |
 //! | `GET /api/v1/components` | | [`Components`] |
+//! | `DELETE /api/v1/components?manifest=ID` | | every release is withdrawn |
 //! | `POST /api/v1/deployments` | [`DeploymentRequest`] | [`Deployment`] |
 //! | `GET /api/v1/deployments` | | [`Deployments`] |
 //! | `DELETE /api/v1/deployments/ID` | | |
@@ -22,15 +23,21 @@
 //! | `POST /api/v1/makers` | [`MakerRequest`] | [`Maker`] |
 //! | `GET /api/v1/makers` | | [`Makers`] |
 //! | `DELETE /api/v1/makers/NAME` | | |
+//! | `POST /api/v1/tokens` | [`TokenRequest`] | [`NewToken`] |
+//! | `GET /api/v1/tokens` | | [`Tokens`] |
+//! | `DELETE /api/v1/tokens/NAME` | | |
 //! | `GET /api/v1/audit?after=ID&limit=N` | | [`AuditPage`] |
 //! | `GET /healthz` | | [`Health`] |
 //!
-//! All but the last want `Authorization: Bearer TOKEN`. What is new is answered with 201, what is done
+//! All but the last want `Authorization: Bearer TOKEN`: the one of the TAM's data folder, or one that was made for
+//! somebody with a role (see [`Role`](crate::Role)), for which what is not for the role is answered with 403. A
+//! signer sees and changes its own security domains only; the `/` in the name of one that is in another is
+//! written `%2F`. What is new is answered with 201, what is done
 //! again with 200, what is removed with 204, and anything else with an [`Error`] and its status. Times are
 //! seconds since 1970-01-01 UTC, component identifiers have the text form of
 //! [`tamarack_suit::ComponentId`], keys are JWKs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +157,70 @@ pub struct Domain {
     /// Its own manifest, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Component>,
+    /// Whether it is being removed from the devices.
+    #[serde(default)]
+    pub retired: bool,
+}
+
+/// The removal of a security domain, under way: to be asked for again once the devices were in contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// Its name.
+    pub name: String,
+    /// How many devices said that they hold something of it, or are about to install it.
+    pub devices: usize,
+}
+
+/// A token to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRequest {
+    /// Its name, unique; the audit names it.
+    pub name: String,
+    /// `operator`, `device-administrator`, `signer` or `auditor`.
+    pub role: String,
+    /// The security domains of a signer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
+}
+
+/// A token, without what its holder presents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Its name.
+    pub name: String,
+    /// What its holder may do.
+    pub role: String,
+    /// The security domains of a signer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
+    /// When it was made.
+    pub created_at: u64,
+}
+
+/// A token that was just made.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewToken {
+    /// What is kept of it.
+    #[serde(flatten)]
+    pub token: Token,
+    /// What its holder presents. It is told this once; the TAM keeps a hash.
+    pub secret: String,
+}
+
+impl fmt::Debug for NewToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewToken")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Ordered by name.
+    pub tokens: Vec<Token>,
 }
 
 /// The security domains.
@@ -180,6 +251,9 @@ pub struct Component {
     pub published_at: u64,
     /// Whether nothing newer is published.
     pub newest: bool,
+    /// Whether it was withdrawn, and devices are told to remove it.
+    #[serde(default)]
+    pub withdrawn: bool,
 }
 
 /// The published manifests.

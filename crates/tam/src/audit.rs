@@ -14,8 +14,16 @@ pub enum AuditAction {
     RegisterDomain,
     /// A security domain was removed.
     RemoveDomain,
+    /// A security domain is being removed from devices.
+    RetireDomain,
     /// A manifest was published.
     Publish,
+    /// A manifest was withdrawn.
+    Withdraw,
+    /// A token of the admin API was made.
+    AddToken,
+    /// A token of the admin API was removed.
+    RemoveToken,
     /// A deployment was made.
     Deploy,
     /// A deployment was removed.
@@ -49,7 +57,11 @@ impl AuditAction {
             Self::RemoveDevice => "remove-device",
             Self::RegisterDomain => "register-domain",
             Self::RemoveDomain => "remove-domain",
+            Self::RetireDomain => "retire-domain",
             Self::Publish => "publish",
+            Self::Withdraw => "withdraw",
+            Self::AddToken => "add-token",
+            Self::RemoveToken => "remove-token",
             Self::Deploy => "deploy",
             Self::Undeploy => "undeploy",
             Self::NewAgentKey => "new-agent-key",

@@ -61,6 +61,8 @@ pub struct Manifest {
     pub published_at: Timestamp,
     /// Size of the envelope in bytes.
     pub envelope_bytes: u64,
+    /// Whether it was withdrawn: no device gets it any more, and what it installed is to go.
+    pub withdrawn: bool,
 }
 
 impl Manifest {
@@ -86,6 +88,21 @@ pub struct Domain {
     pub signers: Vec<PublicKey>,
     /// The key that signs the manifest of the domain itself, if it has one.
     pub anchor: Option<PublicKey>,
+    /// Whether it is being removed from the devices.
+    pub retired: bool,
+}
+
+impl Domain {
+    /// The name of the domain that the domain `name` is in, if it is in one.
+    #[must_use]
+    pub fn parent_of(name: &str) -> Option<&str> {
+        name.rsplit_once('/').map(|(parent, _)| parent)
+    }
+
+    /// How many domains lead to it, itself included.
+    pub(crate) fn depth_of(name: &str) -> usize {
+        name.split('/').count()
+    }
 }
 
 /// A consistent picture of domains, manifests and deployments.
@@ -210,6 +227,23 @@ impl Catalog {
             .iter()
             .filter(|domain| component.starts_with(&domain.prefix));
         owners.max_by_key(|domain| domain.prefix.segments().count())
+    }
+
+    /// The sub-domains of the domain `name`, without their own ones.
+    pub fn sub_domains(&self, name: &str) -> impl Iterator<Item = &Domain> {
+        self.domains
+            .iter()
+            .filter(move |domain| Domain::parent_of(&domain.name) == Some(name))
+    }
+
+    /// Every release of the manifest with this manifest component id.
+    pub fn releases<'a>(
+        &'a self,
+        manifest_component: &'a ComponentId,
+    ) -> impl Iterator<Item = &'a Manifest> {
+        self.manifests
+            .iter()
+            .filter(move |manifest| manifest.manifest_component == *manifest_component)
     }
 
     /// Whether the key that signed `manifest` may still sign for its domain.

@@ -11,8 +11,9 @@
 //! Nothing is stored, consumed or done on behalf of a message before its sender is authenticated. A
 //! session that begins costs no memory: a challenge is a sealed ticket that carries its own state.
 //!
-//! What this crate does not do yet: several administrators, staged rollouts, PostgreSQL, removing a published
-//! manifest, unlinking a security domain from devices.
+//! Who may do what over the admin API is a matter of tokens ([`Role`]): a signer's is for its security domains.
+//!
+//! What this crate does not do yet: staged rollouts, PostgreSQL.
 //!
 //! Standards: draft-ietf-teep-protocol (level -26), draft-ietf-teep-otrp-over-http, RFC 9397.
 //!
@@ -83,6 +84,7 @@ mod publish;
 mod store;
 #[cfg(test)]
 mod testing;
+mod token;
 
 pub use audit::{AuditAction, AuditEntry, AuditRecord};
 pub use certificates::{Maker, Revoked};
@@ -99,9 +101,11 @@ pub use http::{
 };
 pub use keys::{KeysError, TamKeys};
 pub use publish::{
-    DomainError, Publication, PublishError, Registration, publish, register_domain, remove_domain,
+    DomainError, Publication, PublishError, Registration, Removal, WithdrawError, publish,
+    publish_as, register_domain, register_domain_as, remove_domain, withdraw,
 };
 pub use store::{
     AcceptedResponse, Changed, Enrolled, FinishedUpdate, ManifestOutcome, NO_ANSWER, NewManifest,
     RecordedOutcome, SqliteStore, Store, StoreError,
 };
+pub use token::{Actor, Role, RoleError, Token};

@@ -5,11 +5,18 @@
 //!   quota of memory and fuel.
 //! - [`store`] is the sealed, transactional storage, which notices that it was tampered with or rolled back.
 //! - [`platform`] is what the machine contributes: a root key, a monotonic counter, an identity, a way to
-//!   attest. [`platform::Software`] keeps all that in files, for development and tests.
+//!   attest. [`platform::Software`] keeps all that in files, for development and tests; the others rely on a TPM, a
+//!   confidential virtual machine or an enclave.
+//! - [`hardening`] is what the process around all that gives up before it serves, and [`LinkSocket`] where it is reached, by
+//!   the users that may.
 //!
 //! What it does not do: it decides nothing about what is installed, which is the TEEP Agent's part
 //! (`tamarack-agent`), and speaks to no network. With the `software` platform it protects against hostile
 //! Trusted Applications, and against nobody who controls the machine.
+//!
+//! # Features
+//!
+//! - `tpm`: the platform of a TPM 2.0, `platform::Tpm`. It needs the libraries of tpm2-tss (Debian: `libtss2-dev`).
 //!
 //! # Example
 //!
@@ -19,14 +26,14 @@
 //! use tamarack_agent::platform::{Namespace, Storage};
 //! use tamarack_cose::rustcrypto;
 //! use tamarack_tee::{
-//!     platform::{Software, SoftwareOptions},
+//!     platform::{DeviceOptions, Software},
 //!     store::{Store, StoreOptions},
 //! };
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let folder = folder.path();
 //! let crypto = rustcrypto::provider();
-//! let platform = Software::open(folder, &crypto, &SoftwareOptions::default())?;
+//! let platform = Software::open(folder, &crypto, &DeviceOptions::default())?;
 //! let path = folder.join("store");
 //! let store = Store::open(&path, Arc::new(platform), &crypto, StoreOptions::default())?;
 //!
@@ -41,13 +48,16 @@
 mod applications;
 mod clock;
 mod evidence;
+pub mod hardening;
 pub mod platform;
 pub mod runtime;
 mod server;
 mod services;
+mod socket;
 pub mod store;
 mod tee;
 
 pub use applications::{Applications, InvocationError};
 pub use server::serve;
+pub use socket::LinkSocket;
 pub use tee::{Tee, TeeError, endorsement};

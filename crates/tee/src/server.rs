@@ -4,12 +4,8 @@ mod link;
 mod streams;
 
 use std::{
-    fs, io,
-    os::unix::{
-        fs::{FileTypeExt, PermissionsExt},
-        net::{UnixListener, UnixStream},
-    },
-    path::Path,
+    io,
+    os::unix::net::UnixStream,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -27,7 +23,7 @@ use tamarack_cose::cbor::Limits;
 use tamarack_ta::{ResultCode, interface::Client};
 use tamarack_teep::{Message, Protected};
 
-use crate::{Tee, TeeError, applications::InvocationError, runtime::Input};
+use crate::{LinkSocket, Tee, applications::InvocationError, runtime::Input};
 use link::LinkStream;
 use streams::Streams;
 
@@ -40,29 +36,18 @@ const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a broker may take to send what it announced.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Answers calls on the socket `path` for as long as the process lives, as the TEE called `name`.
-///
-/// The socket is for its owner and group (mode 0660). One that a TEE left behind is replaced; one that still
-/// answers is not. `ready` runs once calls are answered.
-///
-/// # Errors
-///
-/// If the socket can't be opened.
-pub fn serve(tee: Arc<Tee>, name: &str, path: &Path, ready: impl FnOnce()) -> Result<(), TeeError> {
-    let listener = listen(path).map_err(|source| TeeError::Listen {
-        path: path.to_owned(),
-        source,
-    })?;
+/// Answers calls on `socket` for as long as the process lives, as the TEE called `name`.
+pub fn serve(tee: Arc<Tee>, name: &str, socket: &LinkSocket) -> ! {
     let server = Arc::new(Server {
         agent: Mutex::new(Agent::new(Arc::clone(&tee))),
         tee,
         name: name.to_owned(),
         connections: AtomicUsize::new(0),
     });
-    ready();
     loop {
-        match listener.accept() {
-            Ok((stream, _)) => Server::spawn(&server, stream),
+        match socket.accept() {
+            Ok(Some(stream)) => Server::spawn(&server, stream),
+            Ok(None) => {}
             Err(error) => {
                 // Out of descriptors, say: others may become free.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -70,17 +55,6 @@ pub fn serve(tee: Arc<Tee>, name: &str, path: &Path, ready: impl FnOnce()) -> Re
             }
         }
     }
-}
-
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    let left_behind = fs::metadata(path).is_ok_and(|found| found.file_type().is_socket())
-        && UnixStream::connect(path).is_err();
-    if left_behind {
-        fs::remove_file(path)?;
-    }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
 }
 
 struct Server {

@@ -1,6 +1,10 @@
 //! The TEE as a whole: what the agent lives in.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tamarack_agent::{
     TrustAnchorSet,
@@ -22,9 +26,9 @@ use tamarack_suit::{ComponentId, VendorId};
 use crate::{
     applications::Applications,
     clock, evidence,
-    platform::{Attester, PlatformFault, TeePlatform},
+    platform::{HardwareAttester, PlatformFault, TeePlatform},
     runtime::ModuleError,
-    store::{Store, StoreOptions},
+    store::{Compaction, Medium, Store, StoreOptions},
 };
 
 /// A TEE: a platform, its sealed storage, and the Trusted Applications that run in it.
@@ -75,13 +79,56 @@ impl Tee {
         platform: Arc<dyn TeePlatform>,
         crypto: CryptoProvider,
     ) -> Result<Self, TeeError> {
-        let path = dir.join("store.redb");
         let store = Store::open(
-            &path,
+            &store_in(dir),
             Arc::clone(&platform),
             &crypto,
             StoreOptions::default(),
         )?;
+        Self::around(store, platform, crypto)
+    }
+
+    /// Opens the TEE whose storage is on a medium of the platform's, not in a folder.
+    ///
+    /// # Errors
+    ///
+    /// If the storage is corrupt, was rolled back, or fails.
+    pub fn open_on(
+        medium: Arc<dyn Medium>,
+        platform: Arc<dyn TeePlatform>,
+        crypto: CryptoProvider,
+    ) -> Result<Self, TeeError> {
+        let options = StoreOptions::default();
+        let store = Store::open_on(medium, Arc::clone(&platform), &crypto, options)?;
+        Self::around(store, platform, crypto)
+    }
+
+    /// Makes the storage in the folder `dir` as small as what it holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and if there is no storage.
+    pub fn compact(
+        dir: &Path,
+        platform: Arc<dyn TeePlatform>,
+        crypto: &CryptoProvider,
+    ) -> Result<Compaction, TeeError> {
+        let path = store_in(dir);
+        let failed = |error| StorageError::Failed(format!("{}: {error}", path.display()));
+        // Opening may compact too.
+        let before = std::fs::metadata(&path).map_err(failed)?.len();
+        let store = Store::open(&path, platform, crypto, StoreOptions::default())?;
+        Ok(Compaction {
+            before,
+            ..store.compact()?
+        })
+    }
+
+    fn around(
+        store: Store,
+        platform: Arc<dyn TeePlatform>,
+        crypto: CryptoProvider,
+    ) -> Result<Self, TeeError> {
         let store = Arc::new(store);
         let applications = Applications::new(Arc::clone(&store), Arc::clone(&platform), crypto)?;
         Ok(Self {
@@ -270,6 +317,11 @@ impl Tee {
     }
 }
 
+/// The file of the storage in the folder of a TEE.
+fn store_in(dir: &Path) -> PathBuf {
+    dir.join("store.redb")
+}
+
 /// The UUID of a vendor; a Private Enterprise Number has none.
 fn vendor_uuid(vendor: &VendorId<'_>) -> Option<[u8; 16]> {
     match vendor {
@@ -281,7 +333,7 @@ fn vendor_uuid(vendor: &VendorId<'_>) -> Option<[u8; 16]> {
 /// What a Verifier needs to know about the device on `platform`, to appraise its Evidence.
 #[must_use]
 pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
-    let Attester::Key(attester) = platform.attester();
+    let attester = platform.attester();
     let identity = platform.identity();
     Endorsement {
         vendor_ids: identity
@@ -295,7 +347,8 @@ pub fn endorsement(platform: &dyn TeePlatform) -> Endorsement {
             sha256: vec![platform.measurement()],
             ..ReferenceMeasurement::named(evidence::MEASURED)
         }],
-        ..Endorsement::new(identity.ueid.clone(), *attester.public_key())
+        tpm: attester.hardware().and_then(HardwareAttester::tpm),
+        ..Endorsement::new(identity.ueid.clone(), *attester.key().public_key())
     }
 }
 
@@ -333,8 +386,7 @@ impl Platform for Tee {
             nonce: nonce.map(<[u8]>::to_vec),
             ..evidence::about(&*self.platform)
         };
-        let bytes = evidence::sign(&claims, &*self.platform, &self.crypto)
-            .map_err(|error| PlatformError(error.to_string()))?;
+        let bytes = evidence::sign(claims, &*self.platform, &self.crypto)?;
         Ok(Evidence {
             media_type: EAT_CWT.into(),
             bytes,

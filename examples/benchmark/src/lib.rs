@@ -36,7 +36,10 @@ impl TrustedApplication for Benchmark {
             WRITE => objects::write("object", input).map(|()| Vec::new()),
             READ => {
                 let length = u32::try_from(objects::read("object")?.len());
-                Ok(length.map_err(|_| ResultCode::OVERFLOW)?.to_be_bytes().into())
+                Ok(length
+                    .map_err(|_| ResultCode::OVERFLOW)?
+                    .to_be_bytes()
+                    .into())
             }
             _ => Err(ResultCode::NOT_SUPPORTED),
         }

@@ -186,7 +186,7 @@ fn credentials_are_for_their_time() {
         (&night, NOON - 6 * hour - 1, OPENS),
         (&night, NOON - 6 * hour, NOT_NOW),
     ] {
-        personalize(&[credential.clone()]);
+        personalize(std::slice::from_ref(credential));
         testing::set_time(time);
         assert_eq!(pin(&mut session, "bob", "4711"), expected, "{time}");
     }

@@ -1,8 +1,9 @@
 use tamarack_cose::{KeyId, SignatureAlgorithm::Esp256};
 use tamarack_rats::{
     AttestationResult, Claims, Confirmation, EAR_PROFILE, Ear, EarAppraisal, EarTeepClaims,
-    Endorsement, Measurement, OemId, ReferenceMeasurement, TEEP_EAT_PROFILE, TrustClaim,
-    TrustVector, VerifierId,
+    Endorsement, HardwareReport, Measurement, OemId, ReferenceMeasurement, RollbackDetection,
+    TEEP_EAT_PROFILE, TPM_QUOTE, TSM_REPORT, TpmEndorsement, TpmQuote, TrustClaim, TrustVector,
+    TsmReport, VerifierId,
 };
 use tamarack_suit::{SuitDigest, report::Reference};
 
@@ -36,6 +37,28 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ..minimal.clone()
     };
     let evidence = minimal.sign(&crypto, &*attester).expect("signs");
+    let quote = quote(&minimal);
+    let quoted = Claims {
+        hardware_report: Some(HardwareReport {
+            media_type: TPM_QUOTE.into(),
+            bytes: quote.encode(),
+        }),
+        rollback_detection: Some(RollbackDetection::Hardware),
+        ..minimal.clone()
+    };
+    let report = TsmReport {
+        provider: "sev_guest".into(),
+        outblob: vec![1; 64],
+        auxblob: vec![2; 8],
+    };
+    let reported = Claims {
+        hardware_report: Some(HardwareReport {
+            media_type: TSM_REPORT.into(),
+            bytes: report.encode(),
+        }),
+        rollback_detection: Some(RollbackDetection::Nothing),
+        ..minimal.clone()
+    };
     let mut endorsement = Endorsement::new(b"\x01a device".to_vec(), insecure::key(Esp256));
     endorsement.vendor_ids = vec![[1; 16]];
     endorsement.class_ids = vec![[2; 16]];
@@ -44,6 +67,11 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ..ReferenceMeasurement::named("tee")
     }];
     endorsement.labels.insert("ring".into(), "canary".into());
+    let mut with_tpm = endorsement.clone();
+    with_tpm.tpm = Some(TpmEndorsement {
+        attestation_key: quote.attestation_key,
+        pcrs: [(0, vec![[5; 32]]), (7, vec![[6; 32], [7; 32]])].into(),
+    });
     let result = AttestationResult {
         ueid: b"\x01a device".to_vec(),
         oemid: OemId::Enterprise(64242),
@@ -115,5 +143,48 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("evidence-cwt", [&[0xd8, 61], &evidence[..]].concat()),
         ("evidence", evidence),
         ("endorsement.json", endorsement.to_json().into_bytes()),
+        ("endorsement-tpm.json", with_tpm.to_json().into_bytes()),
+        ("tpms-attest", quote.attest.clone()),
+        ("tpm-quote", quote.encode()),
+        ("tsm-report", report.encode()),
+        (
+            "evidence-quoted",
+            quoted.sign(&crypto, &*attester).expect("signs"),
+        ),
+        (
+            "evidence-reported",
+            reported.sign(&crypto, &*attester).expect("signs"),
+        ),
     ]
+}
+
+/// A quote of PCRs 0 and 7 for Evidence with these claims.
+fn quote(claims: &Claims) -> TpmQuote {
+    let crypto = insecure::provider();
+    let key = insecure::key(Esp256);
+    let pcrs = [(0, [5; 32]), (7, [6; 32])].into();
+    let binding = claims.report_binding(&crypto, &key);
+    let attest = [
+        &[0xff, 0x54, 0x43, 0x47, 0x80, 0x18][..], // TPM_GENERATED_VALUE, TPM_ST_ATTEST_QUOTE
+        &[0, 34],
+        &[0xab; 34], // qualifiedSigner
+        &[0, 32],
+        &binding,      // extraData
+        &[0; 16],      // clock, resetCount, restartCount
+        &[1],          // safe
+        &[0; 8],       // firmwareVersion
+        &[0, 0, 0, 1], // one bank
+        &[0, 0x0b, 3], // of SHA-256, with 24 PCRs
+        &[0x81, 0, 0], // of which 0 and 7
+        &[0, 32],
+        &TpmQuote::pcr_digest(&crypto, &pcrs),
+    ]
+    .concat();
+    let signature = insecure::signer(Esp256).sign(&attest).expect("signs");
+    TpmQuote {
+        signature: signature.try_into().expect("of 64 bytes"),
+        attest,
+        attestation_key: key,
+        pcrs,
+    }
 }

@@ -47,6 +47,11 @@ fn build() -> Option<PathBuf> {
             "--profile",
             profile,
         ])
+        .args(if cfg!(feature = "tpm") {
+            &["--features", "tpm"][..]
+        } else {
+            &[]
+        })
         .arg("--target-dir")
         .arg(profile_dir.parent().unwrap())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())

@@ -52,14 +52,21 @@ impl Process {
         folder: &Path,
         arguments: &[&str],
     ) -> Self {
+        let mut command = tamarack(arguments);
+        command.envs(environment.iter().copied());
+        Self::spawn(name, folder, command)
+    }
+
+    /// Starts this command in the same way.
+    #[must_use]
+    pub fn spawn(name: &str, folder: &Path, mut command: Command) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::options()
             .create(true)
             .append(true)
             .open(&log)
             .unwrap();
-        let child = tamarack(arguments)
-            .envs(environment.iter().copied())
+        let child = command
             .stdout(file.try_clone().unwrap())
             .stderr(file)
             .spawn()

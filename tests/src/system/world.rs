@@ -387,6 +387,17 @@ impl World {
     /// Starts another TEE of the same maker, enrolled at the world's TAM; itself and its socket.
     #[must_use]
     pub fn another_tee(&self, name: &str, trust: &[&str]) -> (Process, String) {
+        self.another_tee_on(name, &[], trust)
+    }
+
+    /// The same on the platform that these options choose.
+    #[must_use]
+    pub fn another_tee_on(
+        &self,
+        name: &str,
+        platform: &[&str],
+        trust: &[&str],
+    ) -> (Process, String) {
         let (data, socket) = (self.path(name), self.path(&format!("{name}.sock")));
         let (tam, signer) = (self.path("tam.pub.pem"), self.path("administrator.pub.pem"));
         let keys = ["tee", "trust", "--data", &data, "--signer-key", &signer];
@@ -394,14 +405,15 @@ impl World {
             [] => vec!["--tam-key", tam.as_str()],
             given => given.to_vec(),
         };
-        run(&[&keys[..], &trust].concat()).ok();
-        let endorsement = run(&["tee", "endorsement", "--data", &data]).bytes();
+        run(&[&keys[..], platform, &trust].concat()).ok();
+        let endorsement = ["tee", "endorsement", "--data", &data];
+        let endorsement = run(&[&endorsement[..], platform].concat()).bytes();
         let endorsement = self.write(&format!("{name}-endorsement.json"), endorsement);
         self.admin(&["enroll", &endorsement]).ok();
         let serve = [
             "tee", "serve", "--data", &data, "--socket", &socket, "--name", name,
         ];
-        let serve = [&["--verbose"], &serve[..]].concat();
+        let serve = [&["--verbose"], &serve[..], platform].concat();
         let mut tee = Process::start(name, &self.folder, &serve);
         tee.wait_until("the TEE serves", || {
             std::os::unix::net::UnixStream::connect(&socket).ok()

@@ -6,6 +6,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::cmp::Reverse;
 
 use tamarack_cose::KeyId;
 use tamarack_suit::{
@@ -16,6 +17,7 @@ use tamarack_teep::{Message, Success, Update};
 
 use super::{Agent, AgentError, Refusal, Verdict, device::TeeDevice};
 use crate::{
+    domain::described,
     platform::{Platform, StorageError, Transaction, View},
     rights::Rights,
     staging::{self, Staged},
@@ -170,6 +172,11 @@ impl<P: Platform> Agent<P> {
         fetch: &mut dyn Fetch,
     ) -> Result<Result<(), String>, AgentError> {
         let mut left: Vec<&ComponentId> = manifests.iter().collect();
+        // A domain goes after what is in it, whatever the order in which the TAM names them.
+        left.sort_by_key(|id| {
+            let domain = described(id);
+            domain.map(|name| Reverse(name.split('/').count()))
+        });
         while !left.is_empty() {
             let view = self.platform.storage().view()?;
             let installed = KnownManifest::all(&*view)?;

@@ -87,13 +87,18 @@ fn is_name(name: &[u8]) -> bool {
         && name != MANIFEST_SEGMENT
 }
 
-/// The name of the domain in which the descriptor `component`, or the manifest with that identifier, makes a
-/// sub-domain. `None` if it is not under the reserved segment, or concerns a domain that is in no other.
-pub(crate) fn enclosing(component: &ComponentId) -> Option<String> {
+/// The name of the domain whose descriptor `component` is, or whose descriptor the manifest with that
+/// identifier brings. There need not be such a domain.
+pub(crate) fn described(component: &ComponentId) -> Option<String> {
     let mut names: Vec<&[u8]> = component.segments().collect();
     if names.last() == Some(&MANIFEST_SEGMENT) {
         names.pop();
     }
-    let domain = SecurityDomain::name_of(&ComponentId::new(names).ok()?);
-    SecurityDomain::parent_of(&domain.ok()??).map(String::from)
+    SecurityDomain::name_of(&ComponentId::new(names).ok()?).ok()?
+}
+
+/// The name of the domain in which the descriptor `component`, or the manifest with that identifier, makes a
+/// sub-domain. `None` if it is not under the reserved segment, or concerns a domain that is in no other.
+pub(crate) fn enclosing(component: &ComponentId) -> Option<String> {
+    SecurityDomain::parent_of(&described(component)?).map(String::from)
 }

@@ -53,6 +53,38 @@ impl Quota {
         ]
     }
 
+    /// What is left of it to a domain itself once `children`, the quotas of its sub-domains, are taken away.
+    /// What a single session or command may use is not divided.
+    pub(crate) fn without<'a>(mut self, children: impl Iterator<Item = &'a Self>) -> Self {
+        for child in children {
+            self.bytes = self.bytes.saturating_sub(child.bytes);
+            self.applications = self.applications.saturating_sub(child.applications);
+            self.objects = self.objects.saturating_sub(child.objects);
+            self.sessions = self.sessions.saturating_sub(child.sessions);
+        }
+        self
+    }
+
+    /// What all domains of a tree share, with its unit: limits that sub-domains get a part of.
+    pub(crate) fn divided(&self) -> [(&'static str, u64); 4] {
+        [
+            ("bytes", self.bytes),
+            ("applications", self.applications),
+            ("objects", self.objects),
+            ("sessions", self.sessions),
+        ]
+    }
+
+    /// What a single session or command may use, with its unit: limits that sub-domains have up to the same
+    /// height.
+    pub(crate) fn undivided(&self) -> [(&'static str, u64); 3] {
+        [
+            ("bytes of memory", self.memory),
+            ("fuel", self.fuel),
+            ("milliseconds", self.time_ms),
+        ]
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let rule = "security-domain / quota";
         let mut quota = Self::default();

@@ -9,6 +9,7 @@ mod passport;
 mod requests;
 mod tams;
 mod updates;
+mod usage;
 
 use alloc::{format, vec::Vec};
 
@@ -19,12 +20,14 @@ use crate::platform::{Namespace, StorageError, Transaction, View};
 pub use anchors::{Anchor, AnchorRole, RevocationRecord, TrustStore};
 pub use components::ComponentRecord;
 pub use domains::DomainRecord;
+pub(crate) use domains::{children, own_quota, owner_of};
 pub use encryption::TamEncryptionKeys;
 pub use manifests::KnownManifest;
 pub use passport::Passport;
 pub use requests::{Request, RequestKind};
 pub use tams::TamEndpoint;
 pub use updates::SeenUpdates;
+pub use usage::DomainUsage;
 
 /// A value of the agent's namespace: a prefix that tells the kind, a key within it, an encoding.
 pub trait Record: Sized {

@@ -81,8 +81,55 @@ impl AdminApi {
         self.get("domains").await
     }
 
-    pub(crate) async fn remove_domain(&self, name: &str) -> Result<(), Failure> {
-        self.delete(&format!("domains/{name}")).await
+    pub(crate) async fn domain(&self, name: &str) -> Result<api::Domain, Failure> {
+        self.get(&format!("domains/{}", segment(name))).await
+    }
+
+    /// Removes a domain; what there is to wait for, if there is something.
+    pub(crate) async fn remove_domain(&self, name: &str) -> Result<Option<api::Removal>, Failure> {
+        let path = format!("domains/{}", segment(name));
+        http::json_if_any(self.request(Method::DELETE, &path), &self.peer).await
+    }
+
+    /// Withdraws the manifests that have this identifier or install this component; their identifiers.
+    pub(crate) async fn withdraw(&self, component: &str) -> Result<Vec<String>, Failure> {
+        let mut manifests: Vec<String> = (self.components().await?.components.into_iter())
+            .filter(|published| {
+                let mut images = published.components.iter();
+                let installs = images.any(|image| image.component == component);
+                !published.withdrawn && (published.manifest == component || installs)
+            })
+            .map(|published| published.manifest)
+            .collect();
+        if manifests.is_empty() {
+            return Err(
+                Failure::new(format!("nothing that is published installs {component}"))
+                    .hint("`tamarack admin … components` lists what is"),
+            );
+        }
+        manifests.sort();
+        manifests.dedup();
+        for manifest in &manifests {
+            self.delete(&format!("components?manifest={}", segment(manifest)))
+                .await?;
+        }
+        Ok(manifests)
+    }
+
+    pub(crate) async fn add_token(
+        &self,
+        token: &api::TokenRequest,
+    ) -> Result<api::NewToken, Failure> {
+        let post = self.request(Method::POST, "tokens").json(token);
+        http::json(post, &self.peer).await
+    }
+
+    pub(crate) async fn tokens(&self) -> Result<api::Tokens, Failure> {
+        self.get("tokens").await
+    }
+
+    pub(crate) async fn remove_token(&self, name: &str) -> Result<(), Failure> {
+        self.delete(&format!("tokens/{}", segment(name))).await
     }
 
     pub(crate) async fn revoke(
@@ -208,5 +255,31 @@ impl AdminApi {
         let surplus = newest.records.len().saturating_sub(limit);
         newest.records.drain(..surplus);
         Ok(newest)
+    }
+}
+
+/// A name as one segment of a path, or as a value in a query: every byte that could mean something there is escaped.
+fn segment(name: &str) -> String {
+    let mut escaped = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped += &format!("%{byte:02X}"),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    #[test]
+    fn a_name_is_one_segment() {
+        assert_eq!(segment("acme/locks"), "acme%2Flocks");
+        assert_eq!(segment("a b?c&d%e#é"), "a%20b%3Fc%26d%25e%23%C3%A9");
+        assert_eq!(segment("A-z0.9_~"), "A-z0.9_~");
     }
 }

@@ -3,6 +3,7 @@
 mod certificates;
 mod client;
 pub(crate) mod show;
+mod tokens;
 
 use std::path::PathBuf;
 
@@ -28,7 +29,7 @@ pub(crate) struct Arguments {
     /// The TAM, such as http://127.0.0.1:8080.
     #[arg(long, value_name = "URL", env = "TAMARACK_TAM")]
     tam: String,
-    /// The file with the admin token: `admin.token` in the TAM's data folder.
+    /// The file with a token: `admin.token` in the TAM's data folder, or one that `token create` made.
     #[arg(long, value_name = "FILE", env = "TAMARACK_TOKEN_FILE")]
     token_file: PathBuf,
     /// Certificates of authorities that vouch for the TAM, beside those of the system: a PEM file.
@@ -56,6 +57,15 @@ enum Command {
         #[arg(required = true)]
         envelopes: Vec<PathBuf>,
     },
+    /// Withdraw published manifests. Devices remove what they installed at their next contact.
+    Withdraw {
+        /// The identifier of the manifest, or of a component that it installs.
+        #[arg(required = true)]
+        components: Vec<String>,
+    },
+    /// Tokens of people who may do a part of what the administrator may.
+    #[command(subcommand)]
+    Token(tokens::Token),
     /// Security domains: who may publish what.
     #[command(subcommand)]
     Domain(Domain),
@@ -123,7 +133,7 @@ enum Command {
 enum Domain {
     /// Create a domain, or change its keys.
     Create {
-        /// Its name.
+        /// Its name; PARENT/NAME for one that is in another.
         name: String,
         /// The prefix of the component identifiers that it owns; empty for what no other domain owns.
         #[arg(long, value_name = "ID")]
@@ -132,15 +142,24 @@ enum Domain {
         #[arg(long, value_name = "FILE", required = true)]
         signer_key: Vec<PathBuf>,
         /// The domain's own manifest, which devices install before anything else of the domain.
-        #[arg(long, value_name = "FILE", requires = "anchor")]
+        #[arg(long, value_name = "FILE")]
         manifest: Option<PathBuf>,
-        /// The public key of the device administrator who signed that manifest.
+        /// The public key of the device administrator who signed that manifest. A domain that is in another one
+        /// needs none if a signer of that one did.
         #[arg(long, value_name = "FILE")]
         anchor: Option<PathBuf>,
     },
     /// List the domains.
     List,
-    /// Remove a domain.
+    /// Show a domain.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Remove a domain from the devices and then from the TAM.
+    ///
+    /// What is published in it has to be withdrawn before. Devices that hold the domain remove it at their next
+    /// contact; to remove it again once they have done so ends it.
     Remove {
         /// Its name.
         name: String,
@@ -174,6 +193,8 @@ impl Command {
                 });
             }
             Self::Publish { envelopes } => publish(api, &envelopes, output).await?,
+            Self::Withdraw { components } => withdraw(api, &components, output).await?,
+            Self::Token(command) => command.run(api, output).await?,
             Self::Domain(command) => command.run(api, output).await?,
             Self::Deploy {
                 component,
@@ -273,6 +294,20 @@ async fn publish(api: &AdminApi, envelopes: &[PathBuf], output: Output) -> Resul
     Ok(())
 }
 
+async fn withdraw(api: &AdminApi, components: &[String], output: Output) -> Result<(), Failure> {
+    let mut withdrawn = Vec::new();
+    for component in components {
+        withdrawn.extend(api.withdraw(component).await?);
+    }
+    output.result(&serde_json::json!({ "withdrawn": withdrawn }), || {
+        let line = |manifest: &String| {
+            format!("{manifest} is withdrawn; devices remove it at their next contact")
+        };
+        withdrawn.iter().map(line).collect::<Vec<_>>().join("\n")
+    });
+    Ok(())
+}
+
 impl Domain {
     async fn run(self, api: &AdminApi, output: Output) -> Result<(), Failure> {
         match self {
@@ -305,10 +340,23 @@ impl Domain {
                 let list = api.domains().await?;
                 output.result(&list, || show::domains(&list));
             }
+            Self::Show { name } => {
+                let domain = api.domain(&name).await?;
+                output.result(&domain, || show::domain(&domain));
+            }
             Self::Remove { name } => {
-                api.remove_domain(&name).await?;
-                output.result(&serde_json::json!({ "removed": name }), || {
-                    format!("domain {name} is removed")
+                let rest = api.remove_domain(&name).await?;
+                let result = serde_json::json!({
+                    "domain": name,
+                    "removed": rest.is_none(),
+                    "devices": rest.as_ref().map_or(0, |rest| rest.devices),
+                });
+                output.result(&result, || match rest {
+                    None => format!("domain {name} is removed"),
+                    Some(rest) => format!(
+                        "domain {name} is still on {} device(s), which remove it at their next contact; then remove it again",
+                        rest.devices
+                    ),
                 });
             }
         }

@@ -106,12 +106,18 @@ pub(super) fn components(list: &api::Components) -> String {
             component.sequence_number.to_string(),
             component.domain.clone(),
             component.envelope_bytes.to_string(),
+            match (component.withdrawn, component.newest) {
+                (true, _) => "withdrawn",
+                (false, true) => "newest",
+                (false, false) => "superseded",
+            }
+            .into(),
             installs.collect::<Vec<_>>().join(", "),
         ]
     };
     let rows: Vec<_> = list.components.iter().map(row).collect();
     table(
-        &["MANIFEST", "NUMBER", "DOMAIN", "BYTES", "INSTALLS"],
+        &["MANIFEST", "NUMBER", "DOMAIN", "BYTES", "STATE", "INSTALLS"],
         &rows,
     )
 }
@@ -127,10 +133,37 @@ pub(super) fn domains(list: &api::Domains) -> String {
             prefix(&domain.prefix).to_owned(),
             domain.signers.len().to_string(),
             or_dash(manifest.map(|manifest| manifest.sequence_number.to_string())),
+            state(domain).into(),
         ]
     };
     let rows: Vec<_> = list.domains.iter().map(row).collect();
-    table(&["DOMAIN", "OWNS", "SIGNERS", "MANIFEST"], &rows)
+    table(&["DOMAIN", "OWNS", "SIGNERS", "MANIFEST", "STATE"], &rows)
+}
+
+fn state(domain: &api::Domain) -> &'static str {
+    match domain.retired {
+        true => "being removed",
+        false => "in use",
+    }
+}
+
+pub(super) fn domain(domain: &api::Domain) -> String {
+    let member = |jwk: &serde_json::Value, name: &str| {
+        let text = jwk.get(name).and_then(serde_json::Value::as_str);
+        text.unwrap_or("-").to_owned()
+    };
+    let manifest = domain.manifest.as_ref();
+    let mut text = format!("{DIM}domain{DIM:#}    {}\n", domain.name);
+    text += &format!("{DIM}owns{DIM:#}      {}\n", prefix(&domain.prefix));
+    text += &format!("{DIM}state{DIM:#}     {}\n", state(domain));
+    let number = manifest
+        .map(|manifest| format!("{}, number {}", manifest.manifest, manifest.sequence_number));
+    text += &format!("{DIM}manifest{DIM:#}  {}\n\n", or_dash(number));
+    let row =
+        |jwk: &serde_json::Value| vec![member(jwk, "kty"), member(jwk, "crv"), member(jwk, "x")];
+    let rows: Vec<_> = domain.signers.iter().map(row).collect();
+    text += &table(&["SIGNER", "CURVE", "X"], &rows);
+    text
 }
 
 pub(super) fn deployments(list: &api::Deployments) -> String {

@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tamarack_agent::{Quota, SecurityDomain};
 use tamarack_cose::{CryptoProvider, DigestAlgorithm, aws_lc};
 use tamarack_suit::{
     ComponentId, LanguageText, SequenceNumber, Text, Uuid, Version,
@@ -14,12 +13,13 @@ use tamarack_suit::{
 use super::{
     component::{Components, Encrypted},
     decode,
+    domain::SecurityDomainOptions,
     encryption::{Content, Exchange, Recipients},
     part::{Part, sever},
     sign::seal,
     trust::{FileWith, Voucher},
 };
-use crate::{failure::Failure, files, key_file::read_public, output::Output};
+use crate::{failure::Failure, files, output::Output};
 
 /// Make a manifest for a trusted application, for firmware, for data, or for a security domain.
 ///
@@ -39,6 +39,10 @@ use crate::{failure::Failure, files, key_file::read_public, output::Output};
 /// A security domain, which gives a provider a part of the TEE:
 ///   tamarack manifest create --domain acme --prefix acme --owner acme-public.pem
 ///     --sequence-number 1 --key administrator.pem --out acme-domain.suit
+///
+/// A part of that domain for somebody else, which the domain's owner signs:
+///   tamarack manifest create --domain acme/locks --prefix acme/locks --owner locks-public.pem
+///     --quota-bytes 1000000 --sequence-number 1 --key acme.pem --out acme-locks-domain.suit
 #[derive(Args)]
 #[command(verbatim_doc_comment, disable_version_flag = true)]
 pub(crate) struct Create {
@@ -57,63 +61,8 @@ pub(crate) struct Create {
     )]
     payload_dir: Option<PathBuf>,
 
-    /// The name of the security domain to create.
-    #[arg(
-        long,
-        value_name = "NAME",
-        conflicts_with = "from",
-        help_heading = "Security domain"
-    )]
-    domain: Option<String>,
-    /// The prefix of the component identifiers that the domain owns.
-    #[arg(
-        long,
-        value_name = "ID",
-        requires = "domain",
-        required_if_eq("domain", ""),
-        help_heading = "Security domain"
-    )]
-    prefix: Option<ComponentId>,
-    /// A public key whose holder may sign for the domain. May be given several times.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "domain",
-        help_heading = "Security domain"
-    )]
-    owner: Vec<PathBuf>,
-    /// Bytes that the domain's components and their data may take.
-    #[arg(
-        long,
-        value_name = "BYTES",
-        requires = "domain",
-        help_heading = "Security domain"
-    )]
-    quota_bytes: Option<u64>,
-    /// Trusted applications that the domain may hold.
-    #[arg(
-        long,
-        value_name = "COUNT",
-        requires = "domain",
-        help_heading = "Security domain"
-    )]
-    quota_applications: Option<u64>,
-    /// Bytes of memory that a session may use.
-    #[arg(
-        long,
-        value_name = "BYTES",
-        requires = "domain",
-        help_heading = "Security domain"
-    )]
-    quota_memory: Option<u64>,
-    /// Fuel that a command may use, about one unit for each instruction.
-    #[arg(
-        long,
-        value_name = "FUEL",
-        requires = "domain",
-        help_heading = "Security domain"
-    )]
-    quota_fuel: Option<u64>,
+    #[command(flatten)]
+    security_domain: SecurityDomainOptions,
 
     /// The manifest's number; it must rise from release to release.
     #[arg(
@@ -371,9 +320,8 @@ impl Create {
 
     fn read_options(&self, crypto: &CryptoProvider) -> Result<Draft, Failure> {
         let applies = Applies::parse(self.vendor.as_deref(), self.class.as_deref());
-        let mut components = match &self.domain {
-            Some(name) => {
-                let (id, descriptor) = self.security_domain(name, crypto)?;
+        let mut components = match self.security_domain.component(crypto)? {
+            Some((id, descriptor)) => {
                 let component = applies.to(ComponentBuilder::new(id.clone()));
                 vec![(id, component.integrated(crypto, "#payload", descriptor))]
             }
@@ -437,38 +385,6 @@ impl Create {
             encryption: PayloadEncryption::new(self.encrypt_with.into())
                 .with_digest_algorithm(self.digest.into()),
         }))
-    }
-
-    /// The component that describes a security domain, and its content.
-    fn security_domain(
-        &self,
-        name: &str,
-        crypto: &CryptoProvider,
-    ) -> Result<(ComponentId, Vec<u8>), Failure> {
-        let component = SecurityDomain::component_id(name)
-            .ok_or_else(|| Failure::new(format!("--domain {name:?}: a name has 1 to 64 bytes")))?;
-        let prefix = self.prefix.clone().ok_or_else(|| {
-            Failure::new("--prefix is needed: which component identifiers does the domain own?")
-        })?;
-        if self.owner.is_empty() {
-            return Err(Failure::new(
-                "--owner is needed: whose signatures count in the domain?",
-            ));
-        }
-        let owners = self.owner.iter().map(|path| read_public(path, crypto));
-        let default = Quota::default();
-        let quota = Quota {
-            bytes: self.quota_bytes.unwrap_or(default.bytes),
-            applications: self.quota_applications.unwrap_or(default.applications),
-            memory: self.quota_memory.unwrap_or(default.memory),
-            fuel: self.quota_fuel.unwrap_or(default.fuel),
-            ..default
-        };
-        let domain = SecurityDomain::new(prefix, owners.collect::<Result<_, _>>()?, quota);
-        let descriptor = domain.encode();
-        // The device would refuse it; better to hear so here.
-        SecurityDomain::decode(&descriptor).map_err(|error| Failure::new(error.to_string()))?;
-        Ok((component, descriptor))
     }
 }
 

@@ -3,6 +3,7 @@
 mod component;
 mod create;
 mod diff;
+mod domain;
 mod encrypt;
 mod encryption;
 mod extract;

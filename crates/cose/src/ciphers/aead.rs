@@ -159,6 +159,8 @@ impl Decryptor for Opening {
         let (now, later) = ciphertext
             .split_at_checked(ready - of_held)
             .unwrap_or((&[], ciphertext));
+        // Room for all of it now: a buffer that grows in between leaves plaintext behind.
+        plaintext.reserve(ready);
         let mut held = core::mem::take(&mut self.held);
         self.open(held.get(..of_held).unwrap_or_default(), plaintext)?;
         self.open(now, plaintext)?;

@@ -6,6 +6,7 @@ use tamarack_cose::{
     DigestContext,
     encrypt::{Decryptor, Encrypted},
 };
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{Failure, Measurement, state::State};
 use crate::{ComponentId, Device, DeviceError, DigestAlgorithm, SuitDigest, Why, codec::Action};
@@ -28,8 +29,8 @@ pub(super) struct Intake {
     decryption: Option<Decryption>,
     /// Whether the end of the content shows that it was not changed.
     authenticated: bool,
-    /// The plaintext of one piece.
-    plaintext: Vec<u8>,
+    /// The plaintext of one piece, which may be secret and leaves no copies behind.
+    plaintext: Zeroizing<Vec<u8>>,
 }
 
 /// What decrypts content.
@@ -82,7 +83,7 @@ impl State<'_> {
             measuring,
             authenticated: decryption.as_ref().is_some_and(|with| with.authenticates),
             decryption,
-            plaintext: Vec::new(),
+            plaintext: Zeroizing::default(),
         })
     }
 
@@ -112,7 +113,7 @@ impl Intake {
         };
         // The network decides how large its chunks are, not how much memory they take when decrypted.
         for piece in chunk.chunks(PIECE) {
-            self.plaintext.clear();
+            self.plaintext.zeroize();
             decryption
                 .decryptor
                 .update(piece, &mut self.plaintext)
@@ -126,7 +127,7 @@ impl Intake {
     /// Ends the content.
     pub(super) fn finish(mut self, device: &mut dyn Device) -> Result<Stored, Failure> {
         if let Some(decryption) = self.decryption.take() {
-            self.plaintext.clear();
+            self.plaintext.zeroize();
             decryption
                 .decryptor
                 .finish(&mut self.plaintext)

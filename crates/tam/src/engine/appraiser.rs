@@ -111,7 +111,13 @@ impl Appraiser for BuiltInAppraiser {
             endorsement,
             freshness,
             presented.now,
-        );
-        Ok(Appraised::Here(found?))
+        )?;
+        if let Some(format) = &found.unchecked {
+            tracing::warn!(
+                format,
+                "a hardware report was not checked: that takes a Verifier which knows the format"
+            );
+        }
+        Ok(Appraised::Here(found))
     }
 }

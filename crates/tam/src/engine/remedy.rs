@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Clock, Store, Timestamp,
-    catalog::{Catalog, Manifest, ManifestId},
+    catalog::{Catalog, Domain, Manifest, ManifestId},
     policy::{Observed, Plan},
 };
 
@@ -92,10 +92,12 @@ fn remedies(plan: &Plan, failing: &[ComponentId], catalog: &Catalog) -> BTreeSet
             .iter()
             .filter(|needing| remedies.contains(&needing.id))
             .any(|needing| {
+                let around = Domain::parent_of(&needing.domain);
+                let domains = around.into_iter().chain([needing.domain.as_str()]);
                 needing.dependencies.contains(&manifest.digest)
-                    || catalog
-                        .domain_manifest(&needing.domain)
-                        .is_some_and(|domain| domain.id == manifest.id)
+                    || domains
+                        .filter_map(|name| catalog.domain_manifest(name))
+                        .any(|domain| domain.id == manifest.id)
             });
         if is_needed {
             remedies.insert(manifest.id);

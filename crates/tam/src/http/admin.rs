@@ -3,51 +3,43 @@
 use std::{collections::HashMap, str::FromStr, sync::Arc};
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     body::Body,
-    extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::{StatusCode, header},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::StatusCode,
+    middleware,
     routing::{delete, get, post},
 };
-use base64ct::{Base64, Encoding};
 use serde::de::DeserializeOwned;
-use tamarack_cose::PublicKey;
 use tamarack_rats::Endorsement;
 use tamarack_suit::{ComponentId, Limits};
 
-use super::{
-    body::read_body, client::ClientAddress, contact::contact, error::ApiError, state::Shared, views,
-};
-use crate::{
-    AuditAction, AuditEntry, Clock, Enrolled, Mode, Registration, Selector, Store, Tam, Ueid, api,
-    catalog::ManifestKind, publish, register_domain, remove_domain,
-};
+use super::{access, body::read_body, contact::contact, error::ApiError, state::Shared, views};
+use crate::{AuditAction, AuditEntry, Clock, Enrolled, Mode, Selector, Store, Tam, Ueid, api};
 
 /// Most entries of a page, and how many there are if the client does not say.
 const PAGE: (u32, u32) = (1000, 100);
 
 /// The query of a page; what is wrong with it is said in JSON like everything else.
-type PageQuery = Result<Query<HashMap<String, String>>, QueryRejection>;
+pub(super) type PageQuery = Result<Query<HashMap<String, String>>, QueryRejection>;
 
 pub(super) type AppState<S, C> = State<Arc<Shared<S, C>>>;
 
 pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
     shared: &Arc<Shared<S, C>>,
 ) -> Router<Arc<Shared<S, C>>> {
-    let authenticated = middleware::from_fn_with_state(Arc::clone(shared), authenticate::<S, C>);
+    let authenticated =
+        middleware::from_fn_with_state(Arc::clone(shared), access::authenticate::<S, C>);
     let api = Router::new()
         .route("/devices", post(enroll).get(devices))
         .route("/devices/{ueid}", get(device).delete(remove_device))
         .route("/devices/{ueid}/contact", post(contact_device))
-        .route("/domains", post(put_domain).get(domains))
-        .route("/domains/{name}", get(domain).delete(delete_domain))
-        .route("/components", post(publish_component).get(components))
         .route("/deployments", post(deploy).get(deployments))
         .route("/deployments/{id}", delete(undeploy))
         .route("/audit", get(audit))
+        .merge(super::catalog::routes())
         .merge(super::certificates::routes())
+        .merge(super::tokens::routes())
         .route_layer(authenticated)
         .method_not_allowed_fallback(super::error::method_not_allowed)
         .fallback(super::error::not_found);
@@ -57,31 +49,6 @@ pub(super) fn router<S: Store + 'static, C: Clock + 'static>(
 /// Whether the TAM is well, which nobody needs a token to ask.
 pub(super) fn health_router<S: Store + 'static, C: Clock + 'static>() -> Router<Arc<Shared<S, C>>> {
     Router::new().route("/healthz", get(health))
-}
-
-/// Lets a request pass that has the token. Who has none can't guess at will.
-async fn authenticate<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Extension(client): Extension<ClientAddress>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let value = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let token = value.and_then(|value| value.split_once(' '));
-    match token {
-        Some((scheme, token))
-            if scheme.eq_ignore_ascii_case("bearer") && shared.token.is(token.trim()) =>
-        {
-            next.run(request).await
-        }
-        _ => match shared.admit(client) {
-            Ok(()) => ApiError::Unauthorized.into_response(),
-            Err(denied) => denied.into_response(),
-        },
-    }
 }
 
 async fn health<S: Store + 'static, C: Clock + 'static>(
@@ -199,137 +166,6 @@ async fn remove_device<S: Store + 'static, C: Clock + 'static>(
                 true => Ok(StatusCode::NO_CONTENT),
                 false => Err(no_device(&ueid)),
             }
-        })
-        .await?
-}
-
-// ---- domains ----
-
-async fn put_domain<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    body: Body,
-) -> Result<(StatusCode, Json<api::Domain>), ApiError> {
-    let request: api::DomainRequest = json_body(&shared, body).await?;
-    let limits = limits(&shared);
-    let registration = registration(request)?;
-    shared
-        .run(move |tam| {
-            let new = register_domain(tam, &limits, &registration)?;
-            let catalog = tam.store().catalog()?;
-            let found = catalog.domain(&registration.name);
-            let found = found.ok_or_else(|| no_domain(&registration.name))?;
-            Ok((
-                created(new),
-                Json(views::domain(found, &catalog, tam.crypto())),
-            ))
-        })
-        .await?
-}
-
-fn registration(request: api::DomainRequest) -> Result<Registration, ApiError> {
-    let key = |member: &str, jwk: &serde_json::Value| {
-        PublicKey::from_jwk(&jwk.to_string())
-            .map_err(|error| ApiError::Invalid(format!("{member}: {error}")))
-    };
-    let signers = request
-        .signers
-        .iter()
-        .map(|jwk| key("signers", jwk))
-        .collect::<Result<_, _>>()?;
-    let anchor = request
-        .anchor
-        .as_ref()
-        .map(|jwk| key("anchor", jwk))
-        .transpose()?;
-    let manifest = request.manifest.map(|text| {
-        Base64::decode_vec(&text)
-            .map_err(|error| ApiError::Invalid(format!("manifest is not base64: {error}")))
-    });
-    Ok(Registration {
-        prefix: parse_component("prefix", &request.prefix)?,
-        name: request.name,
-        signers,
-        anchor,
-        manifest: manifest.transpose()?,
-    })
-}
-
-async fn domains<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-) -> Result<Json<api::Domains>, ApiError> {
-    shared
-        .run(|tam| {
-            let catalog = tam.store().catalog()?;
-            let domains = catalog.domains().iter();
-            let domains = domains.map(|found| views::domain(found, &catalog, tam.crypto()));
-            Ok(Json(api::Domains {
-                domains: domains.collect(),
-            }))
-        })
-        .await?
-}
-
-async fn domain<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Path(name): Path<String>,
-) -> Result<Json<api::Domain>, ApiError> {
-    shared
-        .run(move |tam| {
-            let catalog = tam.store().catalog()?;
-            let found = catalog.domain(&name).ok_or_else(|| no_domain(&name))?;
-            Ok(Json(views::domain(found, &catalog, tam.crypto())))
-        })
-        .await?
-}
-
-async fn delete_domain<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    Path(name): Path<String>,
-) -> Result<StatusCode, ApiError> {
-    shared
-        .run(move |tam| {
-            remove_domain(tam, &name)?;
-            Ok(StatusCode::NO_CONTENT)
-        })
-        .await?
-}
-
-// ---- components ----
-
-async fn publish_component<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-    body: Body,
-) -> Result<(StatusCode, Json<api::Component>), ApiError> {
-    let limits = limits(&shared);
-    let body = read_body(&shared, body, shared.settings.envelope_bytes).await?;
-    shared
-        .run(move |tam| {
-            let done = publish(tam, &limits, &body.bytes)?;
-            let catalog = tam.store().catalog()?;
-            let mut manifests = catalog.manifests().iter();
-            let published = manifests.find(|manifest| {
-                manifest.manifest_component == done.manifest_component
-                    && manifest.sequence_number == done.sequence_number
-            });
-            let gone = || ApiError::NotFound("the component was removed meanwhile".into());
-            let view = views::component(published.ok_or_else(gone)?, &catalog, tam.crypto());
-            Ok((created(done.new), Json(view)))
-        })
-        .await?
-}
-
-async fn components<S: Store + 'static, C: Clock + 'static>(
-    State(shared): AppState<S, C>,
-) -> Result<Json<api::Components>, ApiError> {
-    shared
-        .run(|tam| {
-            let catalog = tam.store().catalog()?;
-            let manifests = catalog.manifests().iter();
-            let published = manifests.filter(|manifest| manifest.kind == ManifestKind::Component);
-            let views = published.map(|found| views::component(found, &catalog, tam.crypto()));
-            Ok(Json(api::Components {
-                components: views.collect(),
-            }))
         })
         .await?
 }
@@ -461,7 +297,7 @@ fn parse_number<T: FromStr>(what: &str, text: &str) -> Result<T, ApiError> {
         .map_err(|_| ApiError::Malformed(format!("{what} is not a number: {text:?}")))
 }
 
-fn limits<S, C>(shared: &Shared<S, C>) -> Limits {
+pub(super) fn limits<S, C>(shared: &Shared<S, C>) -> Limits {
     Limits {
         envelope_bytes: shared.settings.envelope_bytes,
         ..Limits::default()
@@ -473,17 +309,13 @@ fn parse_ueid(text: &str) -> Result<Ueid, ApiError> {
         .map_err(|error| ApiError::Malformed(format!("{text:?}: {error}")))
 }
 
-fn parse_component(member: &str, text: &str) -> Result<ComponentId, ApiError> {
+pub(super) fn parse_component(member: &str, text: &str) -> Result<ComponentId, ApiError> {
     text.parse()
         .map_err(|error| ApiError::Invalid(format!("{member} {text:?}: {error}")))
 }
 
 fn no_device(ueid: &Ueid) -> ApiError {
     ApiError::NotFound(format!("device {ueid} is not enrolled"))
-}
-
-fn no_domain(name: &str) -> ApiError {
-    ApiError::NotFound(format!("there is no security domain {name:?}"))
 }
 
 fn no_deployment(id: i64) -> ApiError {

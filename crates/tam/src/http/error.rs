@@ -6,13 +6,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{DomainError, EngineError, PublishError, StoreError, api};
+use crate::{DomainError, EngineError, PublishError, StoreError, WithdrawError, api};
 
 /// Why a request to the admin API fails.
 #[derive(Debug)]
 pub(super) enum ApiError {
     /// No token, or the wrong one.
     Unauthorized,
+    /// The token is good, and for something else.
+    Forbidden(String),
     NotFound(String),
     Method,
     /// The request can't be read.
@@ -43,9 +45,10 @@ impl ApiError {
     fn parts(self) -> (StatusCode, &'static str, String) {
         match self {
             Self::Unauthorized => {
-                let detail = "send Authorization: Bearer with the token in admin.token";
+                let detail = "send Authorization: Bearer with the token in admin.token, or with one that was made for you";
                 (StatusCode::UNAUTHORIZED, "unauthorized", detail.into())
             }
+            Self::Forbidden(detail) => (StatusCode::FORBIDDEN, "forbidden", detail),
             Self::NotFound(detail) => (StatusCode::NOT_FOUND, "not-found", detail),
             Self::Method => {
                 let detail = "the header Allow names the methods of this path";
@@ -154,6 +157,8 @@ impl From<PublishError> for ApiError {
             PublishError::NotNewer { .. } | PublishError::ComponentTaken { .. } => {
                 Self::Conflict(detail)
             }
+            PublishError::Retired(_) => Self::Conflict(detail),
+            PublishError::NotYours(_) => Self::Forbidden(detail),
             PublishError::Busy => Self::Overloaded(Duration::ZERO),
             _ => Self::Invalid(detail),
         }
@@ -169,9 +174,24 @@ impl From<DomainError> for ApiError {
             DomainError::Unknown(_) => Self::NotFound(detail),
             DomainError::PrefixTaken(_)
             | DomainError::WouldMove { .. }
+            | DomainError::HasSubDomain { .. }
             | DomainError::InUse { .. } => Self::Conflict(detail),
+            DomainError::NotYours(_) | DomainError::ForeignAnchor => Self::Forbidden(detail),
             DomainError::Busy => Self::Overloaded(Duration::ZERO),
             _ => Self::Invalid(detail),
+        }
+    }
+}
+
+impl From<WithdrawError> for ApiError {
+    fn from(error: WithdrawError) -> Self {
+        let detail = error.to_string();
+        match error {
+            WithdrawError::Store(error) => Self::internal(&error),
+            WithdrawError::Unknown(_) => Self::NotFound(detail),
+            WithdrawError::NotYours(_) => Self::Forbidden(detail),
+            WithdrawError::Busy => Self::Overloaded(Duration::ZERO),
+            WithdrawError::Needed { .. } | WithdrawError::OfDomain(_) => Self::Conflict(detail),
         }
     }
 }

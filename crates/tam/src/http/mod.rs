@@ -1,7 +1,9 @@
 //! The TAM as an HTTP server: the TEEP endpoint, the admin API, health.
 
+mod access;
 mod admin;
 mod body;
+mod catalog;
 mod certificates;
 mod client;
 mod connections;
@@ -16,6 +18,7 @@ mod teep;
 mod tests;
 mod tls;
 mod token;
+mod tokens;
 mod trace;
 mod views;
 

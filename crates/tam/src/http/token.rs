@@ -13,6 +13,15 @@ pub(super) struct AdminToken {
     hash: [u8; 32],
 }
 
+/// A token that came with a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presented {
+    /// The one in the TAM's data folder.
+    Administrators,
+    /// Another one, or none: its hash.
+    Other([u8; 32]),
+}
+
 impl AdminToken {
     /// The token in the file `path`; made, readable by its owner only, if there is none.
     pub(super) fn open_or_create(crypto: &CryptoProvider, path: &Path) -> Result<Self, KeysError> {
@@ -34,11 +43,17 @@ impl AdminToken {
         })
     }
 
-    /// Whether `token` is the one. Takes as long for a near miss as for a wild guess.
-    pub(super) fn is(&self, token: &str) -> bool {
-        self.crypto
-            .sha256(token.as_bytes())
-            .ct_eq(&self.hash)
-            .into()
+    /// What a token that came with a request is. Takes as long for a near miss as for a wild guess.
+    pub(super) fn presented(&self, token: &str) -> Presented {
+        let hash = self.hash(token);
+        match bool::from(hash.ct_eq(&self.hash)) {
+            true => Presented::Administrators,
+            false => Presented::Other(hash),
+        }
+    }
+
+    /// What is kept of a token. A token has 256 random bits, so that nothing slower is needed.
+    pub(super) fn hash(&self, token: &str) -> [u8; 32] {
+        self.crypto.sha256(token.as_bytes())
     }
 }

@@ -69,6 +69,7 @@ pub(super) fn domain(domain: &Domain, catalog: &Catalog, crypto: &CryptoProvider
         signers: domain.signers.iter().map(jwk).collect(),
         anchor: domain.anchor.as_ref().map(jwk),
         manifest: manifest.map(|manifest| component(manifest, catalog, crypto)),
+        retired: domain.retired,
     }
 }
 
@@ -95,6 +96,7 @@ pub(super) fn component(
         envelope_bytes: manifest.envelope_bytes,
         published_at: manifest.published_at.seconds(),
         newest: newest.is_some_and(|newest| newest.id == manifest.id),
+        withdrawn: manifest.withdrawn,
     }
 }
 

@@ -4,14 +4,17 @@ mod inventory;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashSet},
+};
 
 use tamarack_suit::{ComponentId, SuitDigest};
 use tamarack_teep::RequestedComponent;
 
 use crate::{
     InstalledComponent, Mode,
-    catalog::{Catalog, Manifest, ManifestId, ManifestKind},
+    catalog::{Catalog, Domain, Manifest, ManifestId, ManifestKind},
 };
 use inventory::{Inventory, Presence};
 
@@ -80,8 +83,10 @@ impl Plan {
 ///   older than it accepts), updated when outdated, and unlinked when it no longer needs them.
 /// - Components that this TAM published and no deployment covers are unlinked, unless something that
 ///   stays depends on them. What other TAMs installed is left alone.
-/// - Before a component, the manifest of its security domain is brought up to date, then the published
-///   manifests that it depends on. A security domain on the device is kept current, and never unlinked.
+/// - What was withdrawn is unlinked, whatever deployments say.
+/// - Before a component, the manifest of its security domain is brought up to date, after those of the domains
+///   that it is in, then the published manifests that it depends on. A security domain on the device is kept
+///   current; one that is being removed is unlinked, after everything in it.
 ///
 /// A manifest that asks for vendors or classes none of which the endorsement lists does not apply: of the
 /// releases of a manifest, the newest that applies counts. If none does, the device is not given any, and
@@ -113,7 +118,8 @@ fn newest<'a>(
         .newest()
         .map(|manifest| (&manifest.manifest_component, manifest))
         .collect();
-    for manifest in catalog.manifests().iter().filter(|m| target.suits(m)) {
+    let published = catalog.manifests().iter().filter(|m| !m.withdrawn);
+    for manifest in published.filter(|m| target.suits(m)) {
         let best = newest
             .entry(&manifest.manifest_component)
             .or_insert(manifest);
@@ -182,10 +188,17 @@ impl<'a> Planner<'a> {
             .chain(with(Fate::Unsuitable))
             .filter_map(|manifest| self.catalog.newest_of(&manifest.manifest_component));
         let left_out = self.left_out(superseding, &needed);
-        let unlink = with(Fate::Unwanted).map(|manifest| &manifest.manifest_component);
+        let mut unlink: Vec<_> = with(Fate::Unwanted)
+            .filter(|manifest| !needed.releases.contains_key(&manifest.manifest_component))
+            .collect();
+        // A domain goes after what is in it, components first, then its sub-domains.
+        unlink.sort_by_key(|manifest| match manifest.kind {
+            ManifestKind::Component => None,
+            ManifestKind::Domain => Some(Reverse(Domain::depth_of(&manifest.domain))),
+        });
         let unlink = unlink
-            .filter(|id| !needed.releases.contains_key(id))
-            .cloned()
+            .into_iter()
+            .map(|manifest| manifest.manifest_component.clone())
             .collect();
         Plan {
             unlink,
@@ -226,8 +239,13 @@ impl<'a> Planner<'a> {
     fn fate(&self, manifest: &Manifest) -> Fate {
         let present = self.inventory.presence(manifest) != Presence::Absent;
         if manifest.kind == ManifestKind::Domain {
-            // A rotated key or a new quota reaches devices that have the domain already.
-            return if present { Fate::Wanted } else { Fate::Ignored };
+            let domain = self.catalog.domain(&manifest.domain);
+            return match present {
+                true if domain.is_none_or(|domain| domain.retired) => Fate::Unwanted,
+                // A rotated key or a new quota reaches devices that have the domain already.
+                true => Fate::Wanted,
+                false => Fate::Ignored,
+            };
         }
         let unneeded = self
             .observed
@@ -239,7 +257,7 @@ impl<'a> Planner<'a> {
                 .iter()
                 .filter(|r| manifest.answers_to(&r.component))
         };
-        match self.mode(manifest) {
+        match self.mode(manifest).filter(|_| !manifest.withdrawn) {
             Some(Mode::Required) => Fate::Wanted,
             Some(Mode::OnRequest) if requests().any(|r| acceptable(manifest, r)) => Fate::Wanted,
             Some(Mode::OnRequest) if present && !unneeded => Fate::Wanted,
@@ -266,7 +284,9 @@ impl<'a> Planner<'a> {
     fn prerequisites(&self, manifest: &Manifest) -> Vec<&'a Manifest> {
         let domain = match manifest.kind {
             ManifestKind::Component => self.domain_manifest(&manifest.domain),
-            ManifestKind::Domain => None,
+            ManifestKind::Domain => {
+                Domain::parent_of(&manifest.domain).and_then(|name| self.domain_manifest(name))
+            }
         };
         let dependencies = manifest.dependencies.iter();
         let published = dependencies.filter_map(|digest| self.dependency(digest));
@@ -283,7 +303,8 @@ impl<'a> Planner<'a> {
     fn dependency(&self, digest: &SuitDigest) -> Option<&'a Manifest> {
         let exact = self.catalog.by_digest(digest)?;
         let newest = *self.newest.get(&exact.manifest_component)?;
-        let newest_is_wanted = newest.kind == ManifestKind::Domain || self.mode(newest).is_some();
+        let newest_is_wanted =
+            newest.kind == ManifestKind::Domain || self.mode(newest).is_some() && !newest.withdrawn;
         let newest_will_do = newest.sequence_number >= exact.sequence_number;
         Some(match newest_is_wanted && newest_will_do {
             true => newest,
@@ -320,6 +341,7 @@ impl<'a> Planner<'a> {
             self.is_current(manifest)
                 || self.obstacle(manifest).is_none()
                     && !self.target.exhausted.contains(&manifest.id)
+                    && !manifest.withdrawn
                     // A key that was withdrawn from the domain takes what it signed with it.
                     && self.catalog.is_authorized(manifest)
                     // A device has one release of a manifest, and does not go back to an older one.

@@ -37,6 +37,7 @@ impl Shelf {
             prefix: id(name),
             signers: vec![SIGNER],
             anchor: Some(ANCHOR),
+            retired: false,
         });
         if with_manifest {
             self.add(&format!("security-domain/{name}"), name, 1, &[]);
@@ -71,6 +72,7 @@ impl Shelf {
             signer: if own { ANCHOR } else { SIGNER },
             published_at: Timestamp(0),
             envelope_bytes: 1,
+            withdrawn: false,
         };
         self.manifests.push(manifest);
         ManifestId(i64::from(number))

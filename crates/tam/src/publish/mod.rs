@@ -3,17 +3,23 @@
 mod domain;
 mod facts;
 #[cfg(test)]
+mod removal_tests;
+#[cfg(test)]
 mod tests;
+mod withdraw;
 
 use tamarack_cose::{CryptoProvider, cbor::DecodeError};
 use tamarack_suit::{AuthenticatedEnvelope, ComponentId, Envelope, Limits, Manifest};
 
 use crate::{
-    AuditAction, AuditEntry, Changed, Clock, NewManifest, Settings, Store, StoreError, Tam,
+    Actor, AuditAction, AuditEntry, Changed, Clock, NewManifest, Settings, Store, StoreError, Tam,
     catalog::{self, Catalog, Domain, ManifestKind},
 };
 
-pub use domain::{DomainError, Registration, register_domain, remove_domain};
+pub use domain::{
+    DomainError, Registration, Removal, register_domain, register_domain_as, remove_domain,
+};
+pub use withdraw::{WithdrawError, withdraw};
 
 /// How often a change is checked anew because somebody else changed the catalog meanwhile.
 const ATTEMPTS: usize = 16;
@@ -63,6 +69,12 @@ pub enum PublishError {
     /// No domain owns a component.
     #[error("no security domain owns {0}: register one whose prefix covers it")]
     Unowned(ComponentId),
+    /// The token is not for the domain.
+    #[error("this token is not for the security domain {0:?}")]
+    NotYours(String),
+    /// The domain is being removed.
+    #[error("the security domain {0:?} is being removed; to register it again takes that back")]
+    Retired(String),
     /// Its components belong to several domains.
     #[error("{component} belongs to security domain {found:?}, other components to {expected:?}")]
     SeveralDomains {
@@ -138,11 +150,32 @@ pub fn publish<S: Store, C: Clock>(
     limits: &Limits,
     envelope: &[u8],
 ) -> Result<Publication, PublishError> {
+    publish_as(tam, limits, envelope, &Actor::administrator())
+}
+
+/// [Publishes](publish) an envelope on behalf of somebody, who may publish in some domains only. That a key of the
+/// domain signed it is demanded all the same.
+///
+/// # Errors
+///
+/// What is wrong with it, in words for its author.
+pub fn publish_as<S: Store, C: Clock>(
+    tam: &Tam<S, C>,
+    limits: &Limits,
+    envelope: &[u8],
+    actor: &Actor,
+) -> Result<Publication, PublishError> {
     let (store, crypto, now) = (tam.store(), tam.crypto(), tam.clock().now());
     let decoded = decode(envelope, limits, tam.settings())?;
     for _ in 0..ATTEMPTS {
         let catalog = store.catalog()?;
         let domain = owner(&catalog, &decoded.unverified_manifest()?)?;
+        if !actor.may_publish_in(&domain.name) {
+            return Err(PublishError::NotYours(domain.name.clone()));
+        }
+        if domain.retired {
+            return Err(PublishError::Retired(domain.name.clone()));
+        }
         let authentic = authenticate(&decoded, crypto, &catalog, domain)?;
         if let Some(component) = authentic.spoiled_payload(crypto) {
             return Err(PublishError::SpoiledPayload(component.clone()));
@@ -154,10 +187,13 @@ pub fn publish<S: Store, C: Clock>(
             sequence_number: manifest.sequence_number,
             new,
         };
-        if is_published(store, &catalog, &manifest)? {
+        let known = known_as(store, &catalog, &manifest)?;
+        if known.is_some_and(|known| !known.withdrawn) {
             return Ok(publication(false));
         }
-        check_newer(&catalog, &manifest)?;
+        if known.is_none() {
+            check_newer(&catalog, &manifest)?;
+        }
         check_not_taken(&catalog, &manifest)?;
         let entry = AuditEntry {
             at: now,
@@ -165,14 +201,20 @@ pub fn publish<S: Store, C: Clock>(
             device: None,
             subject: manifest.manifest_component.to_string(),
             detail: format!(
-                "sequence number {}, {}, domain {}, signed by {}",
+                "sequence number {}, {}, domain {}, signed by {}{}",
                 manifest.sequence_number,
                 manifest.digest,
                 domain.name,
-                manifest.signer.key_id(crypto)
+                manifest.signer.key_id(crypto),
+                actor.signature()
             ),
         };
-        if store.publish(catalog.revision(), &manifest, &entry)? == Changed::Yes {
+        let revision = catalog.revision();
+        let changed = match known {
+            Some(withdrawn) => store.republish(revision, withdrawn.id, &entry)?,
+            None => store.publish(revision, &manifest, &entry)?,
+        };
+        if changed == Changed::Yes {
             return Ok(publication(true));
         }
     }
@@ -250,17 +292,18 @@ fn authenticate<'a>(
         })
 }
 
-/// Whether exactly this envelope is the newest of its kind. An older one is not: who publishes it again
-/// would believe that devices get it.
-fn is_published(
+/// The newest of its kind, withdrawn or not, if it is exactly this envelope. An older one is not: who publishes
+/// it again would believe that devices get it.
+fn known_as<'c>(
     store: &impl Store,
-    catalog: &Catalog,
+    catalog: &'c Catalog,
     manifest: &NewManifest,
-) -> Result<bool, StoreError> {
-    match catalog.newest_of(&manifest.manifest_component) {
-        Some(known) => Ok(store.envelope(known.id)?.as_ref() == Some(&manifest.envelope)),
-        None => Ok(false),
-    }
+) -> Result<Option<&'c catalog::Manifest>, StoreError> {
+    let Some(known) = catalog.newest_of(&manifest.manifest_component) else {
+        return Ok(None);
+    };
+    let same = store.envelope(known.id)?.as_ref() == Some(&manifest.envelope);
+    Ok(same.then_some(known))
 }
 
 fn check_newer(catalog: &Catalog, manifest: &NewManifest) -> Result<(), PublishError> {

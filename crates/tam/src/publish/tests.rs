@@ -3,9 +3,11 @@ use tamarack_suit::{
     author::{ComponentBuilder, ManifestBuilder},
 };
 
-use super::{DomainError, PublishError, Registration, publish, register_domain, remove_domain};
+use super::{
+    DomainError, PublishError, Registration, Removal, publish, register_domain, remove_domain,
+};
 use crate::{
-    Mode, Store,
+    Actor, Mode, Store,
     testing::{Agent, Provider, World, id},
 };
 
@@ -320,7 +322,15 @@ fn domains_that_are_none_or_clash_are_refused() {
     world.publish(&acme.envelope("lock", 1, b"first")).unwrap();
     let other = Provider::new("other").registration();
     let refused = |registration: &Registration| register(&world, registration).unwrap_err();
-    for name in ["", "a/b", "a b", "a\n", &"x".repeat(65)] {
+    for name in [
+        "",
+        "a//b",
+        "a/b/c/d/e",
+        "suit",
+        "a b",
+        "a\n",
+        &"x".repeat(65),
+    ] {
         let error = refused(&Registration {
             name: name.into(),
             ..other.clone()
@@ -361,13 +371,13 @@ fn a_domain_in_use_is_not_removed() {
     world.register(&acme);
     register(&world, &with_manifest(&empty, &Provider::new("anchor"), 1)).unwrap();
     world.publish(&acme.envelope("lock", 1, b"first")).unwrap();
-    let remove = |name| remove_domain(&world.tam, name);
+    let remove = |name| remove_domain(&world.tam, name, &Actor::administrator());
     assert!(matches!(
         remove("acme"),
         Err(DomainError::InUse { manifests: 1, .. })
     ));
     assert!(matches!(remove("nobody"), Err(DomainError::Unknown(_))));
-    remove("empty").unwrap();
+    assert_eq!(remove("empty").unwrap(), Removal::Done);
     assert_eq!(world.tam.store().catalog().unwrap().domains().len(), 1);
 }
 

@@ -11,7 +11,7 @@ use tamarack_teep::Numbering;
 
 use crate::{
     AuditEntry, AuditRecord, Device, InstalledComponent, Maker, Mode, PendingUpdate, Revoked,
-    Selector, TicketMark, Timestamp, Ueid,
+    Selector, TicketMark, Timestamp, Token, Ueid,
     catalog::{Catalog, ComponentImage, Domain, ManifestId, ManifestKind},
 };
 
@@ -318,6 +318,43 @@ pub trait Store: Send + Sync {
         audit: &AuditEntry,
     ) -> Result<Changed, StoreError>;
 
+    /// Withdraws every release of a manifest, provided that the catalog is still the one with `revision`.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn withdraw(
+        &self,
+        revision: u64,
+        manifest_component: &ComponentId,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError>;
+
+    /// Publishes a withdrawn manifest again, provided that the catalog is still the one with `revision`.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn republish(
+        &self,
+        revision: u64,
+        manifest: ManifestId,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError>;
+
+    /// Marks a domain as one that is being removed from the devices, provided that the catalog is still the one
+    /// with `revision`. To put it again takes that back.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn retire_domain(
+        &self,
+        revision: u64,
+        name: &str,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError>;
+
     /// Adds a deployment, or changes the mode of the one with the same selector and component; its number.
     ///
     /// # Errors
@@ -396,6 +433,42 @@ pub trait Store: Send + Sync {
     ///
     /// If the store fails.
     fn remove_maker(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError>;
+
+    // ---- tokens ----
+
+    /// Adds a token of the admin API with the SHA-256 of what its holder presents; `false`, and nothing is
+    /// changed, if there is one of that name.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails, or there is no such domain.
+    fn add_token(
+        &self,
+        token: &Token,
+        hash: &[u8; 32],
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError>;
+
+    /// The tokens, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn tokens(&self) -> Result<Vec<Token>, StoreError>;
+
+    /// The token with this hash.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn token(&self, hash: &[u8; 32]) -> Result<Option<Token>, StoreError>;
+
+    /// Removes a token; `false` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    fn remove_token(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError>;
 
     // ---- audit and health ----
 

@@ -14,7 +14,7 @@ use tamarack_ta::interface::Client;
 use super::{Inner, InvocationError, sessions::TurnKey};
 use crate::{
     runtime::{self, Allowance, TaModule},
-    services::{Caller, DomainLimits, Migration, TaServices, limits_of},
+    services::{Caller, DomainLimits, Migration, TaServices},
 };
 
 /// A module, and what it was compiled from and for.
@@ -89,7 +89,13 @@ impl Inner {
         };
         let manifest = KnownManifest::load(&*view, &record.manifest.to_cbor())?;
         Ok(Ready {
-            limits: limits_of(domain.as_ref()),
+            limits: DomainLimits {
+                bytes: quota.bytes,
+                objects: quota.objects,
+                shared_objects: domain
+                    .map(|record| record.domain.shared_objects)
+                    .unwrap_or_default(),
+            },
             sequence_number: manifest.map_or(0, |known| known.record.sequence_number.0),
             record,
             module,

@@ -1,3 +1,5 @@
+use tamarack_rats::RollbackDetection;
+
 use super::PlatformFault;
 
 /// A counter that only goes up, whatever happens to the files of the TEE.
@@ -18,4 +20,10 @@ pub trait MonotonicCounter: Send + Sync {
     ///
     /// If that can't be made sure; the value may then be the old or the new one.
     fn increment(&self) -> Result<u64, PlatformFault>;
+
+    /// Whether the counter still notices when all files of the TEE were put back together, itself included if it is
+    /// one of them.
+    fn rollback_detection(&self) -> RollbackDetection {
+        RollbackDetection::Nothing
+    }
 }

@@ -1,11 +1,23 @@
 //! What the machine gives the TEE: a root key, a monotonic counter, an identity that can be attested.
 //!
-//! Everything above is the same on every platform. What differs is what these few things are worth: on
-//! [`Software`] they are files, on a machine with a TPM, a confidential VM or an enclave, hardware keeps
-//! them.
+//! Everything above is the same on every platform, a [`Device`]. What differs is what these few things are worth: on
+//! [`Software`] they are files, on a machine with a TPM, in a confidential VM ([`Tsm`]) or an enclave ([`Gramine`]),
+//! hardware keeps some of them. `docs/platforms.md` says which, and what that protects against.
 
+mod attributes;
 mod counter;
+mod device;
+mod file_counter;
+mod files;
+mod folder;
+mod gramine;
+mod keys;
+mod measurement;
+mod secrets;
 mod software;
+#[cfg(feature = "tpm")]
+mod tpm;
+mod tsm;
 
 use core::fmt;
 use std::path::PathBuf;
@@ -15,17 +27,25 @@ use tamarack_cose::{
     Signer,
     encrypt::{EncryptionKey, RecipientKey},
 };
+use tamarack_rats::{HardwareReport, TpmEndorsement};
 use zeroize::Zeroizing;
 
+use crate::hardening::Need;
+
 pub use counter::MonotonicCounter;
-pub use software::{Software, SoftwareOptions};
+pub use device::{Device, DeviceOptions};
+pub use gramine::{Gramine, GramineOptions, SgxKey};
+pub use software::Software;
+#[cfg(feature = "tpm")]
+pub use tpm::{Tpm, TpmOptions};
+pub use tsm::{Tsm, TsmOptions};
 
 /// The machine under a TEE.
 ///
 /// A platform unseals its root key once, when it is opened, and keeps everything else behind handles, so that
 /// keys can live in a TPM or an enclave.
 pub trait TeePlatform: Send + Sync {
-    /// A short name for logs: `software`, …
+    /// A short name: `software`, `tpm`, … Evidence states it as the model of the hardware.
     fn name(&self) -> &'static str;
 
     /// What an operator must know before trusting this platform with anything; `None` if it keeps the
@@ -56,22 +76,68 @@ pub trait TeePlatform: Send + Sync {
 
     /// How the platform proves what it is.
     fn attester(&self) -> Attester<'_>;
+
+    /// What it reaches outside the folder of its data once it is open, so that the process can be confined to that. Nothing,
+    /// by default.
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
 }
 
 /// How a platform proves what it is.
 #[non_exhaustive]
 pub enum Attester<'a> {
     /// With a key that signs Entity Attestation Tokens which the TEE composes itself.
-    ///
-    /// Hardware that issues quotes over bytes of the TEE's choice will be another variant.
     Key(&'a dyn Signer),
+    /// With such a key, and with what the hardware reports about these tokens.
+    Hardware {
+        /// The key that signs them.
+        key: &'a dyn Signer,
+        /// The hardware.
+        hardware: &'a dyn HardwareAttester,
+    },
+}
+
+impl<'a> Attester<'a> {
+    /// The key that signs Entity Attestation Tokens.
+    #[must_use]
+    pub fn key(&self) -> &'a dyn Signer {
+        match self {
+            Self::Key(key) | Self::Hardware { key, .. } => *key,
+        }
+    }
+
+    /// The hardware that reports about them, if there is any.
+    #[must_use]
+    pub fn hardware(&self) -> Option<&'a dyn HardwareAttester> {
+        match self {
+            Self::Key(_) => None,
+            Self::Hardware { hardware, .. } => Some(*hardware),
+        }
+    }
 }
 
 impl fmt::Debug for Attester<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key(signer) => f.debug_tuple("Key").field(signer.public_key()).finish(),
-        }
+        f.debug_tuple("Attester")
+            .field(self.key().public_key())
+            .finish()
+    }
+}
+
+/// Hardware that reports what it is, over bytes of the TEE's choice.
+pub trait HardwareAttester: Send + Sync {
+    /// A report about these 32 bytes, which say which Evidence it is for
+    /// ([`Claims::report_binding`](tamarack_rats::Claims::report_binding)).
+    ///
+    /// # Errors
+    ///
+    /// If the hardware can't answer now.
+    fn report(&self, binding: &[u8; 32]) -> Result<HardwareReport, PlatformFault>;
+
+    /// What a Verifier has to know to check the reports of a TPM; `None` of other hardware, which its maker vouches for.
+    fn tpm(&self) -> Option<TpmEndorsement> {
+        None
     }
 }
 
@@ -125,6 +191,36 @@ pub enum PlatformFault {
         /// The file.
         path: PathBuf,
         /// What is wrong.
+        problem: String,
+    },
+    /// A sealed file does not open.
+    #[error("{} does not open under the root key: the key is another one, or the file was changed", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder belongs to a device on another platform.
+    #[error(
+        "{} was made on the platform {made_on}, not {asked_for}: start it with --platform {made_on}, or make a new device in an empty folder",
+        path.display()
+    )]
+    OtherPlatform {
+        /// The folder of the TEE.
+        path: PathBuf,
+        /// The platform on which it was made.
+        made_on: String,
+        /// The platform on which it was to be opened.
+        asked_for: &'static str,
+    },
+    /// The hardware is not there, or not set up.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The hardware refuses.
+    #[error("can't {action}: {problem}")]
+    Hardware {
+        /// What was tried.
+        action: &'static str,
+        /// What the hardware says.
         problem: String,
     },
     /// The crypto provider failed.

@@ -41,7 +41,7 @@ impl TaServices {
             submodules: [(name, application)].into(),
             ..evidence::about(platform)
         };
-        evidence::sign(&claims, platform, self.crypto()).map_err(|error| {
+        evidence::sign(claims, platform, self.crypto()).map_err(|error| {
             tracing::warn!(%error, "a Trusted Application could not be attested");
             ResultCode::NOT_SUPPORTED
         })

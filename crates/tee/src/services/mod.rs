@@ -20,8 +20,7 @@ use std::{
 
 use tamarack_agent::{
     platform::{Namespace, Storage, StorageError, Transaction, View},
-    state::{ComponentRecord, DomainRecord, Record},
-    storage_used,
+    state::{ComponentRecord, DomainUsage, Record},
 };
 use tamarack_cose::CryptoProvider;
 use tamarack_suit::ComponentId;
@@ -365,51 +364,33 @@ impl TaServices {
 
     /// Refuses what makes the domain larger than it may be. Who frees room is not refused, however much is used.
     fn check_quota(&self, view: &dyn View, grows: bool, adds: bool) -> Result<(), ResultCode> {
-        let domain = &self.record.domain;
-        if grows && storage_used(view, domain).map_err(code)? > self.domain.bytes {
-            tracing::warn!(
-                domain,
-                limit = self.domain.bytes,
-                "the quota of bytes is reached"
-            );
+        let name = &self.record.domain;
+        let used = DomainUsage::of(view, name).map_err(code)?;
+        if grows && used.bytes > self.domain.bytes {
+            let limit = self.domain.bytes;
+            tracing::warn!(domain = name, limit, "the quota of bytes is reached");
             return Err(ResultCode::STORAGE_NO_SPACE);
         }
-        if adds && objects_of(view, domain).map_err(code)? > self.domain.objects {
-            tracing::warn!(
-                domain,
-                limit = self.domain.objects,
-                "the quota of objects is reached"
-            );
+        let own = own_records(view, name).map_err(code)?;
+        if adds && used.objects.saturating_sub(own) > self.domain.objects {
+            let limit = self.domain.objects;
+            tracing::warn!(domain = name, limit, "the quota of objects is reached");
             return Err(ResultCode::STORAGE_NO_SPACE);
         }
         Ok(())
     }
 }
 
-/// Objects and keys of all applications of a security domain.
-fn objects_of(view: &dyn View, domain: &str) -> Result<u64, StorageError> {
-    let mut objects = view.count(&Namespace::shared(domain))?;
+/// How much the TEE itself keeps for the applications of a security domain.
+fn own_records(view: &dyn View, domain: &str) -> Result<u64, StorageError> {
+    let mut records = 0;
     for record in ComponentRecord::all(view)? {
         if record.domain == domain {
             let space = Namespace::application(domain, &record.component);
-            objects += view.count(&space)?;
             for own in OWN_RECORDS {
-                let kept = view.length(&space, &[own])?.is_some();
-                objects = objects.saturating_sub(u64::from(kept));
+                records += u64::from(view.length(&space, &[own])?.is_some());
             }
         }
     }
-    Ok(objects)
-}
-
-/// What the domain `name` allows its applications; for the device administrator's, what is allowed by default.
-pub(crate) fn limits_of(record: Option<&DomainRecord>) -> DomainLimits {
-    let quota = record.map(|record| record.domain.quota).unwrap_or_default();
-    DomainLimits {
-        bytes: quota.bytes,
-        objects: quota.objects,
-        shared_objects: record
-            .map(|record| record.domain.shared_objects.clone())
-            .unwrap_or_default(),
-    }
+    Ok(records)
 }

@@ -9,51 +9,77 @@ use super::{
     rows::Rows,
 };
 
-/// The digests of all records, as they were sealed. What is read from the file must match.
+/// A number that stands for one record at its place, as it was sealed. Nobody without the store's keys can tell it.
+pub(super) type Element = [u8; 32];
+
+/// The elements of all records. What is read from the file must match.
+///
+/// Their sum, which is sealed in the header, changes with a record by as much as that record, however many others there are.
+/// That the sum is of these records and no others rests on the elements being unknown: as they are values of a
+/// pseudorandom function, two different sets of records have the same sum once in 2^256.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Index(BTreeMap<RecordKey, [u8; 32]>);
+pub(super) struct Index {
+    elements: BTreeMap<RecordKey, Element>,
+    sum: Element,
+}
 
 /// What a transaction does to the index; `None` is a record that it removed.
-pub(super) type Changes = BTreeMap<RecordKey, Option<[u8; 32]>>;
+pub(super) type Changes = BTreeMap<RecordKey, Option<Element>>;
+
+/// Adds an element to a sum, bit by bit and without carry; added once more, it is taken away.
+fn add(sum: &mut Element, element: &Element) {
+    for (sum, element) in sum.iter_mut().zip(element) {
+        *sum ^= element;
+    }
+}
 
 impl Index {
     /// Reads every record.
     pub(super) fn of(rows: &impl Rows, keys: &Keys) -> Result<Self, StorageError> {
-        let mut index = BTreeMap::new();
+        let mut index = Self::default();
         rows.each_record(&mut |key, sealed| {
-            index.insert(*key, keys.sha256(sealed));
+            let element = keys.element(key, sealed);
+            add(&mut index.sum, &element);
+            index.elements.insert(*key, element);
         })?;
-        Ok(Self(index))
+        Ok(index)
     }
 
-    pub(super) fn digest(&self, keys: &Keys) -> [u8; 32] {
-        let mut all = Vec::with_capacity(self.0.len().saturating_mul(96));
-        for (key, digest) in &self.0 {
-            all.extend_from_slice(key);
-            all.extend_from_slice(digest);
+    /// The sum of all elements.
+    pub(super) fn sum(&self) -> Element {
+        self.sum
+    }
+
+    /// What the sum is after these changes.
+    pub(super) fn sum_after(&self, changes: &Changes) -> Element {
+        let mut sum = self.sum;
+        for (key, change) in changes {
+            for element in self.elements.get(key).into_iter().chain(change) {
+                add(&mut sum, element);
+            }
         }
-        keys.sha256(&all)
+        sum
     }
 
-    pub(super) fn with(&self, changes: Changes) -> Self {
-        let mut index = self.0.clone();
+    /// Makes these changes.
+    pub(super) fn change(&mut self, changes: Changes) {
+        self.sum = self.sum_after(&changes);
         for (key, change) in changes {
             match change {
-                Some(digest) => index.insert(key, digest),
-                None => index.remove(&key),
+                Some(element) => self.elements.insert(key, element),
+                None => self.elements.remove(&key),
             };
         }
-        Self(index)
     }
 
-    /// The digest that the record under `key` must have, if there is one.
-    pub(super) fn expected(&self, key: &RecordKey) -> Option<&[u8; 32]> {
-        self.0.get(key)
+    /// The element that the record under `key` must have, if there is one.
+    pub(super) fn expected(&self, key: &RecordKey) -> Option<&Element> {
+        self.elements.get(key)
     }
 
     /// Keys of the records of a namespace's values.
     pub(super) fn values(&self, space: &Tag) -> impl Iterator<Item = &RecordKey> {
-        self.0.range(values_of(space)).map(|(key, _)| key)
+        self.elements.range(values_of(space)).map(|(key, _)| key)
     }
 }
 

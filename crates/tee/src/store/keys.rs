@@ -2,6 +2,7 @@ use tamarack_agent::platform::{Namespace, StorageError};
 use tamarack_cose::CryptoProvider;
 use zeroize::Zeroizing;
 
+use super::{index::Element, record::RecordKey};
 use crate::platform::RootKey;
 
 /// Names a namespace or a value in it without telling its name.
@@ -24,6 +25,7 @@ pub(super) struct Keys {
     header: Key,
     spaces: Key,
     tags: Key,
+    index: Key,
 }
 
 /// The keys of one namespace.
@@ -42,6 +44,7 @@ impl Keys {
             header: derive(b"tamarack store 1: header"),
             spaces: derive(b"tamarack store 1: namespaces"),
             tags: derive(b"tamarack store 1: namespace tags"),
+            index: derive(b"tamarack store 2: index"),
         }
     }
 
@@ -49,8 +52,12 @@ impl Keys {
         self.crypto.random_array().map_err(crypto_failed)
     }
 
-    pub(super) fn sha256(&self, data: &[u8]) -> [u8; 32] {
-        self.crypto.sha256(data)
+    /// The element of a sealed record in the index.
+    pub(super) fn element(&self, key: &RecordKey, sealed: &[u8]) -> Element {
+        let place_and_content = [&key[..], &self.crypto.sha256(sealed)].concat();
+        self.crypto
+            .kdf
+            .derive(&*self.index, &[], &place_and_content)
     }
 
     /// The tag of a namespace.

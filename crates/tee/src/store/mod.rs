@@ -1,37 +1,43 @@
-//! The sealed, transactional storage: [`Storage`] over a `redb` file.
+//! The sealed, transactional storage: [`Storage`] over a `redb` database.
 //!
 //! # What is promised
 //!
 //! - **Sealed.** Values, names and the names of namespaces are encrypted with AES-256-GCM, each namespace under a key
-//!   of its own. The file shows how many namespaces and values there are, and how long these are.
-//! - **Bound.** A piece of a value opens only at its place: in its namespace, under its name, as that piece. Digests of
-//!   all records and the store's generation are sealed in its header, so a file in which anything was taken away,
+//!   of its own. The file shows how many namespaces there are, how many values each has, and how long these are.
+//! - **Bound.** A piece of a value opens only at its place: in its namespace, under its name, as that piece. What all
+//!   records are and the store's generation are sealed in its header, so a file in which anything was taken away,
 //!   put back or exchanged, even by older authentic pieces, is refused as corrupt.
 //! - **Fresh.** Each commit raises the generation and the platform's
 //!   [monotonic counter](crate::platform::MonotonicCounter). A file older than the counter is refused as rolled back,
 //!   so is a missing one. This is worth as much as the platform's counter.
-//! - **Atomic.** A crash at any instant leaves the state before or after a commit. A full disk is an error, and leaves
-//!   the state before.
-//! - **Forgetting.** Destroying a namespace removes the random salt of its key; copies of the file made before still hold
-//!   it.
+//! - **Atomic.** A crash or a loss of power at any instant leaves the state before or after a commit. A full disk is an
+//!   error, and leaves the state before and room enough to remove something.
+//! - **Not repaired to something older.** What does not authenticate, or makes no sense to the database, is an error, at
+//!   the start or when it is read. redb would go back to the commit before when the last one is damaged; it does not,
+//!   as all commits have two phases, and where it is made to, the counter shows it.
+//! - **Forgetting.** Destroying a namespace removes the random salt of its key. What is left of its values in free
+//!   pages is sealed under a key that nobody can derive any more; copies of the file made before still hold the salt,
+//!   and so does the file until its page is used again.
 //!
 //! # How
 //!
 //! Table `records` maps 32 bytes of namespace tag and 32 of name tag (both derived with keys, so they tell
 //! nothing) to a sealed `Entry`: the name, the length, and what binds the pieces. The name
 //! tag zero holds the `Space`: the salt of the namespace's key, and how many bytes its values have. Table
-//! `chunks` maps a random value id and a number to a sealed piece of 64 KiB, or less at the end. Table `header` has one
+//! `chunks` maps the id of a value and a number to a sealed piece of 63 KiB, or less at the end. Table `header` has one
 //! row: the sealed `Header`.
 //!
 //! A commit and the counter can't move in one step. The store goes first: a generation one above the counter is a crash
 //! between the two, and the counter follows at the next opportunity.
 //!
-//! The digests of all records are held in memory (about 100 bytes each) and hashed at each commit: made for
-//! thousands of records, not for millions.
+//! A number for each record is held in memory (about 100 bytes in all); a commit costs what it changes, however many
+//! records there are.
 
-mod file;
+mod compaction;
+mod database;
 mod index;
 mod keys;
+mod medium;
 mod read;
 mod record;
 mod rows;
@@ -42,7 +48,7 @@ mod tests;
 
 use core::fmt;
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -51,19 +57,23 @@ use tamarack_agent::platform::{Storage, StorageError, Transaction, View};
 use tamarack_cose::CryptoProvider;
 
 use crate::platform::{PlatformFault, TeePlatform};
-use file::failed;
-use index::Index;
+pub use compaction::Compaction;
+pub use medium::Medium;
+
+use database::{Opened, failed, medium_failed};
+use index::{Changes, Index};
 use keys::Keys;
+use medium::FileMedium;
 use read::Reader;
 use record::Header;
-use rows::{Rows, RowsMut};
+use rows::{Guarded, Rows, RowsMut};
 use transaction::Write;
 
 /// Limits of a [`Store`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// Most bytes of the file; a transaction that would need more fails with [`StorageError::Full`].
+    /// Most bytes of the medium; a transaction that would need more fails with [`StorageError::Full`].
     /// Default: no limit but the disk.
     pub max_bytes: u64,
     /// Bytes of memory for caching pages of the file. Default: 16 MiB.
@@ -81,7 +91,7 @@ impl Default for StoreOptions {
 
 /// The storage of a TEE: see the [module](self).
 pub struct Store {
-    path: PathBuf,
+    medium: Arc<dyn Medium>,
     options: StoreOptions,
     platform: Arc<dyn TeePlatform>,
     keys: Arc<Keys>,
@@ -93,7 +103,7 @@ pub struct Store {
 /// What has to change together at a commit.
 struct State {
     /// `None` after a failure of the medium, until it is opened again.
-    database: Option<Database>,
+    database: Option<Opened>,
     generation: u64,
     index: Arc<Index>,
 }
@@ -114,16 +124,41 @@ impl Store {
         crypto: &CryptoProvider,
         options: StoreOptions,
     ) -> Result<Self, StorageError> {
+        if !path.exists() && platform.counter().value().map_err(counter_failed)? > 0 {
+            // Nothing is made in its place.
+            return Err(StorageError::RolledBack);
+        }
+        let medium = Arc::new(FileMedium::open(path)?);
+        Self::open_on(medium, platform, crypto, options)
+    }
+
+    /// Opens the store on a medium, making it if the platform never had one.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_on(
+        medium: Arc<dyn Medium>,
+        platform: Arc<dyn TeePlatform>,
+        crypto: &CryptoProvider,
+        options: StoreOptions,
+    ) -> Result<Self, StorageError> {
         let keys = Arc::new(Keys::new(crypto, platform.root_key()));
-        let state = open_state(path, &*platform, &keys, &options)?;
-        Ok(Self {
-            path: path.into(),
+        let state = open_state(&medium, &*platform, &keys, &options)?;
+        let store = Self {
+            medium,
             options,
             platform,
             keys,
             writer: Mutex::new(()),
             state: Mutex::new(state),
-        })
+        };
+        store.compact_what_is_mostly_free();
+        Ok(store)
+    }
+
+    fn lock_writer(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -131,51 +166,67 @@ impl Store {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the database, which is opened again if the medium failed before.
+    /// Does something with the database, which is opened again if it failed before.
     fn with_database<R>(
         &self,
-        mut call: impl FnMut(&Database, &State) -> Result<R, redb::Error>,
+        mut call: impl FnMut(&Database, &Arc<Index>) -> Result<R, redb::Error>,
     ) -> Result<R, StorageError> {
         let mut state = self.state();
         for _ in 0..2 {
             if state.database.is_none() {
-                *state = open_state(&self.path, &*self.platform, &self.keys, &self.options)?;
+                self.open_again(&mut state)?;
             }
-            let Some(database) = &state.database else {
+            let State {
+                database: Some(opened),
+                index,
+                ..
+            } = &mut *state
+            else {
                 break;
             };
-            match call(database, &state) {
+            let outcome = opened.with(|database| match call(database, index) {
                 // redb does not go on after a failed write until the file was opened again.
-                Err(redb::Error::PreviousIo | redb::Error::DatabaseClosed) => state.database = None,
-                other => return other.map_err(failed),
+                Err(redb::Error::PreviousIo | redb::Error::DatabaseClosed) => Ok(None),
+                other => other.map(Some).map_err(failed),
+            });
+            if let Some(done) = outcome.inspect_err(|_| state.database = None)? {
+                return Ok(done);
             }
+            state.database = None;
         }
         Err(StorageError::Failed(
             "the file can't be used after an error of its medium".into(),
         ))
     }
 
-    /// Makes a transaction durable: its rows are written, `index` is what they are now.
-    fn commit(&self, rows: WriteTransaction, index: Index) -> Result<(), StorageError> {
+    fn open_again(&self, state: &mut State) -> Result<(), StorageError> {
+        state.database = None;
+        *state = open_state(&self.medium, &*self.platform, &self.keys, &self.options)?;
+        Ok(())
+    }
+
+    /// Makes a transaction durable: its rows are written, `changes` is what that does to the index.
+    fn commit(
+        &self,
+        rows: Guarded<WriteTransaction>,
+        changes: Changes,
+    ) -> Result<(), StorageError> {
         let mut state = self.state();
         // A counter that fell behind (see the module) must not fall behind further.
         catch_up(&*self.platform, state.generation)?;
         let header = Header {
             generation: state.generation.saturating_add(1),
-            index: index.digest(&self.keys),
+            index: state.index.sum_after(&changes),
         };
         rows.put_header(&header.seal(&self.keys)?)?;
         match rows.commit() {
             Ok(()) => {
                 state.generation = header.generation;
-                state.index = Arc::new(index);
+                Arc::make_mut(&mut state.index).change(changes);
             }
             Err(error) => {
                 // Whether the last write reached the medium, only the medium knows.
-                let error = failed(error);
-                state.database = None;
-                *state = open_state(&self.path, &*self.platform, &self.keys, &self.options)
-                    .map_err(|_| error.clone())?;
+                self.open_again(&mut state).map_err(|_| error.clone())?;
                 if state.generation != header.generation {
                     return Err(error);
                 }
@@ -192,15 +243,20 @@ impl Store {
 impl Storage for Store {
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, StorageError> {
         // Waits here, not in redb, so that the state's lock is free for the commit that is waited for.
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (rows, index) = self
-            .with_database(|database, state| Ok((database.begin_write()?, state.index.clone())))?;
+        let writer = self.lock_writer();
+        let (rows, index) = self.with_database(|database, index| {
+            let mut rows = database.begin_write()?;
+            // With one phase, redb takes a damaged commit for one that was interrupted, and goes back to the one before.
+            rows.set_two_phase_commit(true);
+            Ok((Guarded::new(rows), index.clone()))
+        })?;
         Ok(Box::new(Write::new(self, writer, rows, index)))
     }
 
     fn view(&self) -> Result<Box<dyn View + '_>, StorageError> {
-        let (rows, index) = self
-            .with_database(|database, state| Ok((database.begin_read()?, state.index.clone())))?;
+        let (rows, index) = self.with_database(|database, index| {
+            Ok((Guarded::new(database.begin_read()?), index.clone()))
+        })?;
         Ok(Box::new(Reader::new(self.keys.clone(), rows, index)))
     }
 }
@@ -208,39 +264,47 @@ impl Storage for Store {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("path", &self.path)
+            .field("medium", &self.medium)
             .finish_non_exhaustive()
     }
 }
 
 fn open_state(
-    path: &Path,
+    medium: &Arc<dyn Medium>,
     platform: &dyn TeePlatform,
     keys: &Keys,
     options: &StoreOptions,
 ) -> Result<State, StorageError> {
     let counter = platform.counter().value().map_err(counter_failed)?;
-    if counter > 0 && !path.exists() {
-        return Err(StorageError::RolledBack);
+    match counter {
+        0 if database::is_unfinished(&**medium).map_err(medium_failed)? => {
+            medium.set_length(0).map_err(medium_failed)?;
+        }
+        0 => {}
+        _ if medium.length().map_err(medium_failed)? == 0 => return Err(StorageError::RolledBack),
+        _ => {}
     }
-    let database = file::open(path, options)?;
-    let rows = database.begin_read().map_err(failed)?;
-    let Some(header) = rows.header()? else {
-        drop(rows);
+    let mut opened = database::open(medium, options)?;
+    let read = |database: &mut Database| {
+        let rows = database.begin_read().map_err(failed)?;
+        let Some(header) = rows.header()? else {
+            return Ok(None);
+        };
+        let header = Header::open(keys, &header)?;
+        Ok(Some((header, Index::of(&rows, keys)?)))
+    };
+    let Some((header, index)) = opened.with(read)? else {
         // Nothing was ever committed, unless the counter knows better.
         return match counter {
             0 => Ok(State {
-                database: Some(database),
+                database: Some(opened),
                 generation: 0,
                 index: Arc::default(),
             }),
             _ => Err(StorageError::RolledBack),
         };
     };
-    let header = Header::open(keys, &header)?;
-    let index = Index::of(&rows, keys)?;
-    drop(rows);
-    if index.digest(keys) != header.index {
+    if index.sum() != header.index {
         return Err(StorageError::Corrupt(
             "the records are not those of the last commit".into(),
         ));
@@ -250,7 +314,7 @@ fn open_state(
     }
     catch_up(platform, header.generation)?;
     Ok(State {
-        database: Some(database),
+        database: Some(opened),
         generation: header.generation,
         index: Arc::new(index),
     })

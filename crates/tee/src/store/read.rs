@@ -63,7 +63,7 @@ impl<R: Rows> Reader<R> {
             return Ok(None);
         };
         match self.rows.record(key)? {
-            Some(sealed) if self.keys.sha256(&sealed) == *expected => Ok(Some(sealed)),
+            Some(sealed) if self.keys.element(key, &sealed) == *expected => Ok(Some(sealed)),
             Some(_) => Err(StorageError::Corrupt(
                 "a record is not the one last written".into(),
             )),

@@ -2,7 +2,10 @@
 
 use tamarack_agent::platform::StorageError;
 
-use super::keys::{Keys, Mark, SpaceKeys, Tag};
+use super::{
+    index::Element,
+    keys::{Keys, Mark, SpaceKeys, Tag},
+};
 
 /// Where a record is: the tag of its namespace and the tag of its name.
 pub(super) type RecordKey = [u8; 64];
@@ -10,18 +13,19 @@ pub(super) type RecordKey = [u8; 64];
 /// Where a chunk is: the id of its value and its number.
 pub(super) type ChunkKey = [u8; 20];
 
-/// Most bytes of a value in one chunk, before sealing.
-pub(super) const CHUNK_LEN: usize = 64 << 10;
+/// Most bytes of a value in one chunk, before sealing. With what is around it, a chunk then fills 64 KiB of the
+/// file; were it longer, it would take 128 KiB, as redb's pages double.
+pub(super) const CHUNK_LEN: usize = 63 << 10;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// The one row of the header: format 1, generation 8, index 32 bytes.
 #[derive(Debug, PartialEq)]
 pub(super) struct Header {
     /// How many commits there were.
     pub(super) generation: u64,
-    /// Digest of all records.
-    pub(super) index: [u8; 32],
+    /// Sum of the index: which records there are.
+    pub(super) index: Element,
 }
 
 /// A namespace: salt 32, bytes 8 bytes.
@@ -36,7 +40,7 @@ pub(super) struct Space {
 /// A value: id 16, bytes 8, number of chunks 4 bytes, 28 bytes for each chunk, then the name.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
-    /// Random; names the value's chunks.
+    /// Names the value's chunks: 6 bytes of the namespace's tag, so that these lie together, and 10 random ones.
     pub(super) id: [u8; 16],
     /// How many bytes the value has.
     pub(super) bytes: u64,
@@ -122,9 +126,13 @@ impl Space {
 
 impl Entry {
     /// An empty value.
-    pub(super) fn new(keys: &Keys, name: &[u8]) -> Result<Self, StorageError> {
+    pub(super) fn new(keys: &Keys, space: &Tag, name: &[u8]) -> Result<Self, StorageError> {
+        let mut id = keys.random::<16>()?;
+        for (to, from) in id.iter_mut().zip(space.iter().take(6)) {
+            *to = *from;
+        }
         Ok(Self {
-            id: keys.random()?,
+            id,
             bytes: 0,
             marks: Vec::new(),
             name: name.into(),

@@ -13,7 +13,7 @@ use super::{
     keys::{Tag, mark},
     read::{OpenSpace, Reader, Written},
     record::{CHUNK_LEN, Entry, RecordKey, Space, space_key},
-    rows::RowsMut,
+    rows::{Guarded, RowsMut},
 };
 
 /// The one transaction that writes. Dropped, it leaves no trace.
@@ -21,9 +21,11 @@ use super::{
 /// Full chunks go to the database as they come; records, and the last chunk of each value, at the commit.
 pub(super) struct Write<'a> {
     store: &'a Store,
-    reader: Reader<WriteTransaction>,
+    reader: Reader<Guarded<WriteTransaction>>,
     /// Namespaces that were changed or destroyed.
     touched: BTreeSet<Tag>,
+    /// Whether somebody's values were written, and not only records of the agent, which are few.
+    fills: bool,
     /// Dropped last: the next writer must not start before this one's rows are gone.
     _writer: MutexGuard<'a, ()>,
 }
@@ -32,7 +34,7 @@ impl<'a> Write<'a> {
     pub(super) fn new(
         store: &'a Store,
         writer: MutexGuard<'a, ()>,
-        rows: WriteTransaction,
+        rows: Guarded<WriteTransaction>,
         index: Arc<Index>,
     ) -> Self {
         let reader = Reader::new(store.keys.clone(), rows, index);
@@ -40,6 +42,7 @@ impl<'a> Write<'a> {
             store,
             reader,
             touched: BTreeSet::new(),
+            fills: false,
             _writer: writer,
         }
     }
@@ -103,7 +106,7 @@ impl<'a> Write<'a> {
             None => self.reader.entry(space, key)?,
         };
         let Some(mut entry) = entry else {
-            let entry = Entry::new(&self.reader.keys, name)?;
+            let entry = Entry::new(&self.reader.keys, &space.tag, name)?;
             return Ok(Written {
                 entry,
                 tail: Zeroizing::default(),
@@ -188,7 +191,8 @@ impl<'a> Write<'a> {
             Some(sealed) => self.reader.rows.put_record(&key, sealed)?,
             None => self.reader.rows.remove_record(&key)?,
         }
-        changes.insert(key, sealed.map(|sealed| self.reader.keys.sha256(&sealed)));
+        let element = sealed.map(|sealed| self.reader.keys.element(&key, &sealed));
+        changes.insert(key, element);
         Ok(())
     }
 }
@@ -227,13 +231,14 @@ impl View for Write<'_> {
 
 impl Transaction for Write<'_> {
     fn put(&mut self, space: &Namespace, name: &[u8], value: &[u8]) -> Result<(), StorageError> {
+        self.fills |= *space != Namespace::agent();
         let mut space = self.writable_space(space)?;
         let key = self.reader.key(&space, name);
         if let Some(old) = self.reader.entry(&space, &key)? {
             self.remove_chunks(&old)?;
             space.space.bytes = space.space.bytes.saturating_sub(old.bytes);
         }
-        let entry = Entry::new(&self.reader.keys, name)?;
+        let entry = Entry::new(&self.reader.keys, &space.tag, name)?;
         self.extend(
             space,
             key,
@@ -246,6 +251,7 @@ impl Transaction for Write<'_> {
     }
 
     fn append(&mut self, space: &Namespace, name: &[u8], chunk: &[u8]) -> Result<(), StorageError> {
+        self.fills |= *space != Namespace::agent();
         let space = self.writable_space(space)?;
         let key = self.reader.key(&space, name);
         let value = self.reopen(&space, &key, name)?;
@@ -271,11 +277,18 @@ impl Transaction for Write<'_> {
         let Some(space) = self.reader.space(space)? else {
             return Ok(());
         };
+        // In the order in which they lie in the file: of the pages that are changed on the way, few exist at a time,
+        // which is what a full disk has room for.
+        let mut chunks = BTreeSet::new();
         for key in self.reader.values(&space) {
             if let Some(entry) = self.reader.entry(&space, &key)? {
-                self.remove_chunks(&entry)?;
+                chunks.extend((0..entry.chunks()?).map(|number| entry.chunk_key(number)));
             }
             self.reader.written.insert(key, None);
+        }
+        self.reader.forget_chunk();
+        for key in chunks {
+            self.reader.rows.remove_chunk(&key)?;
         }
         self.touch(space.tag, None);
         Ok(())
@@ -287,12 +300,18 @@ impl Transaction for Write<'_> {
             store,
             reader,
             touched: _,
+            fills,
             _writer,
         } = *self;
         if changes.is_empty() {
             return Ok(());
         }
-        let index = reader.index.with(changes);
-        store.commit(reader.rows, index)
+        // The index is not copied for the commit if nobody else looks at it.
+        let Reader { rows, index, .. } = reader;
+        drop(index);
+        if fills {
+            rows.leave_room()?;
+        }
+        store.commit(rows, changes)
     }
 }

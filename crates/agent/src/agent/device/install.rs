@@ -1,6 +1,6 @@
 //! What may become part of the TEE.
 
-use alloc::{format, string::ToString, vec};
+use alloc::{format, vec};
 
 use tamarack_cose::DigestAlgorithm;
 use tamarack_suit::{
@@ -12,23 +12,20 @@ use crate::{
     domain::SecurityDomain,
     link::ComponentKind,
     platform::{Namespace, Platform, StorageError},
-    state::{ComponentRecord, DomainRecord, KnownManifest, Record},
+    state::{ComponentRecord, KnownManifest, Record},
     trust_anchors::TrustAnchorSet,
 };
 
 /// First bytes of a WebAssembly module: such a component is a Trusted Application.
 const WASM_MAGIC: &[u8] = b"\0asm";
 
-/// Largest descriptor of a security domain, in bytes.
-const MAX_DESCRIPTOR: u64 = 16 * 1024;
-
 /// Largest envelope that is kept, without its payloads, in bytes.
 const MAX_ENVELOPE: usize = 256 * 1024;
 
-/// Most manifests of one security domain, unlinked ones included.
+/// Most manifests of one security domain and the sub-domains in it, unlinked ones included.
 const MAX_MANIFESTS: usize = 256;
 
-/// Most components of one security domain: each takes room in the agent's own records.
+/// Most components of one security domain and the sub-domains in it: each takes room in the agent's own records.
 const MAX_COMPONENTS: usize = 256;
 
 /// Most components of all security domains together: a TAM is told of each in every QueryResponse.
@@ -70,6 +67,15 @@ impl<P: Platform> TeeDevice<'_, P> {
             }
             None => ComponentKind::Data,
         };
+        if kind == ComponentKind::Application
+            && old
+                .as_ref()
+                .is_none_or(|old| old.kind != ComponentKind::Application)
+        {
+            // What an application of that name left behind, in a session that ended late, is nobody's.
+            let objects = Namespace::application(&self.rights.domain_name(component), component);
+            self.transaction.destroy(&objects)?;
+        }
         let record = ComponentRecord {
             component: component.clone(),
             kind,
@@ -89,54 +95,6 @@ impl<P: Platform> TeeDevice<'_, P> {
         Ok(())
     }
 
-    fn install_domain(
-        &mut self,
-        name: &str,
-        space: &Namespace,
-        key: &[u8],
-        size: u64,
-    ) -> Result<(), DeviceError> {
-        if size > MAX_DESCRIPTOR {
-            let text = format!("the descriptor of a security domain is {size} bytes long");
-            return Err(DeviceError::Failed(text));
-        }
-        let descriptor = self.transaction.get(space, key)?.unwrap_or_default();
-        let domain = SecurityDomain::decode(&descriptor)
-            .map_err(|error| DeviceError::Failed(error.to_string()))?;
-        if let Some(rival) = self.rights.rival(name, &domain.prefix) {
-            let text = format!(
-                "{} belongs to the security domain {}",
-                domain.prefix, rival.name
-            );
-            return Err(DeviceError::Failed(text));
-        }
-        let components = ComponentRecord::all(&*self.transaction)?;
-        let taken = components.iter().find(|component| {
-            component.domain != name && component.component.starts_with(&domain.prefix)
-        });
-        if let Some(taken) = taken {
-            let text = format!("{} is installed by somebody else already", taken.component);
-            return Err(DeviceError::Failed(text));
-        }
-        let old = DomainRecord::load(&*self.transaction, name.as_bytes())?;
-        if old.is_some_and(|old| old.domain.prefix != domain.prefix) && self.is_in_use(name)? {
-            let text = format!("the security domain {name} is in use and can't move its prefix");
-            return Err(DeviceError::Failed(text));
-        }
-        DomainRecord {
-            name: name.into(),
-            domain,
-        }
-        .save(self.transaction)?;
-        Ok(())
-    }
-
-    /// Whether components are installed in a security domain.
-    pub(super) fn is_in_use(&self, name: &str) -> Result<bool, StorageError> {
-        let components = ComponentRecord::all(&*self.transaction)?;
-        Ok(components.iter().any(|component| component.domain == name))
-    }
-
     fn starts_with_magic(&self, space: &Namespace, name: &[u8]) -> Result<bool, StorageError> {
         let mut magic = [0; 4];
         let read = self.transaction.read_at(space, name, 0, &mut magic)?;
@@ -151,19 +109,7 @@ impl<P: Platform> TeeDevice<'_, P> {
     ) -> Result<(), DeviceError> {
         let domain = self.rights.domain_name(component);
         let quota = self.rights.quota(&domain);
-        let others = ComponentRecord::all(&*self.transaction)?;
-        let applications = others.iter().filter(|other| {
-            other.domain == domain
-                && other.kind == ComponentKind::Application
-                && other.component != *component
-        });
-        if applications.count() as u64 >= quota.applications {
-            let text = format!(
-                "the quota of {} applications is reached",
-                quota.applications
-            );
-            return Err(DeviceError::Failed(text));
-        }
+        self.check_application_quota(component, &domain)?;
         let code = self.transaction.get(space, name)?.unwrap_or_default();
         self.platform
             .runtime()
@@ -214,9 +160,11 @@ impl<P: Platform> TeeDevice<'_, P> {
             return refuse("the signer has no right to that identifier");
         }
         let domain = self.rights.domain_name(&record.id);
+        let tree = SecurityDomain::root_of(&domain);
         let manifests = KnownManifest::all(&*self.transaction)?;
         let others = manifests.iter().filter(|known| {
-            known.record.id != record.id && self.rights.domain_name(&known.record.id) == domain
+            let domain = self.rights.domain_name(&known.record.id);
+            known.record.id != record.id && SecurityDomain::root_of(&domain) == tree
         });
         // Those that were unlinked count too: their numbers are remembered for ever.
         if others.count() >= MAX_MANIFESTS {
@@ -228,13 +176,14 @@ impl<P: Platform> TeeDevice<'_, P> {
         Ok(())
     }
 
-    /// Refuses more components than one domain may have.
+    /// Refuses more components than one domain may have, with all that are in it.
     pub(super) fn check_count(&self, component: &ComponentId) -> Result<(), DeviceError> {
         let domain = self.rights.domain_name(component);
+        let tree = SecurityDomain::root_of(&domain);
         let components = ComponentRecord::all(&*self.transaction)?;
         let others = components
             .iter()
-            .filter(|c| c.domain == domain && c.component != *component);
+            .filter(|c| SecurityDomain::root_of(&c.domain) == tree && c.component != *component);
         if others.count() >= MAX_COMPONENTS || components.len() >= MAX_COMPONENTS_IN_ALL {
             let text = format!("the limit of {MAX_COMPONENTS} components is reached");
             return Err(DeviceError::Failed(text));

@@ -1,7 +1,9 @@
 //! The TEE as the SUIT processor sees it: components and manifests in one storage transaction.
 
+mod domains;
 mod install;
 mod manager;
+mod quota;
 mod removal;
 mod trust;
 
@@ -16,6 +18,7 @@ use crate::{
     rights::Rights,
     state::{ComponentRecord, KnownManifest, Record},
 };
+use quota::Budget;
 
 /// The TEE during one SUIT procedure.
 pub(super) struct TeeDevice<'a, P> {
@@ -28,6 +31,10 @@ pub(super) struct TeeDevice<'a, P> {
     written: BTreeSet<ComponentId>,
     /// Trusted Applications whose sessions end once the transaction is committed.
     retired: Vec<ComponentId>,
+    /// What the domain whose component is being written may still store.
+    budget: Option<Budget>,
+    /// Whether the procedure made or changed a security domain, of which `rights` know nothing.
+    changed_domains: bool,
 }
 
 impl From<StorageError> for DeviceError {
@@ -52,6 +59,8 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
             tam: None,
             written: BTreeSet::new(),
             retired: Vec::new(),
+            budget: None,
+            changed_domains: false,
         }
     }
 
@@ -90,22 +99,6 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
     /// The envelope under a manifest's identifier, which is content too.
     fn envelope(&self, id: &ComponentId) -> Result<Option<Vec<u8>>, StorageError> {
         Ok(self.known(id)?.and_then(|known| known.envelope))
-    }
-
-    fn refuse_over_quota(&self, component: &ComponentId) -> Result<(), DeviceError> {
-        let domain = self.rights.domain_name(component);
-        let mut used = self.transaction.usage(&Namespace::domain(&domain))?;
-        for record in ComponentRecord::all(&*self.transaction)? {
-            if record.domain == domain && record.kind == ComponentKind::Application {
-                let objects = Namespace::application(&domain, &record.component);
-                used += self.transaction.usage(&objects)?;
-            }
-        }
-        if used <= self.rights.quota(&domain).bytes {
-            Ok(())
-        } else {
-            Err(DeviceError::NoSpace)
-        }
     }
 }
 
@@ -154,7 +147,8 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
             .count())
     }
 
-    fn begin(&mut self, component: &ComponentId, _: Option<u64>) -> Result<(), DeviceError> {
+    fn begin(&mut self, component: &ComponentId, length: Option<u64>) -> Result<(), DeviceError> {
+        self.budget = None;
         if let Some(old) = self.record(component)? {
             self.transaction
                 .remove(&Namespace::domain(&old.domain), &component.to_cbor())?;
@@ -165,14 +159,15 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
         self.written.insert(component.clone());
         let space = self.space(component)?;
         self.transaction.put(&space, &component.to_cbor(), &[])?;
-        Ok(())
+        // What can't fit is refused before it is fetched.
+        self.check_bytes(component, length.unwrap_or(0))
     }
 
     fn append(&mut self, component: &ComponentId, chunk: &[u8]) -> Result<(), DeviceError> {
         let space = self.space(component)?;
         self.transaction
             .append(&space, &component.to_cbor(), chunk)?;
-        self.refuse_over_quota(component)
+        self.check_bytes(component, 0)
     }
 
     fn finish(&mut self, _: &ComponentId) -> Result<(), DeviceError> {
@@ -186,6 +181,7 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
         let space = self.space(component)?;
         self.transaction.remove(&space, &component.to_cbor())?;
         self.written.remove(component);
+        self.budget = None;
         match self.record(component)? {
             Some(record) => self.uninstall(&record),
             None => Ok(()),
@@ -224,8 +220,10 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
             if self.written.contains(component) {
                 self.check_count(component)?;
                 self.install(component, record)?;
+                self.check_owner_stayed(component)?;
             }
         }
+        self.check_owner_stayed(&record.id)?;
         self.remove_dropped(record)?;
         let known = KnownManifest {
             record: record.clone(),
@@ -233,12 +231,14 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
             tam,
         };
         known.save(self.transaction)?;
-        Ok(())
+        self.budget = None;
+        self.check_bytes(&record.id, 0)
     }
 
     fn forget_manifest(&mut self, id: &ComponentId) -> Result<(), DeviceError> {
         self.check_manager(id)?;
         self.remove_all_of(id)?;
+        self.budget = None;
         if let Some(mut known) = self.known(id)? {
             // The number stays, or the Update that once installed it could bring it back.
             known.envelope = None;

@@ -1,7 +1,5 @@
 //! How things leave the TEE.
 
-use alloc::format;
-
 use tamarack_suit::{Access, AccessControl, ComponentId, Device, DeviceError, ManifestRecord};
 
 use super::TeeDevice;
@@ -9,7 +7,7 @@ use crate::{
     domain::SecurityDomain,
     link::ComponentKind,
     platform::{Namespace, Platform},
-    state::{ComponentRecord, DomainRecord, KnownManifest, Record},
+    state::{ComponentRecord, KnownManifest, Record},
 };
 
 impl<P: Platform> TeeDevice<'_, P> {
@@ -57,14 +55,10 @@ impl<P: Platform> TeeDevice<'_, P> {
     pub(super) fn uninstall(&mut self, record: &ComponentRecord) -> Result<(), DeviceError> {
         match record.kind {
             ComponentKind::SecurityDomain => {
-                let name = SecurityDomain::name_of(&record.component);
-                let name = name.ok().flatten().unwrap_or_default();
-                if self.is_in_use(&name)? {
-                    let text = format!("the security domain {name} still holds components");
-                    return Err(DeviceError::Failed(text));
-                }
-                DomainRecord::delete(self.transaction, name.as_bytes())?;
-                self.transaction.destroy(&Namespace::domain(&name))?;
+                let name = SecurityDomain::name_of(&record.component)
+                    .map_err(DeviceError::Failed)?
+                    .unwrap_or_default();
+                self.remove_domain(&name)?;
             }
             ComponentKind::Application => {
                 let space = Namespace::application(&record.domain, &record.component);

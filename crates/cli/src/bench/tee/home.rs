@@ -17,7 +17,7 @@ use tamarack_suit::{
 use tamarack_ta::interface::Client;
 use tamarack_tee::{
     Tee,
-    platform::{Software, SoftwareOptions},
+    platform::{DeviceOptions, Software},
     runtime::Input,
 };
 use tamarack_teep::{
@@ -64,7 +64,7 @@ impl Home {
     pub(super) fn new() -> Result<Self, Failure> {
         let crypto = rustcrypto::provider();
         let folder = tempfile::tempdir().map_err(failure)?;
-        let platform = Software::open(folder.path(), &crypto, &SoftwareOptions::default());
+        let platform = Software::open(folder.path(), &crypto, &DeviceOptions::default());
         let platform = Arc::new(platform.map_err(failure)?);
         let tee = Arc::new(Tee::open(folder.path(), platform, crypto).map_err(failure)?);
         let key = SecretKey::generate(&crypto, SignatureAlgorithm::Esp256)?;
@@ -145,7 +145,12 @@ impl Home {
         let answer = answer
             .map_err(failure)?
             .ok_or_else(|| Failure::new("the agent does not answer"))?;
-        let keys: Vec<PublicKey> = self.tee.teep_keys().iter().map(|key| *key.public_key()).collect();
+        let keys: Vec<PublicKey> = self
+            .tee
+            .teep_keys()
+            .iter()
+            .map(|key| *key.public_key())
+            .collect();
         let answer = Protected::decode(&answer, &Limits::default()).map_err(failure)?;
         let verified = answer.verify(&self.crypto, &keys).map_err(failure)?;
         Ok(verified.into_message())

@@ -76,7 +76,10 @@ impl Tee {
         let mut memory = vec![sessions(&home)?];
         let largest = self.largest << 20;
         let sizes = (10..).step_by(3).map(|power| 1_u64 << power);
-        let sizes: Vec<u64> = sizes.take_while(|size| *size < largest).chain([largest]).collect();
+        let sizes: Vec<u64> = sizes
+            .take_while(|size| *size < largest)
+            .chain([largest])
+            .collect();
         let mut progress = Progress::new(output);
         progress.begin("installing", Some(sizes.iter().sum()));
         for size in sizes {
@@ -157,17 +160,30 @@ fn commands(home: &Home, budget: Duration) -> Result<Vec<Figure>, Failure> {
         Ok::<_, Failure>(())
     })?;
     let passed = time(budget, || home.invoke(session, NOTHING, &input))?;
-    home.tee.applications().close(session).map_err(super::messages::failure)?;
+    home.tee
+        .applications()
+        .close(session)
+        .map_err(super::messages::failure)?;
     let opened = time(budget, || {
         let session = home.open("bench/ta")?;
         let closed = home.tee.applications().close(session);
         closed.map_err(super::messages::failure)
     })?;
     Ok(vec![
-        figure("a command that does nothing".into(), invoked, "native call", call),
+        figure(
+            "a command that does nothing".into(),
+            invoked,
+            "native call",
+            call,
+        ),
         figure("64 KiB of input".into(), passed, "native copy", copied),
         figure("checksum of 64 KiB".into(), checksum, "native code", native),
-        figure("open and close a session".into(), opened, "native call", call),
+        figure(
+            "open and close a session".into(),
+            opened,
+            "native call",
+            call,
+        ),
     ])
 }
 
@@ -192,7 +208,9 @@ fn objects(home: &Home, budget: Duration) -> Result<Vec<Figure>, Failure> {
 
 /// Commands of as many applications as there are threads: those of one take turns.
 fn throughput(home: &mut Home, threads: usize, budget: Duration) -> Result<f64, Failure> {
-    let names: Vec<String> = (0..threads).map(|number| format!("bench/ta{number}")).collect();
+    let names: Vec<String> = (0..threads)
+        .map(|number| format!("bench/ta{number}"))
+        .collect();
     for name in &names {
         home.install(name, BENCHMARK)?;
     }
@@ -207,7 +225,7 @@ fn throughput(home: &mut Home, threads: usize, budget: Duration) -> Result<f64, 
                 })
             })
             .collect();
-        let ended = running.into_iter().map(|thread| thread.join());
+        let ended = running.into_iter().map(thread::ScopedJoinHandle::join);
         let ended = ended.map(|outcome| {
             outcome.unwrap_or_else(|_| Err(Failure::new("a thread of the benchmark died")))
         });
@@ -220,7 +238,9 @@ fn throughput(home: &mut Home, threads: usize, budget: Duration) -> Result<f64, 
 fn sessions(home: &Home) -> Result<Memory, Failure> {
     const COUNT: u64 = 32;
     let before = bare::resident()?;
-    let sessions: Vec<u64> = (0..COUNT).map(|_| home.open("bench/ta")).collect::<Result<_, _>>()?;
+    let sessions: Vec<u64> = (0..COUNT)
+        .map(|_| home.open("bench/ta"))
+        .collect::<Result<_, _>>()?;
     let after = bare::resident()?;
     for session in sessions {
         let closed = home.tee.applications().close(session);
@@ -244,7 +264,12 @@ fn installation(home: &mut Home, size: u64, budget: Duration) -> Result<(Figure,
     let peak = bare::peak()?.saturating_sub(before);
     let text = size_text(size);
     Ok((
-        figure(format!("install {text}"), installed, "hash twice, seal", floor),
+        figure(
+            format!("install {text}"),
+            installed,
+            "hash twice, seal",
+            floor,
+        ),
         Memory {
             what: format!("installing {text}, peak"),
             bytes: peak,

@@ -1,5 +1,6 @@
 //! The server over real connections.
 
+mod access;
 mod transport;
 
 use std::{

@@ -52,7 +52,7 @@ fn domains(c: &Connection) -> Result<Vec<Domain>, StoreError> {
     let mut signers =
         c.prepare_cached("SELECT key FROM domain_signers WHERE domain = ?1 ORDER BY position")?;
     let mut statement =
-        c.prepare_cached("SELECT name, prefix, anchor FROM domains ORDER BY name")?;
+        c.prepare_cached("SELECT name, prefix, anchor, retired_at FROM domains ORDER BY name")?;
     let mut rows = statement.query([])?;
     let mut domains = Vec::new();
     while let Some(row) = rows.next()? {
@@ -66,6 +66,7 @@ fn domains(c: &Connection) -> Result<Vec<Domain>, StoreError> {
                 .map(|key| columns::key(&key?))
                 .collect::<Result<_, _>>()?,
             anchor: anchor.map(|key| columns::key(&key)).transpose()?,
+            retired: row.get::<_, Option<i64>>("retired_at")?.is_some(),
             name,
         });
     }
@@ -75,7 +76,8 @@ fn domains(c: &Connection) -> Result<Vec<Domain>, StoreError> {
 fn manifests(c: &Connection) -> Result<Vec<Manifest>, StoreError> {
     let mut statement = c.prepare_cached(
         "SELECT id, kind, domain, manifest_component, sequence_number, digest_algorithm, digest,
-            vendor_ids, class_ids, signer, published_at, length(envelope) AS envelope_bytes
+            vendor_ids, class_ids, signer, published_at, withdrawn_at,
+            length(envelope) AS envelope_bytes
          FROM manifests ORDER BY id",
     )?;
     let mut rows = statement.query([])?;
@@ -103,6 +105,7 @@ fn manifests(c: &Connection) -> Result<Vec<Manifest>, StoreError> {
             signer: columns::key(&signer)?,
             published_at: columns::timestamp(row, "published_at")?,
             envelope_bytes: columns::unsigned(row, "envelope_bytes")?,
+            withdrawn: row.get::<_, Option<i64>>("withdrawn_at")?.is_some(),
         });
     }
     Ok(manifests)
@@ -188,7 +191,8 @@ pub(super) fn put_domain(
     }
     c.prepare_cached(
         "INSERT INTO domains (name, prefix, anchor) VALUES (?1, ?2, ?3)
-         ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, anchor = excluded.anchor",
+         ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, anchor = excluded.anchor,
+            retired_at = NULL",
     )?
     .execute(params![
         domain.name,
@@ -244,6 +248,60 @@ pub(super) fn publish(
         return Ok(Changed::CatalogMoved);
     }
     insert_manifest(c, manifest, entry)?;
+    touch(c)?;
+    audit::append(c, entry)?;
+    Ok(Changed::Yes)
+}
+
+pub(super) fn withdraw(
+    c: &Connection,
+    revision: u64,
+    manifest_component: &ComponentId,
+    entry: &AuditEntry,
+) -> Result<Changed, StoreError> {
+    if revisions(c)?.0 != revision {
+        return Ok(Changed::CatalogMoved);
+    }
+    c.prepare_cached(
+        "UPDATE manifests SET withdrawn_at = ?2
+         WHERE manifest_component = ?1 AND withdrawn_at IS NULL",
+    )?
+    .execute(params![
+        manifest_component.to_string(),
+        columns::time(entry.at)
+    ])?;
+    touch(c)?;
+    audit::append(c, entry)?;
+    Ok(Changed::Yes)
+}
+
+pub(super) fn republish(
+    c: &Connection,
+    revision: u64,
+    manifest: ManifestId,
+    entry: &AuditEntry,
+) -> Result<Changed, StoreError> {
+    if revisions(c)?.0 != revision {
+        return Ok(Changed::CatalogMoved);
+    }
+    c.prepare_cached("UPDATE manifests SET withdrawn_at = NULL, published_at = ?2 WHERE id = ?1")?
+        .execute(params![manifest.0, columns::time(entry.at)])?;
+    touch(c)?;
+    audit::append(c, entry)?;
+    Ok(Changed::Yes)
+}
+
+pub(super) fn retire_domain(
+    c: &Connection,
+    revision: u64,
+    name: &str,
+    entry: &AuditEntry,
+) -> Result<Changed, StoreError> {
+    if revisions(c)?.0 != revision {
+        return Ok(Changed::CatalogMoved);
+    }
+    c.prepare_cached("UPDATE domains SET retired_at = ?2 WHERE name = ?1")?
+        .execute(params![name, columns::time(entry.at)])?;
     touch(c)?;
     audit::append(c, entry)?;
     Ok(Changed::Yes)

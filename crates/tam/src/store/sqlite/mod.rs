@@ -7,6 +7,7 @@ mod columns;
 mod devices;
 mod protocol;
 mod schema;
+mod tokens;
 mod writer;
 
 use std::{
@@ -26,7 +27,7 @@ use super::{
     StoreError,
 };
 use crate::{
-    AuditEntry, AuditRecord, Device, Maker, Mode, Revoked, Selector, Timestamp, Ueid,
+    AuditEntry, AuditRecord, Device, Maker, Mode, Revoked, Selector, Timestamp, Token, Ueid,
     catalog::{Catalog, Domain, ManifestId},
 };
 use writer::Writer;
@@ -213,6 +214,36 @@ impl Store for SqliteStore {
             .write(|c| catalog::publish(c, revision, manifest, audit))
     }
 
+    fn withdraw(
+        &self,
+        revision: u64,
+        manifest_component: &ComponentId,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        self.writer
+            .write(|c| catalog::withdraw(c, revision, manifest_component, audit))
+    }
+
+    fn republish(
+        &self,
+        revision: u64,
+        manifest: ManifestId,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        self.writer
+            .write(|c| catalog::republish(c, revision, manifest, audit))
+    }
+
+    fn retire_domain(
+        &self,
+        revision: u64,
+        name: &str,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        self.writer
+            .write(|c| catalog::retire_domain(c, revision, name, audit))
+    }
+
     fn deploy(
         &self,
         selector: &Selector,
@@ -263,6 +294,27 @@ impl Store for SqliteStore {
     fn remove_maker(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError> {
         self.writer
             .write(|c| certificates::remove_maker(c, name, audit))
+    }
+
+    fn add_token(
+        &self,
+        token: &Token,
+        hash: &[u8; 32],
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        self.writer.write(|c| tokens::add(c, token, hash, audit))
+    }
+
+    fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        self.read(tokens::all)
+    }
+
+    fn token(&self, hash: &[u8; 32]) -> Result<Option<Token>, StoreError> {
+        self.read(|c| tokens::by_hash(c, hash))
+    }
+
+    fn remove_token(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.writer.write(|c| tokens::remove(c, name, audit))
     }
 
     fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {

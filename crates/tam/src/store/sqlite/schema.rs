@@ -5,11 +5,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 
 /// Each step leads from one schema version to the next; a step that was released never changes.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_identifiers.sql"),
     include_str!("../../../migrations/0003_partial_updates.sql"),
     include_str!("../../../migrations/0004_certificates.sql"),
+    include_str!("../../../migrations/0005_domains.sql"),
 ];
 
 /// Brings the database to the newest version.

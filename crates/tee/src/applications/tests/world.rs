@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::super::{Applications, InvocationError};
 use crate::{
-    platform::{Software, SoftwareOptions},
+    platform::{DeviceOptions, Software},
     runtime::Input,
     store::{Store, StoreOptions},
 };
@@ -43,7 +43,7 @@ impl World {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let crypto = rustcrypto::provider();
-        let platform = Software::open(folder.path(), &crypto, &SoftwareOptions::default()).unwrap();
+        let platform = Software::open(folder.path(), &crypto, &DeviceOptions::default()).unwrap();
         let platform = Arc::new(platform);
         let path = folder.path().join("store");
         let store = Store::open(&path, platform.clone(), &crypto, StoreOptions::default()).unwrap();

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::{
-    platform::{Software, SoftwareOptions},
+    platform::{DeviceOptions, Software},
     runtime::{Allowance, Input, Session, TaModule},
     services::{DomainLimits, Surroundings, TaServices},
     store::{Store, StoreOptions},
@@ -38,7 +38,7 @@ impl Home {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let crypto = rustcrypto::provider();
-        let platform = Software::open(folder.path(), &crypto, &SoftwareOptions::default()).unwrap();
+        let platform = Software::open(folder.path(), &crypto, &DeviceOptions::default()).unwrap();
         let platform = Arc::new(platform);
         let path = folder.path().join("store");
         let store = Store::open(&path, platform.clone(), &crypto, StoreOptions::default()).unwrap();

@@ -313,9 +313,9 @@ fn a_ta_is_attested_as_a_part_of_the_tee() {
     let mut tee = home.services();
     tee.key_generate("k", algorithm(ALGORITHM_ED25519)).unwrap();
     let token = tee.attest(b"a nonce of a verifier", Some("k")).unwrap();
-    let crate::platform::Attester::Key(attester) = home.around.platform.attester();
+    let attester = home.around.platform.attester();
     let evidence = Evidence::decode(&token).unwrap();
-    let claims: &Claims = evidence.verify(&crypto, attester.public_key()).unwrap();
+    let claims: &Claims = evidence.verify(&crypto, attester.key().public_key()).unwrap();
     assert_eq!(claims.nonce.as_deref(), Some(&b"a nonce of a verifier"[..]));
     assert_eq!(
         claims.confirmation, None,

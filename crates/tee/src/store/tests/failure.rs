@@ -71,6 +71,25 @@ fn a_crash_between_store_and_counter_is_repaired() {
 }
 
 #[test]
+fn a_file_that_was_being_made_is_made_anew() {
+    for length in [1, 9, 4096, 1 << 20] {
+        let bench = Bench::new();
+        fs::write(bench.path(), vec![0; length]).unwrap();
+        put(&bench.open(), &agent(), b"a", b"1").unwrap();
+        assert_eq!(get(&bench.open(), &agent(), b"a").unwrap().unwrap(), b"1");
+    }
+    let bench = Bench::new();
+    fs::write(bench.path(), b"somebody else's file").unwrap();
+    assert!(matches!(bench.open_error(), StorageError::Corrupt(_)));
+    assert_eq!(fs::read(bench.path()).unwrap(), b"somebody else's file");
+    // Once there was something, zeros are no beginning.
+    let bench = Bench::new();
+    put(&bench.open(), &agent(), b"a", b"1").unwrap();
+    fs::write(bench.path(), [0; 4096]).unwrap();
+    assert!(matches!(bench.open_error(), StorageError::Corrupt(_)));
+}
+
+#[test]
 fn a_killed_process_leaves_the_last_commit() {
     let bench = Bench::new();
     let store = bench.open();

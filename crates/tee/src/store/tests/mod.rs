@@ -1,6 +1,11 @@
 mod behaviour;
+mod compaction;
+mod corruption;
+mod cost;
 mod failure;
+mod full;
 mod machine;
+mod memory;
 mod tampering;
 
 use std::path::PathBuf;
@@ -65,4 +70,8 @@ fn agent() -> Namespace {
 
 fn domain() -> Namespace {
     Namespace::domain("example.com")
+}
+
+fn application() -> Namespace {
+    Namespace::application("example.com", &"vault".parse().unwrap())
 }

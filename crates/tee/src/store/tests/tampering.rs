@@ -8,8 +8,10 @@ use super::*;
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
+type Rows<const N: usize> = Vec<([u8; N], Vec<u8>)>;
+
 /// The rows of a table, whatever its types are.
-fn rows<const N: usize>(path: &Path, name: &str) -> Vec<([u8; N], Vec<u8>)> {
+fn rows<const N: usize>(path: &Path, name: &str) -> Rows<N> {
     let database = Database::open(path).unwrap();
     let table: TableDefinition<'_, &[u8; N], &[u8]> = TableDefinition::new(name);
     let table = database.begin_read().unwrap().open_table(table).unwrap();
@@ -65,6 +67,62 @@ fn an_older_authentic_record_is_refused() {
         get(&bench.open(), &agent(), b"a").unwrap().unwrap(),
         b"second"
     );
+}
+
+/// All rows of a store, as somebody keeps them to put them back.
+fn snapshot(bench: &Bench) -> (Rows<64>, Rows<20>) {
+    (
+        rows(&bench.path(), "records"),
+        rows(&bench.path(), "chunks"),
+    )
+}
+
+#[test]
+fn an_older_object_of_an_application_is_refused() {
+    let bench = bench();
+    put(&bench.open(), &application(), b"count", b"1").unwrap();
+    let (records, chunks) = snapshot(&bench);
+    put(&bench.open(), &application(), b"count", b"2").unwrap();
+    let (new_records, _) = snapshot(&bench);
+    // Its record and its piece, both as they were, beside everything else as it is.
+    for (key, value) in &records {
+        let current = new_records.iter().find(|(k, _)| k == key);
+        if current.is_some_and(|(_, current)| current == value) {
+            continue;
+        }
+        set(&bench.path(), "records", key, Some(value));
+    }
+    for (key, value) in &chunks {
+        set(&bench.path(), "chunks", key, Some(value));
+    }
+    assert!(matches!(bench.open_error(), StorageError::Corrupt(_)));
+    for (key, value) in &new_records {
+        set(&bench.path(), "records", key, Some(value));
+    }
+    // An old piece that nothing refers to is nobody's.
+    let got = get(&bench.open(), &application(), b"count").unwrap();
+    assert_eq!(got.unwrap(), b"2");
+}
+
+#[test]
+fn a_destroyed_namespace_that_is_put_back_is_refused() {
+    let bench = bench();
+    put(&bench.open(), &application(), b"key", b"secret").unwrap();
+    let (records, chunks) = snapshot(&bench);
+    let store = bench.open();
+    let mut transaction = store.begin().unwrap();
+    transaction.destroy(&application()).unwrap();
+    transaction.commit().unwrap();
+    drop(store);
+    let (left, _) = snapshot(&bench);
+    assert_eq!(records.len() - left.len(), 2, "its salt and its value");
+    for (key, value) in &records {
+        set(&bench.path(), "records", key, Some(value));
+    }
+    for (key, value) in &chunks {
+        set(&bench.path(), "chunks", key, Some(value));
+    }
+    assert!(matches!(bench.open_error(), StorageError::Corrupt(_)));
 }
 
 #[test]

@@ -1,19 +1,29 @@
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use super::{MonotonicCounter, PlatformFault, files};
 
-/// A counter in a file. Whoever can write the file can turn it back.
+/// A counter in a file, in decimal. Whoever can write the file can turn it back, and whoever puts it back together with
+/// the storage is not noticed.
 #[derive(Debug)]
 pub(super) struct FileCounter {
     path: PathBuf,
     value: Mutex<u64>,
 }
 
+/// The file, in the folder of the platform.
+const FILE: &str = "counter";
+
 impl FileCounter {
-    pub(super) fn open(path: PathBuf) -> Result<Self, PlatformFault> {
+    /// Makes the counter of a new device.
+    pub(super) fn make(folder: &Path) -> Result<(), PlatformFault> {
+        files::create(&folder.join(FILE), b"0\n")
+    }
+
+    pub(super) fn open(folder: &Path) -> Result<Self, PlatformFault> {
+        let path = folder.join(FILE);
         let text = files::read(&path)?;
         let value = core::str::from_utf8(&text)
             .ok()

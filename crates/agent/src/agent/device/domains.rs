@@ -1,0 +1,267 @@
+//! How security domains are made and changed, and what keeps one from reaching into another.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use tamarack_suit::{ComponentId, DeviceError};
+
+use super::{TeeDevice, quota::over};
+use crate::{
+    domain::SecurityDomain,
+    platform::{Namespace, Platform, StorageError},
+    state::{
+        ComponentRecord, DomainRecord, DomainUsage, KnownManifest, Record, children, owner_of,
+    },
+};
+
+/// Most sub-domains, and sub-domains of these, in one domain: all keys of all domains are read with each manifest.
+const MAX_SUB_DOMAINS: usize = 32;
+
+impl<P: Platform> TeeDevice<'_, P> {
+    /// Puts a written descriptor in force.
+    pub(super) fn install_domain(
+        &mut self,
+        name: &str,
+        space: &Namespace,
+        key: &[u8],
+        size: u64,
+    ) -> Result<(), DeviceError> {
+        if size > SecurityDomain::MAX_LEN as u64 {
+            let text = format!("the descriptor of a security domain is {size} bytes long");
+            return Err(DeviceError::Failed(text));
+        }
+        let descriptor = self.transaction.get(space, key)?.unwrap_or_default();
+        let domain = SecurityDomain::decode(&descriptor)
+            .map_err(|error| DeviceError::Failed(error.to_string()))?;
+        let record = DomainRecord {
+            name: name.into(),
+            domain,
+        };
+        // Not those of `rights`: one manifest may make several.
+        let before = DomainRecord::all(&*self.transaction)?;
+        let (old, others): (Vec<_>, Vec<_>) = before
+            .iter()
+            .cloned()
+            .partition(|domain| domain.name == name);
+        check_prefix(&record, &others)?;
+        let old = old.into_iter().next();
+        if let Some(old) = &old
+            && old.domain.prefix != record.domain.prefix
+            && self.content_of(name, &before)?.is_some()
+        {
+            let text = format!("the security domain {name} is in use and can't move its prefix");
+            return Err(DeviceError::Failed(text));
+        }
+        let after: Vec<_> = others.iter().cloned().chain([record.clone()]).collect();
+        self.check_owners_stay(&before, &after)?;
+        self.check_division(&record, old.as_ref(), &others)?;
+        if old.is_none() {
+            // What a domain of that name left behind, in a session that ended late, is nobody's.
+            self.destroy_domain(name)?;
+        }
+        record.save(self.transaction)?;
+        self.changed_domains = true;
+        Ok(())
+    }
+
+    /// Takes a security domain out of the TEE, with the keys that its storage is sealed with.
+    pub(super) fn remove_domain(&mut self, name: &str) -> Result<(), DeviceError> {
+        let domains = DomainRecord::all(&*self.transaction)?;
+        if let Some(child) = children(&domains, name).next() {
+            let text = format!(
+                "the security domain {name} still has the sub-domain {}",
+                child.name
+            );
+            return Err(DeviceError::Failed(text));
+        }
+        if let Some(content) = self.content_of(name, &domains)? {
+            let text = format!("the security domain {name} still holds components: {content}");
+            return Err(DeviceError::Failed(text));
+        }
+        DomainRecord::delete(self.transaction, name.as_bytes())?;
+        self.destroy_domain(name)?;
+        Ok(())
+    }
+
+    /// Destroys the storage of the domain itself; that of its applications goes with these.
+    fn destroy_domain(&mut self, name: &str) -> Result<(), StorageError> {
+        self.transaction.destroy(&Namespace::domain(name))?;
+        self.transaction.destroy(&Namespace::shared(name))
+    }
+
+    /// Something that is installed in a security domain, a sub-domain or a kept manifest included.
+    fn content_of(
+        &self,
+        name: &str,
+        domains: &[DomainRecord],
+    ) -> Result<Option<ComponentId>, StorageError> {
+        let components = ComponentRecord::all(&*self.transaction)?;
+        let mut components = components.into_iter();
+        if let Some(found) = components.find(|component| component.domain == name) {
+            return Ok(Some(found.component));
+        }
+        let mut manifests = KnownManifest::all(&*self.transaction)?.into_iter();
+        let kept = manifests.find(|known| {
+            known.envelope.is_some()
+                && owner_of(domains, &known.record.id).is_some_and(|owner| owner.name == name)
+        });
+        Ok(kept.map(|known| known.record.id))
+    }
+
+    /// Refuses a change of domains by which something that is installed would pass to somebody else.
+    fn check_owners_stay(
+        &self,
+        before: &[DomainRecord],
+        after: &[DomainRecord],
+    ) -> Result<(), DeviceError> {
+        let stays = |component: &ComponentId| {
+            if name_of(after, component) == name_of(before, component) {
+                return Ok(());
+            }
+            let text = format!("{component} is installed by somebody else already");
+            Err(DeviceError::Failed(text))
+        };
+        for installed in ComponentRecord::all(&*self.transaction)? {
+            stays(&installed.component)?;
+        }
+        for known in KnownManifest::all(&*self.transaction)? {
+            if known.envelope.is_some() {
+                stays(&known.record.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what was installed with the rights of one domain and belongs to another by now, since the
+    /// procedure made that one too.
+    pub(super) fn check_owner_stayed(&self, component: &ComponentId) -> Result<(), DeviceError> {
+        if !self.changed_domains {
+            return Ok(());
+        }
+        let domains = DomainRecord::all(&*self.transaction)?;
+        let owner = name_of(&domains, component);
+        if owner == self.rights.domain_name(component) {
+            return Ok(());
+        }
+        Err(DeviceError::Failed(format!(
+            "{component} belongs to the security domain {owner}, which this update makes: install it after that"
+        )))
+    }
+
+    /// Checks that sub-domains get no more than the domain has that they are in.
+    fn check_division(
+        &self,
+        record: &DomainRecord,
+        old: Option<&DomainRecord>,
+        others: &[DomainRecord],
+    ) -> Result<(), DeviceError> {
+        let (name, quota) = (&record.name, &record.domain.quota);
+        let below: Vec<_> = children(others, name)
+            .map(|child| child.domain.quota)
+            .collect();
+        for (at, (unit, limit)) in quota.divided().into_iter().enumerate() {
+            let given = below.iter().map(|child| share(&child.divided(), at));
+            let given = given.fold(0, u64::saturating_add);
+            if given > limit {
+                return Err(over(name, unit, limit, given, " with its sub-domains"));
+            }
+        }
+        for (at, (unit, limit)) in quota.undivided().into_iter().enumerate() {
+            let highest = below
+                .iter()
+                .map(|child| share(&child.undivided(), at))
+                .max();
+            if let Some(highest) = highest.filter(|highest| *highest > limit) {
+                return Err(over(name, unit, limit, highest, ", which has a sub-domain"));
+            }
+        }
+        let parent = SecurityDomain::parent_of(name)
+            .and_then(|parent| others.iter().find(|record| record.name == parent));
+        let Some(parent) = parent else {
+            return Ok(());
+        };
+        let whole = &parent.domain.quota;
+        let wants = format!(" with {name}");
+        for ((unit, limit), (_, wanted)) in whole.undivided().into_iter().zip(quota.undivided()) {
+            if wanted > limit {
+                return Err(over(&parent.name, unit, limit, wanted, &wants));
+            }
+        }
+        let used = DomainUsage::among(others, &*self.transaction, &parent.name)?;
+        let used = [used.bytes, used.applications, used.objects, 0];
+        for (at, (unit, limit)) in whole.divided().into_iter().enumerate() {
+            let siblings = children(others, &parent.name).filter(|child| child.name != *name);
+            let siblings = siblings
+                .map(|child| share(&child.domain.quota.divided(), at))
+                .fold(0, u64::saturating_add);
+            let wanted = share(&quota.divided(), at);
+            let all = siblings.saturating_add(wanted);
+            if all > limit {
+                return Err(over(&parent.name, unit, limit, all, &wants));
+            }
+            // Who asks for no more than before needs no room that the parent has filled meanwhile.
+            let grows = old.is_none_or(|old| share(&old.domain.quota.divided(), at) < wanted);
+            let used = used.get(at).copied().unwrap_or_default();
+            if grows && all.saturating_add(used) > limit {
+                let all = all.saturating_add(used);
+                let wants = format!(" with {name} and what it uses");
+                return Err(over(&parent.name, unit, limit, all, &wants));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One of the limits of a quota, by its place among them.
+fn share<const N: usize>(limits: &[(&'static str, u64); N], at: usize) -> u64 {
+    limits.get(at).map(|(_, limit)| *limit).unwrap_or_default()
+}
+
+fn name_of<'a>(domains: &'a [DomainRecord], component: &ComponentId) -> &'a str {
+    owner_of(domains, component)
+        .map(|owner| owner.name.as_str())
+        .unwrap_or_default()
+}
+
+/// Checks that a domain's prefix is its own, and a sub-domain's below that of the domain that it is in.
+fn check_prefix(record: &DomainRecord, others: &[DomainRecord]) -> Result<(), DeviceError> {
+    let (name, prefix) = (&record.name, &record.domain.prefix);
+    let refuse = |text: String| Err(DeviceError::Failed(text));
+    if let Some(rival) = others.iter().find(|other| other.domain.prefix == *prefix) {
+        return refuse(format!(
+            "{prefix} belongs to the security domain {}",
+            rival.name
+        ));
+    }
+    let Some(parent) = SecurityDomain::parent_of(name) else {
+        return Ok(());
+    };
+    let Some(found) = others.iter().find(|other| other.name == parent) else {
+        return refuse(format!(
+            "there is no security domain {parent} for {name} to be in"
+        ));
+    };
+    if !prefix.starts_with(&found.domain.prefix) {
+        return refuse(format!(
+            "the prefix {prefix} is not below {}, the one of the security domain {parent}",
+            found.domain.prefix
+        ));
+    }
+    let root = SecurityDomain::root_of(name);
+    let inner = others
+        .iter()
+        .filter(|other| other.name != root && SecurityDomain::root_of(&other.name) == root);
+    if inner.count() >= MAX_SUB_DOMAINS {
+        return refuse(format!(
+            "the limit of {MAX_SUB_DOMAINS} sub-domains in {root} is reached"
+        ));
+    }
+    // A longer prefix within the parent's is somebody else's, a sibling's or one of the administrator's.
+    match name_of(others, prefix) {
+        owner if owner == parent => Ok(()),
+        owner => refuse(format!("{prefix} belongs to the security domain {owner}")),
+    }
+}
