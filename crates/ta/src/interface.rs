@@ -36,6 +36,7 @@
 //! | `output_write` | `(from, len) -> i32` |
 //! | `client` | `() -> i64` |
 //! | `cancelled` | `() -> i32` |
+//! | `commit` | `() -> i32` |
 //! | `object_create` | `(storage, name, name_len, data, data_len) -> i32` |
 //! | `object_size` | `(storage, name, name_len) -> i64` |
 //! | `object_read` | `(storage, name, name_len) -> i64` |
@@ -110,6 +111,13 @@
 //! [`CANCEL_GRACE_MS`], or runs beyond the time that its security domain allows, dies: the command is undone, and
 //! the caller receives [`CANCEL`](crate::ResultCode::CANCEL) or [`TARGET_DEAD`](crate::ResultCode::TARGET_DEAD).
 //!
+//! # Commands are transactions
+//!
+//! What a command changes is kept if it returns success, and undone otherwise. Somebody who can end a command at a
+//! moment of his choice, by cancelling it for instance, could so undo what it did. `commit` keeps what the running
+//! command changed so far, whatever becomes of it: a TA that counts wrong guesses counts the guess, commits, and then
+//! looks. In `tee_migrate`, which is one step, it answers [`BAD_STATE`](crate::ResultCode::BAD_STATE).
+//!
 //! # Objects
 //!
 //! `storage` is [`STORAGE_PRIVATE`] for the TA's own objects, or [`STORAGE_SHARED`] for those that all TAs of its
@@ -150,7 +158,8 @@
 //!
 //! `call` invokes a command of a service that a security domain exposes: `DOMAIN/NAME`. The service runs in an instance
 //! of its own, for this one command: its `client` is the TA that calls, and what it changes is kept if it
-//! succeeds, whatever becomes of the caller's command. Its fuel and its time are taken from the caller's. A service that
+//! succeeds, whatever becomes of the caller's command. It has the fuel and the time of its own security domain, so that no caller
+//! can choose when it ends; the caller pays a fixed price. A service that
 //! does not exist, or is not for the caller's domain, answers
 //! [`ITEM_NOT_FOUND`](crate::ResultCode::ITEM_NOT_FOUND) in both cases. One that waits for the caller, or that would be too
 //! many calls in a row, answers [`BUSY`](crate::ResultCode::BUSY); so do shared objects, while a TA of the same domain waits.
@@ -289,19 +298,17 @@ pub enum Client {
 /// - 2 (a Trusted Application) one byte with the length of the domain's name, that name, and the component identifier
 ///   as text.
 ///
-/// A domain's name of more than 255 bytes, which no TEE has, is cut to none.
+/// A TA whose domain's name has more than 255 bytes, which no TEE allows, is unknown.
 #[must_use]
 pub fn encode_client(client: &Client) -> alloc::vec::Vec<u8> {
     match client {
         Client::Unknown => alloc::vec![0],
         Client::User(user) => [&[1][..], &user.to_be_bytes()].concat(),
-        Client::Application { domain, component } => {
-            let (length, domain) = match u8::try_from(domain.len()) {
-                Ok(length) => (length, domain.as_bytes()),
-                Err(_) => (0, &[][..]),
-            };
-            [&[2, length][..], domain, component.as_bytes()].concat()
-        }
+        Client::Application { domain, component } => match u8::try_from(domain.len()) {
+            Ok(length) => [&[2, length][..], domain.as_bytes(), component.as_bytes()].concat(),
+            // Never as somebody else.
+            Err(_) => encode_client(&Client::Unknown),
+        },
     }
 }
 

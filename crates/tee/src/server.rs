@@ -89,14 +89,19 @@ impl Server {
         let frame = link.read()?;
         link.stream.set_read_timeout(Some(READ_TIMEOUT))?;
         let reply = match Call::decode(&frame) {
-            Ok(call) => self.dispatch(call, &mut link),
+            Ok(call) => self.dispatch(call, &mut link)?,
             Err(error) => Reply::failed(ResultCode::BAD_FORMAT.0, error),
         };
         link.write(&reply.encode())
     }
 
-    fn dispatch(&self, call: Call, link: &mut LinkStream) -> Reply {
-        match call {
+    /// The reply to a call.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is in no state to carry one.
+    fn dispatch(&self, call: Call, link: &mut LinkStream) -> io::Result<Reply> {
+        Ok(match call {
             Call::RequestTa { component, tam_uri } => {
                 outbound(self.agent(|agent| agent.request_ta(&component, tam_uri.as_deref())))
             }
@@ -154,17 +159,9 @@ impl Server {
                 command,
                 input,
             } => self.invoke(session, command, Input::Whole(&input)),
-            Call::InvokeStreaming { session, command } => match Streams::of(link) {
-                Ok(streams) => {
-                    let reply = self.invoke(session, command, Input::Streamed(Box::new(streams)));
-                    // What is left of the time of a piece is not that of the answer.
-                    match link.stream.set_write_timeout(Some(READ_TIMEOUT)) {
-                        Ok(()) => reply,
-                        Err(error) => Reply::failed(ResultCode::COMMUNICATION.0, error),
-                    }
-                }
-                Err(error) => Reply::failed(ResultCode::COMMUNICATION.0, error),
-            },
+            Call::InvokeStreaming { session, command } => {
+                return self.invoke_streaming(session, command, link);
+            }
             Call::Cancel { session } => match self.tee.applications().cancel(session) {
                 Ok(()) => Reply::NoData,
                 Err(error) => refused(&error),
@@ -183,7 +180,25 @@ impl Server {
             | Call::InputFailed(_) => {
                 Reply::failed(ResultCode::BAD_STATE.0, "no payload or input was asked for")
             }
+        })
+    }
+
+    fn invoke_streaming(
+        &self,
+        session: u64,
+        command: u32,
+        link: &mut LinkStream,
+    ) -> io::Result<Reply> {
+        let streams = Streams::of(link)?;
+        let broken = streams.broken();
+        let reply = self.invoke(session, command, Input::Streamed(Box::new(streams)));
+        // After a part of a frame, the reply would be taken for the rest of it.
+        if broken.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        // What is left of the time of a piece is not that of the answer.
+        link.stream.set_write_timeout(Some(READ_TIMEOUT))?;
+        Ok(reply)
     }
 
     fn invoke(&self, session: u64, command: u32, input: Input<'_>) -> Reply {

@@ -18,6 +18,8 @@ impl SecurityDomain {
     pub const MAX_NAME: usize = 64;
     /// Most names on the path: a domain, and three below one another in it.
     pub const MAX_DEPTH: usize = 4;
+    /// Longest path in bytes: its length fits into a byte where Trusted Applications are told who calls.
+    pub const MAX_PATH: usize = 255;
 
     /// The component identifier of the domain `name`, which is the path of names from the outermost domain to
     /// this one, with slashes: `acme`, or `acme/locks`.
@@ -35,7 +37,9 @@ impl SecurityDomain {
     #[must_use]
     pub fn component_id(name: &str) -> Option<ComponentId> {
         let names: Vec<&[u8]> = name.split('/').map(str::as_bytes).collect();
-        let proper = names.len() <= Self::MAX_DEPTH && names.iter().all(|name| is_name(name));
+        let proper = name.len() <= Self::MAX_PATH
+            && names.len() <= Self::MAX_DEPTH
+            && names.iter().all(|name| is_name(name));
         if !proper {
             return None;
         }
@@ -59,12 +63,13 @@ impl SecurityDomain {
             })
             .collect::<Option<_>>()
             .unwrap_or_default();
-        if names.is_empty() || names.len() > Self::MAX_DEPTH {
+        let path = names.join("/");
+        if names.is_empty() || names.len() > Self::MAX_DEPTH || path.len() > Self::MAX_PATH {
             return Err(format!(
                 "{component} is under security-domain/ and is no security domain"
             ));
         }
-        Ok(Some(names.join("/")))
+        Ok(Some(path))
     }
 
     /// The name of the domain in which the domain `name` is a sub-domain; `None` for one that is in no other.

@@ -1,10 +1,6 @@
 //! Calls from one Trusted Application to a service of another one's security domain.
 
-use std::{
-    sync::{Mutex, MutexGuard, TryLockError},
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use tamarack_agent::{
     platform::Storage,
@@ -13,9 +9,12 @@ use tamarack_agent::{
 use tamarack_ta::{ResultCode, interface::Client};
 use zeroize::Zeroizing;
 
-use super::{Inner, sessions::TurnKey};
+use super::{
+    Inner,
+    sessions::{TurnKey, allowance, wait_for},
+};
 use crate::{
-    runtime::{Allowance, Input},
+    runtime::{Allowance, Cancellation, Input, Watch},
     services::{Caller, Directory, code},
 };
 
@@ -33,7 +32,7 @@ impl Directory for Inner {
         name: &str,
         command: u32,
         input: &[u8],
-        allowance: &mut Allowance,
+        caller_has: &mut Allowance,
     ) -> Result<Zeroizing<Vec<u8>>, ResultCode> {
         let caller = callers.last().ok_or(ResultCode::BAD_STATE)?;
         if callers.len() >= MAX_DEPTH {
@@ -55,28 +54,34 @@ impl Directory for Inner {
         let turn = self.sessions().turn(ready.turn());
         let held = matches!(ready.turn(), TurnKey::Domain(domain)
             if callers.iter().any(|caller| caller.domain == domain));
+        // A service that is interrupted at a moment of its caller's choice could be made to forget what it was about
+        // to note, a wrong guess for instance: it has the fuel and the time of its own domain. What it costs the
+        // caller does not tell what it did.
+        let mut own = allowance(&ready.quota, Cancellation::default());
+        own.log_lines = caller_has.log_lines;
+        let patience = Watch::new(
+            PATIENCE.min(caller_has.watch.left()),
+            Cancellation::default(),
+        );
         let _turn = match held {
             true => None,
-            false => Some(wait_for(&turn, allowance)?),
+            false => Some(wait_for(&turn, &patience)?),
         };
-        // No more than its own domain allows, and no more than the caller has left.
-        let spare = allowance.fuel.saturating_sub(ready.quota.fuel);
-        allowance.fuel = allowance.fuel.min(ready.quota.fuel);
         let client = Client::Application {
             domain: caller.domain.clone(),
             component: caller.component.to_string(),
         };
         let answer = self
-            .migrate(&ready, callers, allowance)
+            .migrate(&ready, callers, &mut own)
             .map_err(|error| error.result_code())
             .and_then(|()| {
                 let services = self.services(&ready, client, callers);
-                let mut session = ready.module.open_session(services, &[], allowance)?;
-                let answer = session.invoke(command, Input::Whole(input), allowance);
-                session.close(allowance);
+                let mut session = ready.module.open_session(services, &[], &mut own)?;
+                let answer = session.invoke(command, Input::Whole(input), &mut own);
+                session.close(&mut own);
                 answer
             });
-        allowance.fuel = allowance.fuel.saturating_add(spare);
+        caller_has.log_lines = own.log_lines;
         answer
     }
 }
@@ -98,24 +103,5 @@ impl Inner {
         });
         // That there is one is nothing to those who may not call it.
         found.ok_or(ResultCode::ITEM_NOT_FOUND)
-    }
-}
-
-/// Takes a turn, or gives up after a while.
-fn wait_for<'a>(
-    turn: &'a Mutex<()>,
-    allowance: &Allowance,
-) -> Result<MutexGuard<'a, ()>, ResultCode> {
-    let patience = PATIENCE.min(allowance.watch.left());
-    let begun = Instant::now();
-    loop {
-        match turn.try_lock() {
-            Ok(guard) => return Ok(guard),
-            Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if begun.elapsed() > patience => {
-                return Err(ResultCode::BUSY);
-            }
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
-        }
     }
 }

@@ -30,7 +30,7 @@ use crate::{
 };
 pub use error::InvocationError;
 use prepare::Compiled;
-use sessions::{Open, Sessions, allowance, lock};
+use sessions::{Open, Sessions, allowance, lock, wait_for};
 
 /// The Trusted Applications of a TEE and their sessions.
 pub struct Applications(Arc<Inner>);
@@ -99,21 +99,14 @@ impl Applications {
     ) -> Result<u64, InvocationError> {
         let inner = &self.0;
         inner.sessions().expire();
+        // Before anything is compiled, waited for or run.
+        let _room = inner.reserve(component)?;
         let ready = inner.prepare(component)?;
-        let too_many = || InvocationError::TooManySessions {
-            quota: ready.quota.sessions,
-        };
-        // Before it costs anything; it counts when the session is there.
-        if !inner
-            .sessions()
-            .has_room(&ready.record.domain, &ready.quota)
-        {
-            return Err(too_many());
-        }
         let turn = inner.sessions().turn(ready.turn());
         let session = {
-            let _turn = lock(&turn);
             let mut allowance = allowance(&ready.quota, Cancellation::default());
+            let waited = wait_for(&turn, &allowance.watch);
+            let _turn = waited.map_err(InvocationError::Refused)?;
             inner.migrate(&ready, &[], &mut allowance)?;
             let services = inner.services(&ready, client, &[]);
             ready
@@ -126,7 +119,7 @@ impl Applications {
         let inserted = inner.sessions().insert(&inner.around.crypto, open);
         let number = inserted.map_err(|open| {
             open.close();
-            too_many()
+            InvocationError::Refused(ResultCode::GENERIC)
         })?;
         // An update that was committed meanwhile has ended the sessions that it found; this one was not
         // among them, and runs the old code.
@@ -167,6 +160,7 @@ impl Applications {
         let outcome = open.invoke(command, input);
         match open.death() {
             None => {}
+            Some(_) if open.is_retired() => return Err(InvocationError::Replaced),
             Some(Death::Commit(ResultCode::BUSY)) => {
                 self.0.sessions().remove(session);
                 return Err(InvocationError::Replaced);
@@ -201,10 +195,13 @@ impl Applications {
         Ok(())
     }
 
-    /// Ends the sessions of an application that was replaced or removed; commands under way finish first.
+    /// Ends the sessions of an application that was replaced or removed. Commands under way are cancelled: they have
+    /// [a moment](tamarack_ta::interface::CANCEL_GRACE_MS) to come to their own end, see nothing of what is stored any
+    /// more, and change nothing.
     pub fn retire(&self, component: &ComponentId) {
         self.0.modules().remove(component);
         let ended = self.0.sessions().remove_all(component);
+        ended.iter().for_each(|open| open.retire());
         if !ended.is_empty() {
             tracing::info!(%component, sessions = ended.len(), "sessions ended: the component changed");
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tamarack_agent::{
     Quota,
     link::ComponentKind,
-    platform::{Namespace, Storage, StorageError},
+    platform::{Namespace, Storage, StorageError, View},
     state::{ComponentRecord, DomainRecord, KnownManifest, Record},
 };
 use tamarack_suit::{ComponentId, SuitDigest};
@@ -22,6 +22,7 @@ use crate::{
 pub(super) struct Compiled {
     digest: SuitDigest,
     quota: runtime::Quota,
+    size: u64,
     module: TaModule,
 }
 
@@ -45,20 +46,67 @@ impl Ready {
     }
 }
 
+/// Room for a session that is about to be opened, given back when it is, or is not.
+pub(super) struct Room<'a> {
+    inner: &'a Inner,
+    domain: String,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.inner.sessions().release(&self.domain);
+    }
+}
+
+/// What is installed as an application.
+fn find(view: &dyn View, component: &ComponentId) -> Result<ComponentRecord, InvocationError> {
+    let record = ComponentRecord::load(view, &component.to_cbor())?
+        .ok_or_else(|| InvocationError::NotInstalled(component.clone()))?;
+    match record.kind {
+        ComponentKind::Application => Ok(record),
+        _ => Err(InvocationError::NotAnApplication(component.clone())),
+    }
+}
+
+/// Bytes of modules that are kept compiled, as they are installed: compiled they take some times as much.
+const MAX_COMPILED: u64 = 16 << 20;
+
 impl Inner {
+    /// Keeps room for a session with an application.
+    pub(super) fn reserve(&self, component: &ComponentId) -> Result<Room<'_>, InvocationError> {
+        let view = self.around.store.view()?;
+        let domain = find(&*view, component)?.domain;
+        let quota = DomainRecord::own_quota(&*view, &domain)?;
+        match self.sessions().reserve(&domain, &quota) {
+            true => Ok(Room {
+                inner: self,
+                domain,
+            }),
+            false => Err(InvocationError::TooManySessions {
+                quota: quota.sessions,
+            }),
+        }
+    }
+
+    /// Keeps a compiled module, and as many others as there is room for.
+    fn keep(&self, component: &ComponentId, compiled: Compiled) {
+        let mut modules = self.modules();
+        modules.insert(component.clone(), compiled);
+        while modules.values().map(|kept| kept.size).sum::<u64>() > MAX_COMPILED {
+            let other = modules.keys().find(|other| *other != component).cloned();
+            match other {
+                Some(other) => drop(modules.remove(&other)),
+                None => break,
+            }
+        }
+    }
+
     /// The application installed as `component`, compiled.
     pub(super) fn prepare(&self, component: &ComponentId) -> Result<Ready, InvocationError> {
         let view = self.around.store.view()?;
-        let record = ComponentRecord::load(&*view, &component.to_cbor())?
-            .ok_or_else(|| InvocationError::NotInstalled(component.clone()))?;
-        if record.kind != ComponentKind::Application {
-            return Err(InvocationError::NotAnApplication(component.clone()));
-        }
+        let record = find(&*view, component)?;
         let domain = DomainRecord::load(&*view, record.domain.as_bytes())?;
-        let quota = domain
-            .as_ref()
-            .map(|record| record.domain.quota)
-            .unwrap_or_default();
+        let quota = DomainRecord::own_quota(&*view, &record.domain)?;
         let wanted = runtime::Quota::with_memory(quota.memory);
         let cached = self.modules().get(component).cloned();
         let module = match cached {
@@ -81,9 +129,10 @@ impl Inner {
                 let compiled = Compiled {
                     digest: record.digest,
                     quota: wanted,
+                    size: record.size,
                     module: module.clone(),
                 };
-                self.modules().insert(component.clone(), compiled);
+                self.keep(component, compiled);
                 module
             }
         };

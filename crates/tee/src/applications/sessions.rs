@@ -1,6 +1,10 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,6 +21,8 @@ use crate::runtime::{Allowance, Cancellation, Death, Input, Session, Watch};
 pub(super) struct Sessions {
     open: HashMap<u64, Arc<Open>>,
     turns: HashMap<TurnKey, Turn>,
+    /// Sessions that are about to be opened, for each security domain.
+    opening: HashMap<String, u64>,
 }
 
 /// Held while an application does something: its sessions share its objects, so they take turns.
@@ -42,6 +48,7 @@ pub(super) struct Open {
     used: Mutex<Instant>,
     /// The commands that run or wait for their turn.
     commands: Mutex<Vec<Cancellation>>,
+    retired: AtomicBool,
 }
 
 impl Sessions {
@@ -57,25 +64,42 @@ impl Sessions {
         Arc::clone(self.turns.entry(key).or_default())
     }
 
-    /// Adds a session under a number that can't be guessed; hands it back if there is no room.
+    /// Adds a session, for which there is room, under a number that can't be guessed; hands it back if there is no
+    /// randomness for one.
     pub(super) fn insert(&mut self, crypto: &CryptoProvider, open: Open) -> Result<u64, Arc<Open>> {
         let open = Arc::new(open);
         let number = crypto.random_array::<8>().map(u64::from_be_bytes);
         match number {
             // The sign bit stays clear, for readers whose numbers are signed.
-            Ok(number) if self.has_room(&open.domain, &open.quota) => {
+            Ok(number) => {
                 let number = number >> 1;
                 self.open.insert(number, open);
                 Ok(number)
             }
-            _ => Err(open),
+            Err(_) => Err(open),
         }
     }
 
-    /// Whether a security domain may open another session.
-    pub(super) fn has_room(&self, domain: &str, quota: &Quota) -> bool {
+    /// Keeps room for another session of a security domain, if there is some.
+    pub(super) fn reserve(&mut self, domain: &str, quota: &Quota) -> bool {
         let own = self.open.values().filter(|open| open.domain == domain);
-        self.open.len() < Self::MAX && (own.count() as u64) < quota.sessions
+        let opening = self.opening.get(domain).copied().unwrap_or(0);
+        let own = (own.count() as u64).saturating_add(opening);
+        let all = (self.open.len() as u64).saturating_add(self.opening.values().sum());
+        let has_room = all < Self::MAX as u64 && own < quota.sessions;
+        if has_room {
+            self.opening
+                .insert(domain.to_owned(), opening.saturating_add(1));
+        }
+        has_room
+    }
+
+    /// Gives back the room that [`reserve`](Self::reserve) kept.
+    pub(super) fn release(&mut self, domain: &str) {
+        match self.opening.get_mut(domain) {
+            Some(count) if *count > 1 => *count = count.saturating_sub(1),
+            _ => drop(self.opening.remove(domain)),
+        }
     }
 
     pub(super) fn get(&self, number: u64) -> Option<Arc<Open>> {
@@ -108,13 +132,37 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) fn allowance(quota: &Quota, cancellation: Cancellation) -> Allowance {
     // Longer than a day is as good as without end, and can be added to an instant.
     let time = Duration::from_millis(quota.time_ms).min(Duration::from_secs(86_400));
-    Allowance {
-        fuel: quota.fuel,
-        watch: Watch::new(time, cancellation),
+    Allowance::new(quota.fuel, Watch::new(time, cancellation))
+}
+
+/// Waits for something until it is free, or `watch` says that nobody waits any longer.
+///
+/// # Errors
+///
+/// [`ResultCode::CANCEL`] if somebody wished for the end, [`ResultCode::BUSY`] if it takes too long.
+pub(super) fn wait_for<'a, T>(
+    mutex: &'a Mutex<T>,
+    watch: &Watch,
+) -> Result<MutexGuard<'a, T>, ResultCode> {
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if watch.is_cancelled() => {
+                return Err(ResultCode::CANCEL);
+            }
+            Err(TryLockError::WouldBlock) if watch.left().is_zero() => {
+                return Err(ResultCode::BUSY);
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+        }
     }
 }
 
 impl Open {
+    /// Commands of one session that run or wait.
+    const MAX_COMMANDS: usize = 2;
+
     pub(super) fn new(
         component: ComponentId,
         domain: String,
@@ -130,6 +178,7 @@ impl Open {
             session: Mutex::new(Some(session)),
             used: Mutex::new(Instant::now()),
             commands: Mutex::default(),
+            retired: AtomicBool::new(false),
         }
     }
 
@@ -143,22 +192,44 @@ impl Open {
         input: Input<'_>,
     ) -> Result<Zeroizing<Vec<u8>>, ResultCode> {
         let cancellation = Cancellation::default();
-        lock(&self.commands).push(cancellation.clone());
-        let mut session = lock(&self.session);
-        let turn = lock(&self.turn);
-        let outcome = match session.as_mut() {
-            // Whoever cancels a command that still waits for its turn does not want it to begin.
-            Some(_) if cancellation.is_requested() => Err(ResultCode::CANCEL),
-            Some(session) => {
-                let mut allowance = allowance(&self.quota, cancellation.clone());
-                session.invoke(command, input, &mut allowance)
+        {
+            let mut commands = lock(&self.commands);
+            // One that runs, and one that waits: each takes a thread from others.
+            if commands.len() >= Self::MAX_COMMANDS {
+                return Err(ResultCode::BUSY);
             }
-            None => Err(ResultCode::BAD_STATE),
-        };
-        drop(turn);
+            commands.push(cancellation.clone());
+        }
+        let outcome = self.invoke_in_turn(command, input, &cancellation);
         lock(&self.commands).retain(|running| !running.is(&cancellation));
         *lock(&self.used) = Instant::now();
         outcome
+    }
+
+    fn invoke_in_turn(
+        &self,
+        command: u32,
+        input: Input<'_>,
+        cancellation: &Cancellation,
+    ) -> Result<Zeroizing<Vec<u8>>, ResultCode> {
+        // No longer than it may run itself.
+        let patience = allowance(&self.quota, cancellation.clone()).watch;
+        let mut session = wait_for(&self.session, &patience)?;
+        let _turn = wait_for(&self.turn, &patience)?;
+        let session = session.as_mut().ok_or(ResultCode::BAD_STATE)?;
+        let mut allowance = allowance(&self.quota, cancellation.clone());
+        session.invoke(command, input, &mut allowance)
+    }
+
+    /// The application was replaced or removed: what runs comes to its end.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.cancel();
+    }
+
+    /// Whether the application was replaced or removed.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
     }
 
     /// Asks the commands that run or wait to end.
@@ -172,8 +243,9 @@ impl Open {
             .and_then(|session| session.death().cloned())
     }
 
-    /// Closes the session, after a command that is under way.
+    /// Closes the session, after a command that is under way, which is cancelled.
     pub(super) fn close(&self) {
+        self.cancel();
         let mut session = lock(&self.session);
         if let Some(session) = session.take() {
             let _turn = lock(&self.turn);

@@ -12,17 +12,23 @@ use wasmi::errors::HostError;
 pub struct Allowance {
     /// Fuel: about one unit per WebAssembly instruction, more for a service. What is left after the call.
     pub fuel: u64,
+    /// Log lines that may be written; further ones are dropped. What is left after the call.
+    pub log_lines: u32,
     /// Until when, and whether anybody still wants it.
     pub watch: Watch,
 }
 
 impl Allowance {
-    /// So much fuel, and so much time from now on.
+    /// Log lines of one call.
+    const LOG_LINES: u32 = 64;
+
+    /// So much fuel, and until the watch ends it.
     #[must_use]
-    pub fn new(fuel: u64, time: Duration) -> Self {
+    pub fn new(fuel: u64, watch: Watch) -> Self {
         Self {
             fuel,
-            watch: Watch::new(time, Cancellation::default()),
+            log_lines: Self::LOG_LINES,
+            watch,
         }
     }
 }
@@ -47,7 +53,7 @@ impl Watch {
     /// Whether somebody asked for the end: the TA should come to its own.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancellation.is_requested()
+        self.cancellation.requested().is_some()
     }
 
     /// Fails once the call has to end.
@@ -78,11 +84,6 @@ impl Cancellation {
     /// Asks for the end. Asking again changes nothing.
     pub fn request(&self) {
         self.0.get_or_init(Instant::now);
-    }
-
-    /// Whether somebody asked.
-    pub(crate) fn is_requested(&self) -> bool {
-        self.requested().is_some()
     }
 
     fn requested(&self) -> Option<Instant> {

@@ -19,6 +19,10 @@ pub(super) const CALL: u64 = 50;
 pub(super) const BYTE: u64 = 1;
 /// Reading from the sealed storage.
 pub(super) const READ: u64 = 10_000;
+/// Opening one more name where names are listed.
+pub(super) const NAME: u64 = 2_000;
+/// An attestation: a signature, and perhaps a report of slow hardware.
+pub(super) const ATTEST: u64 = 5_000_000;
 /// Writing to the sealed storage; the commit is part of the price.
 pub(super) const WRITE: u64 = 50_000;
 /// A signature, its verification, or making a key.

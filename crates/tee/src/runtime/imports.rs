@@ -59,6 +59,7 @@ pub(super) const IMPORTS: &[Signature] = &[
     f("output_write", &[I32, I32], &[I32]),
     f("client", &[], &[I64]),
     f("cancelled", &[], &[I32]),
+    f("commit", &[], &[I32]),
     f("object_create", &[I32, I32, I32, I32, I32], &[I32]),
     f("object_size", &[I32, I32, I32], &[I64]),
     f("object_read", &[I32, I32, I32], &[I64]),

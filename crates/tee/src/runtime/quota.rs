@@ -11,8 +11,6 @@ pub struct Quota {
     pub input_bytes: usize,
     /// Bytes of output of a command. Default: 1 MiB.
     pub output_bytes: usize,
-    /// Log lines for each call; further ones are dropped. Default: 64.
-    pub log_lines: u32,
 }
 
 impl Default for Quota {
@@ -23,7 +21,6 @@ impl Default for Quota {
             table_elements: 10_000,
             input_bytes: 1 << 20,
             output_bytes: 1 << 20,
-            log_lines: 64,
         }
     }
 }

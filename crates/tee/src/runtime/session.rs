@@ -2,7 +2,7 @@ use core::fmt;
 
 use tamarack_ta::ResultCode;
 use wasmi::{Error, Instance, Store, TypedResumableCall, WasmParams, WasmResults};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     Allowance, Input, TaModule,
@@ -181,11 +181,12 @@ impl Session {
             Input::Streamed(stream) => (Zeroizing::default(), Some(OpenStream::new(stream))),
         };
         host.output = Zeroizing::default();
-        host.log_lines = host.quota.log_lines;
+        host.log_lines = allowance.log_lines;
         host.watch = allowance.watch.clone();
         let filled = fuel::fill(&mut self.store, allowance.fuel);
         let result = filled.map_err(Death::from).and_then(|()| call(self));
         allowance.fuel = fuel::left(&self.store);
+        allowance.log_lines = self.store.data().log_lines;
 
         let host = self.store.data_mut();
         host.tray = Zeroizing::default();
@@ -202,7 +203,11 @@ impl Session {
             },
             Ok(code) => {
                 services.abort();
-                return Err(code);
+                // Whether a session is dead, the TEE says, and nobody in it.
+                return Err(match code {
+                    ResultCode::TARGET_DEAD => ResultCode::GENERIC,
+                    code => code,
+                });
             }
             Err(death) => {
                 services.abort();
@@ -243,6 +248,15 @@ impl Session {
                     paused.resume(&mut self.store)?
                 }
             };
+        }
+    }
+}
+
+/// What the TA had in its memory is nobody's business any more.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(memory) = self.store.data().memory {
+            memory.data_mut(&mut self.store).zeroize();
         }
     }
 }

@@ -1,6 +1,7 @@
 use core::fmt;
 
 use tamarack_ta::ResultCode;
+use zeroize::Zeroizing;
 
 use super::Watch;
 
@@ -32,7 +33,9 @@ pub trait CommandStream: Send {
 /// The stream of the running command, and what of it was not read yet.
 pub(super) struct OpenStream {
     stream: Box<dyn CommandStream>,
-    rest: Vec<u8>,
+    rest: Zeroizing<Vec<u8>>,
+    /// How much of it was read.
+    read: usize,
     at_end: bool,
 }
 
@@ -40,25 +43,31 @@ impl OpenStream {
     pub(super) fn new(stream: Box<dyn CommandStream>) -> Self {
         Self {
             stream,
-            rest: Vec::new(),
+            rest: Zeroizing::default(),
+            read: 0,
             at_end: false,
         }
     }
 
     /// Fills the front of `to`; 0 at the end.
     pub(super) fn read(&mut self, to: &mut [u8], watch: &Watch) -> Result<usize, ResultCode> {
-        while self.rest.is_empty() && !self.at_end {
+        while self.read == self.rest.len() && !self.at_end {
             match self.stream.next(watch)? {
-                Some(bytes) => self.rest = bytes,
+                Some(bytes) => self.rest = Zeroizing::new(bytes),
                 None => self.at_end = true,
             }
+            self.read = 0;
         }
-        let count = to.len().min(self.rest.len());
-        let later = self.rest.split_off(count);
-        for (to, from) in to.iter_mut().zip(&self.rest) {
-            *to = *from;
+        if self.at_end {
+            return Ok(0);
         }
-        self.rest = later;
+        let rest = self.rest.get(self.read..).unwrap_or_default();
+        let count = to
+            .iter_mut()
+            .zip(rest)
+            .map(|(to, from)| *to = *from)
+            .count();
+        self.read = self.read.saturating_add(count);
         Ok(count)
     }
 

@@ -3,6 +3,10 @@
 use std::{
     io::{self, Read, Write},
     os::unix::net::UnixStream,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,6 +25,8 @@ const MAX_ANSWER: usize = STREAM_CHUNK + 64;
 /// The streams of the command that a connection of the link is for.
 pub(super) struct Streams {
     stream: UnixStream,
+    /// Set once a frame was written or read in part only: what follows would be taken for the rest of it.
+    broken: Arc<AtomicBool>,
 }
 
 impl Streams {
@@ -28,18 +34,34 @@ impl Streams {
         let stream = link.stream.try_clone()?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream })
+        Ok(Self {
+            stream,
+            broken: Arc::default(),
+        })
+    }
+
+    /// Whether nothing more can be said on the connection.
+    pub(super) fn broken(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.broken)
+    }
+
+    fn check(&self) -> Result<(), ResultCode> {
+        match self.broken.load(Ordering::Acquire) {
+            true => Err(ResultCode::CANCEL),
+            false => Ok(()),
+        }
     }
 
     /// Reads exactly `buffer`, for as long as the command may run.
     fn read(&mut self, buffer: &mut [u8], watch: &Watch) -> Result<(), ResultCode> {
-        let mut rest = buffer;
-        while !rest.is_empty() {
-            match self.stream.read(rest) {
-                Ok(0) => return Err(ResultCode::CANCEL),
-                Ok(count) => rest = rest.get_mut(count..).unwrap_or_default(),
-                Err(error) => go_on(&error, watch)?,
-            }
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            let read = match self.stream.read(rest) {
+                Ok(0) => Err(ResultCode::CANCEL),
+                Ok(count) => Ok(count),
+                Err(error) => go_on(&error, watch).map(|()| 0),
+            };
+            done += read.inspect_err(|_| self.break_after(done))?;
         }
         Ok(())
     }
@@ -48,15 +70,23 @@ impl Streams {
     fn write(&mut self, frame: &[u8], watch: &Watch) -> Result<(), ResultCode> {
         let length = u32::try_from(frame.len()).map_err(|_| ResultCode::EXCESS_DATA)?;
         let bytes = [&length.to_be_bytes(), frame].concat();
-        let mut rest = &bytes[..];
-        while !rest.is_empty() {
-            match self.stream.write(rest) {
-                Ok(0) => return Err(ResultCode::CANCEL),
-                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                Err(error) => go_on(&error, watch)?,
-            }
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            let written = match self.stream.write(rest) {
+                Ok(0) => Err(ResultCode::CANCEL),
+                Ok(count) => Ok(count),
+                Err(error) => go_on(&error, watch).map(|()| 0),
+            };
+            done += written.inspect_err(|_| self.break_after(done))?;
         }
         Ok(())
+    }
+
+    /// Something ended after so many bytes of a frame.
+    fn break_after(&self, bytes: usize) {
+        if bytes > 0 {
+            self.broken.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -74,15 +104,17 @@ fn go_on(error: &io::Error, watch: &Watch) -> Result<(), ResultCode> {
 
 impl CommandStream for Streams {
     fn next(&mut self, watch: &Watch) -> Result<Option<Vec<u8>>, ResultCode> {
+        self.check()?;
         self.write(&Reply::NextInput.encode(), watch)?;
         let mut length = [0; 4];
         self.read(&mut length, watch)?;
         let length = u32::from_be_bytes(length) as usize;
-        if length > MAX_ANSWER {
-            return Err(ResultCode::COMMUNICATION);
-        }
-        let mut frame = vec![0; length];
-        self.read(&mut frame, watch)?;
+        let mut frame = vec![0; length.min(MAX_ANSWER)];
+        let read = match length > MAX_ANSWER {
+            true => Err(ResultCode::COMMUNICATION),
+            false => self.read(&mut frame, watch),
+        };
+        read.inspect_err(|_| self.break_after(length))?;
         match Call::decode(&frame) {
             // An empty piece could be sent for ever.
             Ok(Call::InputChunk(bytes)) if !bytes.is_empty() => Ok(Some(bytes)),
@@ -96,9 +128,9 @@ impl CommandStream for Streams {
     }
 
     fn send(&mut self, bytes: &[u8], watch: &Watch) -> Result<(), ResultCode> {
-        for piece in bytes.chunks(STREAM_CHUNK) {
-            self.write(&Reply::OutputChunk(piece.to_vec()).encode(), watch)?;
-        }
-        Ok(())
+        self.check()?;
+        bytes
+            .chunks(STREAM_CHUNK)
+            .try_for_each(|piece| self.write(&Reply::OutputChunk(piece.to_vec()).encode(), watch))
     }
 }

@@ -16,6 +16,8 @@ impl TaServices {
         if !(8..=64).contains(&nonce.len()) {
             return Err(ResultCode::BAD_PARAMETERS);
         }
+        // What was replaced meanwhile is not what it would be attested as.
+        drop(self.view()?);
         let confirmation = match key {
             Some(name) => Some(Confirmation::Key(self.key(name)?.signing_public()?)),
             None => None,

@@ -66,8 +66,9 @@ impl TaServices {
                 secret
             }
         };
-        let purpose = format!("tamarack key of a trusted application: {algorithm:?}: ");
-        let info = [purpose.as_bytes(), info].concat();
+        let number = algorithm.number().to_be_bytes();
+        let purpose = b"tamarack key of a trusted application: ";
+        let info = [&purpose[..], &number, info].concat();
         let key = self.derived(&secret, &info, len);
         self.keep(name, &TaKey::symmetric(algorithm, key)?)
     }

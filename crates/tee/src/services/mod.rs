@@ -43,7 +43,8 @@ pub(crate) struct Surroundings {
 
 /// Where the services that security domains expose are found.
 pub(crate) trait Directory: Send + Sync {
-    /// Invokes a command of the service `name`, on behalf of the last of `callers`.
+    /// Invokes a command of the service `name`, on behalf of the last of `callers`, which waits for it no longer than it
+    /// has time left, and gives it the log lines that it has left.
     ///
     /// # Errors
     ///
@@ -54,7 +55,7 @@ pub(crate) trait Directory: Send + Sync {
         name: &str,
         command: u32,
         input: &[u8],
-        allowance: &mut Allowance,
+        caller_has: &mut Allowance,
     ) -> Result<Zeroizing<Vec<u8>>, ResultCode>;
 }
 
@@ -194,8 +195,20 @@ impl TaServices {
         }
     }
 
+    /// What is stored, for as long as the code of this session is what is installed.
     fn view(&self) -> Result<Box<dyn View + '_>, ResultCode> {
-        self.around.store.view().map_err(code)
+        let view = self.around.store.view().map_err(code)?;
+        self.check_installed(&*view)?;
+        Ok(view)
+    }
+
+    /// Refuses what was removed or replaced: its namespaces are gone, or another code's.
+    fn check_installed(&self, view: &dyn View) -> Result<(), ResultCode> {
+        let id = self.record.component.to_cbor();
+        match ComponentRecord::load(view, &id).map_err(code)? {
+            Some(now) if now == self.record => Ok(()),
+            _ => Err(ResultCode::BUSY),
+        }
     }
 
     /// The value at a place, as the running command left it.
@@ -312,6 +325,19 @@ impl TaServices {
         directory.call(&self.callers, service, command, input, allowance)
     }
 
+    /// Makes what the command changed so far durable, whatever becomes of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit); [`ResultCode::BAD_STATE`] in a migration, which is one step.
+    pub(crate) fn commit_early(&mut self) -> Result<(), ResultCode> {
+        let mark = (Area::Private, vec![kind::MIGRATED]);
+        match self.changes.contains_key(&mark) {
+            true => Err(ResultCode::BAD_STATE),
+            false => self.commit(),
+        }
+    }
+
     /// Makes what the command changed durable.
     ///
     /// # Errors
@@ -337,14 +363,7 @@ impl TaServices {
     ) -> Result<(), ResultCode> {
         let begun: Result<Box<dyn Transaction + '_>, _> = self.around.store.begin();
         let mut transaction = begun.map_err(code)?;
-        let id = self.record.component.to_cbor();
-        let now = ComponentRecord::load(&*transaction, &id).map_err(code)?;
-        if now
-            .is_none_or(|now| now.digest != self.record.digest || now.domain != self.record.domain)
-        {
-            // Its namespace is gone, or another code's.
-            return Err(ResultCode::BUSY);
-        }
+        self.check_installed(&*transaction)?;
         let (mut grows, mut adds) = (false, false);
         for ((area, name), change) in &changes {
             let space = self.space(*area);
@@ -364,6 +383,9 @@ impl TaServices {
 
     /// Refuses what makes the domain larger than it may be. Who frees room is not refused, however much is used.
     fn check_quota(&self, view: &dyn View, grows: bool, adds: bool) -> Result<(), ResultCode> {
+        if !grows && !adds {
+            return Ok(());
+        }
         let name = &self.record.domain;
         let used = DomainUsage::of(view, name).map_err(code)?;
         if grows && used.bytes > self.domain.bytes {

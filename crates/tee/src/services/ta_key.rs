@@ -66,7 +66,7 @@ impl KeyAlgorithm {
             .ok_or(ResultCode::NOT_SUPPORTED)
     }
 
-    fn number(self) -> i32 {
+    pub(super) fn number(self) -> i32 {
         let found = ALGORITHMS.iter().find(|(_, this)| *this == self);
         found.map_or(0, |(number, _)| *number)
     }

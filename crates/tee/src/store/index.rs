@@ -37,12 +37,22 @@ impl Index {
     /// Reads every record.
     pub(super) fn of(rows: &impl Rows, keys: &Keys) -> Result<Self, StorageError> {
         let mut index = Self::default();
+        let mut last = None;
+        let mut in_order = true;
         rows.each_record(&mut |key, sealed| {
+            in_order &= last.is_none_or(|last| last < *key);
+            last = Some(*key);
             let element = keys.element(key, sealed);
             add(&mut index.sum, &element);
             index.elements.insert(*key, element);
         })?;
-        Ok(index)
+        // A record that is there twice would be in the sum not at all, and could be an old one.
+        match in_order {
+            true => Ok(index),
+            false => Err(StorageError::Corrupt(
+                "the records are out of order, or one is there twice".into(),
+            )),
+        }
     }
 
     /// The sum of all elements.
@@ -87,4 +97,61 @@ impl Index {
 pub(super) fn values_of(space: &Tag) -> (Bound<RecordKey>, Bound<RecordKey>) {
     let last = entry_key(space, &[0xFF; 32]);
     (Bound::Excluded(space_key(space)), Bound::Included(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use tamarack_cose::rustcrypto;
+
+    use super::*;
+    use crate::{platform::RootKey, store::record::ChunkKey};
+
+    /// Rows as somebody put them into the file who knows its format.
+    struct Crafted(Vec<(RecordKey, Vec<u8>)>);
+
+    impl Rows for Crafted {
+        fn header(&self) -> Result<Option<Vec<u8>>, StorageError> {
+            Ok(None)
+        }
+
+        fn record(&self, _: &RecordKey) -> Result<Option<Vec<u8>>, StorageError> {
+            Ok(None)
+        }
+
+        fn chunk(&self, _: &ChunkKey) -> Result<Option<Vec<u8>>, StorageError> {
+            Ok(None)
+        }
+
+        fn used_bytes(&self) -> Result<u64, StorageError> {
+            Ok(0)
+        }
+
+        fn each_record(&self, see: &mut dyn FnMut(&RecordKey, &[u8])) -> Result<(), StorageError> {
+            self.0.iter().for_each(|(key, sealed)| see(key, sealed));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_old_record_that_is_there_twice_does_not_vanish_from_the_sum() {
+        let keys = Keys::new(&rustcrypto::provider(), &RootKey::new([7; 32]));
+        let row = |key: u8, sealed: &[u8]| ([key; 64], sealed.to_vec());
+        let honest = [row(1, b"one"), row(2, b"new"), row(3, b"three")];
+        Index::of(&Crafted(honest.to_vec()), &keys).unwrap();
+        let old = row(2, b"old");
+        for crafted in [
+            vec![
+                row(1, b"one"),
+                row(2, b"new"),
+                old.clone(),
+                old.clone(),
+                row(3, b"three"),
+            ],
+            vec![old.clone(), row(1, b"one"), old, row(3, b"three")],
+            vec![row(3, b"three"), row(1, b"one")],
+        ] {
+            let refused = Index::of(&Crafted(crafted), &keys);
+            assert!(matches!(refused, Err(StorageError::Corrupt(_))));
+        }
+    }
 }

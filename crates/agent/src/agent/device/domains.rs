@@ -11,6 +11,7 @@ use tamarack_suit::{ComponentId, DeviceError};
 use super::{TeeDevice, quota::over};
 use crate::{
     domain::SecurityDomain,
+    link::ComponentKind,
     platform::{Namespace, Platform, StorageError},
     state::{
         ComponentRecord, DomainRecord, DomainUsage, KnownManifest, Record, children, owner_of,
@@ -64,6 +65,12 @@ impl<P: Platform> TeeDevice<'_, P> {
         }
         record.save(self.transaction)?;
         self.changed_domains = true;
+        // What a session may use and share was settled when it was opened.
+        for component in ComponentRecord::all(&*self.transaction)? {
+            if component.domain == name && component.kind == ComponentKind::Application {
+                self.retired.push(component.component);
+            }
+        }
         Ok(())
     }
 

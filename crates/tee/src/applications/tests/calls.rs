@@ -1,6 +1,5 @@
 //! Services of one security domain, called from another.
 
-use tamarack_agent::Quota;
 use tamarack_ta::{
     ResultCode,
     interface::{Client, decode_client},
@@ -97,7 +96,8 @@ fn what_a_service_answers_reaches_the_caller_and_its_death_does_not_kill() {
     let world = world(None);
     for (body, code) in [
         ("(i32.const 7)", ResultCode(7)),
-        ("(unreachable)", ResultCode::TARGET_DEAD),
+        // The caller passes it on; but whether its own session is dead, the TEE says.
+        ("(unreachable)", ResultCode::GENERIC),
     ] {
         world.install("power", "power/meter", 1, &ta("", body));
         let session = world.open("shop/till").unwrap();
@@ -147,41 +147,38 @@ fn a_chain_of_calls_is_short() {
 }
 
 #[test]
-fn a_service_spends_the_fuel_of_its_caller_and_no_more_than_its_own() {
+fn a_service_has_the_fuel_of_its_own_domain() {
     let world = world(None);
     world.domain("power", |domain| {
         domain.services = vec![service("reading", "power/meter", None)];
         domain.quota.fuel = 1_000_000;
     });
-    world.install(
-        "power",
-        "power/meter",
-        1,
-        &ta("", "(loop $l (br $l)) (unreachable)"),
-    );
+    let endless = ta("", "(loop $l (br $l)) (unreachable)");
+    world.install("power", "power/meter", 1, &endless);
     // The service dies of its own limit; the caller has fuel left.
-    let dead = Err(ResultCode::TARGET_DEAD);
     let session = world.open("shop/till").unwrap();
-    assert_eq!(
-        world.invoke_in(session, 1, b"power/reading"),
-        Ok(dead.clone())
-    );
-    assert!(
-        world.applications.close(session).is_ok(),
-        "the caller lives"
-    );
-    world.domain("shop", |domain| {
-        domain.quota = Quota {
-            fuel: 900_000,
-            ..Quota::default()
-        };
+    for _ in 0..2 {
+        let dead = world.invoke_in(session, 1, b"power/reading");
+        assert_eq!(dead, Ok(Err(ResultCode::GENERIC)));
+    }
+    // A caller without much fuel can't choose where it ends.
+    world.domain("power", |domain| {
+        domain.services = vec![service("reading", "power/meter", None)];
     });
-    let session = world.open("shop/till").unwrap();
-    assert_eq!(world.invoke_in(session, 1, b"power/reading"), Ok(dead));
-    assert!(
-        world.applications.close(session).is_err(),
-        "the caller died too"
+    let counts = "(local $i i32)
+        (loop $l
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const 1000000))))
+        (drop (call $write (i32.const 0) (i32.const 100) (i32.const 1)
+            (i32.const 100) (i32.const 1))) (i32.const 0)";
+    let counts = ta(r#"(data (i32.const 100) "x")"#, counts);
+    world.install("power", "power/meter", 2, &counts);
+    world.domain("shop", |domain| domain.quota.fuel = 400_000);
+    assert_eq!(
+        world.invoke("shop/till", 1, b"power/reading"),
+        Ok(Vec::new())
     );
+    assert_eq!(world.object("power", "power/meter", "x").unwrap(), b"x");
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! Sessions, updates while they are open, and migration.
 
-use std::{thread, time::Duration};
+use std::{sync::mpsc, thread, time::Duration};
 
 use tamarack_agent::platform::Storage;
 use tamarack_ta::ResultCode;
 
 use super::world::{World, id, ta, with_exports};
-use crate::applications::InvocationError;
+use crate::{
+    applications::InvocationError,
+    runtime::{CommandStream, Input, Watch},
+};
 
 const NOTHING: &str = "(i32.const 0)";
 
@@ -71,35 +74,113 @@ fn a_migration_that_fails_keeps_sessions_away_and_is_tried_again() {
     );
 }
 
+/// Input that comes when a test says so, and tells when it is waited for.
+struct Gate {
+    waiting: mpsc::Sender<()>,
+    open: mpsc::Receiver<()>,
+}
+
+impl CommandStream for Gate {
+    fn next(&mut self, _: &Watch) -> Result<Option<Vec<u8>>, ResultCode> {
+        let _ = self.waiting.send(());
+        let _ = self.open.recv();
+        Ok(None)
+    }
+
+    fn send(&mut self, _: &[u8], _: &Watch) -> Result<(), ResultCode> {
+        Ok(())
+    }
+}
+
 #[test]
 fn a_command_is_refused_cleanly_if_its_application_is_replaced_meanwhile() {
     let world = World::new();
     world.domain("acme", |_| {});
-    // Command 1 takes a while before it stores something; command 2 takes as long and stores nothing.
-    let slow = "(local $i i32)
-        (loop $l
-            (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br_if $l (i32.lt_u (local.get $i) (i32.const 100000000))))
+    // Waits for input; command 1 then stores something, command 2 reads, command 3 does neither.
+    let waits = "(drop (call $input (i32.const 0) (i32.const 1)))
         (if (i32.eq (local.get $command) (i32.const 1)) (then
-            (drop (call $write (i32.const 0) (i32.const 100) (i32.const 1)
+            (return (call $write (i32.const 0) (i32.const 100) (i32.const 1)
                 (i32.const 0) (i32.const 1)))))
+        (if (i32.eq (local.get $command) (i32.const 2)) (then
+            (return (call $answer
+                (call $read (i32.const 0) (i32.const 100) (i32.const 1))))))
         (i32.const 0)";
-    let slow = ta(r#"(data (i32.const 100) "x")"#, slow);
-    world.install("acme", "acme/ta", 1, &slow);
-    for (command, expected) in [(1, Err(InvocationError::Replaced)), (2, Ok(Ok(Vec::new())))] {
+    let waits = ta(r#"(data (i32.const 100) "x")"#, waits);
+    let busy = Ok(Err(ResultCode::BUSY));
+    for (command, expected) in [
+        (1, Err(InvocationError::Replaced)),
+        (2, busy),
+        (3, Ok(Ok(Vec::new()))),
+    ] {
+        world.install("acme", "acme/ta", 1, &waits);
         let session = world.open("acme/ta").unwrap();
+        let (waiting, is_waiting) = mpsc::channel();
+        let (go_on, open) = mpsc::channel();
         thread::scope(|scope| {
-            let running = scope.spawn(|| world.invoke_in(session, command, b""));
-            thread::sleep(Duration::from_millis(20));
-            assert!(!running.is_finished(), "it is still running");
+            let running = scope.spawn(|| {
+                let input = Input::Streamed(Box::new(Gate { waiting, open }));
+                let outcome = world.applications.invoke(session, command, input);
+                outcome.map(|outcome| outcome.map(|output| output.to_vec()))
+            });
+            is_waiting.recv().unwrap();
             world.install("acme", "acme/ta", 2, &ta("", NOTHING));
-            assert_eq!(running.join().unwrap(), expected);
+            go_on.send(()).unwrap();
+            assert_eq!(running.join().unwrap(), expected, "command {command}");
         });
         assert_eq!(world.object("acme", "acme/ta", "x"), None);
         let gone = world.invoke_in(session, 1, b"");
         assert_eq!(gone, Err(InvocationError::NoSession));
-        world.install("acme", "acme/ta", 3, &slow);
     }
+}
+
+#[test]
+fn a_command_that_goes_on_after_its_application_was_replaced_ends() {
+    let world = World::new();
+    world.domain("acme", |domain| domain.quota.fuel = u64::MAX);
+    let endless = "(drop (call $input (i32.const 0) (i32.const 1)))
+        (loop $l (br $l)) (unreachable)";
+    world.install("acme", "acme/ta", 1, &ta("", endless));
+    let session = world.open("acme/ta").unwrap();
+    let (waiting, is_waiting) = mpsc::channel();
+    let (go_on, open) = mpsc::channel();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let input = Input::Streamed(Box::new(Gate { waiting, open }));
+            world.applications.invoke(session, 1, input).map(drop)
+        });
+        is_waiting.recv().unwrap();
+        world.install("acme", "acme/ta", 2, &ta("", NOTHING));
+        go_on.send(()).unwrap();
+        assert_eq!(running.join().unwrap(), Err(InvocationError::Replaced));
+    });
+    assert!(world.open("acme/ta").is_ok());
+}
+
+#[test]
+fn who_waits_for_a_turn_waits_no_longer_than_a_command_may_take() {
+    let world = World::new();
+    world.domain("acme", |domain| domain.quota.time_ms = 300);
+    let endless = "(drop (call $input (i32.const 0) (i32.const 1))) (i32.const 0)";
+    world.install("acme", "acme/ta", 1, &ta("", endless));
+    let sessions = [
+        world.open("acme/ta").unwrap(),
+        world.open("acme/ta").unwrap(),
+    ];
+    let (waiting, is_waiting) = mpsc::channel();
+    let (go_on, open) = mpsc::channel();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let input = Input::Streamed(Box::new(Gate { waiting, open }));
+            world.applications.invoke(sessions[0], 1, input).map(drop)
+        });
+        is_waiting.recv().unwrap();
+        let busy = Ok(Err(ResultCode::BUSY));
+        assert_eq!(world.invoke_in(sessions[1], 1, b""), busy);
+        let refused = world.open("acme/ta");
+        assert_eq!(refused, Err(InvocationError::Refused(ResultCode::BUSY)));
+        go_on.send(()).unwrap();
+        running.join().unwrap().unwrap();
+    });
 }
 
 #[test]

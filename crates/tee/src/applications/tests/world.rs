@@ -163,6 +163,7 @@ pub(super) fn with_exports(data: &str, invoke: &str, exports: &str) -> String {
             (import "tee" "object_write"
                 (func $write (param i32 i32 i32 i32 i32) (result i32)))
             (import "tee" "object_read" (func $read (param i32 i32 i32) (result i64)))
+            (import "tee" "input_read" (func $input (param i32 i32) (result i64)))
             (memory (export "memory") 1)
             {data}
             (func $answer (param $answer i64) (result i32)

@@ -7,7 +7,7 @@ use tamarack_ta::{
 use wasmi::{Error, Linker};
 use zeroize::Zeroizing;
 
-use super::{Guest, Host, Range, answer, fuel, services, split};
+use super::{Guest, Host, Range, answer, fuel, service, services, split};
 
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<(), Error> {
     linker
@@ -16,7 +16,8 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<(), Error> {
         .func_wrap(TEE, "input_read", input_read)?
         .func_wrap(TEE, "output_write", output_write)?
         .func_wrap(TEE, "client", client)?
-        .func_wrap(TEE, "cancelled", cancelled)?;
+        .func_wrap(TEE, "cancelled", cancelled)?
+        .func_wrap(TEE, "commit", commit)?;
     Ok(())
 }
 
@@ -91,4 +92,9 @@ fn client(mut guest: Guest<'_>) -> Result<u64, Error> {
 fn cancelled(mut guest: Guest<'_>) -> Result<u32, Error> {
     fuel::charge(&mut guest, fuel::CALL)?;
     Ok(u32::from(guest.data().watch.is_cancelled()))
+}
+
+fn commit(mut guest: Guest<'_>) -> Result<u32, Error> {
+    let done = service(&mut guest, fuel::WRITE, |_, tee| Ok(tee.commit_early()?))?;
+    Ok(super::code(done))
 }

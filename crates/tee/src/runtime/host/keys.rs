@@ -1,9 +1,9 @@
 //! Keys that never leave the TEE, and digests.
 
-use tamarack_ta::interface::{IMPORT_MODULE as TEE, encode_names};
+use tamarack_ta::interface::IMPORT_MODULE as TEE;
 use wasmi::{Error, Linker};
 
-use super::{Guest, Host, Range, answer, code, fuel, name, service};
+use super::{Guest, Host, Range, answer, answer_names, code, fuel, name, service};
 use crate::services::KeyAlgorithm;
 
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<(), Error> {
@@ -218,8 +218,7 @@ fn key_delete(mut guest: Guest<'_>, at: u32, len: u32) -> Result<u32, Error> {
 
 fn key_list(mut guest: Guest<'_>) -> Result<u64, Error> {
     let found = service(&mut guest, fuel::READ, |_, tee| Ok(tee.key_names()?))?;
-    let found = found.map(|names| encode_names(names.iter().map(String::as_str)));
-    answer(&mut guest, found)
+    answer_names(&mut guest, found)
 }
 
 fn verify(

@@ -9,7 +9,7 @@ use core::fmt;
 
 use tamarack_ta::{
     ResultCode,
-    interface::{Answer, is_valid_name},
+    interface::{Answer, encode_names, is_valid_name},
 };
 use wasmi::{Caller, Engine, Error, Linker, Memory, StoreLimits, TrapCode};
 use zeroize::Zeroizing;
@@ -96,6 +96,8 @@ fn service<R>(
 ) -> Result<Result<R, ResultCode>, Error> {
     fuel::charge(guest, fuel::CALL.saturating_add(units))?;
     let (memory, host) = split(guest)?;
+    // Services take longer than instructions of their price may.
+    host.watch.check()?;
     let ran = services(&mut host.services).map_err(Stop::from);
     match ran.and_then(|tee| run(memory, tee)) {
         Ok(found) => Ok(Ok(found)),
@@ -118,6 +120,18 @@ fn text(range: Range, memory: &[u8]) -> Result<Option<&str>, Error> {
 /// The result code of a service that answers nothing else.
 fn code(result: Result<(), ResultCode>) -> u32 {
     ResultCode::of(&result).0
+}
+
+/// Lays names that a service found on the tray; each costs what it took to open it.
+fn answer_names(
+    guest: &mut Guest<'_>,
+    found: Result<Vec<String>, ResultCode>,
+) -> Result<u64, Error> {
+    let count = found.as_ref().map_or(0, Vec::len);
+    let count = u32::try_from(count).map_err(|_| TrapCode::MemoryOutOfBounds)?;
+    fuel::charge(guest, fuel::per(count, fuel::NAME))?;
+    let found = found.map(|names| encode_names(names.iter().map(String::as_str)));
+    answer(guest, found)
 }
 
 /// Lays what a service found on the tray.

@@ -2,11 +2,11 @@
 
 use tamarack_ta::{
     ResultCode,
-    interface::{Answer, IMPORT_MODULE as TEE, encode_names},
+    interface::{Answer, IMPORT_MODULE as TEE},
 };
 use wasmi::{Error, Linker};
 
-use super::{Guest, Host, Range, answer, code, fuel, name, service};
+use super::{Guest, Host, Range, answer, answer_names, code, fuel, name, service};
 use crate::services::Area;
 
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<(), Error> {
@@ -24,6 +24,16 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<(), Error> {
         .func_wrap(TEE, "personalization_read", personalization_read)?
         .func_wrap(TEE, "personalization_list", personalization_list)?;
     Ok(())
+}
+
+/// Charges for what is stored as an object, which is read, copied and written again as a whole.
+fn charge_for_whole(guest: &mut Guest<'_>, storage: u32, at: Range) -> Result<(), Error> {
+    let size = service(guest, fuel::READ, |memory, tee| {
+        Ok(tee.object_size(Area::of(storage)?, name(at, memory)?)?)
+    })?;
+    // What is wrong with the call, the call itself says.
+    let size = u32::try_from(size.unwrap_or(0)).unwrap_or(u32::MAX);
+    fuel::charge(guest, fuel::per(size, fuel::BYTE))
 }
 
 /// The price of writing `len` bytes.
@@ -109,6 +119,7 @@ fn object_write_at(
     data_len: u32,
 ) -> Result<u32, Error> {
     let (at, data) = (Range::new(at, len), Range::new(data, data_len));
+    charge_for_whole(&mut guest, storage, at)?;
     let done = service(&mut guest, writing(data_len), |memory, tee| {
         let data = data.of(memory)?;
         Ok(tee.object_write_at(Area::of(storage)?, name(at, memory)?, offset, data)?)
@@ -124,6 +135,7 @@ fn object_truncate(
     size: u64,
 ) -> Result<u32, Error> {
     let at = Range::new(at, len);
+    charge_for_whole(&mut guest, storage, at)?;
     let done = service(&mut guest, fuel::WRITE, |memory, tee| {
         Ok(tee.object_truncate(Area::of(storage)?, name(at, memory)?, size)?)
     })?;
@@ -139,6 +151,7 @@ fn object_rename(
     new_len: u32,
 ) -> Result<u32, Error> {
     let (at, new) = (Range::new(at, len), Range::new(new, new_len));
+    charge_for_whole(&mut guest, storage, at)?;
     let done = service(&mut guest, fuel::WRITE, |memory, tee| {
         let (at, new) = (name(at, memory)?, name(new, memory)?);
         Ok(tee.object_rename(Area::of(storage)?, at, new)?)
@@ -158,8 +171,7 @@ fn object_list(mut guest: Guest<'_>, storage: u32) -> Result<u64, Error> {
     let found = service(&mut guest, fuel::READ, |_, tee| {
         Ok(tee.object_names(Area::of(storage)?)?)
     })?;
-    let found = found.map(|names| encode_names(names.iter().map(String::as_str)));
-    answer(&mut guest, found)
+    answer_names(&mut guest, found)
 }
 
 fn personalization_read(mut guest: Guest<'_>, at: u32, len: u32) -> Result<u64, Error> {
@@ -174,6 +186,5 @@ fn personalization_list(mut guest: Guest<'_>) -> Result<u64, Error> {
     let found = service(&mut guest, fuel::READ, |_, tee| {
         Ok(tee.personalization_names()?)
     })?;
-    let found = found.map(|names| encode_names(names.iter().map(String::as_str)));
-    answer(&mut guest, found)
+    answer_names(&mut guest, found)
 }

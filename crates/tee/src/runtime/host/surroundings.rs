@@ -81,7 +81,7 @@ fn attest(
     key_len: u32,
 ) -> Result<u64, Error> {
     let (nonce, key) = (Range::new(nonce, nonce_len), Range::new(key, key_len));
-    let found = service(&mut guest, fuel::READ + fuel::SIGN, |memory, tee| {
+    let found = service(&mut guest, fuel::READ + fuel::ATTEST, |memory, tee| {
         let key = match key.len {
             0 => None,
             _ => Some(name(key, memory)?),
@@ -103,15 +103,15 @@ fn call(
     let price = fuel::SESSION.saturating_add(fuel::per(input_len, fuel::BYTE));
     let mut allowance = Allowance {
         fuel: fuel::all(&guest).saturating_sub(price),
+        log_lines: guest.data().log_lines,
         watch: guest.data().watch.clone(),
     };
-    let before = allowance.fuel;
     let found = service(&mut guest, price, |memory, tee| {
         let name = text(at, memory)?.filter(|name| name.len() <= MAX_SERVICE_LEN);
         let name = name.ok_or(Stop::Code(ResultCode::BAD_PARAMETERS))?;
         Ok(tee.call(name, command, input.of(memory)?, &mut allowance)?)
     })?;
-    fuel::charge(&mut guest, before.saturating_sub(allowance.fuel))?;
+    guest.data_mut().log_lines = allowance.log_lines;
     guest.data().watch.check()?;
     answer(&mut guest, found)
 }

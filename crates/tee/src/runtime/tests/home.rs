@@ -1,8 +1,9 @@
 //! A home for TAs under test: real services, over a real store.
 
 use std::{
+    cell::RefCell,
     io,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Once, Weak},
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     platform::{DeviceOptions, Software},
-    runtime::{Allowance, Input, Session, TaModule},
+    runtime::{Allowance, Cancellation, Input, Session, TaModule, Watch},
     services::{DomainLimits, Surroundings, TaServices},
     store::{Store, StoreOptions},
 };
@@ -120,14 +121,20 @@ fn component(id: &str, kind: ComponentKind, content: &[u8]) -> ComponentRecord {
     }
 }
 
+/// So much fuel, and more time than any test needs.
+fn allowance(fuel: u64) -> Allowance {
+    let watch = Watch::new(Duration::from_secs(600), Cancellation::default());
+    Allowance::new(fuel, watch)
+}
+
 /// More than any test needs.
 pub(super) fn plenty() -> Allowance {
-    Allowance::new(1_000_000_000, Duration::from_secs(600))
+    allowance(1_000_000_000)
 }
 
 /// So little that an endless loop ends soon.
 pub(super) fn little() -> Allowance {
-    Allowance::new(1_000_000, Duration::from_secs(600))
+    allowance(1_000_000)
 }
 
 /// Invokes with a [`little`] allowance.
@@ -139,26 +146,34 @@ pub(super) fn invoke(
     session.invoke(command, Input::Whole(input), &mut little())
 }
 
+thread_local! {
+    /// What this thread logs, while somebody wants to know.
+    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Where this thread's log goes.
+struct ThreadLog;
+
+impl io::Write for ThreadLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.with_borrow_mut(|log| log.as_mut().map(|log| log.extend_from_slice(bytes)));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// What was logged while `run` ran, on this thread.
 pub(super) fn logged(run: impl FnOnce()) -> String {
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-    impl io::Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let written = Written::default();
-    let writer = written.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, run);
-    let bytes = written.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    // One for all threads: subscribers of single threads miss what other threads saw first.
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_ansi(false);
+        subscriber.with_writer(|| ThreadLog).init();
+    });
+    LOG.set(Some(Vec::new()));
+    run();
+    String::from_utf8(LOG.take().unwrap()).unwrap()
 }

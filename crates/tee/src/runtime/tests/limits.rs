@@ -24,7 +24,7 @@ fn run(session: &mut Session, allowance: &mut Allowance) -> Result<Vec<u8>, Resu
 }
 
 fn endless_fuel(time: Duration) -> Allowance {
-    Allowance::new(u64::MAX, time)
+    Allowance::new(u64::MAX, Watch::new(time, Cancellation::default()))
 }
 
 #[test]
@@ -43,10 +43,8 @@ fn a_command_that_takes_too_long_ends() {
 fn a_command_that_does_not_heed_its_cancellation_ends() {
     let mut session = session("", FOR_EVER, &Quota::default());
     let cancellation = Cancellation::default();
-    let mut allowance = Allowance {
-        fuel: u64::MAX,
-        watch: Watch::new(Duration::from_secs(600), cancellation.clone()),
-    };
+    let watch = Watch::new(Duration::from_secs(600), cancellation.clone());
+    let mut allowance = Allowance::new(u64::MAX, watch);
     let running = thread::spawn(move || {
         let outcome = run(&mut session, &mut allowance);
         (outcome, session.death().cloned())
@@ -62,10 +60,8 @@ fn a_command_that_heeds_its_cancellation_lives_on() {
     let body = "(loop $l (br_if $l (i32.eqz (call $cancelled)))) (i32.const 0xFFFF0002)";
     let mut session = session(CANCELLED, body, &Quota::default());
     let cancellation = Cancellation::default();
-    let mut allowance = Allowance {
-        fuel: u64::MAX,
-        watch: Watch::new(Duration::from_secs(600), cancellation.clone()),
-    };
+    let watch = Watch::new(Duration::from_secs(600), cancellation.clone());
+    let mut allowance = Allowance::new(u64::MAX, watch);
     cancellation.request();
     assert_eq!(run(&mut session, &mut allowance), Err(ResultCode::CANCEL));
     assert_eq!(session.death(), None);
@@ -153,4 +149,29 @@ fn without_a_stream_there_is_no_more_input_and_output_collects() {
         run(&mut session, &mut little()),
         Err(ResultCode::EXCESS_DATA)
     );
+}
+
+#[test]
+fn the_death_of_a_session_is_the_tee_s_word() {
+    let mut session = session("", "(i32.const 0xFFFF3024)", &Quota::default());
+    assert_eq!(run(&mut session, &mut little()), Err(ResultCode::GENERIC));
+    assert_eq!(session.death(), None);
+}
+
+#[test]
+fn log_lines_are_those_of_the_whole_call() {
+    let log = r#"(import "tee" "log" (func $log (param i32 i32)))"#;
+    let mut session = session(
+        log,
+        "(call $log (i32.const 0) (i32.const 1)) (i32.const 0)",
+        &Quota::default(),
+    );
+    let mut allowance = plenty();
+    let before = allowance.log_lines;
+    let written = logged(|| drop(run(&mut session, &mut allowance).unwrap()));
+    assert_eq!(written.lines().count(), 1);
+    assert_eq!(allowance.log_lines, before - 1);
+    allowance.log_lines = 0;
+    let written = logged(|| drop(run(&mut session, &mut allowance).unwrap()));
+    assert_eq!(written, "");
 }

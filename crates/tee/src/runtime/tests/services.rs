@@ -366,3 +366,39 @@ fn migration_is_noted_with_what_it_changes() {
     tee.commit().unwrap();
     assert_eq!(home.services().migration(), Ok(Migration::None));
 }
+
+#[test]
+fn what_is_committed_early_outlasts_the_command() {
+    let home = Home::new();
+    let mut tee = home.services();
+    tee.object_write(Area::Private, "kept", b"1").unwrap();
+    tee.commit_early().unwrap();
+    tee.object_write(Area::Private, "undone", b"2").unwrap();
+    tee.abort();
+    assert_eq!(home.object("kept").unwrap(), b"1");
+    assert_eq!(home.object("undone"), None);
+    tee.mark_migrated().unwrap();
+    let refused = tee.commit_early();
+    assert_eq!(
+        refused,
+        Err(ResultCode::BAD_STATE),
+        "a migration is one step"
+    );
+}
+
+#[test]
+fn code_that_was_removed_sees_nothing_any_more() {
+    let home = Home::new();
+    home.personalize("data", b"x");
+    let mut tee = home.services();
+    tee.object_write(Area::Private, "a", b"1").unwrap();
+    tee.key_generate("k", algorithm(ALGORITHM_ESP256)).unwrap();
+    tee.commit().unwrap();
+    home.uninstall();
+    let busy = Some(ResultCode::BUSY);
+    assert_eq!(tee.object_read(Area::Private, "a").err(), busy);
+    assert_eq!(tee.personalization_read("data").err(), busy);
+    assert_eq!(tee.key_sign("k", b"").err(), busy);
+    assert_eq!(tee.attest(&[0; 8], Some("k")).err(), busy);
+    assert_eq!(tee.attest(&[0; 8], None).err(), busy);
+}
