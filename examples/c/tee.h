@@ -84,6 +84,8 @@ TEE_IMPORT(input_read) TEE_Answer tee_input_read(void *to, uint32_t len);
 TEE_IMPORT(output_write) TEE_Result tee_output_write(const void *from, uint32_t len);
 TEE_IMPORT(client) TEE_Answer tee_client(void);
 TEE_IMPORT(cancelled) uint32_t tee_cancelled(void);
+/* Keeps what the running command changed so far, whatever becomes of it; TEE_ERROR_BAD_STATE in tee_migrate. */
+TEE_IMPORT(commit) TEE_Result tee_commit(void);
 
 TEE_IMPORT(object_create) TEE_Result tee_object_create(
     uint32_t storage, const void *name, uint32_t name_len, const void *data, uint32_t data_len);

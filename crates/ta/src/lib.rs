@@ -50,7 +50,7 @@
 //! | [`time`] | the time of day, time that passed, and a time of the TA's own |
 //! | [`attestation`] | proof that it is this TA on this device that speaks |
 //! | [`services`] | calls to what other security domains expose |
-//! | [`session`] | who calls, whether the command is cancelled, streams of input and output |
+//! | [`session`] | who calls, whether the command is cancelled, an early commit, streams of input and output |
 //! | [`mod@log`] | lines for the operator |
 //!
 //! # Commands are transactions
@@ -59,11 +59,22 @@
 //! returns `Ok` and undone if it returns an error, panics, or exceeds a limit. A counter that is raised
 //! beside a signature can therefore not get out of step with it.
 //!
+//! Whoever calls can see to it that a command is undone, at a moment of his choice: he cancels it, or lets a limit end it. Most
+//! commands need not care, as their output is not delivered either. One that must remember what was tried does: a TA
+//! that counts wrong PINs and looks first gives as many guesses as somebody can cancel. It counts the attempt as used, calls
+//! [`session::commit`], looks, and takes the count back if the PIN was right.
+//!
+//! A call to a [service](services) is a transaction of its own.
+//!
 //! # Limits
 //!
 //! Names of objects, keys and personalization data are 1 to [`interface::MAX_NAME_LEN`] bytes of UTF-8. Memory, run
 //! time of a command, and storage are bounded by the quota of the TA's security domain; exceeding the first two ends the
-//! session with [`ResultCode::TARGET_DEAD`], which a panic does too.
+//! session with [`ResultCode::TARGET_DEAD`], which a panic does too. No TA can answer that code itself: it becomes
+//! [`ResultCode::GENERIC`].
+//!
+//! Once a TA was updated or removed, sessions with its old code reach nothing any more: services answer
+//! [`ResultCode::BUSY`].
 //!
 //! # Testing without a TEE
 //!

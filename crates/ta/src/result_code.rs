@@ -67,7 +67,7 @@ codes! {
     NO_DATA = 0xFFFF_000B, "data expected, none given";
     /// `TEE_ERROR_OUT_OF_MEMORY`.
     OUT_OF_MEMORY = 0xFFFF_000C, "out of memory";
-    /// `TEE_ERROR_BUSY`.
+    /// `TEE_ERROR_BUSY`: not now, e.g. a service that waits for its caller; also for a TA that was replaced meanwhile.
     BUSY = 0xFFFF_000D, "busy";
     /// `TEE_ERROR_COMMUNICATION`.
     COMMUNICATION = 0xFFFF_000E, "communication failed";
@@ -77,7 +77,8 @@ codes! {
     SHORT_BUFFER = 0xFFFF_0010, "the buffer is too short";
     /// `TEE_ERROR_OVERFLOW`.
     OVERFLOW = 0xFFFF_300F, "a counter would overflow";
-    /// `TEE_ERROR_TARGET_DEAD`: the TA panicked or exceeded a limit, its session is over.
+    /// `TEE_ERROR_TARGET_DEAD`: the TA panicked or exceeded a limit, its session is over. Only the TEE says so: a TA that
+    /// returns it answers [`GENERIC`](Self::GENERIC).
     TARGET_DEAD = 0xFFFF_3024, "the TA died";
     /// `TEE_ERROR_STORAGE_NO_SPACE`.
     STORAGE_NO_SPACE = 0xFFFF_3041, "no storage space left";

@@ -1,4 +1,5 @@
-//! The session and the running command: who calls, whether they still want an answer, and streams.
+//! The session and the running command: who calls, whether they still want an answer, what is kept whatever happens, and
+//! streams.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -25,6 +26,44 @@ pub fn client() -> Result<Client, ResultCode> {
 #[must_use]
 pub fn cancelled() -> bool {
     tee::cancelled()
+}
+
+/// Keeps what the running command changed so far, whatever becomes of it.
+///
+/// A command that fails, is cancelled or dies is undone (see the [crate](crate#commands-are-transactions)), and whoever
+/// calls can see to that at a moment of his choice. What must not be undone then, an attempt that was used up for instance,
+/// is committed before the command does what depends on it:
+///
+/// ```
+/// use tamarack_ta::{ResultCode, objects, session};
+///
+/// fn guess(is_right: impl FnOnce() -> bool) -> Result<bool, ResultCode> {
+///     let left = objects::read("attempts left").map_or(3, |left| left[0]);
+///     let left = left.checked_sub(1).ok_or(ResultCode::ACCESS_DENIED)?;
+///     objects::write("attempts left", &[left])?;
+///     session::commit()?;
+///     // Whoever ends the command from here on has used up the attempt.
+///     let right = is_right();
+///     if right {
+///         objects::write("attempts left", &[3])?;
+///     }
+///     Ok(right)
+/// }
+/// # for expected in [Ok(false), Ok(false), Ok(false), Err(ResultCode::ACCESS_DENIED)] {
+/// #     assert_eq!(guess(|| false), expected);
+/// # }
+/// ```
+///
+/// The storage is written for each commit, which takes its time, and fuel: a command commits where it has to, once or twice.
+///
+/// # Errors
+///
+/// [`ResultCode::BAD_STATE`] in [`migrate`](crate::TrustedApplication::migrate), which is one step;
+/// [`ResultCode::STORAGE_NO_SPACE`] and [`ResultCode::STORAGE_NOT_AVAILABLE`] as from the storage; [`ResultCode::BUSY`] if this
+/// TA was replaced or removed meanwhile. What failed because of the storage is undone, back to the commit before; a command
+/// that can't go on without it returns the error.
+pub fn commit() -> Result<(), ResultCode> {
+    tee::commit()
 }
 
 /// The streamed input of the running command.

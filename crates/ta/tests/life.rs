@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
@@ -26,6 +27,9 @@ const COUNT: u32 = 4;
 const COUNT_AND_FAIL: u32 = 5;
 const FORWARD: u32 = 6;
 const FORWARD_AND_FAIL: u32 = 7;
+const COMMIT_AND_FAIL: u32 = 8;
+const FORWARD_COMMIT_AND_FAIL: u32 = 9;
+const DIE: u32 = 10;
 
 impl Worker {
     fn who(&mut self) -> Result<String, ResultCode> {
@@ -61,6 +65,24 @@ impl Worker {
         Err(ResultCode::SECURITY)
     }
 
+    fn commit_and_fail(&mut self) -> Result<(), ResultCode> {
+        self.count()?;
+        session::commit()?;
+        self.count_and_fail()
+    }
+
+    fn forward_commit_and_fail(&mut self, service: &str, command: u32) -> Result<(), ResultCode> {
+        self.count()?;
+        let answer = self.forward(service, command);
+        session::commit()?;
+        answer?;
+        self.count_and_fail()
+    }
+
+    fn die(&mut self) -> Result<(), ResultCode> {
+        Err(ResultCode::TARGET_DEAD)
+    }
+
     fn forward(&mut self, service: &str, command: u32) -> Result<Vec<u8>, ResultCode> {
         services::call(service, command, b"")
     }
@@ -85,6 +107,9 @@ impl TrustedApplication for Worker {
         COUNT_AND_FAIL => count_and_fail(),
         FORWARD => forward(service, command),
         FORWARD_AND_FAIL => forward_and_fail(service, command),
+        COMMIT_AND_FAIL => commit_and_fail(),
+        FORWARD_COMMIT_AND_FAIL => forward_commit_and_fail(service, command),
+        DIE => die(),
     }
 }
 
@@ -129,6 +154,98 @@ fn a_cancelled_command_ends_and_leaves_nothing() {
         assert_eq!(objects::list().unwrap().len(), 0);
     }
     assert!(!session::cancelled(), "the next command is not cancelled");
+}
+
+fn count_of(application: &str) -> Option<u8> {
+    testing::within(application, || objects::read("count"))
+        .ok()
+        .map(|bytes| bytes[0])
+}
+
+#[test]
+fn what_is_committed_is_kept_whatever_happens() {
+    let mut session = open();
+    for expected in [1, 2] {
+        let failed = session.call::<()>(COMMIT_AND_FAIL, ());
+        assert_eq!(failed, Err(ResultCode::SECURITY));
+        let kept = count_of(testing::APPLICATION);
+        assert_eq!(kept, Some(expected), "only what was committed");
+    }
+    session::commit().unwrap();
+    assert_eq!(session.call::<u8>(COUNT, ()), Ok(3));
+}
+
+#[test]
+fn a_command_that_is_ended_at_its_commit_goes_no_further() {
+    let mut session = open();
+    testing::end_at_commit();
+    assert_eq!(
+        session.call::<u8>(COUNT, ()),
+        Ok(1),
+        "one that commits nothing early goes on"
+    );
+    assert_eq!(
+        session.call::<()>(COMMIT_AND_FAIL, ()),
+        Err(ResultCode::SECURITY),
+        "as the next one does"
+    );
+    testing::end_at_commit();
+    let ended = session.call::<()>(COMMIT_AND_FAIL, ());
+    assert_eq!(ended, Err(ResultCode::CANCEL));
+    assert_eq!(count_of(testing::APPLICATION), Some(3));
+    let dead = session.call::<u8>(COUNT, ());
+    assert_eq!(dead, Err(ResultCode::TARGET_DEAD));
+    session.close();
+    assert_eq!(open().call::<u8>(COUNT, ()), Ok(4));
+}
+
+#[test]
+fn a_service_and_its_caller_commit_for_themselves() {
+    testing::expose::<Worker>("other/worker", &["test"]);
+    let mut session = open();
+    let failed = session.call::<()>(FORWARD_AND_FAIL, ("other/worker", COMMIT_AND_FAIL));
+    assert_eq!(failed, Err(ResultCode::SECURITY));
+    assert_eq!(count_of("other/worker"), Some(1));
+    assert_eq!(count_of(testing::APPLICATION), None, "not the caller's");
+    let failed = session.call::<()>(FORWARD_COMMIT_AND_FAIL, ("other/worker", COUNT_AND_FAIL));
+    assert_eq!(failed, Err(ResultCode::SECURITY));
+    assert_eq!(count_of("other/worker"), Some(1), "not the service's");
+    assert_eq!(count_of(testing::APPLICATION), Some(1));
+    testing::end_at_commit();
+    let ended = session.call::<()>(FORWARD_COMMIT_AND_FAIL, ("other/worker", COMMIT_AND_FAIL));
+    assert_eq!(ended, Err(ResultCode::CANCEL));
+    assert_eq!(
+        count_of("other/worker"),
+        Some(2),
+        "nobody ended the service"
+    );
+    assert_eq!(count_of(testing::APPLICATION), Some(2));
+}
+
+#[test]
+fn nobody_but_the_tee_says_that_a_session_is_dead() {
+    testing::expose::<Worker>("other/worker", &["test"]);
+    let mut session = open();
+    let failed = session.call::<()>(DIE, ());
+    assert_eq!(failed, Err(ResultCode::GENERIC));
+    let failed = session.call::<()>(FORWARD, ("other/worker", DIE));
+    assert_eq!(failed, Err(ResultCode::GENERIC));
+}
+
+#[test]
+#[should_panic(expected = "a bug of the TA")]
+fn a_panic_of_the_ta_is_one_of_the_test() {
+    struct Broken;
+    impl TrustedApplication for Broken {
+        fn create() -> Result<Self, ResultCode> {
+            Ok(Self)
+        }
+        fn invoke_command(&mut self, _: u32, _: &[u8]) -> Result<Vec<u8>, ResultCode> {
+            panic!("a bug of the TA")
+        }
+    }
+    let mut session = Session::<Broken>::open(b"").unwrap();
+    let _ = session.invoke(1, b"");
 }
 
 #[test]
@@ -242,6 +359,11 @@ impl TrustedApplication for Version2 {
             }
             Some(_) => {
                 objects::delete("count")?;
+                assert_eq!(
+                    session::commit(),
+                    Err(ResultCode::BAD_STATE),
+                    "a migration is one step"
+                );
                 Err(ResultCode::NOT_SUPPORTED)
             }
             None => Ok(()),

@@ -70,6 +70,10 @@ pub(crate) fn cancelled() -> bool {
     import::cancelled() != 0
 }
 
+pub(crate) fn commit() -> Result<(), ResultCode> {
+    done(import::commit())
+}
+
 pub(crate) fn object_create(storage: u32, name: &str, data: &[u8]) -> Result<(), ResultCode> {
     done(call!(object_create: storage, [name], [data]))
 }

@@ -8,6 +8,7 @@ unsafe extern "C" {
     pub(super) fn output_write(from: *const u8, len: usize) -> u32;
     pub(super) safe fn client() -> u64;
     pub(super) safe fn cancelled() -> u32;
+    pub(super) safe fn commit() -> u32;
     pub(super) fn object_create(
         storage: u32,
         name: *const u8,

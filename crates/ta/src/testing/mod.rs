@@ -106,6 +106,12 @@ pub fn cancel_after(polls: u32) {
     state::with(|tee| tee.cancel_after = Some(polls));
 }
 
+/// Ends the next command as soon as it [commits](crate::session::commit), as somebody may who cancels it: it answers
+/// [`ResultCode::CANCEL`](crate::ResultCode::CANCEL), and its session is dead.
+pub fn end_at_commit() {
+    state::with(|tee| tee.after_commit = state::AfterCommit::Ends);
+}
+
 /// Stops the clocks, the one of day at `seconds` since 1970.
 pub fn set_time(seconds: u64) {
     state::with(|tee| tee.clock.set(seconds));

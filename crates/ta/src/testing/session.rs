@@ -1,4 +1,6 @@
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::panic::AssertUnwindSafe;
+use std::panic::{catch_unwind, resume_unwind};
 
 use super::{
     Streamed, StreamedInput,
@@ -19,6 +21,7 @@ pub struct Session<T> {
     instance: T,
     application: String,
     client: Client,
+    is_dead: bool,
 }
 
 impl<T: TrustedApplication> Session<T> {
@@ -49,6 +52,7 @@ impl<T: TrustedApplication> Session<T> {
             instance: instance?,
             application,
             client,
+            is_dead: false,
         })
     }
 
@@ -56,7 +60,8 @@ impl<T: TrustedApplication> Session<T> {
     ///
     /// # Errors
     ///
-    /// The TA's result code; what the command changed is then undone.
+    /// The TA's result code; what the command changed is then undone, but for what it [committed](crate::session::commit).
+    /// [`ResultCode::TARGET_DEAD`] if the session is [dead](super::end_at_commit).
     pub fn invoke(&mut self, command: u32, input: &[u8]) -> Result<Vec<u8>, ResultCode> {
         let (returned, written) = self.run(command, input, StreamedInput::default());
         returned.map(|returned| match returned.is_empty() {
@@ -92,12 +97,26 @@ impl<T: TrustedApplication> Session<T> {
         input: &[u8],
         stream: StreamedInput,
     ) -> (Result<Vec<u8>, ResultCode>, Vec<u8>) {
-        let call = Call::new(&self.application, self.client.clone(), stream);
-        transaction(call, || self.instance.invoke_command(command, input))
+        if self.is_dead {
+            return (Err(ResultCode::TARGET_DEAD), Vec::new());
+        }
+        let mut call = Call::new(&self.application, self.client.clone(), stream);
+        call.after_commit = state::with(|tee| core::mem::take(&mut tee.after_commit));
+        let (instance, is_dead) = (&mut self.instance, &mut self.is_dead);
+        transaction(call, || {
+            let result = until_ended(|| instance.invoke_command(command, input));
+            result.unwrap_or_else(|Ended| {
+                *is_dead = true;
+                Err(ResultCode::CANCEL)
+            })
+        })
     }
 
-    /// Closes the session and ends the instance.
+    /// Closes the session and ends the instance. A dead one has ended already.
     pub fn close(mut self) {
+        if self.is_dead {
+            return;
+        }
         let call = Call::new(&self.application, self.client, StreamedInput::default());
         let _ = transaction(call, || {
             self.instance.close_session();
@@ -115,8 +134,7 @@ impl<T: TrustedApplication> Session<T> {
 /// The TA's result code; what it changed is then undone.
 pub fn migrate<T: TrustedApplication>(from: Option<u64>) -> Result<(), ResultCode> {
     let application: String = state::with(|tee| tee.application().into());
-    let call = Call::new(&application, Client::Unknown, StreamedInput::default());
-    transaction(call, || {
+    transaction(Call::migration(&application), || {
         let mut instance = T::create()?;
         instance.migrate(from)?;
         instance.destroy();
@@ -144,9 +162,28 @@ fn transaction<R>(
         }
         // The TEE was emptied while the call ran.
         (ResultCode::SUCCESS, None) => result,
+        // Whether a session is dead, the TEE says, and nobody in it.
+        (ResultCode::TARGET_DEAD, _) => Err(ResultCode::GENERIC),
         (code, _) => Err(code),
     };
     (result, written)
+}
+
+/// Somebody ended the command.
+struct Ended;
+
+/// Ends the command that runs: what it would do next never happens.
+pub(super) fn end() -> ! {
+    resume_unwind(Box::new(Ended))
+}
+
+/// Runs a command, which may [end](end).
+fn until_ended<R>(command: impl FnOnce() -> R) -> Result<R, Ended> {
+    // Nobody uses the instance again whose command ended.
+    catch_unwind(AssertUnwindSafe(command)).map_err(|payload| match payload.downcast() {
+        Ok(ended) => *ended,
+        Err(panic) => resume_unwind(panic),
+    })
 }
 
 /// A call that runs; if it panics, it does not run any more.

@@ -39,6 +39,8 @@ pub(super) struct Tee {
     pub(super) outside: String,
     pub(super) client: Client,
     pub(super) cancel_after: Option<u32>,
+    /// What the next command does.
+    pub(super) after_commit: AfterCommit,
     pub(super) log: Vec<String>,
     pub(super) clock: Clock,
     pub(super) attester: Key,
@@ -58,6 +60,7 @@ impl Default for Tee {
             outside: APPLICATION.into(),
             client: Client::Unknown,
             cancel_after: None,
+            after_commit: AfterCommit::GoesOn,
             log: Vec::new(),
             clock: Clock::default(),
             attester: Key::attester(),
@@ -67,6 +70,15 @@ impl Default for Tee {
     }
 }
 
+/// What a command does once it has committed early.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum AfterCommit {
+    #[default]
+    GoesOn,
+    /// Somebody ends it.
+    Ends,
+}
+
 /// A call into a TA: a transaction.
 pub(super) struct Call {
     pub(super) application: String,
@@ -74,6 +86,9 @@ pub(super) struct Call {
     pub(super) input: StreamedInput,
     /// What it wrote as output.
     pub(super) output: Vec<u8>,
+    pub(super) after_commit: AfterCommit,
+    /// Whether all of it is kept or nothing.
+    one_step: bool,
     changes: BTreeMap<Address, Option<Value>>,
 }
 
@@ -84,7 +99,16 @@ impl Call {
             client,
             input,
             output: Vec::new(),
+            after_commit: AfterCommit::GoesOn,
+            one_step: false,
             changes: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn migration(application: &str) -> Self {
+        Self {
+            one_step: true,
+            ..Self::new(application, Client::Unknown, StreamedInput::default())
         }
     }
 }
@@ -219,9 +243,25 @@ impl Tee {
         interface::encode_names(names)
     }
 
-    /// Makes what a call changed last.
+    /// Keeps what the running call changed so far.
+    pub(super) fn commit_early(&mut self) -> Result<AfterCommit, ResultCode> {
+        let (changes, after_commit) = match self.calls.last_mut() {
+            Some(call) if call.one_step => return Err(ResultCode::BAD_STATE),
+            Some(call) => (core::mem::take(&mut call.changes), call.after_commit),
+            // What the test itself changes is kept at once.
+            None => return Ok(AfterCommit::GoesOn),
+        };
+        self.keep(changes);
+        Ok(after_commit)
+    }
+
+    /// Keeps what a call changed that ended.
     pub(super) fn commit(&mut self, call: Call) {
-        for (address, value) in call.changes {
+        self.keep(call.changes);
+    }
+
+    fn keep(&mut self, changes: BTreeMap<Address, Option<Value>>) {
+        for (address, value) in changes {
             match value {
                 Some(value) => drop(self.stored.insert(address, value)),
                 None => drop(self.stored.remove(&address)),

@@ -7,8 +7,8 @@ use sha2::Digest as _;
 use super::{
     cose,
     keys::{self, Key},
-    services,
-    state::{Address, Tee, Value, checked, with},
+    services, session,
+    state::{Address, AfterCommit, Tee, Value, checked, with},
 };
 use crate::{
     ResultCode, cose as sign1,
@@ -60,6 +60,13 @@ pub(crate) fn cancelled() -> bool {
         }
         None => false,
     })
+}
+
+pub(crate) fn commit() -> Result<(), ResultCode> {
+    match with(Tee::commit_early)? {
+        AfterCommit::GoesOn => Ok(()),
+        AfterCommit::Ends => session::end(),
+    }
 }
 
 /// Changes an object, or makes one of `None`.
