@@ -12,10 +12,11 @@ use proptest::prelude::*;
 use tamarack_ta::{
     ResultCode, TrustedApplication,
     objects::{Object, Seek, Storage},
+    session,
     testing::{self, Session},
 };
 
-/// What can be done to objects.
+/// What a command can do to objects.
 #[derive(Debug, Clone)]
 enum Step {
     Create(Storage, usize, Vec<u8>),
@@ -24,6 +25,7 @@ enum Step {
     Truncate(Storage, usize, u64),
     Rename(Storage, usize, usize),
     Delete(Storage, usize),
+    Commit,
 }
 
 const NAMES: [&str; 4] = ["a", "b", "ü/..", "a\0b"];
@@ -39,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
         (storage(), name(), 0..30u64).prop_map(|(s, n, size)| Step::Truncate(s, n, size)),
         (storage(), name(), name()).prop_map(|(s, n, new)| Step::Rename(s, n, new)),
         (storage(), name()).prop_map(|(s, n)| Step::Delete(s, n)),
+        Just(Step::Commit),
     ]
 }
 
@@ -65,6 +68,7 @@ fn perform(step: &Step) -> Result<(), ResultCode> {
             Object::open(*storage, NAMES[*name])?.rename(NAMES[*new])
         }
         Step::Delete(storage, name) => storage.delete(NAMES[*name]),
+        Step::Commit => session::commit(),
     }
 }
 
@@ -91,6 +95,7 @@ impl Model {
             | Step::Truncate(storage, name, _)
             | Step::Delete(storage, name) => (*storage, vec![*name]),
             Step::Rename(storage, name, new) => (*storage, vec![*name, *new]),
+            Step::Commit => return Ok(()),
         };
         let denied = |name: &usize| storage == Storage::Shared && !is_shared(*name);
         if names.first().is_some_and(denied) {
@@ -137,6 +142,7 @@ impl Model {
             Step::Delete(..) => {
                 objects.remove(name).ok_or(ResultCode::ITEM_NOT_FOUND)?;
             }
+            Step::Commit => {}
         }
         Ok(())
     }
@@ -201,7 +207,13 @@ proptest! {
         let mut session = Session::<Steps>::open(b"").unwrap();
         for (steps, succeeds) in commands {
             let mut after = model.clone();
-            let expected: Vec<_> = steps.iter().map(|step| after.perform(step)).collect();
+            let mut expected = Vec::new();
+            for step in &steps {
+                expected.push(after.perform(step));
+                if matches!(step, Step::Commit) {
+                    model = after.clone();
+                }
+            }
             TODO.with_borrow_mut(|todo| *todo = (steps, Vec::new()));
             if succeeds {
                 session.invoke(1, b"").unwrap();
