@@ -246,4 +246,9 @@ attempts! {
     97, "attest a secret key", Expected::AnyRefusal => with_key(ALGORITHM_HMAC_256, |name| attest(b"12345678", name));
     98, "attest a key that is not for signatures", Expected::AnyRefusal => with_key(ALGORITHM_ECDH_P256, |name| attest(b"12345678", name));
     99, "attest with a nonce from behind its memory", Expected::Dies => fetched(raw::attest(memory_len(), 32, 0, 0));
+
+    // Commits of its own choice.
+    100, "commit in the middle of a migration", WRONG_KIND => committed_in_migration();
+    101, "commit again and again", Expected::Dies => commit_for_ever();
+    102, "fill the storage commit by commit", Expected::RefusedOrDies => fill_storage_by_commits();
 }

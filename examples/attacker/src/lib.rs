@@ -115,6 +115,12 @@ impl TrustedApplication for Attacker {
     }
 
     #[cfg(target_family = "wasm")]
+    fn migrate(&mut self, _: Option<u64>) -> Result<(), ResultCode> {
+        tricks::commit_in_migration();
+        Ok(())
+    }
+
+    #[cfg(target_family = "wasm")]
     fn invoke_command(&mut self, command: u32, _: &[u8]) -> Result<Vec<u8>, ResultCode> {
         attempts::attempt(command).map(|outcome| outcome.to_bytes())
     }

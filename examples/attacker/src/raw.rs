@@ -31,6 +31,7 @@ imports! {
     fn output_write(from: u32, len: u32) -> u32;
     fn client() -> u64;
     fn cancelled() -> u32;
+    fn commit() -> u32;
     fn object_read(storage: u32, name: u32, name_len: u32) -> u64;
     fn object_read_at(storage: u32, name: u32, name_len: u32, offset: u64, len: u32) -> u64;
     fn object_write(storage: u32, name: u32, name_len: u32, data: u32, data_len: u32) -> u32;

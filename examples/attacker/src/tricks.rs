@@ -227,6 +227,47 @@ pub(crate) fn fill_keys() -> Outcome {
     until_refused(|number| generate(format!("key {number}").as_bytes(), ALGORITHM_ESP256))
 }
 
+/// Commits before each part that would be too much; what is kept then is deleted again.
+pub(crate) fn fill_storage_by_commits() -> Outcome {
+    let mut data = Vec::new();
+    data.resize(1 << 20, 0x5A);
+    let name = |number: u32| format!("committed {number}");
+    let outcome = until_refused(|number| match write(name(number).as_bytes(), &data) {
+        0 => raw::commit(),
+        refused => refused,
+    });
+    (0..u32::MAX).find(|number| delete(name(*number).as_bytes()) != 0);
+    outcome
+}
+
+/// Where [`commit_in_migration`] notes what it was answered.
+const MIGRATION: &[u8] = b"migration";
+
+/// Commits while it migrates. The answer is stored for the attempt that tells of it.
+pub(crate) fn commit_in_migration() {
+    let code = raw::commit();
+    write(MIGRATION, &code.to_be_bytes());
+}
+
+/// What [`commit_in_migration`] was answered.
+pub(crate) fn committed_in_migration() -> Outcome {
+    match read(STORAGE_PRIVATE, MIGRATION) {
+        Outcome::Succeeded(code) => match code.try_into() {
+            Ok(code) => done(u32::from_be_bytes(code)),
+            Err(odd) => Outcome::Succeeded(odd),
+        },
+        refused => refused,
+    }
+}
+
+/// Has the storage written for ever.
+pub(crate) fn commit_for_ever() -> Outcome {
+    loop {
+        write(b"committed", b"x");
+        raw::commit();
+    }
+}
+
 pub(crate) fn recurse(depth: u32) -> u32 {
     match core::hint::black_box(depth) {
         0 => 0,

@@ -14,7 +14,9 @@
 //! while after [`MAX_FAILURES`](pin::MAX_FAILURES) wrong ones.
 //!
 //! Every decision is an entry in a [log] that nobody outside the TEE can change, shorten or forge. A door that stays closed is
-//! therefore a *result* of the command, never an error: an error would undo the entry, and the count of wrong PINs with it.
+//! therefore a *result* of the command, never an error: an error would undo the entry. A command that somebody ends before it
+//! decided has no entry, as it opened no door and told nobody anything; a PIN that was tried with it is counted all the same (see
+//! [pin]).
 
 #![cfg_attr(not(test), no_std)]
 

@@ -1,6 +1,9 @@
 //! PINs: few guesses, then a pause that grows.
+//!
+//! A guess is used up before anybody looks whether it is right. Otherwise whoever can end the command, by cancelling it or
+//! pulling the plug, would do so as long as the door stays closed, and the guess would be undone with the command.
 
-use tamarack_ta::{ResultCode, digest, format, objects, time};
+use tamarack_ta::{ResultCode, digest, format, objects, session, time};
 
 use crate::{Credential, Decision};
 
@@ -70,11 +73,11 @@ impl Failures {
     }
 }
 
-/// Decides about a PIN, and remembers a wrong one.
+/// Decides about a PIN, and remembers a wrong one, and one of which nobody ever heard what came of it.
 ///
 /// # Errors
 ///
-/// Those of the storage.
+/// Those of the storage. Where a guess can't be remembered, none is taken.
 pub fn check(credential: &Credential, pin: &str) -> Result<Decision, ResultCode> {
     let Some(expected) = &credential.pin else {
         return Ok(Decision::Denied);
@@ -84,17 +87,14 @@ pub fn check(credential: &Credential, pin: &str) -> Result<Decision, ResultCode>
     if now < failures.pause {
         return Ok(Decision::LockedOut);
     }
+    failures.one_more(now).store(&credential.id)?;
+    session::commit()?;
     match same(&digest(&credential.id, pin)?, expected) {
         true => {
-            if failures.count > 0 {
-                Failures::default().store(&credential.id)?;
-            }
+            Failures::default().store(&credential.id)?;
             Ok(Decision::Opens)
         }
-        false => {
-            failures.one_more(now).store(&credential.id)?;
-            Ok(Decision::Denied)
-        }
+        false => Ok(Decision::Denied),
     }
 }
 

@@ -137,6 +137,47 @@ fn a_pin_opens_the_door_until_it_was_wrong_too_often() {
     assert_eq!(pin(&mut session, "bob", "4711"), OPENS);
 }
 
+/// Tries a PIN, and ends the command as soon as that can be done without a trace of the guess.
+fn pin_and_cancel(pin: &str) {
+    let mut session = Session::<DoorLock>::open(b"").unwrap();
+    testing::end_at_commit();
+    let ended = session.call::<u8>(UNLOCK_PIN, ("bob", pin));
+    assert_eq!(ended, Err(ResultCode::CANCEL));
+}
+
+#[test]
+fn a_guess_counts_even_if_its_command_is_cancelled() {
+    let mut session = open();
+    for _ in 0..pin::MAX_FAILURES {
+        pin_and_cancel("0000");
+    }
+    assert_eq!(pin(&mut session, "bob", "4711"), LOCKED_OUT);
+    testing::advance_time(Duration::from_secs(pin::FIRST_PAUSE));
+    pin_and_cancel("4711");
+    assert_eq!(
+        pin(&mut session, "bob", "4711"),
+        LOCKED_OUT,
+        "a right one too: nobody tells by the count"
+    );
+    testing::advance_time(Duration::from_secs(2 * pin::FIRST_PAUSE));
+    assert_eq!(pin(&mut session, "bob", "4711"), OPENS);
+    assert_eq!(segment(&mut session, 0).1.len(), 3, "what was decided");
+}
+
+#[test]
+fn a_guess_counts_even_if_its_command_fails() {
+    let mut session = open();
+    assert_eq!(pin(&mut session, "bob", "4711"), OPENS);
+    let end = objects::read("log").unwrap();
+    objects::write("log", b"").unwrap();
+    for _ in 0..pin::MAX_FAILURES {
+        let failed = session.call::<u8>(UNLOCK_PIN, ("bob", "0000"));
+        assert_eq!(failed, Err(ResultCode::CORRUPT_OBJECT));
+    }
+    objects::write("log", &end).unwrap();
+    assert_eq!(pin(&mut session, "bob", "4711"), LOCKED_OUT);
+}
+
 #[test]
 fn the_longest_pause_is_a_day() {
     let mut session = open();
