@@ -30,8 +30,8 @@
 //! A commit and the counter can't move in one step. The store goes first: a generation one above the counter is a crash
 //! between the two, and the counter follows at the next opportunity.
 //!
-//! A number for each record is held in memory (about 100 bytes in all); a commit costs what it changes, however many
-//! records there are.
+//! A number for each record is held in memory, with its place 96 bytes; a commit changes the numbers of what it changes, however
+//! many records there are.
 
 mod compaction;
 mod database;
