@@ -326,6 +326,20 @@ fn a_command_whose_application_goes_away_is_cancelled() {
 }
 
 #[test]
+fn a_stream_whose_break_would_not_show_is_refused() {
+    let world = World::new();
+    let session = world.open();
+    let mut stream = UnixStream::connect(&world.socket).unwrap();
+    let path = format!("/v1/sessions/{}/commands/{FLOOD}", session.number());
+    let request = format!("POST {path} HTTP/1.0\r\ncontent-length: 0\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 505"), "{answer}");
+    assert!(answer.contains("HTTP/1.1"), "{answer}");
+}
+
+#[test]
 fn input_that_can_not_be_read_cancels_the_command() {
     struct Broken(bool);
     impl Read for Broken {

@@ -45,6 +45,15 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, Origin::Broker, error)
     }
 
+    /// A request in a version of HTTP in which a body that breaks off looks like a whole one.
+    pub(super) fn too_old_for_streams() -> Self {
+        Self::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Origin::Broker,
+            "streams need HTTP/1.1",
+        )
+    }
+
     /// A command that ended with another result than success.
     pub(super) fn of_command(command: u32, result: u32) -> Self {
         let code = ResultCode(result);

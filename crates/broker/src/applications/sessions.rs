@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     body::{Body as RawBody, Bytes},
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderValue, StatusCode, Version, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -168,8 +168,12 @@ async fn stream_command(
     State(broker): State<Arc<Broker>>,
     peer: Peer,
     path: Result<Path<(u64, u32)>, PathRejection>,
+    version: Version,
     body: RawBody,
 ) -> Result<Response, Failure> {
+    if version < Version::HTTP_11 {
+        return Err(Failure::too_old_for_streams());
+    }
     let Path((number, command)) = path?;
     let session = own(&broker, &peer, number)?;
     let mut events = command::start(&broker, &session, command, Input::Streamed(body));
