@@ -46,13 +46,14 @@ fn content(bytes: &'static [u8]) -> Parameter<'static> {
 
 /// A manifest whose uninstall section is this, and that is removed again.
 fn removed(world: &mut World, uninstall: Vec<Command<'static>>) -> Tried {
-    let component = identified(&id("evil/x")).integrated(&crypto(), "#payload", b"data");
-    let draft = manifest(1).component(component);
+    let component = identified(&id("evil/gone")).integrated(&crypto(), "#payload", b"data");
+    let draft = manifest(1)
+        .manifest_id(id("evil/gone/suit"))
+        .component(component);
     let draft = draft.section(Section::Uninstall, sequence(uninstall));
     world.signs(&draft.build().unwrap())?;
-    let providers = &mut world.providers;
-    providers.device.unlink(&providers.tam, &["evil/manifest"]);
-    assert_eq!(providers.device.version("evil/x"), None);
+    world.unlink(&["evil/gone/suit"]);
+    assert_eq!(world.providers.device.version("evil/gone"), None);
     Ok(())
 }
 
@@ -250,11 +251,14 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         128,
         "install without saying for which devices",
-        Refused(Reason::CborParse, "checks neither vendor nor class"),
+        Harmless,
         |world| {
-            let component = ComponentBuilder::new(id("evil/x"));
+            let component = ComponentBuilder::new(id("evil/anywhere"));
             let component = component.integrated(&crypto(), "#payload", HELLO_1);
-            world.signs(&manifest(1).component(component).build().unwrap())
+            let draft = manifest(1)
+                .manifest_id(id("evil/anywhere/suit"))
+                .component(component);
+            world.signs(&draft.build().unwrap())
         },
     ),
     attempt(

@@ -162,13 +162,13 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         Harmless,
         |world| {
             // Segments are names, and nothing climbs.
-            world.installs("evil/../acme/vault")
+            world.installs_id_as(&id("evil/../acme/vault"), "evil/dots")
         },
     ),
     attempt(
         22,
         "write the length of a segment longer than needed",
-        Refused(Reason::CborParse, ""),
+        NO_RIGHT,
         |world| {
             oddly_encoded(world, |w| {
                 w.array(2).raw(b"\x58\x04acme").bytes(b"vault");
@@ -214,7 +214,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         Harmless,
         |world| {
             let long = id("evil").joined(&[b'x'; 1000]).unwrap();
-            world.installs_id(&long)
+            world.installs_id_as(&long, "evil/long")
         },
     ),
     attempt(
@@ -243,7 +243,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         "make a sub-domain that is called like a removed domain, and read what that left",
         Harmless,
         |world| {
-            world.sub_domain("evil/initech", |domain| domain.quota.applications = 1)?;
+            world.sub_domain("evil/initech", |domain| domain.quota = part())?;
             let envelope = release::app("evil/initech/vault", 1, VAULT, &world.evil);
             world.send(&envelope)?;
             assert_eq!(world.vault("evil/initech/vault").0, 0);
@@ -273,8 +273,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
                 "evil/customer/vault/suit",
                 "security-domain/evil/customer/suit",
             ];
-            let providers = &mut world.providers;
-            providers.device.unlink(&providers.tam, &manifests);
+            world.unlink(&manifests);
             world.send_all(&[second, mine])?;
             let (count, other) = world.vault("evil/customer/vault");
             assert_eq!(count, 0);

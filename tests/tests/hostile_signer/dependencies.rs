@@ -39,6 +39,12 @@ fn needs_this(world: &mut World, envelope: &[u8]) -> Tried {
     world.send(&envelope)
 }
 
+/// What a neighbour says of the sub-domain that the hostile signer has.
+fn guest(world: &World, number: u64, owner: &Person) -> Vec<u8> {
+    let (name, acme) = ("acme/guest", &world.providers.acme);
+    release::domain_with(name, number, name, &[owner], part(), acme)
+}
+
 fn digest_of(envelope: &[u8]) -> SuitDigest {
     Envelope::decode(envelope).unwrap().claimed_digest()
 }
@@ -49,15 +55,10 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         "need a neighbour's manifest, so that it can't be removed",
         NO_RIGHT,
         |world| {
-            let theirs = release::app("acme/locks-data", 1, b"data", &world.providers.acme);
-            world.providers.install(&theirs);
+            let theirs = release::app("acme/later-removed", 1, b"data", &world.providers.acme);
+            world.neighbours_act(|world| world.allowed(&theirs));
             let tried = needs_this(world, &theirs);
-            let providers = &mut world.providers;
-            providers
-                .device
-                .unlink(&providers.tam, &["acme/locks-data/suit"]);
-            // Its number is remembered: make it part of what was before.
-            providers.install(&theirs);
+            world.neighbours_act(|world| world.unlink(&["acme/later-removed/suit"]));
             tried
         },
     ),
@@ -165,20 +166,20 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         "need the sub-domain that it has from a neighbour, so that its key stays",
         Harmless,
         |world| {
-            let guest = |number, owner, world: &World| {
-                let (name, acme) = ("acme/guest", &world.providers.acme);
-                release::domain_with(name, number, name, &[owner], part(), acme)
-            };
-            let (known, evil) = (guest(1, &world.evil, world), world.evil.again());
+            let (first, evil) = (guest(world, 1, &world.evil), world.evil.again());
             let needing = Release::new("acme/guest/x", 1)
                 .carrying(b"data")
-                .needing(&known);
+                .needing(&first);
             world.send(&needing.by(&evil))?;
             // The neighbour takes the key away all the same, and gives it back for what is tried next.
-            world.allowed(&guest(2, &Person::new(), world));
-            let refused = release::app("acme/guest/y", 1, b"data", &evil);
-            world.send(&refused).unwrap_err();
-            world.allowed(&guest(3, &evil, world));
+            let second = guest(world, 2, &Person::new());
+            let third = guest(world, 3, &evil);
+            let late = release::app("acme/guest/y", 1, b"data", &evil);
+            world.neighbours_act(|world| {
+                world.allowed(&second);
+                world.send(&late).unwrap_err();
+                world.allowed(&third);
+            });
             Ok(())
         },
     ),

@@ -9,7 +9,7 @@ use crate::{
     Attempt, Expected,
     Expected::{Harmless, Refused},
     NO_RIGHT, attempt,
-    world::{Tried, World, part},
+    world::{Tried, World, little, part},
 };
 
 const fn failed(text: &'static str) -> Expected {
@@ -17,7 +17,8 @@ const fn failed(text: &'static str) -> Expected {
 }
 
 fn domain(world: &mut World, name: &str, number: u64, prefix: &str) -> Tried {
-    let envelope = release::domain_with(name, number, prefix, &[&world.evil], part(), &world.evil);
+    let envelope =
+        release::domain_with(name, number, prefix, &[&world.evil], little(), &world.evil);
     world.send(&envelope)
 }
 
@@ -194,7 +195,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         53,
         "call a sub-domain by a name of 65 bytes",
-        NO_RIGHT,
+        Refused(Reason::ComponentUnauthorized, "no right to compo"),
         |world| domain(world, &format!("evil/{}", "x".repeat(65)), 1, "evil/x"),
     ),
     attempt(
@@ -271,9 +272,9 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     ),
     attempt(
         62,
-        "make sub-domains that have more objects together than its own",
+        "make a sub-domain with more objects than its own domain has",
         failed("over quota"),
-        |world| world.sub_domain("evil/x", |domain| domain.quota.objects = 64),
+        |world| world.sub_domain("evil/x", |domain| domain.quota.objects = 65),
     ),
     attempt(
         63,
@@ -290,7 +291,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         65,
         "offer a neighbour's application as a service of its own",
-        failed("under the domain's prefix"),
+        failed("service / component: out of bounds"),
         |world| with_service(world, "sign", "acme/vault"),
     ),
     attempt(
@@ -372,7 +373,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         "make a sub-domain and install something in it at once, with the rights of before",
         failed("which this update makes"),
         |world| {
-            let made = SecurityDomain::new(id("evil/x"), vec![Person::new().public()], part());
+            let made = SecurityDomain::new(id("evil/x"), vec![Person::new().public()], little());
             let release = Release::new("security-domain/evil/x", 1).carrying(&made.encode());
             let envelope = release.and_carrying("evil/x/data", b"data").by(&world.evil);
             world.send(&envelope)

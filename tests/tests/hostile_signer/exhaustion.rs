@@ -58,10 +58,9 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             }
             let envelope = release::app("evil/part/3", 1, &[7; 300_000], &world.evil);
             let tried = world.send(&envelope);
-            let providers = &mut world.providers;
             let manifests = [0, 1, 2].map(|part| format!("evil/part/{part}/suit"));
             let manifests: Vec<&str> = manifests.iter().map(String::as_str).collect();
-            providers.device.unlink(&providers.tam, &manifests);
+            world.unlink(&manifests);
             tried
         },
     ),

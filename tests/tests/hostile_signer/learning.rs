@@ -173,13 +173,11 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         NO_RIGHT,
         |world| {
             let theirs = world.providers.acme.public();
-            let [right, wrong] = [theirs, Person::new().public()].map(|key| {
-                let tried = world.sub_domain("evil/owned", |domain| domain.owners.push(key));
-                tried.unwrap();
-                let providers = &mut world.providers;
-                providers
-                    .device
-                    .unlink(&providers.tam, &["security-domain/evil/owned/suit"]);
+            let guesses = [("evil/one", theirs), ("evil/other", Person::new().public())];
+            let [right, wrong] = guesses.map(|(name, key)| {
+                world
+                    .sub_domain(name, |domain| domain.owners.push(key))
+                    .unwrap();
                 ("", world.installs("acme/hello"))
             });
             same(right, wrong)

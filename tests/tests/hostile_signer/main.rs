@@ -98,13 +98,13 @@ fn run(attempts: &[Attempt]) {
     } in attempts
     {
         println!("{number}, {what}");
-        let before = world.victims();
+        world.before = Some(world.victims());
         let tried = act(&mut world);
         let mut fails = |why: String| wrong.push(format!("{number}, {what}: {why}"));
         if let Some(why) = expected.differs(&tried) {
             fails(why);
         }
-        if world.victims() != before {
+        if Some(world.victims()) != world.before {
             fails("somebody else is not as before".into());
         }
         if world.something_leaked() {
@@ -172,4 +172,41 @@ fn signatures_that_are_not_its_own() {
 #[test]
 fn more_than_its_share() {
     run(exhaustion::ATTEMPTS);
+}
+
+#[test]
+fn scratch_ciphertext() {
+    use tamarack_agent::platform::Platform as _;
+    use tamarack_cose::encrypt::Recipient;
+    use tamarack_suit::author::PayloadEncryption;
+    let mut world = World::new();
+    let crypto = tamarack_tests::crypto();
+    let keys = world
+        .providers
+        .device
+        .tee
+        .platform()
+        .encryption_keys()
+        .to_vec();
+    let to: Vec<_> = keys.iter().map(Recipient::agreement).collect();
+    let (image, ciphertext) = PayloadEncryption::default()
+        .encrypt(&crypto, &to, b"secret of acme for this device")
+        .unwrap();
+    let id = tamarack_tests::id;
+    let component = world::identified(&id("evil/x")).encrypted_integrated(
+        "#x",
+        ciphertext,
+        id("evil/staged"),
+        image,
+    );
+    let tried = world.signs(&world::manifest(1).component(component).build().unwrap());
+    println!("THEFT {tried:?}");
+    let view = world.providers.device.tee.storage().view().unwrap();
+    let space = tamarack_agent::platform::Namespace::domain("evil");
+    println!(
+        "THEFT {:?}",
+        view.get(&space, &id("evil/x").to_cbor())
+            .unwrap()
+            .map(String::from_utf8)
+    );
 }

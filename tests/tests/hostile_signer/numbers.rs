@@ -44,8 +44,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         "roll its own application back after it was removed",
         NOT_NEWER,
         |world| {
-            let providers = &mut world.providers;
-            providers.device.unlink(&providers.tam, &["evil/own/suit"]);
+            world.unlink(&["evil/own/suit"]);
             own(world, 4, HELLO_1)
         },
     ),

@@ -178,18 +178,14 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         UNAUTHORIZED,
         |world| {
             let before = Person::new();
-            let domain = |number, owner: &Person, world: &World| {
+            let domain = |number, owner: &Person| {
                 release::domain("evil-before", number, owner, &world.providers.admin)
             };
-            // Domains are the administrator's: this is undone, for what is compared.
-            world.allowed(&domain(1, &before, world));
-            world.allowed(&domain(2, &Person::new(), world));
+            let domains = [domain(1, &before), domain(2, &Person::new())];
+            world.neighbours_act(|world| world.send_all(&domains).unwrap());
             let late = release::app("evil-before/x", 1, HELLO_1, &before);
             let tried = world.send(&late);
-            let providers = &mut world.providers;
-            providers
-                .device
-                .unlink(&providers.tam, &["security-domain/evil-before/suit"]);
+            world.neighbours_act(|world| world.unlink(&["security-domain/evil-before/suit"]));
             tried
         },
     ),

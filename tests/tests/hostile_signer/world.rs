@@ -50,6 +50,8 @@ pub(crate) struct World {
     /// Everything that the device answered to attempts.
     heard: Vec<Vec<u8>>,
     probes: u64,
+    /// What all but the hostile signer have left behind.
+    pub(crate) before: Option<Victims>,
 }
 
 /// What must stay as it is.
@@ -73,6 +75,17 @@ pub(crate) fn part() -> Quota {
         objects: 10,
         sessions: 1,
         ..Quota::default()
+    }
+}
+
+/// A quota for a sub-domain that holds a few manifests.
+pub(crate) fn little() -> Quota {
+    Quota {
+        bytes: 10_000,
+        applications: 0,
+        objects: 0,
+        sessions: 0,
+        ..part()
     }
 }
 
@@ -148,13 +161,17 @@ impl World {
         let shared = Namespace::shared("acme");
         transaction.put(&shared, b"oledger", LEDGER).unwrap();
         transaction.commit().unwrap();
-        Self {
+        let world = Self {
             providers,
             evil,
             locks,
             heard: Vec::new(),
             probes: 0,
-        }
+            before: None,
+        };
+        // Some applications store something when they are asked for the first time.
+        let _ = world.victims();
+        world
     }
 
     /// What the hostile signer must not change.
@@ -200,14 +217,14 @@ impl World {
             stored,
             usage: NEIGHBOURS.map(usage).into(),
             answers: [
-                ("acme/vault", PUBLIC_KEY),
-                ("acme/vault", COUNT),
-                ("acme/hello", GREET),
-                ("acme/locks/front", GREET),
-                ("globex/hello", GREET),
-                ("system/hello", GREET),
+                ("acme/vault", PUBLIC_KEY, &b""[..]),
+                ("acme/vault", COUNT, b""),
+                ("acme/hello", GREET, b"Ada"),
+                ("acme/locks/front", GREET, b"Ada"),
+                ("globex/hello", GREET, b"Ada"),
+                ("system/hello", GREET, b"Ada"),
             ]
-            .map(|(component, command)| device.output(component, command, b"Ada"))
+            .map(|(component, command, input)| device.output(component, command, input))
             .into(),
         }
     }
@@ -230,6 +247,21 @@ impl World {
         let mut manifests: Vec<&str> = manifests.iter().map(String::as_str).collect();
         manifests.push("probe/suit");
         world.device.unlink(&world.tam, &manifests);
+    }
+
+    /// Lets others than the hostile signer do something, once it is clear that nothing has changed until then.
+    #[track_caller]
+    pub(crate) fn neighbours_act(&mut self, act: impl FnOnce(&mut Self)) {
+        assert!(self.before.as_ref() == Some(&self.victims()));
+        act(self);
+        self.before = Some(self.victims());
+    }
+
+    /// Removes manifests through the TAM.
+    #[track_caller]
+    pub(crate) fn unlink(&mut self, manifests: &[&str]) {
+        let world = &mut self.providers;
+        world.device.unlink(&world.tam, manifests);
     }
 
     /// Whether anything that the device said about attempts holds what only neighbours know.
@@ -307,9 +339,14 @@ impl World {
 
     /// As [`installs`](Self::installs).
     pub(crate) fn installs_id(&mut self, component: &ComponentId) -> Tried {
+        self.installs_id_as(component, "evil/manifest")
+    }
+
+    /// As [`installs`](Self::installs), with the manifest kept there.
+    pub(crate) fn installs_id_as(&mut self, component: &ComponentId, kept: &str) -> Tried {
         let builder = identified(component).integrated(&crypto(), "#payload", HELLO_1);
-        let draft = manifest(1).component(builder).build().unwrap();
-        self.signs(&draft)
+        let draft = manifest(1).manifest_id(id(kept)).component(builder);
+        self.signs(&draft.build().unwrap())
     }
 
     /// Sends what the hostile signer signs.
@@ -340,7 +377,7 @@ impl World {
         name: &str,
         change: impl FnOnce(&mut SecurityDomain),
     ) -> Tried {
-        let mut domain = SecurityDomain::new(id(name), vec![self.evil.public()], part());
+        let mut domain = SecurityDomain::new(id(name), vec![self.evil.public()], little());
         change(&mut domain);
         self.descriptor(name, 1, &domain.encode())
     }
