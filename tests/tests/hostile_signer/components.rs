@@ -247,6 +247,10 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             let envelope = release::app("evil/initech/vault", 1, VAULT, &world.evil);
             world.send(&envelope)?;
             assert_eq!(world.vault("evil/initech/vault").0, 0);
+            world.unlink(&[
+                "evil/initech/vault/suit",
+                "security-domain/evil/initech/suit",
+            ]);
             Ok(())
         },
     ),

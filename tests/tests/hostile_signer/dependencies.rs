@@ -142,7 +142,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         106,
         "bring another manifest than it says",
-        Refused(Reason::OperationFailed, ""),
+        Refused(Reason::ConditionFailed, "it holds another manifest"),
         |world| {
             let one = release::app("evil/needed", 1, HELLO_1, &world.evil);
             let other = release::app("evil/needed", 2, HELLO_2, &world.evil);
@@ -152,7 +152,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         107,
         "need what is not there",
-        Refused(Reason::OperationFailed, ""),
+        Refused(Reason::ConditionFailed, "it has not been fetched"),
         |world| needs_some(world, "evil/nothing/suit"),
     ),
     attempt(

@@ -1,6 +1,6 @@
 //! Security domains that are somebody else's, sub-domains that reach out of their own, and whom the device trusts.
 
-use tamarack_agent::{SecurityDomain, Service, TrustAnchorSet};
+use tamarack_agent::{Quota, SecurityDomain, Service, TrustAnchorSet};
 use tamarack_cose::cbor::Writer;
 use tamarack_suit::report::Reason;
 use tamarack_tests::{Person, id, release, release::Release};
@@ -203,9 +203,17 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         "make domains in domains, deeper than there can be",
         NO_RIGHT,
         |world| {
-            domain(world, "evil/a", 1, "evil/a")?;
-            domain(world, "evil/a/b", 1, "evil/a/b")?;
-            domain(world, "evil/a/b/c", 1, "evil/a/b/c")?;
+            // Each has room for the descriptor of the next one.
+            for (name, bytes) in [
+                ("evil/a", 9_000),
+                ("evil/a/b", 6_000),
+                ("evil/a/b/c", 3_000),
+            ] {
+                let quota = Quota { bytes, ..little() };
+                let envelope =
+                    release::domain_with(name, 1, name, &[&world.evil], quota, &world.evil);
+                world.allowed(&envelope);
+            }
             domain(world, "evil/a/b/c/d", 1, "evil/a/b/c/d")
         },
     ),

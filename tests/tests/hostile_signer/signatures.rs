@@ -109,7 +109,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         152,
         "add a forged signature of the administrator's to its own",
-        UNAUTHORIZED,
+        NO_RIGHT,
         |world| {
             let blocks = [own(world), naming(world, &world.providers.admin)];
             with_blocks(world, &blocks)
