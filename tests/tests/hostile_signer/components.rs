@@ -178,7 +178,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         23,
         "write a segment in pieces of indefinite length",
-        Refused(Reason::CborParse, ""),
+        Refused(Reason::CborParse, "indefinite length is not accepted"),
         |world| {
             oddly_encoded(world, |w| {
                 w.array(2).raw(b"\x5f\x42ac\x42me\xff").bytes(b"vault");
@@ -188,7 +188,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         24,
         "write a segment as text",
-        Refused(Reason::CborParse, ""),
+        Refused(Reason::CborParse, "expected a byte string"),
         |world| {
             oddly_encoded(world, |w| {
                 w.array(2).text("acme").bytes(b"vault");

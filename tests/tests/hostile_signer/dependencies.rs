@@ -113,7 +113,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         104,
         "keep a stranger's manifest in its own place",
-        Refused(Reason::Unauthorized, ""),
+        Refused(Reason::Unauthorized, "signed by a key that is not trusted"),
         |world| {
             let strange = release::app("evil/needed", 1, HELLO_1, &Person::new());
             needs(

@@ -15,7 +15,6 @@ fn of_signers(attempt: &Attempt) -> String {
     } = attempt;
     let becomes = match expected {
         Expected::Harmless => "allowed, and nobody else's matter".to_owned(),
-        Expected::Refused(reason, "") => format!("`{reason}`"),
         Expected::Refused(reason, text) => format!("`{reason}`: … {} …", text.trim()),
     };
     format!("| {number} | {what} | {becomes} |")

@@ -13,7 +13,7 @@ use crate::{
     Expected::{Harmless, Refused},
     attempt,
     commands::{index, set, test},
-    world::{World, identified, manifest, part},
+    world::{identified, manifest, part},
 };
 
 const fn failed(text: &'static str) -> Expected {
@@ -28,12 +28,6 @@ fn tiny() -> Quota {
         sessions: 0,
         ..part()
     }
-}
-
-/// Manifests with a byte of content each.
-fn small(world: &World, count: usize) -> Vec<Vec<u8>> {
-    let one = |at| release::app(&format!("evil/small/{at}"), 1, b"x", &world.evil);
-    (0..count).map(one).collect()
 }
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
@@ -97,18 +91,24 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     }),
     attempt(
         166,
-        "install an application that needs more memory than its quota",
-        failed(""),
+        "install an application that needs more memory than its sub-domain has",
+        failed("memory"),
         |world| {
-            let greedy = wat::parse_str(r#"(module (memory (export "memory") 4096))"#).unwrap();
-            let envelope = release::app("evil/a", 2, &greedy, &world.evil);
+            world.unlink(&["evil/d/suit"]);
+            world.sub_domain("evil/narrow", |domain| {
+                domain.quota = Quota {
+                    memory: 1 << 16,
+                    ..part()
+                };
+            })?;
+            let envelope = release::app("evil/narrow/hello", 1, HELLO_1, &world.evil);
             world.send(&envelope)
         },
     ),
     attempt(
         167,
         "install an application that is none",
-        failed(""),
+        failed("not a valid WebAssembly module"),
         |world| {
             let envelope = release::app("evil/a", 2, b"\0asm and nothing else", &world.evil);
             world.send(&envelope)
@@ -117,7 +117,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         168,
         "list more components than a manifest can have",
-        Refused(Reason::CborParse, ""),
+        Refused(Reason::CborParse, "SUIT_Components: out of bounds"),
         |world| {
             let mut builder = manifest(1).component(identified(&id("evil/x")));
             for at in 0..31 {
@@ -132,7 +132,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         169,
         "give more commands than a manifest can have",
-        Refused(Reason::CborParse, ""),
+        Refused(Reason::CborParse, "the limit on commands"),
         |world| {
             let draft = manifest(1)
                 .component(identified(&id("evil/x")))
@@ -161,7 +161,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         171,
         "nest sequences deeper than there can be",
-        Refused(Reason::CborParse, ""),
+        Refused(Reason::CborParse, "nested too deeply"),
         |world| {
             let draft = manifest(1)
                 .component(identified(&id("evil/x")))
@@ -192,7 +192,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     ),
     attempt(
         173,
-        "fill the report, a thousand times",
+        "fill the report with hundreds of failures",
         Harmless,
         |world| {
             let digest = Parameter::ImageDigest(SuitDigest::sha256(&crypto(), b"x"));
@@ -214,7 +214,10 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         174,
         "have a text of its own stand in a refusal, that looks like the device's",
-        Refused(Reason::ConditionFailed, ""),
+        Refused(
+            Reason::ConditionFailed,
+            "0x1b5b324a0d0a61636d65/0xe280ae78: condition image-match failed",
+        ),
         |world| {
             let name = id("evil/0x1b5b324a0d0a61636d65/%e2%80%aex");
             let builder = ManifestBuilder::new(SequenceNumber(1)).manifest_id(name);
@@ -244,22 +247,13 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     ),
     attempt(
         176,
-        "keep more manifests than a domain can have, so that the device has no place for others",
-        failed("the limit on manifests"),
-        |world| {
-            let manifests = small(world, 256);
-            world.send_all(&manifests)
-        },
-    ),
-    attempt(
-        177,
         "install more components than a domain can have",
         failed("limit of 256 components"),
         |world| {
-            // Each release of a manifest that it has already brings 28 of them.
-            for at in 0..12 {
+            // A manifest brings 29 of them.
+            for at in 0..10 {
                 let name = format!("evil/small/{at}");
-                let mut release = release::Release::new(&name, 2).carrying(b"x");
+                let mut release = release::Release::new(&name, 1).carrying(b"x");
                 for further in 0..28 {
                     release = release.and_carrying(&format!("{name}/{further}"), b"x");
                 }
@@ -267,6 +261,15 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
                 world.send(&envelope)?;
             }
             Ok(())
+        },
+    ),
+    attempt(
+        177,
+        "have more manifests remembered than a domain can have, so that the device has no place for others",
+        failed("the limit on manifests"),
+        |world| {
+            world.remember_removed("evil/small/0/suit", 256);
+            world.installs_id_as(&id("evil/one-more"), "evil/one-more/suit")
         },
     ),
 ];

@@ -13,7 +13,11 @@ use crate::{
     world::{Tried, World, identified, manifest},
 };
 
-const UNAUTHORIZED: Expected = Refused(Reason::Unauthorized, "");
+/// Nobody whom the device trusts has signed.
+const STRANGE: Expected = Refused(Reason::Unauthorized, "signed by a key that is not trusted");
+
+/// A signature that names somebody's key and is not by it.
+const FORGED: Expected = Refused(Reason::Unauthorized, "the signature does not verify");
 
 /// What the signer would like to be somebody else's: an update of a neighbour's application.
 fn wanted() -> Draft {
@@ -70,19 +74,14 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         Refused(Reason::Unauthorized, "no signature"),
         |world| with_blocks(world, &[]),
     ),
-    attempt(
-        148,
-        "sign with a key that nobody knows",
-        UNAUTHORIZED,
-        |world| {
-            let envelope = wanted().sign(&crypto(), &[Person::new().signer()]).unwrap();
-            world.send(&envelope)
-        },
-    ),
+    attempt(148, "sign with a key that nobody knows", STRANGE, |world| {
+        let envelope = wanted().sign(&crypto(), &[Person::new().signer()]).unwrap();
+        world.send(&envelope)
+    }),
     attempt(
         149,
         "sign with its own key under a neighbour's key id",
-        UNAUTHORIZED,
+        FORGED,
         |world| {
             let block = naming(world, &world.providers.acme);
             with_blocks(world, &[block])
@@ -100,7 +99,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         151,
         "add a forged signature of a neighbour's to its own",
-        UNAUTHORIZED,
+        FORGED,
         |world| {
             let blocks = [own(world), naming(world, &world.providers.acme)];
             with_blocks(world, &blocks)
@@ -118,7 +117,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         153,
         "add a neighbour's genuine signature of something else to its own",
-        UNAUTHORIZED,
+        FORGED,
         |world| {
             let genuine = release::app("acme/hello", 3, HELLO_1, &world.providers.acme);
             let genuine = Envelope::decode(&genuine).unwrap();
@@ -140,7 +139,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         155,
         "sign five times",
-        Refused(Reason::CborParse, ""),
+        Refused(Reason::CborParse, "blocks up to the limit"),
         |world| {
             let own = own(world);
             with_blocks(
@@ -152,7 +151,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         156,
         "make a MAC with a neighbour's public key as the secret",
-        UNAUTHORIZED,
+        STRANGE,
         |world| {
             let public = world.providers.acme.public();
             let key = SymmetricKey::new(public.to_cose_key());
@@ -175,7 +174,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         158,
         "sign with a key that the administrator has taken away",
-        UNAUTHORIZED,
+        STRANGE,
         |world| {
             let before = Person::new();
             let domain = |number, owner: &Person| {
@@ -192,7 +191,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
         159,
         "sign for a neighbour with the TAM's key",
-        UNAUTHORIZED,
+        STRANGE,
         |world| {
             // As if the two were one.
             let envelope = wanted()

@@ -257,6 +257,24 @@ impl World {
         self.before = Some(self.victims());
     }
 
+    /// Has the device remember `count` manifests more that were removed, as it remembers the one at `like`: what
+    /// as many installations and removals would lead to.
+    pub(crate) fn remember_removed(&self, like: &str, count: usize) {
+        let storage = self.providers.device.tee.storage();
+        let mut transaction = storage.begin().unwrap();
+        let like = KnownManifest::load(&*transaction, &id(like).to_cbor())
+            .unwrap()
+            .unwrap();
+        for at in 0..count {
+            let mut removed = like.clone();
+            (removed.envelope, removed.tam) = (None, None);
+            removed.record.id = id(&format!("evil/removed/{at}/suit"));
+            removed.record.components.clear();
+            removed.save(&mut *transaction).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+
     /// Removes manifests through the TAM.
     #[track_caller]
     pub(crate) fn unlink(&mut self, manifests: &[&str]) {
