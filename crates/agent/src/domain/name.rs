@@ -85,9 +85,13 @@ impl SecurityDomain {
 }
 
 /// Whether a domain can be called so within the one that it is in. A slash would let one name stand for two
-/// domains.
+/// domains. Names are shown to people as they are, in errors, logs and lists: what moves the cursor or turns the
+/// direction of writing could make one look like another, or like something else altogether.
 fn is_name(name: &[u8]) -> bool {
+    let shows =
+        |c: char| c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric());
     (1..=SecurityDomain::MAX_NAME).contains(&name.len())
+        && core::str::from_utf8(name).is_ok_and(|name| name.chars().all(shows))
         && !name.contains(&b'/')
         && name != MANIFEST_SEGMENT
 }

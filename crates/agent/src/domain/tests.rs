@@ -193,6 +193,10 @@ fn a_name_is_the_path_to_the_domain() {
         "a/b/c/d/e",
         "suit",
         "a/suit",
+        "a\u{1b}[2J",
+        "a/b\r\n",
+        "\u{202e}emca",
+        "acme\u{a0}",
         &long,
     ] {
         assert_eq!(SecurityDomain::component_id(name), None, "{name}");

@@ -237,14 +237,15 @@ fn name_of<'a>(domains: &'a [DomainRecord], component: &ComponentId) -> &'a str 
 fn check_prefix(record: &DomainRecord, others: &[DomainRecord]) -> Result<(), DeviceError> {
     let (name, prefix) = (&record.name, &record.domain.prefix);
     let refuse = |text: String| Err(DeviceError::Failed(text));
-    if let Some(rival) = others.iter().find(|other| other.domain.prefix == *prefix) {
-        return refuse(format!(
+    let rival = || {
+        let rival = others.iter().find(|other| other.domain.prefix == *prefix)?;
+        Some(format!(
             "{prefix} belongs to the security domain {}",
             rival.name
-        ));
-    }
+        ))
+    };
     let Some(parent) = SecurityDomain::parent_of(name) else {
-        return Ok(());
+        return rival().map_or(Ok(()), refuse);
     };
     let Some(found) = others.iter().find(|other| other.name == parent) else {
         return refuse(format!(
@@ -256,6 +257,10 @@ fn check_prefix(record: &DomainRecord, others: &[DomainRecord]) -> Result<(), De
             "the prefix {prefix} is not below {}, the one of the security domain {parent}",
             found.domain.prefix
         ));
+    }
+    // Not earlier: who signs for a sub-domain learns nothing about prefixes elsewhere, not even that there are any.
+    if let Some(rival) = rival() {
+        return refuse(rival);
     }
     let root = SecurityDomain::root_of(name);
     let inner = others
