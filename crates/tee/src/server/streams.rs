@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
+    net::Shutdown,
     os::unix::net::UnixStream,
     time::Duration,
 };
@@ -44,7 +45,8 @@ impl Streams {
         Ok(())
     }
 
-    /// Writes a frame, for as long as the command may run.
+    /// Writes a frame, for as long as the command may run. After half a frame nothing else can be understood, so the
+    /// connection ends there.
     fn write(&mut self, frame: &[u8], watch: &Watch) -> Result<(), ResultCode> {
         let length = u32::try_from(frame.len()).map_err(|_| ResultCode::EXCESS_DATA)?;
         let bytes = [&length.to_be_bytes(), frame].concat();
@@ -53,7 +55,14 @@ impl Streams {
             match self.stream.write(rest) {
                 Ok(0) => return Err(ResultCode::CANCEL),
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                Err(error) => go_on(&error, watch)?,
+                Err(error) => {
+                    let on = go_on(&error, watch);
+                    if on.is_err() && rest.len() < bytes.len() {
+                        // It may have ended already.
+                        let _ = self.stream.shutdown(Shutdown::Both);
+                    }
+                    on?;
+                }
             }
         }
         Ok(())
