@@ -9,18 +9,18 @@ use tamarack_teep::{ErrorCode, Message};
 use super::stage::{Stage, read_message, result_of};
 
 /// Something that a hostile broker does.
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// What it does.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// What has to come of it, each time that the attempt does it.
-    pub expected: Expected,
+    pub(crate) expected: Expected,
     /// Does it; what came of it.
-    pub act: fn(&mut Stage) -> Vec<Outcome>,
+    pub(crate) act: fn(&mut Stage) -> Vec<Outcome>,
 }
 
 /// What has to come of an attempt.
 #[derive(Debug, Clone, Copy)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// The call fails with this result code.
     Fails(ResultCode),
     /// The Trusted Application's command ends with this result code.
@@ -41,7 +41,7 @@ pub enum Expected {
 
 /// What came of an attempt.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The TEE's last reply; `None` if it hung up.
     Reply(Option<Reply>),
     /// What `tamarack tee serve` said before it ended.
@@ -56,7 +56,7 @@ pub enum Outcome {
 
 impl Expected {
     /// Whether this is what had to come of it.
-    pub fn is_met_by(self, outcome: &Outcome) -> bool {
+    pub(crate) fn is_met_by(self, outcome: &Outcome) -> bool {
         match (self, outcome) {
             (_, Outcome::Skipped(why)) => {
                 eprintln!("SKIPPED: {why}");

@@ -15,7 +15,7 @@ const BAD_FORMAT: Expected = Expected::Fails(ResultCode::BAD_FORMAT);
 /// Connections that the TEE serves at a time.
 const PLACES: usize = 64;
 
-pub const ATTEMPTS: &[Attempt] = &[
+pub(crate) const ATTEMPTS: &[Attempt] = &[
     Attempt {
         what: "Announces a frame that is one byte longer than the longest",
         expected: Expected::HangsUp,

@@ -24,7 +24,7 @@ const STRANGER: u32 = 3_000_003;
 const ROLLED_BACK: Expected = Expected::NoStart("rolled back");
 const CORRUPT: Expected = Expected::NoStart("corrupt");
 
-pub const ATTEMPTS: &[Attempt] = &[
+pub(crate) const ATTEMPTS: &[Attempt] = &[
     Attempt {
         what: "Puts an older copy of the storage in its place",
         expected: ROLLED_BACK,

@@ -2,10 +2,9 @@
 
 use tamarack_agent::link::{Call, Reply};
 use tamarack_cose::cbor::Writer;
-use tamarack_teep::{Encoding, ErrorCode, Message, QueryRequest, Token, protect};
+use tamarack_teep::{Encoding, ErrorCode, Message, QueryRequest, Token};
 use tamarack_tests::{
     Person, Tam, crypto, release,
-    system::run,
     wasm::{HELLO_1, HELLO_2, SIGN},
 };
 
@@ -18,7 +17,7 @@ const fn refuses(words: &'static str) -> Expected {
     Expected::Error(ErrorCode::PERMANENT_ERROR, words)
 }
 
-pub const ATTEMPTS: &[Attempt] = &[
+pub(crate) const ATTEMPTS: &[Attempt] = &[
     Attempt {
         what: "Flips bits of a TAM's QueryRequest",
         expected: Expected::AnyError,

@@ -10,7 +10,7 @@ use super::{
     stage::{Stage, TAM_URI},
 };
 
-pub const ATTEMPTS: &[Attempt] = &[
+pub(crate) const ATTEMPTS: &[Attempt] = &[
     Attempt {
         what: "Wishes for two thousand components",
         expected: Expected::Fails(ResultCode::BUSY),

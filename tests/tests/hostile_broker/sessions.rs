@@ -12,14 +12,13 @@ use tamarack_tests::system::eventually;
 
 use super::{
     attempt::{Attempt, Expected, Outcome},
-    stage::Stage,
     worker::{COPY, NOTHING, SPIN, WHO},
 };
 
 const WORKER: &str = "acme/worker";
 const NO_SESSION: Expected = Expected::Fails(ResultCode::BAD_STATE);
 
-pub const ATTEMPTS: &[Attempt] = &[
+pub(crate) const ATTEMPTS: &[Attempt] = &[
     Attempt {
         what: "Guesses the numbers of sessions: small ones, large ones, the neighbours of one that is open",
         expected: NO_SESSION,

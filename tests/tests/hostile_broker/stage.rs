@@ -22,22 +22,22 @@ use tempfile::TempDir;
 use super::worker;
 
 /// Where the device's TAM is, as its maker has said. Nobody is there: the broker is in between anyway.
-pub const TAM_URI: &str = "http://tam.example/tam";
+pub(crate) const TAM_URI: &str = "http://tam.example/tam";
 
 /// A running `tamarack tee serve`, and everybody whom it trusts.
-pub struct Stage {
+pub(crate) struct Stage {
     /// The process.
-    pub tee: Option<Process>,
+    pub(crate) tee: Option<Process>,
     /// The TAM that the device asks.
-    pub tam: Tam,
+    pub(crate) tam: Tam,
     /// Another TAM that it trusts, with which it never had an exchange.
-    pub other_tam: Tam,
+    pub(crate) other_tam: Tam,
     /// The device administrator, who signs security domains.
-    pub admin: Person,
+    pub(crate) admin: Person,
     /// The owner of the domain `acme`, whose applications the broker plays with.
-    pub acme: Person,
+    pub(crate) acme: Person,
     /// The owner of the domain `globex`, in which the victim is.
-    pub globex: Person,
+    pub(crate) globex: Person,
     /// Signatures that the victim has made.
     signatures: u64,
     /// What is installed when nothing has happened.
@@ -46,11 +46,11 @@ pub struct Stage {
 }
 
 /// One connection of the link, on which a broker can say anything.
-pub struct Link(UnixStream);
+pub(crate) struct Link(UnixStream);
 
 impl Link {
     /// Connects to a TEE.
-    pub fn to(socket: &Path) -> Self {
+    pub(crate) fn to(socket: &Path) -> Self {
         let stream = eventually("a connection", || UnixStream::connect(socket).ok());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -58,28 +58,28 @@ impl Link {
     }
 
     /// Sends bytes as they are; whether the TEE still takes any.
-    pub fn raw(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).is_ok()
     }
 
     /// Sends a frame of this content; whether the TEE still takes any.
-    pub fn frame(&mut self, content: &[u8]) -> bool {
+    pub(crate) fn frame(&mut self, content: &[u8]) -> bool {
         let length = u32::try_from(content.len()).unwrap().to_be_bytes();
         self.raw(&length) && self.raw(content)
     }
 
     /// Sends a call.
-    pub fn say(&mut self, call: &Call) -> bool {
+    pub(crate) fn say(&mut self, call: &Call) -> bool {
         self.frame(&call.encode())
     }
 
     /// Says that nothing more comes.
-    pub fn half_close(&self) {
+    pub(crate) fn half_close(&self) {
         self.0.shutdown(std::net::Shutdown::Write).unwrap();
     }
 
     /// The next frame of the TEE; `None` if it has hung up instead.
-    pub fn hear(&mut self) -> Option<Reply> {
+    pub(crate) fn hear(&mut self) -> Option<Reply> {
         let mut length = [0; 4];
         self.read(&mut length)?;
         let mut frame = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
@@ -104,11 +104,11 @@ impl Link {
 }
 
 /// What the broker serves as payload.
-pub type Payload<'a> = &'a mut dyn FnMut(&mut Link, &str);
+pub(crate) type Payload<'a> = &'a mut dyn FnMut(&mut Link, &str);
 
 impl Stage {
     /// Prepares a device with two domains, three applications and a piece of data, and starts it.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Another user gets as far as the socket.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -146,7 +146,7 @@ impl Stage {
     }
 
     /// Makes the folder of a device that trusts the TAMs and the administrator.
-    pub fn provision(&self, data: &str) {
+    pub(crate) fn provision(&self, data: &str) {
         let pem = |name: &str, person: &Person| {
             let path = self.path(name);
             fs::write(&path, person.public().to_pem().unwrap()).unwrap();
@@ -162,17 +162,17 @@ impl Stage {
     }
 
     /// A path in the folder of the test.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The socket of the TEE.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.path("tee.sock")
     }
 
     /// The arguments with which the TEE is started.
-    pub fn arguments(&self) -> Vec<String> {
+    pub(crate) fn arguments(&self) -> Vec<String> {
         let text = |name: &str| self.path(name).to_str().unwrap().to_owned();
         let (data, socket) = (text("tee"), text("tee.sock"));
         let words = [
@@ -188,7 +188,7 @@ impl Stage {
     }
 
     /// Starts the TEE.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let arguments = self.arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut tee = Process::start("log", self.folder.path(), &arguments);
@@ -198,31 +198,31 @@ impl Stage {
     }
 
     /// Takes the power from the TEE.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(tee) = self.tee.take() {
             tee.kill();
         }
     }
 
     /// The running process.
-    pub fn process(&self) -> &Process {
+    pub(crate) fn process(&self) -> &Process {
         self.tee.as_ref().unwrap()
     }
 
     /// A new connection.
-    pub fn link(&self) -> Link {
+    pub(crate) fn link(&self) -> Link {
         Link::to(&self.socket())
     }
 
     /// Makes a call on a connection of its own; `None` if the TEE hangs up.
-    pub fn call(&self, call: &Call) -> Option<Reply> {
+    pub(crate) fn call(&self, call: &Call) -> Option<Reply> {
         let mut link = self.link();
         link.say(call);
         link.hear()
     }
 
     /// What is installed.
-    pub fn list(&self) -> Vec<InstalledComponent> {
+    pub(crate) fn list(&self) -> Vec<InstalledComponent> {
         match self.call(&Call::List) {
             Some(Reply::Components(components)) => components,
             other => panic!("not a list: {other:?}"),
@@ -230,7 +230,7 @@ impl Stage {
     }
 
     /// Opens a session.
-    pub fn open(&self, component: &str) -> u64 {
+    pub(crate) fn open(&self, component: &str) -> u64 {
         match self.try_open(component, Some(1000), b"") {
             Some(Reply::Session(session)) => session,
             other => panic!("not a session: {other:?}"),
@@ -238,7 +238,12 @@ impl Stage {
     }
 
     /// Tries to open a session.
-    pub fn try_open(&self, component: &str, user: Option<u32>, input: &[u8]) -> Option<Reply> {
+    pub(crate) fn try_open(
+        &self,
+        component: &str,
+        user: Option<u32>,
+        input: &[u8],
+    ) -> Option<Reply> {
         self.call(&Call::OpenSession {
             component: id(component),
             user,
@@ -247,7 +252,7 @@ impl Stage {
     }
 
     /// Invokes a command.
-    pub fn invoke(&self, session: u64, command: u32, input: &[u8]) -> Option<Reply> {
+    pub(crate) fn invoke(&self, session: u64, command: u32, input: &[u8]) -> Option<Reply> {
         self.call(&Call::Invoke {
             session,
             command,
@@ -256,19 +261,19 @@ impl Stage {
     }
 
     /// Closes a session.
-    pub fn close(&self, session: u64) -> Option<Reply> {
+    pub(crate) fn close(&self, session: u64) -> Option<Reply> {
         self.call(&Call::CloseSession { session })
     }
 
     /// Hands a message to the agent, and serves no payloads.
-    pub fn process_message(&self, message: &[u8]) -> Option<Reply> {
+    pub(crate) fn process_message(&self, message: &[u8]) -> Option<Reply> {
         self.process_with(message, &mut |link, _| {
             link.say(&Call::FetchFailed("there are none".into()));
         })
     }
 
     /// Hands a message to the agent, and serves payloads.
-    pub fn process_with(&self, message: &[u8], payload: Payload<'_>) -> Option<Reply> {
+    pub(crate) fn process_with(&self, message: &[u8], payload: Payload<'_>) -> Option<Reply> {
         let mut link = self.link();
         link.say(&Call::ProcessTeepMessage {
             tam_uri: TAM_URI.into(),
@@ -283,7 +288,7 @@ impl Stage {
     }
 
     /// A QueryRequest whose Updates follow its answer, as Tamarack's own TAM makes it.
-    pub fn query() -> QueryRequest {
+    pub(crate) fn query() -> QueryRequest {
         let crypto = tamarack_tests::crypto();
         let random = crypto.random_array::<32>().unwrap().to_vec();
         QueryRequest {
@@ -293,13 +298,13 @@ impl Stage {
     }
 
     /// Has the TAM open an exchange; the agent's answer.
-    pub fn exchange(&self, tam: &Tam) -> Message {
+    pub(crate) fn exchange(&self, tam: &Tam) -> Message {
         read(self.process_message(&tam.sign(Tam::query())))
     }
 
     /// Installs an envelope, as an honest broker would.
     #[track_caller]
-    pub fn install(&self, envelope: &[u8]) -> Vec<u8> {
+    pub(crate) fn install(&self, envelope: &[u8]) -> Vec<u8> {
         self.exchange(&self.tam);
         let update = self.tam.sign(Tam::install(&[envelope]));
         let answer = read(self.process_message(&update));
@@ -309,7 +314,7 @@ impl Stage {
 
     /// Removes what a manifest installed, as an honest broker would.
     #[track_caller]
-    pub fn remove(&self, manifest: &str) {
+    pub(crate) fn remove(&self, manifest: &str) {
         self.exchange(&self.tam);
         let update = self.tam.sign(Tam::unlink(&[manifest]));
         let answer = read(self.process_message(&update));
@@ -319,7 +324,10 @@ impl Stage {
     /// Says that nobody has noticed anything: the process lives, others are served, the victim works and has
     /// signed what it was asked to sign and nothing else, and the same is installed.
     #[track_caller]
-    pub fn is_unharmed(&mut self) {
+    pub(crate) fn is_unharmed(&mut self) {
+        if self.tee.is_none() {
+            self.start();
+        }
         assert!(alive(self.process().id()), "{}", self.process().log());
         assert_eq!(self.list(), self.installed);
         let session = self.open("globex/vault");
@@ -341,12 +349,12 @@ impl Stage {
     }
 
     /// One signature more of the victim's, made in an attempt.
-    pub fn signed(&mut self) {
+    pub(crate) fn signed(&mut self) {
         self.signatures += 1;
     }
 
     /// The open files of the TEE by what they are.
-    pub fn descriptors(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn descriptors(&self) -> BTreeMap<String, usize> {
         let folder = format!("/proc/{}/fd", self.process().id());
         let mut found = BTreeMap::new();
         for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -363,7 +371,7 @@ impl Stage {
 
 /// The message in a reply, whoever signed it.
 #[track_caller]
-pub fn read(reply: Option<Reply>) -> Message {
+pub(crate) fn read(reply: Option<Reply>) -> Message {
     match reply {
         Some(Reply::Message(bytes)) => read_message(&bytes),
         other => panic!("not a message: {other:?}"),
@@ -372,7 +380,7 @@ pub fn read(reply: Option<Reply>) -> Message {
 
 /// A message, whoever signed it.
 #[track_caller]
-pub fn read_message(bytes: &[u8]) -> Message {
+pub(crate) fn read_message(bytes: &[u8]) -> Message {
     let limits = Limits {
         bytes: 16 << 20,
         ..Limits::default()
@@ -382,7 +390,7 @@ pub fn read_message(bytes: &[u8]) -> Message {
 }
 
 /// The result code in a reply, as far as it has one.
-pub fn result_of(reply: &Reply) -> Option<ResultCode> {
+pub(crate) fn result_of(reply: &Reply) -> Option<ResultCode> {
     match reply {
         Reply::Output { result, .. } | Reply::Failed { result, .. } => Some(ResultCode(*result)),
         _ => None,

@@ -9,7 +9,7 @@ use super::{
     worker::{COPY, NOTHING, POUR},
 };
 
-pub const ATTEMPTS: &[Attempt] = &[
+pub(crate) const ATTEMPTS: &[Attempt] = &[
     Attempt {
         what: "Never sends the input of a command",
         expected: Expected::Ends(ResultCode::TARGET_DEAD),

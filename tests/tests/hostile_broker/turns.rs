@@ -21,7 +21,7 @@ const fn fails(words: &'static str) -> Expected {
     Expected::Error(ErrorCode::MANIFEST_PROCESSING_FAILED, words)
 }
 
-pub const ATTEMPTS: &[Attempt] = &[
+pub(crate) const ATTEMPTS: &[Attempt] = &[
     Attempt {
         what: "Answers what it was not asked: payload, Attestation Result and input out of turn",
         expected: Expected::Fails(ResultCode::BAD_STATE),

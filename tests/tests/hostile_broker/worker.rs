@@ -1,18 +1,18 @@
 //! A Trusted Application that does at length what it is told to: the one that the broker may play with.
 
 /// Runs until the TEE ends it.
-pub const SPIN: u32 = 1;
+pub(crate) const SPIN: u32 = 1;
 /// Copies its streamed input to its streamed output.
-pub const COPY: u32 = 2;
+pub(crate) const COPY: u32 = 2;
 /// Sends output until the TEE ends it.
-pub const POUR: u32 = 3;
+pub(crate) const POUR: u32 = 3;
 /// Answers who opened the session, as the TEE says.
-pub const WHO: u32 = 4;
+pub(crate) const WHO: u32 = 4;
 /// Does nothing.
-pub const NOTHING: u32 = 5;
+pub(crate) const NOTHING: u32 = 5;
 
 /// Its code.
-pub fn code() -> Vec<u8> {
+pub(crate) fn code() -> Vec<u8> {
     wat::parse_str(TEXT).unwrap()
 }
 
