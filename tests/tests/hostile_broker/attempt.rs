@@ -88,6 +88,16 @@ impl Expected {
     }
 }
 
+/// For whoever looks into a failure.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply(Some(Reply::Message(bytes))) => write!(f, "{:?}", read_message(bytes)),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
 /// As `docs/attacks-broker.md` says it.
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

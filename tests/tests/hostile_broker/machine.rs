@@ -2,16 +2,17 @@
 
 use std::{
     fs::{self, Permissions},
+    io::{Read, Write},
     os::unix::{
         fs::{PermissionsExt, symlink},
-        net::UnixListener,
+        net::{UnixListener, UnixStream},
         process::CommandExt,
     },
     path::{Path, PathBuf},
     process::Command,
 };
 
-use tamarack_tests::system::{alive, binary};
+use tamarack_tests::system::{alive, binary, eventually};
 
 use super::{
     attempt::{Attempt, Expected, Outcome},
@@ -50,9 +51,29 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         expected: CORRUPT,
         act: |stage| {
             let whole = copy_of(stage, "tee/store.redb");
-            let parts = [100, 4096, whole.len() / 2, whole.len() - 4096];
+            let parts = [1, 100, 4096, 40_000];
             let cut = |end: usize| replaced(stage, "tee/store.redb", Some(&whole[..end]));
             parts.into_iter().flat_map(cut).collect()
+        },
+    },
+    Attempt {
+        what: "Cuts a page off the end of the storage, where most likely nothing is",
+        expected: Expected::Harmless("The TEE does not start, or it starts and nothing is missing"),
+        act: |stage| {
+            stage.stop();
+            let (path, aside) = (stage.path("tee/store.redb"), stage.path("aside"));
+            fs::copy(&path, &aside).unwrap();
+            let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_len(file.metadata().unwrap().len() - 4096).unwrap();
+            drop(file);
+            match starts(stage) {
+                true => stage.is_unharmed(),
+                false => {
+                    fs::rename(&aside, &path).unwrap();
+                    stage.start();
+                }
+            }
+            vec![Outcome::Nothing]
         },
     },
     Attempt {
@@ -289,16 +310,55 @@ fn replaced(stage: &mut Stage, name: &str, content: Option<&[u8]>) -> Vec<Outcom
     vec![outcome]
 }
 
+/// Whether somebody answers at the socket.
+fn answers(socket: &Path) -> bool {
+    UnixStream::connect(socket).is_ok_and(|mut stream| {
+        let list = [0, 0, 0, 2, 0x81, 6];
+        let mut first = [0];
+        stream.write_all(&list).is_ok() && stream.read_exact(&mut first).is_ok()
+    })
+}
+
+/// Whether the TEE starts; it runs then.
+fn starts(stage: &mut Stage) -> bool {
+    let log = fs::File::create(stage.path("start.log")).unwrap();
+    let mut child = Command::new(binary())
+        .args(stage.arguments())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let socket = stage.socket();
+    let serves = eventually("the TEE starts or not", || {
+        match child.try_wait().unwrap() {
+            Some(_) => Some(false),
+            // The socket is there before the storage was read; an answer is not.
+            None => answers(&socket).then_some(true),
+        }
+    });
+    let _ = child.kill();
+    child.wait().unwrap();
+    let said = fs::read_to_string(stage.path("start.log")).unwrap();
+    assert!(!said.contains("panicked"), "{said}");
+    if serves {
+        stage.start();
+    } else {
+        assert!(said.contains("corrupt"), "{said}");
+    }
+    serves
+}
+
 /// What `tamarack tee serve` says that must end by itself.
 fn ended(arguments: &[String]) -> Outcome {
-    // One that does start is ended, with another code.
     let mut command = Command::new("timeout");
-    command.arg("20").arg(binary()).args(arguments);
+    command.arg("10").arg(binary()).args(arguments);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!said.contains("panicked"), "{said}");
     match output.status.code() {
         Some(1) => Outcome::Ended(said),
+        // `timeout` had to end it.
+        Some(124) => Outcome::Nothing,
         code => panic!("it ended with {code:?}: {said}"),
     }
 }

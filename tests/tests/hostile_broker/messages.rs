@@ -19,7 +19,7 @@ const fn refuses(words: &'static str) -> Expected {
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
     Attempt {
-        what: "Flips bits of a TAM's QueryRequest",
+        what: "Flips bits of what a TAM signed in a QueryRequest, and of its signature",
         expected: Expected::AnyError,
         act: |stage| {
             let message = stage.tam.sign(Tam::query());
@@ -27,7 +27,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     },
     Attempt {
-        what: "Flips bits of a TAM's Update, in an exchange",
+        what: "Flips bits of what a TAM signed in an Update, and of its signature, in an exchange",
         expected: Expected::AnyError,
         act: |stage| {
             stage.exchange(&stage.tam);
@@ -37,7 +37,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         what: "Cuts a TAM's Update, or lengthens it",
-        expected: refuses(""),
+        expected: refuses("not a COSE object"),
         act: |stage| {
             stage.exchange(&stage.tam);
             let message = extra(stage);
@@ -51,24 +51,47 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     },
     Attempt {
-        what: "Signs an Update with a key of its own, under the key id of the TAM",
-        expected: refuses("trust"),
+        what: "Signs an Update with a key of its own",
+        expected: refuses("signed by a key that is not trusted"),
         act: |stage| {
             stage.exchange(&stage.tam);
-            let stranger = Tam::new();
-            let message = stranger.sign(Tam::install(&[&spare(stage)]));
-            let by_id = with_key_id(
-                &message,
-                stage.tam.key.public().key_id(&crypto()).as_bytes(),
-            );
-            [message, by_id]
-                .map(|message| Outcome::Reply(stage.process_message(&message)))
-                .into()
+            let message = Tam::new().sign(Tam::install(&[&spare(stage)]));
+            vec![Outcome::Reply(stage.process_message(&message))]
+        },
+    },
+    Attempt {
+        what: "Signs an Update with a key of its own, under the key id of the TAM",
+        expected: refuses("the signature does not verify"),
+        act: |stage| {
+            stage.exchange(&stage.tam);
+            let message = Tam::new().sign(Tam::install(&[&spare(stage)]));
+            let id = stage.tam.key.public().key_id(&crypto());
+            let message = with_key_id(&message, id.as_bytes());
+            vec![Outcome::Reply(stage.process_message(&message))]
+        },
+    },
+    Attempt {
+        what: "Puts another key id on a TAM's message, or none",
+        expected: Expected::Harmless(
+            "The key id is a hint that nobody signs: the message counts by its signature",
+        ),
+        act: |stage| {
+            let message = stage.tam.sign(Tam::query());
+            let id = stage.other_tam.key.public().key_id(&crypto());
+            for id in [&id.as_bytes()[..], &[7; 32], b""] {
+                let message = with_key_id(&message, id);
+                let answer = read(stage.process_message(&message));
+                assert!(matches!(
+                    answer,
+                    Message::QueryResponse(_) | Message::Error(_)
+                ));
+            }
+            vec![Outcome::Nothing]
         },
     },
     Attempt {
         what: "Has an Update signed by those who sign manifests: the administrator and a provider",
-        expected: refuses("trust"),
+        expected: refuses("signed by a key that is not trusted"),
         act: |stage| {
             stage.exchange(&stage.tam);
             let update = Tam::install(&[&spare(stage)]);
@@ -84,7 +107,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         what: "Has a Trusted Application sign an Update, which signs whatever it is given",
-        expected: refuses("trust"),
+        expected: refuses("signed by a key that is not trusted"),
         act: |stage| {
             stage.exchange(&stage.tam);
             let payload = Message::from(Tam::install(&[&spare(stage)])).encode(Encoding::default());
@@ -116,7 +139,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         what: "Sends the agent what the agent has said: a QueryResponse, a Success, an Error",
-        expected: refuses("trust"),
+        expected: refuses("signed by a key that is not trusted"),
         act: |stage| {
             let own = |message: &[u8]| match stage.process_message(message) {
                 Some(Reply::Message(answer)) => answer,
@@ -132,12 +155,12 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         what: "Hands a manifest that its owner signed in as a message",
-        expected: refuses(""),
+        expected: refuses("not a COSE object"),
         act: |stage| vec![Outcome::Reply(stage.process_message(&spare(stage)))],
     },
     Attempt {
         what: "Asks for Evidence with a challenge of its own",
-        expected: refuses("trust"),
+        expected: refuses("signed by a key that is not trusted"),
         act: |stage| {
             let stranger = Tam::new();
             let messages = [Tam::query(), Tam::plain_query()].map(|query| stranger.sign(query));
@@ -148,7 +171,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         what: "Asks for Evidence in a message that nobody signed",
-        expected: refuses(""),
+        expected: Expected::AnyError,
         act: |stage| {
             let query = Message::from(Tam::query()).encode(Encoding::default());
             let unsigned = Writer::build(|w| {
@@ -197,7 +220,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         what: "Plays an old manifest in a new Update, of which a newer one was installed and removed",
-        expected: Expected::Error(ErrorCode::MANIFEST_PROCESSING_FAILED, ""),
+        expected: Expected::Error(ErrorCode::MANIFEST_PROCESSING_FAILED, "is not newer than"),
         act: |stage| {
             let newer = release::app("acme/spare", 9, HELLO_2, &stage.acme);
             stage.install(&newer);
@@ -253,7 +276,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         what: "Feeds the agent 8 MB of rubbish as a message",
-        expected: refuses(""),
+        expected: refuses("not a COSE object"),
         act: |stage| {
             let zeros = vec![0; 8 << 20];
             let nested = vec![0x81; 8 << 20];
@@ -335,16 +358,20 @@ fn following(stage: &mut Stage) -> (Vec<u8>, tamarack_cose::KeyId) {
     (nonce, key.key_id(&crypto()))
 }
 
-/// The message with one bit flipped, at a dozen places; what comes of each.
+/// The message with one bit flipped, at a dozen places outside of its unprotected header; what comes of each.
 fn spoilt(stage: &Stage, message: &[u8]) -> Vec<Outcome> {
+    // The tag, the array, the protected header; then a key id of 32 bytes.
+    const HEADER: usize = 6;
+    const PAYLOAD: usize = HEADER + 5 + 32;
+    let rest = message.len() - 1 - PAYLOAD;
+    let places = [0, 1, 2, 3, 4, HEADER - 1].into_iter();
+    let places = places.chain((0..=6).map(|part| PAYLOAD + part * rest / 6));
     let spoil = |at: usize| {
         let mut message = message.to_vec();
         message[at] ^= 1 << (at % 8);
         Outcome::Reply(stage.process_message(&message))
     };
-    (0..12)
-        .map(|part| spoil(part * (message.len() - 1) / 11))
-        .collect()
+    places.map(spoil).collect()
 }
 
 /// The message with this key id in its unprotected header.

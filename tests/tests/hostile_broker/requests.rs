@@ -12,13 +12,13 @@ use super::{
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
     Attempt {
-        what: "Wishes for two thousand components",
+        what: "Wishes for a thousand components",
         expected: Expected::Fails(ResultCode::BUSY),
         act: |stage| {
             let wish = |number: usize| id(&format!("acme/wish-{number}"));
             let mut granted = Vec::new();
             let mut outcomes = Vec::new();
-            for number in 0..2_000 {
+            for number in 0..1_000 {
                 match request(stage, &wish(number), None) {
                     Some(Reply::Outbound { .. }) => granted.push(wish(number)),
                     reply => outcomes.push(Outcome::Reply(reply)),
@@ -90,10 +90,10 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     },
     Attempt {
-        what: "Gives up the applications of others, a thousand times",
+        what: "Gives up the applications of others, two hundred times",
         expected: Expected::Harmless("One wish is remembered; nothing goes before a TAM says so"),
         act: |stage| {
-            for _ in 0..1_000 {
+            for _ in 0..200 {
                 let reply = unrequest(stage, &id("globex/vault"));
                 assert!(matches!(reply, Some(Reply::Outbound { .. })), "{reply:?}");
             }
