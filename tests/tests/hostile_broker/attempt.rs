@@ -79,7 +79,7 @@ impl Expected {
                 }
             }
             (Self::AnyError, Outcome::Reply(Some(Reply::Message(bytes)))) => {
-                matches!(read_message(bytes), Message::Error(_))
+                matches!(read_message(bytes), Message::Error(error) if error.suit_reports.is_empty())
             }
             (Self::NoStart(words), Outcome::Ended(said))
             | (Self::Refused(words), Outcome::Refusal(said)) => said.contains(words),
