@@ -31,10 +31,10 @@ use streams::Streams;
 const MAX_CONNECTIONS: usize = 64;
 
 /// How long a broker may take to say what it wants: a silent connection takes a place from others.
-const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
+const FIRST_TIME: Duration = Duration::from_secs(5);
 
-/// How long a broker may take to send what it announced.
-const READ_TIMEOUT: Duration = Duration::from_secs(120);
+/// Characters of what a broker says that are kept in a line of the log.
+const MAX_LOGGED: usize = 256;
 
 /// Answers calls on `socket` for as long as the process lives, as the TEE called `name`.
 pub fn serve(tee: Arc<Tee>, name: &str, socket: &LinkSocket) -> ! {
@@ -83,11 +83,8 @@ impl Server {
     }
 
     fn answer(&self, stream: UnixStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(FIRST_TIMEOUT))?;
-        stream.set_write_timeout(Some(READ_TIMEOUT))?;
         let mut link = LinkStream { stream };
-        let frame = link.read()?;
-        link.stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        let frame = link.read(FIRST_TIME)?;
         let reply = match Call::decode(&frame) {
             Ok(call) => self.dispatch(call, &mut link)?,
             Err(error) => Reply::failed(ResultCode::BAD_FORMAT.0, error),
@@ -112,12 +109,17 @@ impl Server {
                 outbound(self.agent(|agent| agent.request_policy_check(tam_uri.as_deref())))
             }
             Call::ProcessError { tam_uri, error } => {
-                let text = self.agent(|agent| agent.process_error(&tam_uri, &error));
-                tracing::warn!("{text}");
+                self.agent(|agent| agent.process_error(&tam_uri, &error));
+                let (tam_uri, error) = (excerpt(&tam_uri), excerpt(&error));
+                tracing::warn!(tam_uri, error, "a message could not be delivered");
                 Reply::NoData
             }
             Call::ProcessTeepMessage { tam_uri, message } => {
-                tracing::debug!(tam_uri, bytes = message.len(), "a message from a TAM");
+                tracing::debug!(
+                    tam_uri = excerpt(&tam_uri),
+                    bytes = message.len(),
+                    "a message from a TAM"
+                );
                 let (answer, verdict) = self.agent(|agent| {
                     let answer = agent.process_teep_message(&message, link);
                     (answer, agent.take_verdict())
@@ -196,8 +198,6 @@ impl Server {
         if broken.load(Ordering::Acquire) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        // What is left of the time of a piece is not that of the answer.
-        link.stream.set_write_timeout(Some(READ_TIMEOUT))?;
         Ok(reply)
     }
 
@@ -259,6 +259,12 @@ fn log_answer(answer: &[u8]) {
     }
 }
 
+/// The beginning of what a broker said, for the log. As a field of a line it can't end the line.
+fn excerpt(text: &str) -> &str {
+    let end = text.char_indices().nth(MAX_LOGGED).map(|(end, _)| end);
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
 fn outbound(outcome: Result<Option<Outbound>, AgentError>) -> Reply {
     match outcome {
         Ok(None) => Reply::NoData,
@@ -284,4 +290,17 @@ fn failed(error: &AgentError) -> Reply {
 
 fn refused(error: &InvocationError) -> Reply {
     Reply::failed(error.result_code().0, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_keeps_the_beginning_of_what_a_broker_says() {
+        assert_eq!(excerpt("gone"), "gone");
+        let long = "ä".repeat(MAX_LOGGED + 1);
+        assert_eq!(excerpt(&long), "ä".repeat(MAX_LOGGED));
+        assert_eq!(excerpt(&long[2..]), &long[2..]);
+    }
 }

@@ -28,7 +28,7 @@ fn sub_domain_at(world: &mut World, prefix: &str) -> Tried {
 
 fn with_service(world: &mut World, name: &str, component: &str) -> Tried {
     world.sub_domain("evil/x", |domain| {
-        domain.services.push(service(name, component))
+        domain.services.push(service(name, component));
     })
 }
 
@@ -360,7 +360,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         Harmless,
         |world| {
             world.sub_domain("evil/sharer", |domain| {
-                domain.shared_objects.push("ledger".into())
+                domain.shared_objects.push("ledger".into());
             })
         },
     ),

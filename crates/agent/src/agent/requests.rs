@@ -98,8 +98,13 @@ impl<P: Platform> Agent<P> {
             component: installed.manifest,
             kind: RequestKind::Unneeded,
         };
-        request.save(&mut *transaction)?;
-        transaction.commit()?;
+        // Said again, it changes nothing, and a commit costs a write of the platform's counter.
+        if withdrawn || Request::load(&*transaction, &request.key())?.as_ref() != Some(&request) {
+            request.save(&mut *transaction)?;
+            transaction.commit()?;
+        } else {
+            drop(transaction);
+        }
         // No other TAM may remove it, whatever the caller suggests.
         let mut of_manager = endpoints.clone();
         of_manager.retain(|endpoint| manager.is_none_or(|key| endpoint.keys().contains(&key)));

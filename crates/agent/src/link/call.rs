@@ -87,7 +87,7 @@ pub enum Call {
         /// From [`Reply::Session`](super::Reply::Session).
         session: u64,
     },
-    /// A piece of the payload that the TEE asked for, at most [`FETCH_CHUNK`](super::FETCH_CHUNK) bytes.
+    /// A piece of the payload that the TEE asked for: 1 to [`FETCH_CHUNK`](super::FETCH_CHUNK) bytes.
     FetchChunk(Vec<u8>),
     /// The payload is complete.
     FetchEnd,
@@ -325,7 +325,7 @@ impl Call {
             number::CLOSE_SESSION => Self::CloseSession {
                 session: r.uint("close / session")?,
             },
-            number::FETCH_CHUNK => Self::FetchChunk(r.bytes("fetch-chunk")?.to_vec()),
+            number::FETCH_CHUNK => Self::FetchChunk(chunk(r, "fetch-chunk")?),
             number::FETCH_FAILED => Self::FetchFailed(r.text("fetch-failed")?.to_owned()),
             number::FETCH_END => Self::FetchEnd,
             number::APPRAISED => Self::Appraised {
@@ -415,11 +415,15 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_input_have_content_and_a_bound() {
+    fn pieces_have_content_and_a_bound() {
         for length in [0, STREAM_CHUNK + 1] {
-            let frame = Call::InputChunk(vec![0; length]).encode();
-            let error = Call::decode(&frame).unwrap_err().to_string();
-            assert!(error.contains("input-chunk"), "{error}");
+            for (call, name) in [
+                (Call::InputChunk(vec![0; length]), "input-chunk"),
+                (Call::FetchChunk(vec![0; length]), "fetch-chunk"),
+            ] {
+                let error = Call::decode(&call.encode()).unwrap_err().to_string();
+                assert!(error.contains(name), "{error}");
+            }
         }
     }
 

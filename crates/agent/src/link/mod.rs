@@ -40,7 +40,7 @@ pub const MAX_FRAME: usize = MAX_MESSAGE + 64 * 1024;
 pub const FETCH_CHUNK: usize = 64 * 1024;
 
 /// Most bytes of a command's input or output in one [`Call::InputChunk`] or [`Reply::OutputChunk`].
-pub const STREAM_CHUNK: usize = 64 * 1024;
+pub const STREAM_CHUNK: usize = FETCH_CHUNK;
 
 const LIMITS: Limits = Limits {
     bytes: MAX_FRAME,
@@ -71,7 +71,7 @@ fn uint32(reader: &mut Reader<'_>, rule: &'static str) -> Result<u32, DecodeErro
     u32::try_from(reader.uint(rule)?).map_err(|_| error)
 }
 
-/// A piece of a stream. One without content would only keep the other side busy.
+/// A piece of a stream or of a payload. One without content would only keep the other side busy.
 fn chunk(reader: &mut Reader<'_>, rule: &'static str) -> Result<Vec<u8>, DecodeError> {
     let error = reader.error(rule, Problem::OutOfBounds("1 to 65536 bytes"));
     let bytes = reader.bytes(rule)?;

@@ -13,11 +13,17 @@ use tamarack_agent::{
 };
 use tamarack_suit::{DeviceError, Fetch};
 
+/// How long the other side may take to send what it announced, or to read what it asked for.
+const FRAME_TIME: Duration = Duration::from_secs(120);
+
 /// How long a payload may take as a whole. The agent does nothing else meanwhile.
 const FETCH_DEADLINE: Duration = Duration::from_secs(30 * 60);
 
 /// Bytes of a payload that are read and dropped after it was refused.
 const MAX_DROPPED: usize = 64 << 20;
+
+/// Longest Attestation Result, and its media type, that goes into a message which the agent signs.
+const MAX_RESULT: (usize, usize) = (64 << 10, 128);
 
 /// The TEE's end of one connection: frames of four bytes of length, big-endian, and content.
 pub(super) struct LinkStream {
@@ -25,9 +31,15 @@ pub(super) struct LinkStream {
 }
 
 impl LinkStream {
-    pub(super) fn read(&mut self) -> io::Result<Vec<u8>> {
+    /// Reads a frame, which has to be there whole within `time`: one that comes byte by byte would take a place
+    /// from others for as long as it likes.
+    pub(super) fn read(&mut self, time: Duration) -> io::Result<Vec<u8>> {
+        let mut timely = Timely {
+            stream: &self.stream,
+            end: Instant::now() + time,
+        };
         let mut length = [0; 4];
-        self.stream.read_exact(&mut length)?;
+        timely.read_exact(&mut length)?;
         let length = u32::from_be_bytes(length) as usize;
         if length > MAX_FRAME {
             let text = format!("a frame of {length} bytes was announced");
@@ -35,9 +47,7 @@ impl LinkStream {
         }
         // Grows with what arrives, not with what was announced.
         let mut frame = Vec::new();
-        Read::by_ref(&mut self.stream)
-            .take(length as u64)
-            .read_to_end(&mut frame)?;
+        timely.take(length as u64).read_to_end(&mut frame)?;
         if frame.len() == length {
             Ok(frame)
         } else {
@@ -48,8 +58,46 @@ impl LinkStream {
     pub(super) fn write(&mut self, frame: &[u8]) -> io::Result<()> {
         let too_long = |_| io::Error::new(io::ErrorKind::InvalidData, "a frame is too long");
         let length = u32::try_from(frame.len()).map_err(too_long)?;
-        self.stream.write_all(&length.to_be_bytes())?;
-        self.stream.write_all(frame)
+        let mut timely = Timely {
+            stream: &self.stream,
+            end: Instant::now() + FRAME_TIME,
+        };
+        timely.write_all(&length.to_be_bytes())?;
+        timely.write_all(frame)
+    }
+}
+
+/// A stream of which everything has to be done in time, not each piece of it.
+struct Timely<'a> {
+    stream: &'a UnixStream,
+    end: Instant,
+}
+
+impl Timely<'_> {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(Some(left)),
+        }
+    }
+}
+
+impl Read for Timely<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Timely<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -62,8 +110,13 @@ impl Relay for LinkStream {
         };
         self.write(&reply.encode())
             .map_err(|error| error.to_string())?;
-        let frame = self.read().map_err(|error| error.to_string())?;
+        let frame = self.read(FRAME_TIME).map_err(|error| error.to_string())?;
         match Call::decode(&frame) {
+            Ok(Call::Appraised { media_type, result })
+                if result.len() > MAX_RESULT.0 || media_type.len() > MAX_RESULT.1 =>
+            {
+                Err("the Attestation Result is too long".into())
+            }
             Ok(Call::Appraised { media_type, result }) => Ok(Evidence {
                 media_type,
                 bytes: result,
@@ -91,17 +144,13 @@ impl Fetch for LinkStream {
         let mut refusal = None;
         let started = Instant::now();
         loop {
-            let frame = self.read().map_err(broken)?;
+            let frame = self.read(FRAME_TIME).map_err(broken)?;
             if started.elapsed() > FETCH_DEADLINE {
                 return Err(DeviceError::Unavailable(format!(
                     "{uri}: it takes too long"
                 )));
             }
             match Call::decode(&frame) {
-                // Chunks without content would keep the agent busy for ever.
-                Ok(Call::FetchChunk(chunk)) if chunk.is_empty() => {
-                    return Err(DeviceError::Unavailable(format!("{uri}: an empty chunk")));
-                }
                 Ok(Call::FetchChunk(chunk)) if refusal.is_none() => {
                     refusal = sink(&chunk).err();
                 }
@@ -122,6 +171,63 @@ impl Fetch for LinkStream {
                     )));
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn link() -> (LinkStream, UnixStream) {
+        let (stream, other) = UnixStream::pair().unwrap();
+        (LinkStream { stream }, other)
+    }
+
+    #[test]
+    fn a_frame_that_comes_in_drips_is_given_up() {
+        let (mut link, mut other) = link();
+        let drips = thread::spawn(move || {
+            other.write_all(&1000_u32.to_be_bytes()).unwrap();
+            // Each byte comes well within the time; all of them don't.
+            (0..1000).all(|_| {
+                thread::sleep(Duration::from_millis(20));
+                other.write_all(&[0]).is_ok()
+            })
+        });
+        let error = link.read(Duration::from_millis(200)).unwrap_err();
+        assert!(
+            matches!(
+                error.kind(),
+                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+            ),
+            "{error}"
+        );
+        drop(link);
+        assert!(!drips.join().unwrap(), "all of it was waited for");
+    }
+
+    #[test]
+    fn an_attestation_result_without_bounds_is_not_taken() {
+        for (media_type, result) in [("a".repeat(129), 1), ("a".into(), (64 << 10) + 1)] {
+            let (mut link, mut other) = link();
+            let answer = Call::Appraised {
+                media_type,
+                result: vec![0; result],
+            };
+            let answer = answer.encode();
+            let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
+            let sent = thread::spawn(move || other.write_all(&[&length[..], &answer].concat()));
+            let evidence = Evidence {
+                media_type: "application/eat+cwt".into(),
+                bytes: vec![1],
+            };
+            let refused = link.appraise(&evidence).unwrap_err();
+            assert!(refused.contains("too long"), "{refused}");
+            drop(link);
+            let _ = sent.join().unwrap();
         }
     }
 }

@@ -66,7 +66,8 @@ impl Streams {
         Ok(())
     }
 
-    /// Writes a frame, for as long as the command may run.
+    /// Writes a frame, for as long as the command may run. After half a frame nothing else can be understood, so the
+    /// connection ends there.
     fn write(&mut self, frame: &[u8], watch: &Watch) -> Result<(), ResultCode> {
         let length = u32::try_from(frame.len()).map_err(|_| ResultCode::EXCESS_DATA)?;
         let bytes = [&length.to_be_bytes(), frame].concat();
