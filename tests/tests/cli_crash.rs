@@ -352,13 +352,14 @@ fn a_full_disk_leaves_the_old_component_and_is_reported() {
 #[test]
 fn a_storage_that_is_mostly_free_is_made_small_by_a_command() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().to_str().unwrap();
+    let folder = folder.path().join("data");
+    let data = folder.to_str().unwrap();
     let compact = ["--json", "tee", "compact", "--data", data];
     run(&compact).fails(1, &["store.redb"]);
     let open = || {
-        let platform = Software::open(folder.path(), &crypto(), &DeviceOptions::default());
+        let platform = Software::open(&folder, &crypto(), &DeviceOptions::default());
         let platform = Arc::new(platform.unwrap());
-        let path = folder.path().join("store.redb");
+        let path = folder.join("store.redb");
         Store::open(&path, platform, &crypto(), StoreOptions::default()).unwrap()
     };
     let space = Namespace::domain("acme");

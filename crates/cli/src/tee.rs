@@ -229,7 +229,10 @@ impl Folder {
             .iter()
             .map(|chosen| (*chosen).into())
             .collect();
-        private_folder(&self.data).map_err(|error| Failure::new(error.to_string()))?;
+        // One that is not there yet is made private, once it is clear that there can be a device in it.
+        if self.data.exists() {
+            private_folder(&self.data).map_err(|error| Failure::new(error.to_string()))?;
+        }
         self.platform.open(&self.data, crypto, &options)
     }
 

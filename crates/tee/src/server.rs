@@ -192,10 +192,10 @@ impl Server {
         link: &mut LinkStream,
     ) -> io::Result<Reply> {
         let streams = Streams::of(link)?;
-        let broken = streams.broken();
+        let unwritable = streams.unwritable();
         let reply = self.invoke(session, command, Input::Streamed(Box::new(streams)));
         // After a part of a frame, the reply would be taken for the rest of it.
-        if broken.load(Ordering::Acquire) {
+        if unwritable.load(Ordering::Acquire) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(reply)

@@ -25,6 +25,8 @@ pub(crate) enum Expected {
     Fails(ResultCode),
     /// The Trusted Application's command ends with this result code.
     Ends(ResultCode),
+    /// The Trusted Application's command ends with one of these result codes.
+    EndsWithOneOf([ResultCode; 2]),
     /// The TEE hangs up without an answer.
     HangsUp,
     /// The agent answers an Error with this code, and says why in these words.
@@ -66,6 +68,9 @@ impl Expected {
             | (Self::Ends(code), Outcome::Reply(Some(reply @ Reply::Output { .. }))) => {
                 result_of(reply) == Some(code)
             }
+            (Self::EndsWithOneOf(codes), Outcome::Reply(Some(reply @ Reply::Output { .. }))) => {
+                result_of(reply).is_some_and(|code| codes.contains(&code))
+            }
             (Self::HangsUp, Outcome::Reply(None))
             | (Self::AnyError, Outcome::Reply(Some(Reply::NoData)))
             | (Self::Harmless(_), Outcome::Nothing) => true,
@@ -104,6 +109,9 @@ impl fmt::Display for Expected {
         match self {
             Self::Fails(code) => write!(f, "The call fails: `{code:?}`"),
             Self::Ends(code) => write!(f, "The command ends: `{code:?}`"),
+            Self::EndsWithOneOf([one, other]) => {
+                write!(f, "The command ends: `{one:?}`, or `{other:?}`")
+            }
             Self::HangsUp => f.write_str("The TEE hangs up"),
             Self::Error(code, words) => {
                 let name = code.name().unwrap_or_default();

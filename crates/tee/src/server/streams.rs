@@ -25,8 +25,10 @@ const MAX_ANSWER: usize = STREAM_CHUNK + 64;
 /// The streams of the command that a connection of the link is for.
 pub(super) struct Streams {
     stream: UnixStream,
-    /// Set once a frame was written or read in part only: what follows would be taken for the rest of it.
-    broken: Arc<AtomicBool>,
+    /// Set once a frame was written in part only: what follows would be taken for the rest of it.
+    unwritable: Arc<AtomicBool>,
+    /// Set once a frame was read in part only.
+    unreadable: bool,
 }
 
 impl Streams {
@@ -36,20 +38,14 @@ impl Streams {
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {
             stream,
-            broken: Arc::default(),
+            unwritable: Arc::default(),
+            unreadable: false,
         })
     }
 
     /// Whether nothing more can be said on the connection.
-    pub(super) fn broken(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.broken)
-    }
-
-    fn check(&self) -> Result<(), ResultCode> {
-        match self.broken.load(Ordering::Acquire) {
-            true => Err(ResultCode::CANCEL),
-            false => Ok(()),
-        }
+    pub(super) fn unwritable(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.unwritable)
     }
 
     /// Reads exactly `buffer`, for as long as the command may run.
@@ -61,7 +57,7 @@ impl Streams {
                 Ok(count) => Ok(count),
                 Err(error) => go_on(&error, watch).map(|()| 0),
             };
-            done += read.inspect_err(|_| self.break_after(done))?;
+            done += read.inspect_err(|_| self.unreadable |= done > 0)?;
         }
         Ok(())
     }
@@ -70,6 +66,9 @@ impl Streams {
     /// connection ends there.
     fn write(&mut self, frame: &[u8], watch: &Watch) -> Result<(), ResultCode> {
         let length = u32::try_from(frame.len()).map_err(|_| ResultCode::EXCESS_DATA)?;
+        if self.unwritable.load(Ordering::Acquire) {
+            return Err(ResultCode::CANCEL);
+        }
         let bytes = [&length.to_be_bytes(), frame].concat();
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
@@ -78,16 +77,11 @@ impl Streams {
                 Ok(count) => Ok(count),
                 Err(error) => go_on(&error, watch).map(|()| 0),
             };
-            done += written.inspect_err(|_| self.break_after(done))?;
+            done += written.inspect_err(|_| {
+                self.unwritable.fetch_or(done > 0, Ordering::AcqRel);
+            })?;
         }
         Ok(())
-    }
-
-    /// Something ended after so many bytes of a frame.
-    fn break_after(&self, bytes: usize) {
-        if bytes > 0 {
-            self.broken.store(true, Ordering::Release);
-        }
     }
 }
 
@@ -105,7 +99,9 @@ fn go_on(error: &io::Error, watch: &Watch) -> Result<(), ResultCode> {
 
 impl CommandStream for Streams {
     fn next(&mut self, watch: &Watch) -> Result<Option<Vec<u8>>, ResultCode> {
-        self.check()?;
+        if self.unreadable {
+            return Err(ResultCode::CANCEL);
+        }
         self.write(&Reply::NextInput.encode(), watch)?;
         let mut length = [0; 4];
         self.read(&mut length, watch)?;
@@ -115,7 +111,7 @@ impl CommandStream for Streams {
             true => Err(ResultCode::COMMUNICATION),
             false => self.read(&mut frame, watch),
         };
-        read.inspect_err(|_| self.break_after(length))?;
+        read.inspect_err(|_| self.unreadable = true)?;
         match Call::decode(&frame) {
             // An empty piece could be sent for ever.
             Ok(Call::InputChunk(bytes)) if !bytes.is_empty() => Ok(Some(bytes)),
@@ -129,7 +125,6 @@ impl CommandStream for Streams {
     }
 
     fn send(&mut self, bytes: &[u8], watch: &Watch) -> Result<(), ResultCode> {
-        self.check()?;
         bytes
             .chunks(STREAM_CHUNK)
             .try_for_each(|piece| self.write(&Reply::OutputChunk(piece.to_vec()).encode(), watch))
