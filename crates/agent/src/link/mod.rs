@@ -23,6 +23,8 @@ mod component;
 mod reply;
 mod tee;
 
+use alloc::vec::Vec;
+
 use tamarack_cose::cbor::{self, DecodeError, Limits, Problem, Reader};
 
 pub use call::Call;
