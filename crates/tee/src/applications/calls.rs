@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use tamarack_agent::{
-    platform::Storage,
+    platform::{Storage, View},
     state::{DomainRecord, Record},
 };
+use tamarack_suit::ComponentId;
 use tamarack_ta::{ResultCode, interface::Client};
 use zeroize::Zeroizing;
 
 use super::{
     Inner,
+    prepare::find,
     sessions::{TurnKey, allowance, wait_for},
 };
 use crate::{
@@ -38,26 +40,28 @@ impl Directory for Inner {
         if callers.len() >= MAX_DEPTH {
             return Err(ResultCode::BUSY);
         }
-        let component = self.service(caller, name)?;
+        let view = self.around.store.view().map_err(code)?;
+        let (domain, component) = service(&*view, caller, name)?;
         // It would see what it did before it waited, or not, as it happens.
         if callers.iter().any(|caller| caller.component == component) {
             return Err(ResultCode::BUSY);
         }
-        let ready = self
-            .prepare(&component)
-            .map_err(|error| error.result_code())?;
-        let (domain, _) = name.rsplit_once('/').unwrap_or_default();
+        let application = find(&*view, &component).map_err(|error| error.result_code())?;
         // The prefix of a domain inside that one would make it another's application.
-        if ready.record.domain != domain {
+        if application.record.domain != domain {
             return Err(ResultCode::ITEM_NOT_FOUND);
         }
+        let ready = self
+            .prepare(&*view, application)
+            .map_err(|error| error.result_code())?;
+        drop(view);
         let turn = self.sessions().turn(ready.turn());
         let held = matches!(ready.turn(), TurnKey::Domain(domain)
             if callers.iter().any(|caller| caller.domain == domain));
         // A service that is interrupted at a moment of its caller's choice could be made to forget what it was about
         // to note, a wrong guess for instance: it has the fuel and the time of its own domain. What it costs the
         // caller does not tell what it did.
-        let mut own = allowance(&ready.quota, Cancellation::default());
+        let mut own = allowance(&ready.application.quota, Cancellation::default());
         own.log_lines = caller_has.log_lines;
         let patience = Watch::new(
             PATIENCE.min(caller_has.watch.left()),
@@ -86,22 +90,19 @@ impl Directory for Inner {
     }
 }
 
-impl Inner {
-    /// The application behind a service, if the caller may call it.
-    fn service(
-        &self,
-        caller: &Caller,
-        name: &str,
-    ) -> Result<tamarack_suit::ComponentId, ResultCode> {
-        let (domain, service) = name.rsplit_once('/').ok_or(ResultCode::ITEM_NOT_FOUND)?;
-        let view = self.around.store.view().map_err(code)?;
-        let record = DomainRecord::load(&*view, domain.as_bytes()).map_err(code)?;
-        let found = record.and_then(|record| {
-            let service = record.domain.service(service)?;
-            let admitted = caller.domain == domain || service.admits(&caller.domain);
-            admitted.then(|| service.component.clone())
-        });
-        // That there is one is nothing to those who may not call it.
-        found.ok_or(ResultCode::ITEM_NOT_FOUND)
-    }
+/// The security domain that exposes a service, and the application behind it, if the caller may call it.
+fn service<'a>(
+    view: &dyn View,
+    caller: &Caller,
+    name: &'a str,
+) -> Result<(&'a str, ComponentId), ResultCode> {
+    let (domain, service) = name.rsplit_once('/').ok_or(ResultCode::ITEM_NOT_FOUND)?;
+    let record = DomainRecord::load(view, domain.as_bytes()).map_err(code)?;
+    let found = record.and_then(|record| {
+        let service = record.domain.service(service)?;
+        let admitted = caller.domain == domain || service.admits(&caller.domain);
+        admitted.then(|| (domain, service.component.clone()))
+    });
+    // That there is one is nothing to those who may not call it.
+    found.ok_or(ResultCode::ITEM_NOT_FOUND)
 }

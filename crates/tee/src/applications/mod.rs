@@ -13,10 +13,7 @@ use std::{
     time::Instant,
 };
 
-use tamarack_agent::{
-    platform::{Storage, StorageError},
-    state::{ComponentRecord, Record},
-};
+use tamarack_agent::platform::Storage;
 use tamarack_cose::CryptoProvider;
 use tamarack_suit::ComponentId;
 use tamarack_ta::{ResultCode, interface::Client};
@@ -25,11 +22,11 @@ use zeroize::Zeroizing;
 use crate::{
     platform::TeePlatform,
     runtime::{Cancellation, Death, Input, ModuleError, Quota, TaRuntime},
-    services::Surroundings,
+    services::{Application, Surroundings},
     store::Store,
 };
 pub use error::InvocationError;
-use prepare::Compiled;
+use prepare::{Compiled, find};
 use sessions::{Open, Sessions, allowance, lock, wait_for};
 
 /// The Trusted Applications of a TEE and their sessions.
@@ -99,12 +96,16 @@ impl Applications {
     ) -> Result<u64, InvocationError> {
         let inner = &self.0;
         inner.sessions().expire();
+        let view = inner.around.store.view()?;
+        let application = find(&*view, component)?;
         // Before anything is compiled, waited for or run.
-        let _room = inner.reserve(component)?;
-        let ready = inner.prepare(component)?;
+        let _room = inner.reserve(&application)?;
+        let ready = inner.prepare(&*view, application)?;
+        drop(view);
+        let Application { record, quota, .. } = &ready.application;
         let turn = inner.sessions().turn(ready.turn());
         let session = {
-            let mut allowance = allowance(&ready.quota, Cancellation::default());
+            let mut allowance = allowance(quota, Cancellation::default());
             let waited = wait_for(&turn, &allowance.watch);
             let _turn = waited.map_err(InvocationError::Refused)?;
             inner.migrate(&ready, &[], &mut allowance)?;
@@ -114,8 +115,8 @@ impl Applications {
                 .open_session(services, input, &mut allowance)
                 .map_err(InvocationError::Refused)?
         };
-        let domain = ready.record.domain.clone();
-        let open = Open::new(component.clone(), domain, ready.quota, turn, session);
+        let domain = record.domain.clone();
+        let open = Open::new(component.clone(), domain, *quota, turn, session);
         let inserted = inner.sessions().insert(&inner.around.crypto, open);
         let number = inserted.map_err(|open| {
             open.close();
@@ -123,22 +124,12 @@ impl Applications {
         })?;
         // An update that was committed meanwhile has ended the sessions that it found; this one was not
         // among them, and runs the old code.
-        if !self.is_installed(component, &ready.record)? {
+        let view = inner.around.store.view()?;
+        if !ready.application.is_installed(&*view)? {
             self.close(number)?;
             return Err(InvocationError::Refused(ResultCode::BUSY));
         }
         Ok(number)
-    }
-
-    /// Whether what is installed is still this.
-    fn is_installed(
-        &self,
-        component: &ComponentId,
-        record: &ComponentRecord,
-    ) -> Result<bool, StorageError> {
-        let view = self.0.around.store.view()?;
-        let now = ComponentRecord::load(&*view, &component.to_cbor())?;
-        Ok(now.is_some_and(|now| now.digest == record.digest))
     }
 
     /// Invokes a command in a session. Commands of one application wait for each other, whatever

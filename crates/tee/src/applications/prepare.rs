@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use tamarack_agent::{
-    Quota,
     link::ComponentKind,
-    platform::{Namespace, Storage, StorageError, View},
+    platform::{Namespace, StorageError, View},
     state::{ComponentRecord, DomainRecord, KnownManifest, Record},
 };
 use tamarack_suit::{ComponentId, SuitDigest};
@@ -14,7 +13,7 @@ use tamarack_ta::interface::Client;
 use super::{Inner, InvocationError, sessions::TurnKey};
 use crate::{
     runtime::{self, Allowance, TaModule},
-    services::{Caller, DomainLimits, Migration, TaServices},
+    services::{Application, Caller, Migration, TaServices},
 };
 
 /// A module, and what it was compiled from and for.
@@ -28,20 +27,21 @@ pub(super) struct Compiled {
 
 /// An application that can run.
 pub(super) struct Ready {
-    pub(super) record: ComponentRecord,
+    pub(super) application: Application,
     pub(super) module: TaModule,
-    /// What its security domain may use.
-    pub(super) quota: Quota,
-    limits: DomainLimits,
-    sequence_number: u64,
 }
 
 impl Ready {
     /// With whom it takes turns.
     pub(super) fn turn(&self) -> TurnKey {
-        match self.limits.shared_objects.is_empty() {
-            true => TurnKey::Application(self.record.component.clone()),
-            false => TurnKey::Domain(self.record.domain.clone()),
+        let Application {
+            record,
+            shared_objects,
+            ..
+        } = &self.application;
+        match shared_objects.is_empty() {
+            true => TurnKey::Application(record.component.clone()),
+            false => TurnKey::Domain(record.domain.clone()),
         }
     }
 }
@@ -58,14 +58,26 @@ impl Drop for Room<'_> {
     }
 }
 
-/// What is installed as an application.
-fn find(view: &dyn View, component: &ComponentId) -> Result<ComponentRecord, InvocationError> {
+/// What is installed as the application `component`.
+pub(super) fn find(
+    view: &dyn View,
+    component: &ComponentId,
+) -> Result<Application, InvocationError> {
     let record = ComponentRecord::load(view, &component.to_cbor())?
         .ok_or_else(|| InvocationError::NotInstalled(component.clone()))?;
-    match record.kind {
-        ComponentKind::Application => Ok(record),
-        _ => Err(InvocationError::NotAnApplication(component.clone())),
+    if record.kind != ComponentKind::Application {
+        return Err(InvocationError::NotAnApplication(component.clone()));
     }
+    let domain = DomainRecord::load(view, record.domain.as_bytes())?;
+    let manifest = KnownManifest::load(view, &record.manifest.to_cbor())?;
+    Ok(Application {
+        quota: DomainRecord::own_quota(view, &record.domain)?,
+        shared_objects: domain
+            .map(|record| record.domain.shared_objects)
+            .unwrap_or_default(),
+        sequence_number: manifest.map_or(0, |known| known.record.sequence_number.0),
+        record,
+    })
 }
 
 /// Bytes of modules that are kept compiled, as they are installed: compiled they take some times as much.
@@ -73,14 +85,12 @@ const MAX_COMPILED: u64 = 16 << 20;
 
 impl Inner {
     /// Keeps room for a session with an application.
-    pub(super) fn reserve(&self, component: &ComponentId) -> Result<Room<'_>, InvocationError> {
-        let view = self.around.store.view()?;
-        let domain = find(&*view, component)?.domain;
-        let quota = DomainRecord::own_quota(&*view, &domain)?;
-        match self.sessions().reserve(&domain, &quota) {
+    pub(super) fn reserve(&self, application: &Application) -> Result<Room<'_>, InvocationError> {
+        let Application { record, quota, .. } = application;
+        match self.sessions().reserve(&record.domain, quota) {
             true => Ok(Room {
                 inner: self,
-                domain,
+                domain: record.domain.clone(),
             }),
             false => Err(InvocationError::TooManySessions {
                 quota: quota.sessions,
@@ -101,13 +111,15 @@ impl Inner {
         }
     }
 
-    /// The application installed as `component`, compiled.
-    pub(super) fn prepare(&self, component: &ComponentId) -> Result<Ready, InvocationError> {
-        let view = self.around.store.view()?;
-        let record = find(&*view, component)?;
-        let domain = DomainRecord::load(&*view, record.domain.as_bytes())?;
-        let quota = DomainRecord::own_quota(&*view, &record.domain)?;
-        let wanted = runtime::Quota::with_memory(quota.memory);
+    /// An application that was found in `view`, compiled.
+    pub(super) fn prepare(
+        &self,
+        view: &dyn View,
+        application: Application,
+    ) -> Result<Ready, InvocationError> {
+        let record = &application.record;
+        let component = &record.component;
+        let wanted = runtime::Quota::with_memory(application.quota.memory);
         let cached = self.modules().get(component).cloned();
         let module = match cached {
             Some(known) if known.digest == record.digest && known.quota == wanted => known.module,
@@ -136,19 +148,9 @@ impl Inner {
                 module
             }
         };
-        let manifest = KnownManifest::load(&*view, &record.manifest.to_cbor())?;
         Ok(Ready {
-            limits: DomainLimits {
-                bytes: quota.bytes,
-                objects: quota.objects,
-                shared_objects: domain
-                    .map(|record| record.domain.shared_objects)
-                    .unwrap_or_default(),
-            },
-            sequence_number: manifest.map_or(0, |known| known.record.sequence_number.0),
-            record,
+            application,
             module,
-            quota,
         })
     }
 
@@ -157,9 +159,7 @@ impl Inner {
         TaServices::new(
             Arc::clone(&self.around),
             self.this.clone(),
-            ready.record.clone(),
-            ready.sequence_number,
-            ready.limits.clone(),
+            ready.application.clone(),
             client,
             waiting,
         )

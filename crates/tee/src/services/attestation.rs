@@ -22,14 +22,14 @@ impl TaServices {
             Some(name) => Some(Confirmation::Key(self.key(name)?.signing_public()?)),
             None => None,
         };
-        let name = self.record.component.to_string();
-        let sha256 = self.record.digest.bytes().try_into();
+        let name = self.application.record.component.to_string();
+        let sha256 = self.application.record.digest.bytes().try_into();
         let application = Claims {
             confirmation,
-            security_domain: Some(self.record.domain.clone()),
+            security_domain: Some(self.application.record.domain.clone()),
             measurements: vec![Measurement {
                 name: name.clone(),
-                version: Some(self.sequence_number.to_string()),
+                version: Some(self.application.sequence_number.to_string()),
                 sha256: sha256.map_err(|_| ResultCode::NOT_SUPPORTED)?,
             }],
             ..Claims::default()

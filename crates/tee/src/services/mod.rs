@@ -19,6 +19,7 @@ use std::{
 };
 
 use tamarack_agent::{
+    Quota,
     platform::{Namespace, Storage, StorageError, Transaction, View},
     state::{ComponentRecord, DomainUsage, Record},
 };
@@ -105,11 +106,7 @@ type Place = (Area, Vec<u8>);
 pub(crate) struct TaServices {
     around: Arc<Surroundings>,
     directory: Weak<dyn Directory>,
-    /// What is installed as the application; once that is something else, this session writes nothing any more.
-    record: ComponentRecord,
-    /// Sequence number of its manifest.
-    sequence_number: u64,
-    domain: DomainLimits,
+    application: Application,
     client: Client,
     /// Applications that wait for this one, and this one.
     callers: Vec<Caller>,
@@ -119,15 +116,26 @@ pub(crate) struct TaServices {
     changes: BTreeMap<Place, Option<Zeroizing<Vec<u8>>>>,
 }
 
-/// What the security domain of a TA allows it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DomainLimits {
-    /// Bytes of everything that the domain stores.
-    pub(crate) bytes: u64,
-    /// Objects and keys of all its applications.
-    pub(crate) objects: u64,
-    /// Names of objects that its applications share.
+/// A Trusted Application as it is installed, and what its security domain allows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Application {
+    /// What is installed; once that is something else, its sessions see and write nothing any more.
+    pub(crate) record: ComponentRecord,
+    /// Sequence number of its manifest.
+    pub(crate) sequence_number: u64,
+    /// What the domain may use itself.
+    pub(crate) quota: Quota,
+    /// Names of objects that all applications of the domain share.
     pub(crate) shared_objects: Vec<String>,
+}
+
+impl Application {
+    /// Whether it is still what is installed.
+    pub(crate) fn is_installed(&self, view: &dyn View) -> Result<bool, StorageError> {
+        let id = self.record.component.to_cbor();
+        let now = ComponentRecord::load(view, &id)?;
+        Ok(now.is_some_and(|now| now == self.record))
+    }
 }
 
 /// How far what an application stored is behind its code.
@@ -151,16 +159,15 @@ pub(crate) fn code(error: StorageError) -> ResultCode {
 }
 
 impl TaServices {
-    /// The services of the application `record`, for a session that `client` opens while `waiting` wait for it.
+    /// The services of an application, for a session that `client` opens while `waiting` wait for it.
     pub(crate) fn new(
         around: Arc<Surroundings>,
         directory: Weak<dyn Directory>,
-        record: ComponentRecord,
-        sequence_number: u64,
-        domain: DomainLimits,
+        application: Application,
         client: Client,
         waiting: &[Caller],
     ) -> Self {
+        let record = &application.record;
         let this = Caller {
             component: record.component.clone(),
             domain: record.domain.clone(),
@@ -171,9 +178,7 @@ impl TaServices {
             callers: waiting.iter().cloned().chain([this]).collect(),
             around,
             directory,
-            record,
-            sequence_number,
-            domain,
+            application,
             client,
             changes: BTreeMap::new(),
         }
@@ -204,10 +209,9 @@ impl TaServices {
 
     /// Refuses what was removed or replaced: its namespaces are gone, or another code's.
     fn check_installed(&self, view: &dyn View) -> Result<(), ResultCode> {
-        let id = self.record.component.to_cbor();
-        match ComponentRecord::load(view, &id).map_err(code)? {
-            Some(now) if now == self.record => Ok(()),
-            _ => Err(ResultCode::BUSY),
+        match self.application.is_installed(view).map_err(code)? {
+            true => Ok(()),
+            false => Err(ResultCode::BUSY),
         }
     }
 
@@ -241,8 +245,8 @@ impl TaServices {
             .sum();
         let held = held.saturating_sub(replaced.map_or(0, |value| value.len()));
         // What a command may hold back is bounded by what could ever be written.
-        if held.saturating_add(value.len()) as u64 > self.domain.bytes
-            || self.changes.len() as u64 > self.domain.objects.saturating_add(16)
+        if held.saturating_add(value.len()) as u64 > self.application.quota.bytes
+            || self.changes.len() as u64 > self.application.quota.objects.saturating_add(16)
         {
             return Err(ResultCode::STORAGE_NO_SPACE);
         }
@@ -289,7 +293,7 @@ impl TaServices {
             return Ok(Migration::FromNothing);
         };
         let (number, digest) = mark.split_first_chunk().ok_or(ResultCode::CORRUPT_OBJECT)?;
-        match digest == self.record.digest.bytes() {
+        match digest == self.application.record.digest.bytes() {
             true => Ok(Migration::None),
             false => Ok(Migration::From(u64::from_be_bytes(*number))),
         }
@@ -297,8 +301,8 @@ impl TaServices {
 
     /// Notes, with the changes of the migration, that what is stored is that of this session's code from now on.
     pub(crate) fn mark_migrated(&mut self) -> Result<(), ResultCode> {
-        let number = self.sequence_number.to_be_bytes();
-        let mark = [&number[..], self.record.digest.bytes()].concat();
+        let number = self.application.sequence_number.to_be_bytes();
+        let mark = [&number[..], self.application.record.digest.bytes()].concat();
         self.write((Area::Private, vec![kind::MIGRATED]), Zeroizing::new(mark))
     }
 
@@ -310,7 +314,7 @@ impl TaServices {
 
     /// A line for the operator's log, without control characters.
     pub(crate) fn log(&mut self, line: &str) {
-        tracing::info!(component = %self.record.component, "{line}");
+        tracing::info!(component = %self.application.record.component, "{line}");
     }
 
     /// Invokes a command of a service that some security domain exposes.
@@ -386,16 +390,19 @@ impl TaServices {
         if !grows && !adds {
             return Ok(());
         }
-        let name = &self.record.domain;
+        let (name, quota) = (&self.application.record.domain, &self.application.quota);
         let used = DomainUsage::of(view, name).map_err(code)?;
-        if grows && used.bytes > self.domain.bytes {
-            let limit = self.domain.bytes;
+        if grows && used.bytes > quota.bytes {
+            let limit = quota.bytes;
             tracing::warn!(domain = name, limit, "the quota of bytes is reached");
             return Err(ResultCode::STORAGE_NO_SPACE);
         }
+        if !adds {
+            return Ok(());
+        }
         let own = own_records(view, name).map_err(code)?;
-        if adds && used.objects.saturating_sub(own) > self.domain.objects {
-            let limit = self.domain.objects;
+        if used.objects.saturating_sub(own) > quota.objects {
+            let limit = quota.objects;
             tracing::warn!(domain = name, limit, "the quota of objects is reached");
             return Err(ResultCode::STORAGE_NO_SPACE);
         }

@@ -31,7 +31,7 @@ impl TaServices {
     fn object(&self, area: Area, name: &str) -> Result<Place, ResultCode> {
         if area == Area::Shared {
             if !self
-                .domain
+                .application
                 .shared_objects
                 .iter()
                 .any(|shared| shared == name)
@@ -40,7 +40,7 @@ impl TaServices {
             }
             // A TA of the same domain waits for this one, perhaps with changes that it holds back.
             let mut waiting = self.callers.iter().rev().skip(1);
-            if waiting.any(|caller| caller.domain == self.record.domain) {
+            if waiting.any(|caller| caller.domain == self.application.record.domain) {
                 return Err(ResultCode::BUSY);
             }
         }
@@ -160,7 +160,7 @@ impl TaServices {
         size: u64,
     ) -> Result<Zeroizing<Vec<u8>>, ResultCode> {
         // Never more memory than could be stored.
-        if size > self.domain.bytes {
+        if size > self.application.quota.bytes {
             return Err(ResultCode::STORAGE_NO_SPACE);
         }
         let size = usize::try_from(size).map_err(|_| ResultCode::OVERFLOW)?;
@@ -198,7 +198,7 @@ impl TaServices {
         let mut names = self.names(area, kind::OBJECT)?;
         if area == Area::Shared {
             // What the domain shared once and does not any more is there, and nobody's.
-            names.retain(|name| self.domain.shared_objects.contains(name));
+            names.retain(|name| self.application.shared_objects.contains(name));
         }
         Ok(names)
     }

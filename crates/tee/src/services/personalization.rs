@@ -14,25 +14,30 @@ impl TaServices {
         &mut self,
         name: &str,
     ) -> Result<Zeroizing<Vec<u8>>, ResultCode> {
-        let id = self.record.component.clone().joined(name.as_bytes());
+        let id = self
+            .application
+            .record
+            .component
+            .clone()
+            .joined(name.as_bytes());
         let id = id.map_err(|_| ResultCode::BAD_PARAMETERS)?.to_cbor();
         let view = self.view()?;
         let found = ComponentRecord::load(&*view, &id).map_err(code)?;
         if !found.is_some_and(|found| self.is_own_data(&found)) {
             return Err(ResultCode::ITEM_NOT_FOUND);
         }
-        let data = view.get(&Namespace::domain(&self.record.domain), &id);
+        let data = view.get(&Namespace::domain(&self.application.record.domain), &id);
         let data = data.map_err(code)?.ok_or(ResultCode::ITEM_NOT_FOUND)?;
         Ok(Zeroizing::new(data))
     }
 
     /// Names of the Personalization Data, sorted.
     pub(crate) fn personalization_names(&mut self) -> Result<Vec<String>, ResultCode> {
-        let depth = self.record.component.segments().count();
+        let depth = self.application.record.component.segments().count();
         let mut names = Vec::new();
         for found in ComponentRecord::all(&*self.view()?).map_err(code)? {
             let id = &found.component;
-            if id.starts_with(&self.record.component)
+            if id.starts_with(&self.application.record.component)
                 && id.segments().count() == depth + 1
                 && self.is_own_data(&found)
             {
@@ -51,6 +56,6 @@ impl TaServices {
 
     /// A domain with a longer prefix could own what looks like ours.
     fn is_own_data(&self, found: &ComponentRecord) -> bool {
-        found.domain == self.record.domain && found.kind == ComponentKind::Data
+        found.domain == self.application.record.domain && found.kind == ComponentKind::Data
     }
 }

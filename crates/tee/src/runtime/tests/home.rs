@@ -8,6 +8,7 @@ use std::{
 };
 
 use tamarack_agent::{
+    Quota,
     link::ComponentKind,
     platform::{Namespace, Storage},
     state::{ComponentRecord, Record},
@@ -21,7 +22,7 @@ use zeroize::Zeroizing;
 use crate::{
     platform::{DeviceOptions, Software},
     runtime::{Allowance, Cancellation, Input, Session, TaModule, Watch},
-    services::{DomainLimits, Surroundings, TaServices},
+    services::{Application, Surroundings, TaServices},
     store::{Store, StoreOptions},
 };
 use tamarack_ta::ResultCode;
@@ -30,8 +31,7 @@ use tamarack_ta::ResultCode;
 pub(super) struct Home {
     _folder: TempDir,
     pub(super) around: Arc<Surroundings>,
-    record: ComponentRecord,
-    pub(super) limits: DomainLimits,
+    pub(super) application: Application,
     pub(super) client: Client,
 }
 
@@ -51,15 +51,19 @@ impl Home {
                 crypto,
                 started: Instant::now(),
             }),
-            record: component("acme/ta", ComponentKind::Application, b"code"),
-            limits: DomainLimits {
-                bytes: 64 << 20,
-                objects: 1000,
+            application: Application {
+                record: component("acme/ta", ComponentKind::Application, b"code"),
+                sequence_number: 7,
+                quota: Quota {
+                    bytes: 64 << 20,
+                    objects: 1000,
+                    ..Quota::default()
+                },
                 shared_objects: vec!["shared".into()],
             },
             client: Client::Unknown,
         };
-        this.install(&this.record, b"code");
+        this.install(&this.application.record, b"code");
         this
     }
 
@@ -80,7 +84,7 @@ impl Home {
     /// Takes the application away.
     pub(super) fn uninstall(&self) {
         let mut transaction = self.around.store.begin().unwrap();
-        let id = self.record.component.to_cbor();
+        let id = self.application.record.component.to_cbor();
         ComponentRecord::delete(&mut *transaction, &id).unwrap();
         transaction.commit().unwrap();
     }
@@ -89,9 +93,7 @@ impl Home {
         TaServices::new(
             self.around.clone(),
             Weak::<crate::services::Nowhere>::new(),
-            self.record.clone(),
-            7,
-            self.limits.clone(),
+            self.application.clone(),
             self.client.clone(),
             &[],
         )
@@ -99,7 +101,7 @@ impl Home {
 
     /// A private object, as it is stored.
     pub(super) fn object(&self, name: &str) -> Option<Vec<u8>> {
-        let space = Namespace::application("acme", &self.record.component);
+        let space = Namespace::application("acme", &self.application.record.component);
         let view = self.around.store.view().unwrap();
         view.get(&space, format!("o{name}").as_bytes()).unwrap()
     }

@@ -66,7 +66,7 @@ fn sizes_are_bounded_by_the_quota_before_memory_is_taken() {
     let mut tee = home.services();
     let at = Area::Private;
     tee.object_create(at, "a", b"").unwrap();
-    for size in [home.limits.bytes + 1, u64::MAX] {
+    for size in [home.application.quota.bytes + 1, u64::MAX] {
         let full = Err(ResultCode::STORAGE_NO_SPACE);
         assert_eq!(tee.object_truncate(at, "a", size), full);
         let far = tee.object_write_at(at, "a", size - 1, b"x");
@@ -79,8 +79,8 @@ fn sizes_are_bounded_by_the_quota_before_memory_is_taken() {
 #[test]
 fn the_quotas_of_bytes_and_objects_hold_and_room_can_be_made() {
     let mut home = Home::new();
-    home.limits.objects = 3;
-    home.limits.bytes = 1000;
+    home.application.quota.objects = 3;
+    home.application.quota.bytes = 1000;
     let at = Area::Private;
     let mut tee = home.services();
     for name in ["a", "b"] {
@@ -94,7 +94,7 @@ fn the_quotas_of_bytes_and_objects_hold_and_room_can_be_made() {
     assert_eq!(tee.commit(), Err(ResultCode::STORAGE_NO_SPACE), "bytes");
     assert_eq!(home.object("a").unwrap().len(), 100, "nothing changed");
     // A quota that was made smaller than what is there.
-    home.limits.bytes = 10;
+    home.application.quota.bytes = 10;
     let mut tee = home.services();
     tee.object_truncate(at, "a", 5).unwrap();
     tee.object_delete(at, "b").unwrap();
