@@ -42,6 +42,30 @@ pub(crate) struct Surroundings {
     pub(crate) started: Instant,
 }
 
+#[cfg(test)]
+impl Surroundings {
+    /// Those of a new TEE in a temporary folder, on the platform `software`.
+    pub(crate) fn in_a_folder() -> (tempfile::TempDir, Self) {
+        use crate::{
+            platform::{DeviceOptions, Software},
+            store::StoreOptions,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let crypto = tamarack_cose::rustcrypto::provider();
+        let platform = Software::open(folder.path(), &crypto, &DeviceOptions::default()).unwrap();
+        let platform = Arc::new(platform);
+        let path = folder.path().join("store");
+        let store = Store::open(&path, platform.clone(), &crypto, StoreOptions::default()).unwrap();
+        let this = Self {
+            store: Arc::new(store),
+            platform,
+            crypto,
+            started: Instant::now(),
+        };
+        (folder, this)
+    }
+}
+
 /// Where the services that security domains expose are found.
 pub(crate) trait Directory: Send + Sync {
     /// Invokes a command of the service `name`, on behalf of the last of `callers`, which waits for it no longer than it

@@ -14,11 +14,7 @@ use tamarack_ta::{ResultCode, interface::Client};
 use tempfile::TempDir;
 
 use super::super::{Applications, InvocationError};
-use crate::{
-    platform::{DeviceOptions, Software},
-    runtime::Input,
-    store::{Store, StoreOptions},
-};
+use crate::{runtime::Input, services::Surroundings, store::Store};
 
 pub(super) struct World {
     _folder: TempDir,
@@ -41,14 +37,10 @@ pub(super) fn id(text: &str) -> ComponentId {
 
 impl World {
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let crypto = rustcrypto::provider();
-        let platform = Software::open(folder.path(), &crypto, &DeviceOptions::default()).unwrap();
-        let platform = Arc::new(platform);
-        let path = folder.path().join("store");
-        let store = Store::open(&path, platform.clone(), &crypto, StoreOptions::default()).unwrap();
-        let store = Arc::new(store);
-        let applications = Applications::new(store.clone(), platform, crypto).unwrap();
+        let (folder, around) = Surroundings::in_a_folder();
+        let store = around.store;
+        let applications = Applications::new(store.clone(), around.platform, around.crypto);
+        let applications = applications.unwrap();
         Self {
             _folder: folder,
             store,

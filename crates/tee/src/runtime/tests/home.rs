@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     io,
     sync::{Arc, Once, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tamarack_agent::{
@@ -15,17 +15,14 @@ use tamarack_agent::{
 };
 use tamarack_cose::rustcrypto;
 use tamarack_suit::{ComponentId, SuitDigest};
-use tamarack_ta::interface::Client;
+use tamarack_ta::{ResultCode, interface::Client};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::{
-    platform::{DeviceOptions, Software},
     runtime::{Allowance, Cancellation, Input, Session, TaModule, Watch},
     services::{Application, Surroundings, TaServices},
-    store::{Store, StoreOptions},
 };
-use tamarack_ta::ResultCode;
 
 /// A TEE with one application installed: `acme/ta` in the domain `acme`.
 pub(super) struct Home {
@@ -37,20 +34,10 @@ pub(super) struct Home {
 
 impl Home {
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let crypto = rustcrypto::provider();
-        let platform = Software::open(folder.path(), &crypto, &DeviceOptions::default()).unwrap();
-        let platform = Arc::new(platform);
-        let path = folder.path().join("store");
-        let store = Store::open(&path, platform.clone(), &crypto, StoreOptions::default()).unwrap();
+        let (folder, around) = Surroundings::in_a_folder();
         let this = Self {
             _folder: folder,
-            around: Arc::new(Surroundings {
-                store: Arc::new(store),
-                platform,
-                crypto,
-                started: Instant::now(),
-            }),
+            around: Arc::new(around),
             application: Application {
                 record: component("acme/ta", ComponentKind::Application, b"code"),
                 sequence_number: 7,
