@@ -1,6 +1,6 @@
 //! Who may sign what: security domains and the device administrator.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 use tamarack_cose::{
     CryptoProvider, PublicKey,
@@ -11,7 +11,9 @@ use tamarack_suit::{Access, AccessControl, Authority, ComponentId, TrustAnchors}
 use crate::{
     domain::{DOMAIN_SEGMENT, Quota, described, enclosing},
     platform::{StorageError, View},
-    state::{Anchor, AnchorRole, DomainRecord, Record, TrustStore, own_quota, owner_of},
+    state::{
+        Anchor, AnchorRole, DomainRecord, Record, TrustStore, own_quota, owner_name, owner_of,
+    },
     trust_anchors::TRUST_ANCHORS_SEGMENT,
 };
 
@@ -101,10 +103,8 @@ impl Rights {
     }
 
     /// The name of the domain that owns `component`; empty for the device administrator.
-    pub(crate) fn domain_name(&self, component: &ComponentId) -> String {
-        self.domain_of(component)
-            .map(|record| record.name.clone())
-            .unwrap_or_default()
+    pub(crate) fn domain_name(&self, component: &ComponentId) -> &str {
+        owner_name(&self.domains, component)
     }
 
     /// All security domains.

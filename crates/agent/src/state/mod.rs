@@ -20,7 +20,7 @@ use crate::platform::{Namespace, StorageError, Transaction, View};
 pub use anchors::{Anchor, AnchorRole, RevocationRecord, TrustStore};
 pub use components::ComponentRecord;
 pub use domains::DomainRecord;
-pub(crate) use domains::{children, own_quota, owner_of};
+pub(crate) use domains::{children, own_quota, owner_name, owner_of};
 pub use encryption::TamEncryptionKeys;
 pub use manifests::KnownManifest;
 pub use passport::Passport;

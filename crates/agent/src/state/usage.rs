@@ -1,4 +1,4 @@
-use super::{ComponentRecord, DomainRecord, KnownManifest, Record, owner_of};
+use super::{ComponentRecord, DomainRecord, KnownManifest, Record, owner_name};
 use crate::{
     link::ComponentKind,
     platform::{Namespace, StorageError, View},
@@ -46,8 +46,7 @@ impl DomainUsage {
             }
         }
         for known in KnownManifest::all(view)? {
-            let owner = owner_of(domains, &known.record.id);
-            if owner.map_or("", |owner| owner.name.as_str()) == name {
+            if owner_name(domains, &known.record.id) == name {
                 let kept = known.envelope.map_or(0, |envelope| envelope.len() as u64);
                 usage.bytes = usage.bytes.saturating_add(kept);
             }

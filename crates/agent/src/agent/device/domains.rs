@@ -14,7 +14,7 @@ use crate::{
     link::ComponentKind,
     platform::{Namespace, Platform, StorageError},
     state::{
-        ComponentRecord, DomainRecord, DomainUsage, KnownManifest, Record, children, owner_of,
+        ComponentRecord, DomainRecord, DomainUsage, KnownManifest, Record, children, owner_name,
     },
 };
 
@@ -112,8 +112,7 @@ impl<P: Platform> TeeDevice<'_, P> {
         }
         let mut manifests = KnownManifest::all(&*self.transaction)?.into_iter();
         let kept = manifests.find(|known| {
-            known.envelope.is_some()
-                && owner_of(domains, &known.record.id).is_some_and(|owner| owner.name == name)
+            known.envelope.is_some() && owner_name(domains, &known.record.id) == name
         });
         Ok(kept.map(|known| known.record.id))
     }
@@ -125,7 +124,7 @@ impl<P: Platform> TeeDevice<'_, P> {
         after: &[DomainRecord],
     ) -> Result<(), DeviceError> {
         let stays = |component: &ComponentId| {
-            if name_of(after, component) == name_of(before, component) {
+            if owner_name(after, component) == owner_name(before, component) {
                 return Ok(());
             }
             let text = format!("{component} is installed by somebody else already");
@@ -149,7 +148,7 @@ impl<P: Platform> TeeDevice<'_, P> {
             return Ok(());
         }
         let domains = DomainRecord::all(&*self.transaction)?;
-        let owner = name_of(&domains, component);
+        let owner = owner_name(&domains, component);
         if owner == self.rights.domain_name(component) {
             return Ok(());
         }
@@ -227,12 +226,6 @@ fn share<const N: usize>(limits: &[(&'static str, u64); N], at: usize) -> u64 {
     limits.get(at).map(|(_, limit)| *limit).unwrap_or_default()
 }
 
-fn name_of<'a>(domains: &'a [DomainRecord], component: &ComponentId) -> &'a str {
-    owner_of(domains, component)
-        .map(|owner| owner.name.as_str())
-        .unwrap_or_default()
-}
-
 /// Checks that a domain's prefix is its own, and a sub-domain's below that of the domain that it is in.
 fn check_prefix(record: &DomainRecord, others: &[DomainRecord]) -> Result<(), DeviceError> {
     let (name, prefix) = (&record.name, &record.domain.prefix);
@@ -272,7 +265,7 @@ fn check_prefix(record: &DomainRecord, others: &[DomainRecord]) -> Result<(), De
         ));
     }
     // A longer prefix within the parent's is somebody else's, a sibling's or one of the administrator's.
-    match name_of(others, prefix) {
+    match owner_name(others, prefix) {
         owner if owner == parent => Ok(()),
         owner => refuse(format!("{prefix} belongs to the security domain {owner}")),
     }
