@@ -250,7 +250,7 @@ pub fn remove_domain<S: Store, C: Clock>(
             action,
             device: None,
             subject: name.to_owned(),
-            detail: actor.signature().trim_start_matches(", ").to_owned(),
+            detail: actor.by().unwrap_or_default(),
         };
         if !domain.retired {
             // From now on no device gets anything of it; so none that is counted below comes later.
