@@ -28,6 +28,7 @@ pub use requests::{Request, RequestKind};
 pub use tams::TamEndpoint;
 pub use updates::SeenUpdates;
 pub use usage::DomainUsage;
+pub(crate) use usage::Installed;
 
 /// A value of the agent's namespace: a prefix that tells the kind, a key within it, an encoding.
 pub trait Record: Sized {
