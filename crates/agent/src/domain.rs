@@ -186,36 +186,47 @@ impl SecurityDomain {
 
 fn read_owners(reader: &mut Reader<'_>) -> Result<Vec<PublicKey>, DecodeError> {
     let rule = "security-domain / owners";
-    let bounds = reader.error(rule, Problem::OutOfBounds("1 to 16 keys"));
-    let count = reader.array(rule)?;
-    if !(1..=SecurityDomain::MAX_OWNERS).contains(&count) {
-        return Err(bounds);
-    }
-    let mut owners = Vec::new();
-    for _ in 0..count {
+    let most = SecurityDomain::MAX_OWNERS;
+    // A key that is there twice signs no more than once.
+    let same = |_: &PublicKey, _: &PublicKey| false;
+    read_list(reader, rule, most, "1 to 16 keys", same, |reader| {
         let wrong = reader.error(rule, Problem::Expected("a COSE_Key for signatures"));
-        owners.push(PublicKey::from_cose_key(reader.raw(rule)?).map_err(|_| wrong)?);
-    }
-    Ok(owners)
+        PublicKey::from_cose_key(reader.raw(rule)?).map_err(|_| wrong)
+    })
 }
 
 fn read_shared_objects(reader: &mut Reader<'_>) -> Result<Vec<String>, DecodeError> {
     let rule = "security-domain / shared objects";
-    let bounds = reader.error(rule, Problem::OutOfBounds("1 to 64 names"));
+    let most = SecurityDomain::MAX_SHARED_OBJECTS;
+    read_list(reader, rule, most, "1 to 64 names", String::eq, |reader| {
+        read_short_text(reader, rule)
+    })
+}
+
+/// Reads an array of 1 to `most` elements, which `bounds` says in words, none of them the `same` as one before it.
+fn read_list<T>(
+    reader: &mut Reader<'_>,
+    rule: &'static str,
+    most: u64,
+    bounds: &'static str,
+    same: impl Fn(&T, &T) -> bool,
+    read: impl Fn(&mut Reader<'_>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let bounds = reader.error(rule, Problem::OutOfBounds(bounds));
     let count = reader.array(rule)?;
-    if !(1..=SecurityDomain::MAX_SHARED_OBJECTS).contains(&count) {
+    if !(1..=most).contains(&count) {
         return Err(bounds);
     }
-    let mut names = Vec::new();
+    let mut list: Vec<T> = Vec::new();
     for _ in 0..count {
         let twice = reader.error(rule, Problem::OutOfBounds("each name once"));
-        let name = read_short_text(reader, rule)?;
-        if names.contains(&name) {
+        let element = read(reader)?;
+        if list.iter().any(|other| same(other, &element)) {
             return Err(twice);
         }
-        names.push(name);
+        list.push(element);
     }
-    Ok(names)
+    Ok(list)
 }
 
 /// Text of 1 to [`SecurityDomain::MAX_TEXT`] bytes.

@@ -181,7 +181,9 @@ pub trait View {
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    fn count(&self, space: &Namespace) -> Result<u64, StorageError>;
+    fn count(&self, space: &Namespace) -> Result<u64, StorageError> {
+        Ok(self.names(space, &[])?.len() as u64)
+    }
 
     /// Bytes of all values in `space`, as the provider counts them (before sealing).
     ///

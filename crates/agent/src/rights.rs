@@ -1,6 +1,6 @@
 //! Who may sign what: security domains and the device administrator.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 use tamarack_cose::{
     CryptoProvider, PublicKey,
@@ -9,9 +9,11 @@ use tamarack_cose::{
 use tamarack_suit::{Access, AccessControl, Authority, ComponentId, TrustAnchors};
 
 use crate::{
-    domain::{DOMAIN_SEGMENT, Quota, described, enclosing},
+    domain::{DOMAIN_SEGMENT, Quota, SecurityDomain, described},
     platform::{StorageError, View},
-    state::{Anchor, AnchorRole, DomainRecord, Record, TrustStore, own_quota, owner_of},
+    state::{
+        Anchor, AnchorRole, DomainRecord, Record, TrustStore, own_quota, owner_name, owner_of,
+    },
     trust_anchors::TRUST_ANCHORS_SEGMENT,
 };
 
@@ -101,10 +103,8 @@ impl Rights {
     }
 
     /// The name of the domain that owns `component`; empty for the device administrator.
-    pub(crate) fn domain_name(&self, component: &ComponentId) -> String {
-        self.domain_of(component)
-            .map(|record| record.name.clone())
-            .unwrap_or_default()
+    pub(crate) fn domain_name(&self, component: &ComponentId) -> &str {
+        owner_name(&self.domains, component)
     }
 
     /// All security domains.
@@ -134,13 +134,16 @@ impl AccessControl for Rights {
                 .any(|signer| record.domain.owners.contains(signer))
         };
         // What a dependency does is decided by its own signers. To name one is to be able to read it and
-        // to keep it from being removed, so it must be the signer's own, or the signer's own domain.
+        // to keep it from being removed, so it must be the signer's own, or the signer's own domain, or one in that.
         if access == Access::Dependency && component.segments().next() == Some(DOMAIN_SEGMENT) {
-            let (described, enclosing) = (described(component), enclosing(component));
-            let mut domains = self
-                .domains
-                .iter()
-                .filter(|record| [&described, &enclosing].contains(&&Some(record.name.clone())));
+            let Some(domain) = described(component) else {
+                return false;
+            };
+            let around = SecurityDomain::parent_of(&domain);
+            let mut domains = self.domains.iter().filter(|record| {
+                let name = record.name.as_str();
+                name == domain || Some(name) == around
+            });
             return domains.any(own);
         }
         match self.domain_of(component) {

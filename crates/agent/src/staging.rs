@@ -238,10 +238,6 @@ impl View for Staged<'_> {
         Ok(names.into_iter().collect())
     }
 
-    fn count(&self, space: &Namespace) -> Result<u64, StorageError> {
-        Ok(self.names(space, &[])?.len() as u64)
-    }
-
     fn usage(&self, space: &Namespace) -> Result<u64, StorageError> {
         let mut used = self.below(space, |view| view.usage(space))?;
         for ((changed, name), change) in &self.changes {

@@ -260,11 +260,6 @@ impl View for WorkingCopy<'_> {
         Ok(names.map(|(_, name)| name.clone()).collect())
     }
 
-    fn count(&self, space: &Namespace) -> Result<u64, StorageError> {
-        let values = self.values.keys().filter(|(found, _)| found == space);
-        Ok(values.count() as u64)
-    }
-
     fn usage(&self, space: &Namespace) -> Result<u64, StorageError> {
         let values = self.values.iter().filter(|((found, _), _)| found == space);
         Ok(values.map(|(_, value)| value.len() as u64).sum())

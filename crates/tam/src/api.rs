@@ -175,7 +175,7 @@ pub struct Removal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
-    /// Its name, unique; the audit names it.
+    /// Its name, unique; the audit names it with what it did to security domains and components.
     pub name: String,
     /// `operator`, `device-administrator`, `signer` or `auditor`.
     pub role: String,

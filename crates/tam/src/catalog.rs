@@ -219,14 +219,7 @@ impl Catalog {
     /// themselves are owned by none.
     #[must_use]
     pub fn owner_of(&self, component: &ComponentId) -> Option<&Domain> {
-        if is_domain(component) {
-            return None;
-        }
-        let owners = self
-            .domains
-            .iter()
-            .filter(|domain| component.starts_with(&domain.prefix));
-        owners.max_by_key(|domain| domain.prefix.segments().count())
+        owner_among(self.domains.iter(), component)
     }
 
     /// The sub-domains of the domain `name`, without their own ones.
@@ -262,6 +255,19 @@ impl Catalog {
         self.newest()
             .find(|manifest| manifest.kind == ManifestKind::Domain && manifest.domain == name)
     }
+}
+
+/// As [`Catalog::owner_of`], among these domains.
+pub(crate) fn owner_among<'a>(
+    domains: impl Iterator<Item = &'a Domain>,
+    component: &ComponentId,
+) -> Option<&'a Domain> {
+    if is_domain(component) {
+        return None;
+    }
+    domains
+        .filter(|domain| component.starts_with(&domain.prefix))
+        .max_by_key(|domain| domain.prefix.segments().count())
 }
 
 /// Whether `component` is reserved for security domains.

@@ -67,8 +67,8 @@ pub(crate) fn names(certificate: &Certificate, ueid: &Ueid) -> bool {
         let name = name.strip_prefix("urn:ueid:").unwrap_or(name);
         name.eq_ignore_ascii_case(&id)
     };
-    let common_names = certificate.common_names().iter();
-    let mut names = common_names.chain(certificate.alternative_names());
+    let common_names = certificate.common_names();
+    let mut names = common_names.iter().chain(certificate.alternative_names());
     names.any(|name| is(name))
 }
 

@@ -54,7 +54,7 @@ impl FromStr for Role {
 /// A token of the admin API, without the token: the TAM keeps its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Its name, unique; the audit names it.
+    /// Its name, unique; the audit names it with what it did to security domains and components.
     pub name: String,
     /// What its holder may do.
     pub role: Role,
@@ -91,10 +91,15 @@ impl Actor {
         (token.role == Role::Signer).then_some(token.domains.as_slice())
     }
 
-    /// What the audit says of the actor after what was done; nothing of the administrator.
+    /// What the audit says of the actor; nothing of the administrator.
+    pub(crate) fn by(&self) -> Option<String> {
+        let token = self.token.as_ref()?;
+        Some(format!("by token {}", token.name))
+    }
+
+    /// What the audit says of the actor after what was done.
     pub(crate) fn signature(&self) -> String {
-        let token = self.token.as_ref();
-        token.map_or_else(String::new, |token| format!(", by token {}", token.name))
+        self.by().map_or_else(String::new, |by| format!(", {by}"))
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 use tamarack_suit::ComponentId;
 
-use super::{SecurityDomain, read_short_text};
+use super::{SecurityDomain, read_list, read_short_text};
 
 /// A service that a security domain exposes to other ones, which call it `DOMAIN/NAME`.
 ///
@@ -80,42 +80,20 @@ impl Service {
 
 pub(super) fn read_services(reader: &mut Reader<'_>) -> Result<Vec<Service>, DecodeError> {
     let rule = "security-domain / services";
-    let bounds = reader.error(rule, Problem::OutOfBounds("1 to 16 services"));
-    let count = reader.array(rule)?;
-    if !(1..=SecurityDomain::MAX_SERVICES).contains(&count) {
-        return Err(bounds);
-    }
-    let mut services: Vec<Service> = Vec::new();
-    for _ in 0..count {
-        let twice = reader.error(rule, Problem::OutOfBounds("each name once"));
-        let service = Service::read(reader)?;
-        if services.iter().any(|other| other.name == service.name) {
-            return Err(twice);
-        }
-        services.push(service);
-    }
-    Ok(services)
+    let most = SecurityDomain::MAX_SERVICES;
+    let same = |one: &Service, other: &Service| one.name == other.name;
+    read_list(reader, rule, most, "1 to 16 services", same, Service::read)
 }
 
 fn read_callers(reader: &mut Reader<'_>) -> Result<Vec<String>, DecodeError> {
     let rule = "security-domain / service / callers";
-    let bounds = reader.error(rule, Problem::OutOfBounds("1 to 64 names"));
-    let count = reader.array(rule)?;
-    if !(1..=Service::MAX_CALLERS).contains(&count) {
-        return Err(bounds);
-    }
-    let mut callers: Vec<String> = Vec::new();
-    for _ in 0..count {
-        let twice = reader.error(rule, Problem::OutOfBounds("each name once"));
+    let most = Service::MAX_CALLERS;
+    read_list(reader, rule, most, "1 to 64 names", String::eq, |reader| {
         let wrong = reader.error(rule, Problem::Expected("the name of a security domain"));
         let name = reader.text(rule)?;
-        if SecurityDomain::component_id(name).is_none() {
-            return Err(wrong);
+        match SecurityDomain::component_id(name) {
+            Some(_) => Ok(name.into()),
+            None => Err(wrong),
         }
-        if callers.iter().any(|other| other == name) {
-            return Err(twice);
-        }
-        callers.push(name.into());
-    }
-    Ok(callers)
+    })
 }

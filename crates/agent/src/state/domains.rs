@@ -67,6 +67,11 @@ pub(crate) fn owner_of<'a>(
         .max_by_key(|record| record.domain.prefix.segments().count())
 }
 
+/// The name of the domain that `component` belongs to; empty for the device administrator.
+pub(crate) fn owner_name<'a>(domains: &'a [DomainRecord], component: &ComponentId) -> &'a str {
+    owner_of(domains, component).map_or("", |owner| owner.name.as_str())
+}
+
 impl Record for DomainRecord {
     const PREFIX: u8 = b'd';
 

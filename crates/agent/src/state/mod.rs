@@ -20,7 +20,7 @@ use crate::platform::{Namespace, StorageError, Transaction, View};
 pub use anchors::{Anchor, AnchorRole, RevocationRecord, TrustStore};
 pub use components::ComponentRecord;
 pub use domains::DomainRecord;
-pub(crate) use domains::{children, own_quota, owner_of};
+pub(crate) use domains::{children, own_quota, owner_name, owner_of};
 pub use encryption::TamEncryptionKeys;
 pub use manifests::KnownManifest;
 pub use passport::Passport;
@@ -28,6 +28,7 @@ pub use requests::{Request, RequestKind};
 pub use tams::TamEndpoint;
 pub use updates::SeenUpdates;
 pub use usage::DomainUsage;
+pub(crate) use usage::Installed;
 
 /// A value of the agent's namespace: a prefix that tells the kind, a key within it, an encoding.
 pub trait Record: Sized {

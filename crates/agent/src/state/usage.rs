@@ -1,4 +1,8 @@
-use super::{ComponentRecord, DomainRecord, KnownManifest, Record, owner_of};
+use alloc::vec::Vec;
+
+use tamarack_suit::ComponentId;
+
+use super::{ComponentRecord, DomainRecord, KnownManifest, Record, owner_name};
 use crate::{
     link::ComponentKind,
     platform::{Namespace, StorageError, View},
@@ -34,21 +38,31 @@ impl DomainUsage {
         view: &dyn View,
         name: &str,
     ) -> Result<Self, StorageError> {
+        Self::counted(domains, &Installed::all(view)?, view, name)
+    }
+
+    /// As [`among`](Self::among), where this is all that is installed.
+    pub(crate) fn counted(
+        domains: &[DomainRecord],
+        installed: &Installed,
+        view: &dyn View,
+        name: &str,
+    ) -> Result<Self, StorageError> {
         let mut usage = Self {
             bytes: view.usage(&Namespace::domain(name))?,
             ..Self::default()
         };
         usage.add_objects(view, &Namespace::shared(name))?;
-        for record in ComponentRecord::all(view)? {
+        for record in &installed.components {
             if record.domain == name && record.kind == ComponentKind::Application {
                 usage.add_objects(view, &Namespace::application(name, &record.component))?;
                 usage.applications += 1;
             }
         }
-        for known in KnownManifest::all(view)? {
-            let owner = owner_of(domains, &known.record.id);
-            if owner.map_or("", |owner| owner.name.as_str()) == name {
-                let kept = known.envelope.map_or(0, |envelope| envelope.len() as u64);
+        for known in &installed.manifests {
+            if owner_name(domains, &known.record.id) == name {
+                let envelope = known.envelope.as_ref();
+                let kept = envelope.map_or(0, |envelope| envelope.len() as u64);
                 usage.bytes = usage.bytes.saturating_add(kept);
             }
         }
@@ -59,5 +73,29 @@ impl DomainUsage {
         self.bytes = self.bytes.saturating_add(view.usage(space)?);
         self.objects += view.count(space)?;
         Ok(())
+    }
+}
+
+/// Everything that is installed, read once for all that is asked about it.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    pub(crate) components: Vec<ComponentRecord>,
+    /// Those that were unlinked too.
+    manifests: Vec<KnownManifest>,
+}
+
+impl Installed {
+    pub(crate) fn all(view: &dyn View) -> Result<Self, StorageError> {
+        Ok(Self {
+            components: ComponentRecord::all(view)?,
+            manifests: KnownManifest::all(view)?,
+        })
+    }
+
+    /// The identifiers of manifests that are kept.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &ComponentId> {
+        let kept = self.manifests.iter();
+        kept.filter(|known| known.envelope.is_some())
+            .map(|known| &known.record.id)
     }
 }

@@ -21,6 +21,7 @@ use x509_cert::{
         Extension,
         pkix::{BasicConstraints, KeyUsage, SubjectAltName, name::GeneralName},
     },
+    name::Name,
 };
 
 use super::{CertificateError, CertificateName, Purpose};
@@ -56,7 +57,6 @@ pub struct Certificate {
     key: PublicKey,
     subject: Vec<u8>,
     subject_text: String,
-    common_names: Vec<String>,
     issuer: Vec<u8>,
     issuer_text: String,
     serial: Vec<u8>,
@@ -115,7 +115,6 @@ impl Certificate {
             key: PublicKey::from_spki(&info).map_err(CertificateError::Key)?,
             subject: tbs.subject().to_der()?,
             subject_text: tbs.subject().to_string(),
-            common_names: tbs.subject().iter().filter_map(common_name).collect(),
             issuer: tbs.issuer().to_der()?,
             issuer_text: tbs.issuer().to_string(),
             serial: tbs.serial_number().as_bytes().to_vec(),
@@ -191,8 +190,10 @@ impl Certificate {
     /// The attributes `CN` of the subject, whose values are text. To compare a name, these are what to compare: in
     /// [`subject_text`](Self::subject_text) the value of one attribute can look like another attribute.
     #[must_use]
-    pub fn common_names(&self) -> &[String] {
-        &self.common_names
+    pub fn common_names(&self) -> Vec<String> {
+        // It was read before: there is nothing that could be wrong with it.
+        let subject = Name::from_der(&self.subject).unwrap_or_default();
+        subject.iter().filter_map(common_name).collect()
     }
 
     /// The issuer as RFC 4514 writes it. Not for a terminal as it is.

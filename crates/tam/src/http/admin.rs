@@ -162,10 +162,8 @@ async fn remove_device<S: Store + 'static, C: Clock + 'static>(
                 device,
                 ..entry(tam, AuditAction::RemoveDevice, "")
             };
-            match tam.store().remove_device(&ueid, &entry)? {
-                true => Ok(StatusCode::NO_CONTENT),
-                false => Err(no_device(&ueid)),
-            }
+            let found = tam.store().remove_device(&ueid, &entry)?;
+            removed(found, || no_device(&ueid))
         })
         .await?
 }
@@ -230,10 +228,8 @@ async fn undeploy<S: Store + 'static, C: Clock + 'static>(
     shared
         .run(move |tam| {
             let entry = entry(tam, AuditAction::Undeploy, &id.to_string());
-            match tam.store().undeploy(id, &entry)? {
-                true => Ok(StatusCode::NO_CONTENT),
-                false => Err(no_deployment(id)),
-            }
+            let found = tam.store().undeploy(id, &entry)?;
+            removed(found, || no_deployment(id))
         })
         .await?
 }
@@ -279,6 +275,18 @@ pub(super) fn created(new: bool) -> StatusCode {
         StatusCode::CREATED
     } else {
         StatusCode::OK
+    }
+}
+
+/// The status of what is not there any more, if it was there before.
+pub(super) fn removed(
+    found: bool,
+    missing: impl FnOnce() -> ApiError,
+) -> Result<StatusCode, ApiError> {
+    if found {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(missing())
     }
 }
 

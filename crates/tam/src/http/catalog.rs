@@ -165,11 +165,9 @@ async fn publish_component<S: Store + 'static, C: Clock + 'static>(
         .run(move |tam| {
             let done = publish_as(tam, &limits, &body.bytes, &actor)?;
             let catalog = tam.store().catalog()?;
-            let mut manifests = catalog.manifests().iter();
-            let published = manifests.find(|manifest| {
-                manifest.manifest_component == done.manifest_component
-                    && manifest.sequence_number == done.sequence_number
-            });
+            let published = catalog
+                .releases(&done.manifest_component)
+                .find(|release| release.sequence_number == done.sequence_number);
             let gone = || ApiError::NotFound("the component was removed meanwhile".into());
             let view = views::component(published.ok_or_else(gone)?, &catalog, tam.crypto());
             Ok((created(done.new), Json(view)))

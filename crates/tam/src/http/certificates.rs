@@ -17,7 +17,7 @@ use tamarack_cose::{
 };
 
 use super::{
-    admin::{AppState, created, entry, json_body},
+    admin::{AppState, created, entry, json_body, removed},
     error::ApiError,
     state::Shared,
 };
@@ -144,10 +144,7 @@ async fn reinstate<S: Store + 'static, C: Clock + 'static>(
     shared
         .run(move |tam| {
             let audit = entry(tam, AuditAction::Reinstate, &revocation.to_string());
-            match tam.store().reinstate(&revocation, &audit)? {
-                true => Ok(StatusCode::NO_CONTENT),
-                false => Err(missing()),
-            }
+            removed(tam.store().reinstate(&revocation, &audit)?, missing)
         })
         .await?
 }
@@ -235,10 +232,9 @@ async fn remove_maker<S: Store + 'static, C: Clock + 'static>(
     shared
         .run(move |tam| {
             let audit = entry(tam, AuditAction::RemoveMaker, &name);
-            match tam.store().remove_maker(&name, &audit)? {
-                true => Ok(StatusCode::NO_CONTENT),
-                false => Err(ApiError::NotFound(format!("no maker is called {name:?}"))),
-            }
+            removed(tam.store().remove_maker(&name, &audit)?, || {
+                ApiError::NotFound(format!("no maker is called {name:?}"))
+            })
         })
         .await?
 }

@@ -12,7 +12,7 @@ use axum::{
 use base16ct::lower::encode_string;
 
 use super::{
-    admin::{AppState, entry, json_body},
+    admin::{AppState, entry, json_body, removed},
     catalog::no_domain,
     error::ApiError,
     state::Shared,
@@ -120,10 +120,9 @@ async fn remove<S: Store + 'static, C: Clock + 'static>(
     shared
         .run(move |tam| {
             let audit = entry(tam, AuditAction::RemoveToken, &name);
-            match tam.store().remove_token(&name, &audit)? {
-                true => Ok(StatusCode::NO_CONTENT),
-                false => Err(ApiError::NotFound(format!("there is no token {name:?}"))),
-            }
+            removed(tam.store().remove_token(&name, &audit)?, || {
+                ApiError::NotFound(format!("there is no token {name:?}"))
+            })
         })
         .await?
 }

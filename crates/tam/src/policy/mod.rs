@@ -257,7 +257,7 @@ impl<'a> Planner<'a> {
                 .iter()
                 .filter(|r| manifest.answers_to(&r.component))
         };
-        match self.mode(manifest).filter(|_| !manifest.withdrawn) {
+        match self.mode(manifest) {
             Some(Mode::Required) => Fate::Wanted,
             Some(Mode::OnRequest) if requests().any(|r| acceptable(manifest, r)) => Fate::Wanted,
             Some(Mode::OnRequest) if present && !unneeded => Fate::Wanted,
@@ -266,8 +266,11 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// How strongly the deployments for this device want the manifest.
+    /// How strongly the deployments for this device want the manifest; none wants what was withdrawn.
     fn mode(&self, manifest: &Manifest) -> Option<Mode> {
+        if manifest.withdrawn {
+            return None;
+        }
         let deployments = self.catalog.deployments().iter();
         deployments
             .filter(|deployment| manifest.answers_to(&deployment.component))
@@ -303,8 +306,7 @@ impl<'a> Planner<'a> {
     fn dependency(&self, digest: &SuitDigest) -> Option<&'a Manifest> {
         let exact = self.catalog.by_digest(digest)?;
         let newest = *self.newest.get(&exact.manifest_component)?;
-        let newest_is_wanted =
-            newest.kind == ManifestKind::Domain || self.mode(newest).is_some() && !newest.withdrawn;
+        let newest_is_wanted = newest.kind == ManifestKind::Domain || self.mode(newest).is_some();
         let newest_will_do = newest.sequence_number >= exact.sequence_number;
         Some(match newest_is_wanted && newest_will_do {
             true => newest,

@@ -7,7 +7,7 @@ use super::{ATTEMPTS, PublishError, check_newer, decode, facts, known_as};
 use crate::{
     Actor, AuditAction, AuditEntry, Changed, Clock, Device, NewManifest, Store, StoreError, Tam,
     Ueid,
-    catalog::{self, Catalog, DOMAIN_SEGMENT, Domain, ManifestKind},
+    catalog::{self, Catalog, DOMAIN_SEGMENT, Domain, ManifestKind, owner_among},
 };
 
 /// A security domain to be registered or changed.
@@ -250,7 +250,7 @@ pub fn remove_domain<S: Store, C: Clock>(
             action,
             device: None,
             subject: name.to_owned(),
-            detail: actor.signature().trim_start_matches(", ").to_owned(),
+            detail: actor.by().unwrap_or_default(),
         };
         if !domain.retired {
             // From now on no device gets anything of it; so none that is counted below comes later.
@@ -368,10 +368,7 @@ fn parent<'c>(
         .domains()
         .iter()
         .filter(|domain| domain.name != registration.name);
-    let around = others
-        .filter(|domain| prefix.starts_with(&domain.prefix))
-        .max_by_key(|domain| domain.prefix.segments().count());
-    match around {
+    match owner_among(others, prefix) {
         Some(around) if around.name != parent.name => {
             Err(DomainError::PrefixTaken(around.name.clone()))
         }
@@ -400,8 +397,6 @@ fn check_prefix(catalog: &Catalog, domain: &Domain) -> Result<(), DomainError> {
     if let Some(other) = others().find(|other| other.prefix == domain.prefix) {
         return Err(DomainError::PrefixTaken(other.name.clone()));
     }
-    let domains = others().cloned().chain([domain.clone()]).collect();
-    let after = Catalog::new(0, 0, domains, Vec::new(), Vec::new());
     let components = catalog
         .manifests()
         .iter()
@@ -409,7 +404,8 @@ fn check_prefix(catalog: &Catalog, domain: &Domain) -> Result<(), DomainError> {
     for manifest in components {
         let ids = manifest.components.iter().map(|image| &image.component);
         for component in ids.chain([&manifest.manifest_component]) {
-            if after.owner_of(component).map(|owner| &owner.name) != Some(&manifest.domain) {
+            let owner = owner_among(others().chain([domain]), component);
+            if owner.map(|owner| &owner.name) != Some(&manifest.domain) {
                 let (component, from) = (component.clone(), manifest.domain.clone());
                 return Err(DomainError::WouldMove { component, from });
             }

@@ -13,9 +13,7 @@ use crate::{
     domain::SecurityDomain,
     link::ComponentKind,
     platform::{Namespace, Platform, StorageError},
-    state::{
-        ComponentRecord, DomainRecord, DomainUsage, KnownManifest, Record, children, owner_of,
-    },
+    state::{DomainRecord, DomainUsage, Installed, Record, children, owner_name},
 };
 
 /// Most sub-domains, and sub-domains of these, in one domain: all keys of all domains are read with each manifest.
@@ -49,16 +47,17 @@ impl<P: Platform> TeeDevice<'_, P> {
             .partition(|domain| domain.name == name);
         check_prefix(&record, &others)?;
         let old = old.into_iter().next();
+        let installed = Installed::all(&*self.transaction)?;
         if let Some(old) = &old
             && old.domain.prefix != record.domain.prefix
-            && self.content_of(name, &before)?.is_some()
+            && content_of(name, &before, &installed).is_some()
         {
             let text = format!("the security domain {name} is in use and can't move its prefix");
             return Err(DeviceError::Failed(text));
         }
         let after: Vec<_> = others.iter().cloned().chain([record.clone()]).collect();
-        self.check_owners_stay(&before, &after)?;
-        self.check_division(&record, old.as_ref(), &others)?;
+        check_owners_stay(&before, &after, &installed)?;
+        self.check_division(&record, old.as_ref(), &others, &installed)?;
         if old.is_none() {
             // What a domain of that name left behind, in a session that ended late, is nobody's.
             self.destroy_domain(name)?;
@@ -66,7 +65,7 @@ impl<P: Platform> TeeDevice<'_, P> {
         record.save(self.transaction)?;
         self.changed_domains = true;
         // What a session may use and share was settled when it was opened.
-        for component in ComponentRecord::all(&*self.transaction)? {
+        for component in installed.components {
             if component.domain == name && component.kind == ComponentKind::Application {
                 self.retired.push(component.component);
             }
@@ -84,7 +83,8 @@ impl<P: Platform> TeeDevice<'_, P> {
             );
             return Err(DeviceError::Failed(text));
         }
-        if let Some(content) = self.content_of(name, &domains)? {
+        let installed = Installed::all(&*self.transaction)?;
+        if let Some(content) = content_of(name, &domains, &installed) {
             let text = format!("the security domain {name} still holds components: {content}");
             return Err(DeviceError::Failed(text));
         }
@@ -99,49 +99,6 @@ impl<P: Platform> TeeDevice<'_, P> {
         self.transaction.destroy(&Namespace::shared(name))
     }
 
-    /// Something that is installed in a security domain, a sub-domain or a kept manifest included.
-    fn content_of(
-        &self,
-        name: &str,
-        domains: &[DomainRecord],
-    ) -> Result<Option<ComponentId>, StorageError> {
-        let components = ComponentRecord::all(&*self.transaction)?;
-        let mut components = components.into_iter();
-        if let Some(found) = components.find(|component| component.domain == name) {
-            return Ok(Some(found.component));
-        }
-        let mut manifests = KnownManifest::all(&*self.transaction)?.into_iter();
-        let kept = manifests.find(|known| {
-            known.envelope.is_some()
-                && owner_of(domains, &known.record.id).is_some_and(|owner| owner.name == name)
-        });
-        Ok(kept.map(|known| known.record.id))
-    }
-
-    /// Refuses a change of domains by which something that is installed would pass to somebody else.
-    fn check_owners_stay(
-        &self,
-        before: &[DomainRecord],
-        after: &[DomainRecord],
-    ) -> Result<(), DeviceError> {
-        let stays = |component: &ComponentId| {
-            if name_of(after, component) == name_of(before, component) {
-                return Ok(());
-            }
-            let text = format!("{component} is installed by somebody else already");
-            Err(DeviceError::Failed(text))
-        };
-        for installed in ComponentRecord::all(&*self.transaction)? {
-            stays(&installed.component)?;
-        }
-        for known in KnownManifest::all(&*self.transaction)? {
-            if known.envelope.is_some() {
-                stays(&known.record.id)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Refuses what was installed with the rights of one domain and belongs to another by now, since the
     /// procedure made that one too.
     pub(super) fn check_owner_stayed(&self, component: &ComponentId) -> Result<(), DeviceError> {
@@ -149,7 +106,7 @@ impl<P: Platform> TeeDevice<'_, P> {
             return Ok(());
         }
         let domains = DomainRecord::all(&*self.transaction)?;
-        let owner = name_of(&domains, component);
+        let owner = owner_name(&domains, component);
         if owner == self.rights.domain_name(component) {
             return Ok(());
         }
@@ -164,6 +121,7 @@ impl<P: Platform> TeeDevice<'_, P> {
         record: &DomainRecord,
         old: Option<&DomainRecord>,
         others: &[DomainRecord],
+        installed: &Installed,
     ) -> Result<(), DeviceError> {
         let (name, quota) = (&record.name, &record.domain.quota);
         let below: Vec<_> = children(others, name)
@@ -197,7 +155,7 @@ impl<P: Platform> TeeDevice<'_, P> {
                 return Err(over(&parent.name, unit, limit, wanted, &wants));
             }
         }
-        let used = DomainUsage::among(others, &*self.transaction, &parent.name)?;
+        let used = DomainUsage::counted(others, installed, &*self.transaction, &parent.name)?;
         let used = [used.bytes, used.applications, used.objects, 0];
         for (at, (unit, limit)) in whole.divided().into_iter().enumerate() {
             let siblings = children(others, &parent.name).filter(|child| child.name != *name);
@@ -227,10 +185,36 @@ fn share<const N: usize>(limits: &[(&'static str, u64); N], at: usize) -> u64 {
     limits.get(at).map(|(_, limit)| *limit).unwrap_or_default()
 }
 
-fn name_of<'a>(domains: &'a [DomainRecord], component: &ComponentId) -> &'a str {
-    owner_of(domains, component)
-        .map(|owner| owner.name.as_str())
-        .unwrap_or_default()
+/// Something that is installed in a security domain, a sub-domain or a kept manifest included.
+fn content_of<'a>(
+    name: &str,
+    domains: &[DomainRecord],
+    installed: &'a Installed,
+) -> Option<&'a ComponentId> {
+    let mut components = installed.components.iter();
+    match components.find(|component| component.domain == name) {
+        Some(found) => Some(&found.component),
+        None => installed.kept().find(|id| owner_name(domains, id) == name),
+    }
+}
+
+/// Refuses a change of domains by which something that is installed would pass to somebody else.
+fn check_owners_stay(
+    before: &[DomainRecord],
+    after: &[DomainRecord],
+    installed: &Installed,
+) -> Result<(), DeviceError> {
+    let components = installed.components.iter();
+    let components = components.map(|record| &record.component);
+    match components
+        .chain(installed.kept())
+        .find(|id| owner_name(after, id) != owner_name(before, id))
+    {
+        Some(id) => Err(DeviceError::Failed(format!(
+            "{id} is installed by somebody else already"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Checks that a domain's prefix is its own, and a sub-domain's below that of the domain that it is in.
@@ -272,7 +256,7 @@ fn check_prefix(record: &DomainRecord, others: &[DomainRecord]) -> Result<(), De
         ));
     }
     // A longer prefix within the parent's is somebody else's, a sibling's or one of the administrator's.
-    match name_of(others, prefix) {
+    match owner_name(others, prefix) {
         owner if owner == parent => Ok(()),
         owner => refuse(format!("{prefix} belongs to the security domain {owner}")),
     }

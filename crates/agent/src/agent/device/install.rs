@@ -73,13 +73,13 @@ impl<P: Platform> TeeDevice<'_, P> {
                 .is_none_or(|old| old.kind != ComponentKind::Application)
         {
             // What an application of that name left behind, in a session that ended late, is nobody's.
-            let objects = Namespace::application(&self.rights.domain_name(component), component);
+            let objects = Namespace::application(self.rights.domain_name(component), component);
             self.transaction.destroy(&objects)?;
         }
         let record = ComponentRecord {
             component: component.clone(),
             kind,
-            domain: self.rights.domain_name(component),
+            domain: self.rights.domain_name(component).into(),
             manifest: by.id.clone(),
             digest: self.digest(&space, &name)?,
             size,
@@ -108,8 +108,8 @@ impl<P: Platform> TeeDevice<'_, P> {
         name: &[u8],
     ) -> Result<(), DeviceError> {
         let domain = self.rights.domain_name(component);
-        let quota = self.rights.quota(&domain);
-        self.check_application_quota(component, &domain)?;
+        let quota = self.rights.quota(domain);
+        self.check_application_quota(component, domain)?;
         let code = self.transaction.get(space, name)?.unwrap_or_default();
         self.platform
             .runtime()
@@ -160,11 +160,11 @@ impl<P: Platform> TeeDevice<'_, P> {
             return refuse("the signer has no right to that identifier");
         }
         let domain = self.rights.domain_name(&record.id);
-        let tree = SecurityDomain::root_of(&domain);
+        let tree = SecurityDomain::root_of(domain);
         let manifests = KnownManifest::all(&*self.transaction)?;
         let others = manifests.iter().filter(|known| {
             let domain = self.rights.domain_name(&known.record.id);
-            known.record.id != record.id && SecurityDomain::root_of(&domain) == tree
+            known.record.id != record.id && SecurityDomain::root_of(domain) == tree
         });
         // Those that were unlinked count too: their numbers are remembered for ever.
         if others.count() >= MAX_MANIFESTS {
@@ -179,7 +179,7 @@ impl<P: Platform> TeeDevice<'_, P> {
     /// Refuses more components than one domain may have, with all that are in it.
     pub(super) fn check_count(&self, component: &ComponentId) -> Result<(), DeviceError> {
         let domain = self.rights.domain_name(component);
-        let tree = SecurityDomain::root_of(&domain);
+        let tree = SecurityDomain::root_of(domain);
         let components = ComponentRecord::all(&*self.transaction)?;
         let others = components
             .iter()

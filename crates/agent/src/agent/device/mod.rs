@@ -93,7 +93,7 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
         if let (false, Some(record)) = (self.written.contains(component), self.record(component)?) {
             return Ok(Namespace::domain(&record.domain));
         }
-        Ok(Namespace::domain(&self.rights.domain_name(component)))
+        Ok(Namespace::domain(self.rights.domain_name(component)))
     }
 
     /// The envelope under a manifest's identifier, which is content too.

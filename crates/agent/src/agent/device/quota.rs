@@ -32,7 +32,7 @@ impl<P: Platform> TeeDevice<'_, P> {
         more: u64,
     ) -> Result<(), DeviceError> {
         let domain = self.rights.domain_name(component);
-        let content = self.transaction.usage(&Namespace::domain(&domain))?;
+        let content = self.transaction.usage(&Namespace::domain(domain))?;
         let budget = match self.budget.take().filter(|budget| budget.domain == domain) {
             Some(budget) => budget,
             None => self.budget_of(domain, content)?,
@@ -48,16 +48,16 @@ impl<P: Platform> TeeDevice<'_, P> {
         Ok(())
     }
 
-    fn budget_of(&self, domain: String, content: u64) -> Result<Budget, StorageError> {
-        let quota = self.rights.quota(&domain).bytes;
+    fn budget_of(&self, domain: &str, content: u64) -> Result<Budget, StorageError> {
+        let quota = self.rights.quota(domain).bytes;
         let domains = self.rights.domains();
-        let now = DomainUsage::among(domains, &*self.transaction, &domain)?.bytes;
+        let now = DomainUsage::among(domains, &*self.transaction, domain)?.bytes;
         let elsewhere = now.saturating_sub(content);
         let view = self.platform.storage().view()?;
-        let before = DomainUsage::among(domains, &*view, &domain)?.bytes;
+        let before = DomainUsage::among(domains, &*view, domain)?.bytes;
         let limit = quota.max(before);
         Ok(Budget {
-            domain,
+            domain: domain.into(),
             elsewhere,
             limit,
         })

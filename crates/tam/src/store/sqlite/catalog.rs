@@ -179,6 +179,22 @@ pub(super) fn envelope(
     )
 }
 
+/// Changes the catalog, with an entry in the audit, if it is still the one of `revision`.
+fn change(
+    c: &Connection,
+    revision: u64,
+    entry: &AuditEntry,
+    change: impl FnOnce() -> Result<(), StoreError>,
+) -> Result<Changed, StoreError> {
+    if revisions(c)?.0 != revision {
+        return Ok(Changed::CatalogMoved);
+    }
+    change()?;
+    touch(c)?;
+    audit::append(c, entry)?;
+    Ok(Changed::Yes)
+}
+
 pub(super) fn put_domain(
     c: &Connection,
     revision: u64,
@@ -186,38 +202,35 @@ pub(super) fn put_domain(
     manifest: Option<&NewManifest>,
     entry: &AuditEntry,
 ) -> Result<Changed, StoreError> {
-    if revisions(c)?.0 != revision {
-        return Ok(Changed::CatalogMoved);
-    }
-    c.prepare_cached(
-        "INSERT INTO domains (name, prefix, anchor) VALUES (?1, ?2, ?3)
-         ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, anchor = excluded.anchor,
-            retired_at = NULL",
-    )?
-    .execute(params![
-        domain.name,
-        domain.prefix.to_string(),
-        domain
-            .anchor
-            .as_ref()
-            .map(tamarack_cose::PublicKey::to_cose_key),
-    ])?;
-    c.prepare_cached("DELETE FROM domain_signers WHERE domain = ?1")?
-        .execute([&domain.name])?;
-    let mut insert = c.prepare_cached("INSERT INTO domain_signers VALUES (?1, ?2, ?3)")?;
-    for (position, key) in domain.signers.iter().enumerate() {
-        insert.execute(params![
+    change(c, revision, entry, || {
+        c.prepare_cached(
+            "INSERT INTO domains (name, prefix, anchor) VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, anchor = excluded.anchor,
+                retired_at = NULL",
+        )?
+        .execute(params![
             domain.name,
-            columns::integer(position as u64),
-            key.to_cose_key()
+            domain.prefix.to_string(),
+            domain
+                .anchor
+                .as_ref()
+                .map(tamarack_cose::PublicKey::to_cose_key),
         ])?;
-    }
-    if let Some(manifest) = manifest {
-        insert_manifest(c, manifest, entry)?;
-    }
-    touch(c)?;
-    audit::append(c, entry)?;
-    Ok(Changed::Yes)
+        c.prepare_cached("DELETE FROM domain_signers WHERE domain = ?1")?
+            .execute([&domain.name])?;
+        let mut insert = c.prepare_cached("INSERT INTO domain_signers VALUES (?1, ?2, ?3)")?;
+        for (position, key) in domain.signers.iter().enumerate() {
+            insert.execute(params![
+                domain.name,
+                columns::integer(position as u64),
+                key.to_cose_key()
+            ])?;
+        }
+        if let Some(manifest) = manifest {
+            insert_manifest(c, manifest, entry)?;
+        }
+        Ok(())
+    })
 }
 
 pub(super) fn remove_domain(
@@ -226,16 +239,13 @@ pub(super) fn remove_domain(
     name: &str,
     entry: &AuditEntry,
 ) -> Result<Changed, StoreError> {
-    if revisions(c)?.0 != revision {
-        return Ok(Changed::CatalogMoved);
-    }
-    c.prepare_cached("DELETE FROM manifests WHERE domain = ?1")?
-        .execute([name])?;
-    c.prepare_cached("DELETE FROM domains WHERE name = ?1")?
-        .execute([name])?;
-    touch(c)?;
-    audit::append(c, entry)?;
-    Ok(Changed::Yes)
+    change(c, revision, entry, || {
+        c.prepare_cached("DELETE FROM manifests WHERE domain = ?1")?
+            .execute([name])?;
+        c.prepare_cached("DELETE FROM domains WHERE name = ?1")?
+            .execute([name])?;
+        Ok(())
+    })
 }
 
 pub(super) fn publish(
@@ -244,13 +254,7 @@ pub(super) fn publish(
     manifest: &NewManifest,
     entry: &AuditEntry,
 ) -> Result<Changed, StoreError> {
-    if revisions(c)?.0 != revision {
-        return Ok(Changed::CatalogMoved);
-    }
-    insert_manifest(c, manifest, entry)?;
-    touch(c)?;
-    audit::append(c, entry)?;
-    Ok(Changed::Yes)
+    change(c, revision, entry, || insert_manifest(c, manifest, entry))
 }
 
 pub(super) fn withdraw(
@@ -259,20 +263,17 @@ pub(super) fn withdraw(
     manifest_component: &ComponentId,
     entry: &AuditEntry,
 ) -> Result<Changed, StoreError> {
-    if revisions(c)?.0 != revision {
-        return Ok(Changed::CatalogMoved);
-    }
-    c.prepare_cached(
-        "UPDATE manifests SET withdrawn_at = ?2
-         WHERE manifest_component = ?1 AND withdrawn_at IS NULL",
-    )?
-    .execute(params![
-        manifest_component.to_string(),
-        columns::time(entry.at)
-    ])?;
-    touch(c)?;
-    audit::append(c, entry)?;
-    Ok(Changed::Yes)
+    change(c, revision, entry, || {
+        c.prepare_cached(
+            "UPDATE manifests SET withdrawn_at = ?2
+             WHERE manifest_component = ?1 AND withdrawn_at IS NULL",
+        )?
+        .execute(params![
+            manifest_component.to_string(),
+            columns::time(entry.at)
+        ])?;
+        Ok(())
+    })
 }
 
 pub(super) fn republish(
@@ -281,14 +282,13 @@ pub(super) fn republish(
     manifest: ManifestId,
     entry: &AuditEntry,
 ) -> Result<Changed, StoreError> {
-    if revisions(c)?.0 != revision {
-        return Ok(Changed::CatalogMoved);
-    }
-    c.prepare_cached("UPDATE manifests SET withdrawn_at = NULL, published_at = ?2 WHERE id = ?1")?
+    change(c, revision, entry, || {
+        c.prepare_cached(
+            "UPDATE manifests SET withdrawn_at = NULL, published_at = ?2 WHERE id = ?1",
+        )?
         .execute(params![manifest.0, columns::time(entry.at)])?;
-    touch(c)?;
-    audit::append(c, entry)?;
-    Ok(Changed::Yes)
+        Ok(())
+    })
 }
 
 pub(super) fn retire_domain(
@@ -297,14 +297,11 @@ pub(super) fn retire_domain(
     name: &str,
     entry: &AuditEntry,
 ) -> Result<Changed, StoreError> {
-    if revisions(c)?.0 != revision {
-        return Ok(Changed::CatalogMoved);
-    }
-    c.prepare_cached("UPDATE domains SET retired_at = ?2 WHERE name = ?1")?
-        .execute(params![name, columns::time(entry.at)])?;
-    touch(c)?;
-    audit::append(c, entry)?;
-    Ok(Changed::Yes)
+    change(c, revision, entry, || {
+        c.prepare_cached("UPDATE domains SET retired_at = ?2 WHERE name = ?1")?
+            .execute(params![name, columns::time(entry.at)])?;
+        Ok(())
+    })
 }
 
 fn insert_manifest(
