@@ -6,7 +6,7 @@ use tamarack_agent::platform::StorageError;
 use super::{
     Store,
     database::{failed, medium_failed},
-    rows::{Guarded, Rows},
+    rows::Guarded,
 };
 
 /// What a compaction did to the size of a store.
@@ -55,10 +55,14 @@ impl Store {
 
     /// Compacts a store of which less than a third is in use. For the start, when nobody reads or writes.
     pub(super) fn compact_what_is_mostly_free(&self) {
-        let used = self.with_database(|database, _| Ok(Guarded::new(database.begin_read()?)));
-        let used = used.and_then(|rows| rows.used_bytes());
-        match (used, self.medium.length()) {
-            (Ok(used), Ok(length)) if length > WORTHWHILE && length / 3 > used => {}
+        // What is in use shows in all pages, which are many only if it is worth it.
+        let length = match self.medium.length() {
+            Ok(length) if length > WORTHWHILE => length,
+            _ => return,
+        };
+        let rows = self.with_database(|database, _| Ok(Guarded::new(database.begin_read()?)));
+        match rows.and_then(|rows| rows.used_bytes()) {
+            Ok(used) if length / 3 > used => {}
             _ => return,
         }
         match self.compact() {
