@@ -3,11 +3,7 @@
 use redb::{CompactionError, ReadableDatabase};
 use tamarack_agent::platform::StorageError;
 
-use super::{
-    Store,
-    database::{failed, medium_failed},
-    rows::Guarded,
-};
+use super::{Store, rows::Guarded};
 
 /// What a compaction did to the size of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,23 +30,17 @@ impl Store {
     /// to move things about, and the other errors of the medium, which leave everything as it was.
     pub fn compact(&self) -> Result<Compaction, StorageError> {
         let _writer = self.lock_writer();
-        let mut state = self.state();
-        if state.database.is_none() {
-            self.open_again(&mut state)?;
-        }
-        let before = self.medium.length().map_err(medium_failed)?;
-        if let Some(opened) = &mut state.database {
-            let outcome = opened.with(|database| match database.compact() {
-                Err(CompactionError::TransactionInProgress) => Ok(false),
-                other => other.map(|_| true).map_err(failed),
-            });
-            if !outcome.inspect_err(|_| state.database = None)? {
-                let text = "the storage is being read; try again".into();
-                return Err(StorageError::Failed(text));
-            }
-        }
-        let after = self.medium.length().map_err(medium_failed)?;
-        Ok(Compaction { before, after })
+        let compaction = self.with_database(|database, _| {
+            let before = self.medium.length()?;
+            match database.compact() {
+                Err(CompactionError::TransactionInProgress) => return Ok(None),
+                other => other?,
+            };
+            let after = self.medium.length()?;
+            Ok(Some(Compaction { before, after }))
+        })?;
+        let being_read = || StorageError::Failed("the storage is being read; try again".into());
+        compaction.ok_or_else(being_read)
     }
 
     /// Compacts a store of which less than a third is in use. For the start, when nobody reads or writes.

@@ -169,7 +169,7 @@ impl Store {
     /// Does something with the database, which is opened again if it failed before.
     fn with_database<R>(
         &self,
-        mut call: impl FnMut(&Database, &Arc<Index>) -> Result<R, redb::Error>,
+        mut call: impl FnMut(&mut Database, &Arc<Index>) -> Result<R, redb::Error>,
     ) -> Result<R, StorageError> {
         let mut state = self.state();
         for _ in 0..2 {
