@@ -39,8 +39,8 @@ pub(super) enum Purpose {
 
 /// A key in the TPM, which never leaves it.
 pub(super) struct TpmKey {
-    connection: Arc<Connection>,
-    crypto: CryptoProvider,
+    pub(super) connection: Arc<Connection>,
+    pub(super) crypto: CryptoProvider,
     authorization: Authorization,
     blob: Blob,
     public: PublicKey,
