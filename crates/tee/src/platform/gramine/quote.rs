@@ -1,5 +1,4 @@
 use std::{
-    io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -37,13 +36,6 @@ impl<A: Attributes> HardwareAttester for Quotes<A> {
         data.iter_mut()
             .zip(binding)
             .for_each(|(to, from)| *to = *from);
-        let fault = |action, path: PathBuf| {
-            move |source: io::Error| PlatformFault::File {
-                action,
-                path,
-                source,
-            }
-        };
         // Whatever panicked, the data is written anew.
         let attributes = self
             .attributes
@@ -52,11 +44,11 @@ impl<A: Attributes> HardwareAttester for Quotes<A> {
         let path = self.dir.join("user_report_data");
         attributes
             .write(&path, &data)
-            .map_err(fault("write", path))?;
+            .map_err(PlatformFault::file("write", &path))?;
         let path = self.dir.join("quote");
         let bytes = attributes
             .read(&path)
-            .map_err(fault("read", path.clone()))?;
+            .map_err(PlatformFault::file("read", &path))?;
         // One about other data would only be found out by the Verifier.
         if bytes.get(USER_DATA) != Some(&data) || bytes.len() > MAX_LEN {
             return Err(PlatformFault::Unavailable(format!(

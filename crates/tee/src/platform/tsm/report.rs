@@ -44,13 +44,13 @@ impl<A: Attributes> Reports<A> {
             let path = self.entry.join(name);
             attributes
                 .read(&path)
-                .map_err(|source| fault("read", path, source))
+                .map_err(PlatformFault::file("read", &path))
         };
         let before = self.generation(&read("generation")?)?;
         let path = self.entry.join("inblob");
         let written = attributes.write(&path, inblob);
         let answer = written
-            .map_err(|source| fault("write", path, source))
+            .map_err(PlatformFault::file("write", &path))
             .and_then(|()| read("outblob"));
         let outblob = match answer {
             // The kernel refuses a report that would not be that of the last write.
@@ -98,7 +98,7 @@ impl<A: Attributes> HardwareAttester for Reports<A> {
             .unwrap_or_else(PoisonError::into_inner);
         match attributes.make_folder(&self.entry) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(fault("make the folder", self.entry.clone(), error));
+                return Err(PlatformFault::file("make the folder", &self.entry)(error));
             }
             _ => {}
         }
@@ -130,14 +130,6 @@ impl<A: Attributes> HardwareAttester for Reports<A> {
             "somebody else keeps using {}: {ATTEMPTS} reports in a row were disturbed",
             self.entry.display()
         )))
-    }
-}
-
-fn fault(action: &'static str, path: PathBuf, source: io::Error) -> PlatformFault {
-    PlatformFault::File {
-        action,
-        path,
-        source,
     }
 }
 
