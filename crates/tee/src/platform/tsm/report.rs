@@ -6,13 +6,13 @@ use std::{
 
 use tamarack_rats::{HardwareReport, TSM_REPORT, TsmReport};
 
-use super::super::{HardwareAttester, PlatformFault, attributes::Attributes};
+use super::super::{
+    HardwareAttester, PlatformFault,
+    attributes::{Attributes, MAX_REPORT, report_data},
+};
 
 /// How often a report is tried that others disturb.
 const ATTEMPTS: usize = 8;
-
-/// The largest report, with what comes with it, that Evidence has room for, in bytes.
-const MAX_LEN: usize = 48 * 1024;
 
 /// An entry of configfs-tsm: a folder in which the kernel answers.
 pub(super) struct Reports<A> {
@@ -102,21 +102,17 @@ impl<A: Attributes> HardwareAttester for Reports<A> {
             }
             _ => {}
         }
-        let mut inblob = [0; 64];
-        inblob
-            .iter_mut()
-            .zip(binding)
-            .for_each(|(to, from)| *to = *from);
+        let inblob = report_data(binding);
         for _ in 0..ATTEMPTS {
             let Attempt::Report(mut report) = self.attempt(attributes, &inblob)? else {
                 continue;
             };
-            if report.outblob.len() + report.auxblob.len() > MAX_LEN {
+            if report.outblob.len() + report.auxblob.len() > MAX_REPORT {
                 // A Verifier can get certificates elsewhere.
                 report.auxblob.clear();
             }
             return match report.outblob.len() {
-                1..=MAX_LEN => Ok(HardwareReport {
+                1..=MAX_REPORT => Ok(HardwareReport {
                     media_type: TSM_REPORT.into(),
                     bytes: report.encode(),
                 }),
