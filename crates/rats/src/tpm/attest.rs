@@ -17,7 +17,7 @@ const MAX_NAME: usize = 66;
 /// The largest `TPM2B_DATA`: as large as a `TPMT_HA`.
 const MAX_DATA: usize = 66;
 
-/// A bank has 24 PCRs, more on no platform.
+/// Octets of a selection: a bank has 24 PCRs on most platforms, and 32 at most.
 const MAX_SELECT: usize = 4;
 
 /// Why bytes are no quote.
