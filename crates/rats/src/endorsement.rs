@@ -10,10 +10,7 @@ use serde::{Deserialize, Serialize};
 use tamarack_cose::{DigestAlgorithm, KeyError, PublicKey};
 use tamarack_suit::{SuitDigest, Uuid, report::Reference};
 
-use crate::{
-    HardwareVersion, OemId, TpmEndorsement,
-    tpm::{JsonTpm, JsonTpmError},
-};
+use crate::{HardwareVersion, OemId, TpmEndorsement, tpm::JsonTpm};
 
 /// What a device's maker says about it: the facts that its Evidence is appraised against.
 ///
@@ -356,21 +353,7 @@ impl JsonMeasurement {
     }
 }
 
-impl From<JsonTpmError> for EndorsementError {
-    fn from(error: JsonTpmError) -> Self {
-        match error {
-            JsonTpmError::Key(error) => Self::AttestationKey(error),
-            JsonTpmError::Pcr(name) => wrong(
-                "tpm",
-                format!(
-                    "has under pcrs / {name:?} no PCR from 0 to 31 with a list of SHA-256 values"
-                ),
-            ),
-        }
-    }
-}
-
-fn wrong(member: &'static str, problem: String) -> EndorsementError {
+pub(crate) fn wrong(member: &'static str, problem: String) -> EndorsementError {
     EndorsementError::Member { member, problem }
 }
 
@@ -386,7 +369,10 @@ fn from_hex(member: &'static str, text: &str) -> Result<Vec<u8>, EndorsementErro
     })
 }
 
-fn fixed<const N: usize>(member: &'static str, text: &str) -> Result<[u8; N], EndorsementError> {
+pub(crate) fn fixed<const N: usize>(
+    member: &'static str,
+    text: &str,
+) -> Result<[u8; N], EndorsementError> {
     from_hex(member, text)?
         .try_into()
         .map_err(|bytes: Vec<u8>| EndorsementError::Member {

@@ -115,13 +115,10 @@ impl Tee {
     ) -> Result<Compaction, TeeError> {
         let path = store_in(dir);
         let failed = |error| StorageError::Failed(format!("{}: {error}", path.display()));
-        // Opening may compact too.
-        let before = std::fs::metadata(&path).map_err(failed)?.len();
-        let store = Store::open(&path, platform, crypto, StoreOptions::default())?;
-        Ok(Compaction {
-            before,
-            ..store.compact()?
-        })
+        // Where there is none, one would be made.
+        std::fs::metadata(&path).map_err(failed)?;
+        let store = Store::open_as_it_is(&path, platform, crypto, StoreOptions::default())?;
+        Ok(store.compact()?)
     }
 
     fn around(

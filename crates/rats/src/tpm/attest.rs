@@ -17,7 +17,7 @@ const MAX_NAME: usize = 66;
 /// The largest `TPM2B_DATA`: as large as a `TPMT_HA`.
 const MAX_DATA: usize = 66;
 
-/// A bank has 24 PCRs, more on no platform.
+/// Octets of a selection: a bank has 24 PCRs on most platforms, and 32 at most.
 const MAX_SELECT: usize = 4;
 
 /// Why bytes are no quote.
@@ -41,12 +41,6 @@ pub struct Quoted<'a> {
     pub selection: Vec<u8>,
     /// `pcrDigest`: SHA-256 over the values of these PCRs, one behind the other.
     pub pcr_digest: [u8; 32],
-    /// How often the TPM was reset.
-    pub reset_count: u32,
-    /// How often it was restarted or resumed since.
-    pub restart_count: u32,
-    /// What its maker calls its firmware.
-    pub firmware_version: u64,
 }
 
 impl<'a> Quoted<'a> {
@@ -70,13 +64,13 @@ impl<'a> Quoted<'a> {
         reader.sized("qualifiedSigner", MAX_NAME)?;
         let extra_data = reader.sized("extraData", MAX_DATA)?;
         reader.take("clockInfo.clock", 8)?;
-        let reset_count = reader.u32("clockInfo.resetCount")?;
-        let restart_count = reader.u32("clockInfo.restartCount")?;
+        reader.take("clockInfo.resetCount", 4)?;
+        reader.take("clockInfo.restartCount", 4)?;
         let at = reader.offset;
         if reader.u8("clockInfo.safe")? > 1 {
             return Err(wrong("clockInfo.safe", at, "is neither 0 nor 1"));
         }
-        let firmware_version = reader.u64("firmwareVersion")?;
+        reader.take("firmwareVersion", 8)?;
         let selection = reader.selection()?;
         let at = reader.offset;
         let digest = reader.sized("quote.pcrDigest", 64)?;
@@ -90,9 +84,6 @@ impl<'a> Quoted<'a> {
             extra_data,
             selection,
             pcr_digest,
-            reset_count,
-            restart_count,
-            firmware_version,
         })
     }
 }
@@ -136,10 +127,6 @@ impl<'a> Reader<'a> {
 
     fn u32(&mut self, what: &'static str) -> Result<u32, AttestError> {
         self.array(what).map(u32::from_be_bytes)
-    }
-
-    fn u64(&mut self, what: &'static str) -> Result<u64, AttestError> {
-        self.array(what).map(u64::from_be_bytes)
     }
 
     /// A `TPM2B`: a length of 16 bits and so many bytes.

@@ -1,12 +1,15 @@
 use alloc::{
     collections::BTreeMap,
+    format,
     string::{String, ToString},
     vec::Vec,
 };
 
 use base16ct::lower::encode_string;
 use serde::{Deserialize, Serialize};
-use tamarack_cose::{KeyError, PublicKey};
+use tamarack_cose::PublicKey;
+
+use crate::endorsement::{EndorsementError, fixed, wrong};
 
 /// What a device's maker says about its TPM. With it, Evidence has to hold a quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,26 +30,26 @@ pub(crate) struct JsonTpm {
     pcrs: BTreeMap<String, Vec<String>>,
 }
 
-/// Why that is none.
-pub(crate) enum JsonTpmError {
-    Key(KeyError),
-    Pcr(String),
-}
-
 impl JsonTpm {
-    pub(crate) fn read(self) -> Result<TpmEndorsement, JsonTpmError> {
-        let attestation_key = PublicKey::from_jwk(&self.attestation_key.to_string());
+    pub(crate) fn read(self) -> Result<TpmEndorsement, EndorsementError> {
         let mut pcrs = BTreeMap::new();
         for (name, values) in self.pcrs {
             let index = name.parse().ok().filter(|index| *index < 32);
-            let values: Option<Vec<[u8; 32]>> = values.iter().map(|text| digest(text)).collect();
-            match (index, values) {
-                (Some(index), Some(values)) if !values.is_empty() => pcrs.insert(index, values),
-                _ => return Err(JsonTpmError::Pcr(name)),
+            let values = values.iter().map(|text| fixed("tpm", text));
+            match (index, values.collect::<Result<Vec<_>, _>>()) {
+                (Some(index), Ok(values)) if !values.is_empty() => pcrs.insert(index, values),
+                _ => {
+                    let belongs = "PCR from 0 to 31 with a list of SHA-256 values";
+                    return Err(wrong(
+                        "tpm",
+                        format!("has under pcrs / {name:?} no {belongs}"),
+                    ));
+                }
             };
         }
+        let attestation_key = PublicKey::from_jwk(&self.attestation_key.to_string());
         Ok(TpmEndorsement {
-            attestation_key: attestation_key.map_err(JsonTpmError::Key)?,
+            attestation_key: attestation_key.map_err(EndorsementError::AttestationKey)?,
             pcrs,
         })
     }
@@ -62,8 +65,4 @@ impl JsonTpm {
                 .collect(),
         }
     }
-}
-
-fn digest(text: &str) -> Option<[u8; 32]> {
-    base16ct::mixed::decode_vec(text).ok()?.try_into().ok()
 }

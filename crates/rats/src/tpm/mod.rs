@@ -13,7 +13,7 @@ pub use check::QuoteFault;
 #[cfg(feature = "endorsement")]
 pub(crate) use check::check;
 #[cfg(feature = "endorsement")]
-pub use endorsement::TpmEndorsement;
+pub(crate) use endorsement::JsonTpm;
 #[cfg(feature = "endorsement")]
-pub(crate) use endorsement::{JsonTpm, JsonTpmError};
+pub use endorsement::TpmEndorsement;
 pub use quote::{TPM_QUOTE, TpmQuote};

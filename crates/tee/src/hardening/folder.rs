@@ -22,7 +22,9 @@ use crate::platform::PlatformFault;
 pub fn private_folder(dir: &Path) -> Result<(), PlatformFault> {
     let mut builder = DirBuilder::new();
     builder.mode(0o700).recursive(true);
-    builder.create(dir).map_err(fault("make the folder", dir))?;
+    builder
+        .create(dir)
+        .map_err(PlatformFault::file("make the folder", dir))?;
     let mut found: Vec<PathBuf> = vec![dir.into()];
     while let Some(path) = found.pop() {
         // The folder itself may be a link. What is linked from inside is somebody else's care.
@@ -35,7 +37,7 @@ pub fn private_folder(dir: &Path) -> Result<(), PlatformFault> {
             Ok(metadata) => metadata,
             // Another program that prepares this TEE may be at work.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(fault("read", &path)(error)),
+            Err(error) => return Err(PlatformFault::file("read", &path)(error)),
         };
         let mode = metadata.mode() & 0o777;
         if !metadata.is_symlink() && mode & 0o077 != 0 {
@@ -46,10 +48,10 @@ pub fn private_folder(dir: &Path) -> Result<(), PlatformFault> {
                 Ok(entries) => entries,
                 // Root's alone, as the folder that a file system keeps what it finds in.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
-                Err(error) => return Err(fault("read", &path)(error)),
+                Err(error) => return Err(PlatformFault::file("read", &path)(error)),
             };
             for entry in entries {
-                found.push(entry.map_err(fault("read", &path))?.path());
+                found.push(entry.map_err(PlatformFault::file("read", &path))?.path());
             }
         }
     }
@@ -71,14 +73,6 @@ fn owned(owner: u32, user: u32) -> State {
         State::Partial(format!(
             "the data folder belongs to user {owner}, who can replace what is in it"
         ))
-    }
-}
-
-fn fault<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> PlatformFault + 'a {
-    move |source| PlatformFault::File {
-        action,
-        path: path.into(),
-        source,
     }
 }
 

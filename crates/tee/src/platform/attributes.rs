@@ -9,6 +9,18 @@ use std::{
 /// No such file has more bytes.
 const MAX_LEN: u64 = 64 * 1024;
 
+/// The largest report, with what comes with it, that Evidence has room for, in bytes.
+pub(super) const MAX_REPORT: usize = 48 * 1024;
+
+/// The data that a report is about, as the hardware takes it: 32 bytes, and zeros behind.
+pub(super) fn report_data(binding: &[u8; 32]) -> [u8; 64] {
+    let mut data = [0; 64];
+    data.iter_mut()
+        .zip(binding)
+        .for_each(|(to, from)| *to = *from);
+    data
+}
+
 /// Files whose writes and reads do something.
 pub(super) trait Attributes: Send + Sync {
     /// Makes a folder; the kernel fills it with files.

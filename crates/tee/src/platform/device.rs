@@ -71,7 +71,8 @@ pub struct Device {
 /// What differs from platform to platform.
 pub(super) struct Machine {
     pub(super) name: &'static str,
-    pub(super) warning: Option<&'static str>,
+    /// What it does not protect.
+    pub(super) warning: &'static str,
     pub(super) root: RootKey,
     pub(super) counter: Box<dyn MonotonicCounter>,
     pub(super) hardware: Option<Box<dyn HardwareAttester>>,
@@ -99,9 +100,7 @@ impl Device {
         options: &DeviceOptions,
         machine: Machine,
     ) -> Result<Self, PlatformFault> {
-        if let Some(warning) = machine.warning {
-            tracing::warn!("{warning}");
-        }
+        tracing::warn!("{}", machine.warning);
         let path = folder.join(UEID);
         let ueid = secrets.read(&path)?;
         if ueid.len() != 17 {
@@ -143,7 +142,7 @@ impl TeePlatform for Device {
     }
 
     fn warning(&self) -> Option<&'static str> {
-        self.machine.warning
+        Some(self.machine.warning)
     }
 
     fn root_key(&self) -> &RootKey {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
@@ -14,17 +14,9 @@ use super::PlatformFault;
 /// No file of the platform is longer.
 const MAX_LEN: u64 = 4096;
 
-fn fault<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> PlatformFault + 'a {
-    move |source| PlatformFault::File {
-        action,
-        path: path.into(),
-        source,
-    }
-}
-
 /// Fails if anybody but the owner may do anything with `path`.
 pub(super) fn check_private(path: &Path) -> Result<(), PlatformFault> {
-    let metadata = fs::metadata(path).map_err(fault("read", path))?;
+    let metadata = fs::metadata(path).map_err(PlatformFault::file("read", path))?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 == 0 {
         Ok(())
@@ -38,13 +30,13 @@ pub(super) fn check_private(path: &Path) -> Result<(), PlatformFault> {
 
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PlatformFault> {
     check_private(path)?;
-    let file = File::open(path).map_err(fault("read", path))?;
+    let file = File::open(path).map_err(PlatformFault::file("read", path))?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(
         usize::try_from(MAX_LEN).unwrap_or_default(),
     ));
     file.take(MAX_LEN)
         .read_to_end(&mut bytes)
-        .map_err(fault("read", path))?;
+        .map_err(PlatformFault::file("read", path))?;
     Ok(bytes)
 }
 
@@ -70,14 +62,14 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), PlatformFault> {
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(fault("write", path))
+    write().map_err(PlatformFault::file("write", path))
 }
 
 /// Replaces the content of a file, all of it or nothing.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PlatformFault> {
     let new = path.with_extension("new");
     if new.exists() {
-        fs::remove_file(&new).map_err(fault("remove", &new))?;
+        fs::remove_file(&new).map_err(PlatformFault::file("remove", &new))?;
     }
     create(&new, bytes)?;
     rename(&new, path)
@@ -85,11 +77,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PlatformFault> {
 
 /// Renames durably.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), PlatformFault> {
-    fs::rename(from, to).map_err(fault("write", to))?;
+    fs::rename(from, to).map_err(PlatformFault::file("write", to))?;
     let parent = to.parent().unwrap_or(to);
     File::open(parent)
         .and_then(|folder| folder.sync_all())
-        .map_err(fault("write", parent))
+        .map_err(PlatformFault::file("write", parent))
 }
 
 /// Makes `parent` if it is missing, and in it the folder `path`, removing what is left of an earlier try.
@@ -101,11 +93,11 @@ pub(super) fn create_empty_folder(parent: &Path, path: &Path) -> Result<(), Plat
     };
     private(true)
         .create(parent)
-        .map_err(fault("make the folder", parent))?;
+        .map_err(PlatformFault::file("make the folder", parent))?;
     if path.exists() {
-        fs::remove_dir_all(path).map_err(fault("remove", path))?;
+        fs::remove_dir_all(path).map_err(PlatformFault::file("remove", path))?;
     }
     private(false)
         .create(path)
-        .map_err(fault("make the folder", path))
+        .map_err(PlatformFault::file("make the folder", path))
 }

@@ -161,13 +161,7 @@ fn certified(signer: Box<dyn Signer>, key: &Path) -> Result<Box<dyn Signer>, Pla
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(signer),
-        Err(source) => {
-            return Err(PlatformFault::File {
-                action: "read",
-                path: path.into(),
-                source,
-            });
-        }
+        Err(error) => return Err(PlatformFault::file("read", path)(error)),
     };
     let list = Certificate::list_from_pem(&text).map_err(|error| damaged(error.to_string()))?;
     let chain = list.iter().map(|certificate| certificate.to_der().to_vec());

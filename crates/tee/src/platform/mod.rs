@@ -20,7 +20,10 @@ mod tpm;
 mod tsm;
 
 use core::fmt;
-use std::path::PathBuf;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use tamarack_agent::platform::Identity;
 use tamarack_cose::{
@@ -175,7 +178,7 @@ pub enum PlatformFault {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A key file can be read by somebody else.
     #[error("{} is open to other users (mode {mode:o}); run: chmod go-rwx {}", path.display(), path.display())]
@@ -226,4 +229,15 @@ pub enum PlatformFault {
     /// The crypto provider failed.
     #[error(transparent)]
     Crypto(#[from] tamarack_cose::Error),
+}
+
+impl PlatformFault {
+    /// What it means that `action` failed with the file or folder `path`.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File {
+            action,
+            path: path.into(),
+            source,
+        }
+    }
 }

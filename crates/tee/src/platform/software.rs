@@ -59,7 +59,7 @@ impl Software {
         let root = files::read_array::<32>(&folder.join(ROOT))?;
         let machine = Machine {
             name: NAME,
-            warning: Some(WARNING),
+            warning: WARNING,
             root: RootKey::new(*root),
             counter: Box::new(FileCounter::open(&folder)?),
             hardware: None,

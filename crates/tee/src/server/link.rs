@@ -101,7 +101,7 @@ impl Write for Timely<'_> {
     }
 }
 
-/// So do Attestation Results.
+/// Attestation Results come through the broker that made the call.
 impl Relay for LinkStream {
     fn appraise(&mut self, evidence: &Evidence) -> Result<Evidence, String> {
         let reply = Reply::Appraise {

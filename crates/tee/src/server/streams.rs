@@ -52,11 +52,7 @@ impl Streams {
     fn read(&mut self, buffer: &mut [u8], watch: &Watch) -> Result<(), ResultCode> {
         let mut done = 0;
         while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            let read = match self.stream.read(rest) {
-                Ok(0) => Err(ResultCode::CANCEL),
-                Ok(count) => Ok(count),
-                Err(error) => go_on(&error, watch).map(|()| 0),
-            };
+            let read = progress(self.stream.read(rest), watch);
             done += read.inspect_err(|_| self.unreadable |= done > 0)?;
         }
         Ok(())
@@ -72,11 +68,7 @@ impl Streams {
         let bytes = [&length.to_be_bytes(), frame].concat();
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            let written = match self.stream.write(rest) {
-                Ok(0) => Err(ResultCode::CANCEL),
-                Ok(count) => Ok(count),
-                Err(error) => go_on(&error, watch).map(|()| 0),
-            };
+            let written = progress(self.stream.write(rest), watch);
             done += written.inspect_err(|_| {
                 self.unwritable.fetch_or(done > 0, Ordering::AcqRel);
             })?;
@@ -85,13 +77,16 @@ impl Streams {
     }
 }
 
-/// Whether to try again after an error: the other side may only be slow.
-fn go_on(error: &io::Error, watch: &Watch) -> Result<(), ResultCode> {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-            if !watch.is_cancelled() =>
+/// How many bytes a read or a write moved: none, to be tried again, where the other side may only be slow.
+fn progress(moved: io::Result<usize>, watch: &Watch) -> Result<usize, ResultCode> {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    match moved {
+        Ok(count @ 1..) => Ok(count),
+        Err(error)
+            if matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
+                && !watch.is_cancelled() =>
         {
-            watch.check().map_err(|_| ResultCode::CANCEL)
+            watch.check().map(|()| 0).map_err(|_| ResultCode::CANCEL)
         }
         _ => Err(ResultCode::CANCEL),
     }
@@ -113,8 +108,7 @@ impl CommandStream for Streams {
         };
         read.inspect_err(|_| self.unreadable = true)?;
         match Call::decode(&frame) {
-            // An empty piece could be sent for ever.
-            Ok(Call::InputChunk(bytes)) if !bytes.is_empty() => Ok(Some(bytes)),
+            Ok(Call::InputChunk(bytes)) => Ok(Some(bytes)),
             Ok(Call::InputEnd) => Ok(None),
             Ok(Call::InputFailed(reason)) => {
                 tracing::debug!(reason, "the input of a command ended early");

@@ -3,11 +3,7 @@
 use redb::{CompactionError, ReadableDatabase};
 use tamarack_agent::platform::StorageError;
 
-use super::{
-    Store,
-    database::{failed, medium_failed},
-    rows::{Guarded, Rows},
-};
+use super::{Store, rows::Guarded};
 
 /// What a compaction did to the size of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,31 +30,29 @@ impl Store {
     /// to move things about, and the other errors of the medium, which leave everything as it was.
     pub fn compact(&self) -> Result<Compaction, StorageError> {
         let _writer = self.lock_writer();
-        let mut state = self.state();
-        if state.database.is_none() {
-            self.open_again(&mut state)?;
-        }
-        let before = self.medium.length().map_err(medium_failed)?;
-        if let Some(opened) = &mut state.database {
-            let outcome = opened.with(|database| match database.compact() {
-                Err(CompactionError::TransactionInProgress) => Ok(false),
-                other => other.map(|_| true).map_err(failed),
-            });
-            if !outcome.inspect_err(|_| state.database = None)? {
-                let text = "the storage is being read; try again".into();
-                return Err(StorageError::Failed(text));
-            }
-        }
-        let after = self.medium.length().map_err(medium_failed)?;
-        Ok(Compaction { before, after })
+        let compaction = self.with_database(|database, _| {
+            let before = self.medium.length()?;
+            match database.compact() {
+                Err(CompactionError::TransactionInProgress) => return Ok(None),
+                other => other?,
+            };
+            let after = self.medium.length()?;
+            Ok(Some(Compaction { before, after }))
+        })?;
+        let being_read = || StorageError::Failed("the storage is being read; try again".into());
+        compaction.ok_or_else(being_read)
     }
 
     /// Compacts a store of which less than a third is in use. For the start, when nobody reads or writes.
     pub(super) fn compact_what_is_mostly_free(&self) {
-        let used = self.with_database(|database, _| Ok(Guarded::new(database.begin_read()?)));
-        let used = used.and_then(|rows| rows.used_bytes());
-        match (used, self.medium.length()) {
-            (Ok(used), Ok(length)) if length > WORTHWHILE && length / 3 > used => {}
+        // What is in use shows in all pages, which are many only if it is worth it.
+        let length = match self.medium.length() {
+            Ok(length) if length > WORTHWHILE => length,
+            _ => return,
+        };
+        let rows = self.with_database(|database, _| Ok(Guarded::new(database.begin_read()?)));
+        match rows.and_then(|rows| rows.used_bytes()) {
+            Ok(used) if length / 3 > used => {}
             _ => return,
         }
         match self.compact() {

@@ -122,10 +122,6 @@ mod tests {
             Ok(None)
         }
 
-        fn used_bytes(&self) -> Result<u64, StorageError> {
-            Ok(0)
-        }
-
         fn each_record(&self, see: &mut dyn FnMut(&RecordKey, &[u8])) -> Result<(), StorageError> {
             self.0.iter().for_each(|(key, sealed)| see(key, sealed));
             Ok(())

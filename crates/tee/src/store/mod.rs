@@ -124,12 +124,24 @@ impl Store {
         crypto: &CryptoProvider,
         options: StoreOptions,
     ) -> Result<Self, StorageError> {
+        let store = Self::open_as_it_is(path, platform, crypto, options)?;
+        store.compact_what_is_mostly_free();
+        Ok(store)
+    }
+
+    /// As [`open`](Self::open), and leaves the file as long as it is.
+    pub(crate) fn open_as_it_is(
+        path: &Path,
+        platform: Arc<dyn TeePlatform>,
+        crypto: &CryptoProvider,
+        options: StoreOptions,
+    ) -> Result<Self, StorageError> {
         if !path.exists() && platform.counter().value().map_err(counter_failed)? > 0 {
             // Nothing is made in its place.
             return Err(StorageError::RolledBack);
         }
         let medium = Arc::new(FileMedium::open(path)?);
-        Self::open_on(medium, platform, crypto, options)
+        Self::over(medium, platform, crypto, options)
     }
 
     /// Opens the store on a medium, making it if the platform never had one.
@@ -143,18 +155,27 @@ impl Store {
         crypto: &CryptoProvider,
         options: StoreOptions,
     ) -> Result<Self, StorageError> {
+        let store = Self::over(medium, platform, crypto, options)?;
+        store.compact_what_is_mostly_free();
+        Ok(store)
+    }
+
+    fn over(
+        medium: Arc<dyn Medium>,
+        platform: Arc<dyn TeePlatform>,
+        crypto: &CryptoProvider,
+        options: StoreOptions,
+    ) -> Result<Self, StorageError> {
         let keys = Arc::new(Keys::new(crypto, platform.root_key()));
         let state = open_state(&medium, &*platform, &keys, &options)?;
-        let store = Self {
+        Ok(Self {
             medium,
             options,
             platform,
             keys,
             writer: Mutex::new(()),
             state: Mutex::new(state),
-        };
-        store.compact_what_is_mostly_free();
-        Ok(store)
+        })
     }
 
     fn lock_writer(&self) -> MutexGuard<'_, ()> {
@@ -169,7 +190,7 @@ impl Store {
     /// Does something with the database, which is opened again if it failed before.
     fn with_database<R>(
         &self,
-        mut call: impl FnMut(&Database, &Arc<Index>) -> Result<R, redb::Error>,
+        mut call: impl FnMut(&mut Database, &Arc<Index>) -> Result<R, redb::Error>,
     ) -> Result<R, StorageError> {
         let mut state = self.state();
         for _ in 0..2 {

@@ -23,8 +23,6 @@ pub(super) trait Rows {
     fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StorageError>;
     fn chunk(&self, key: &ChunkKey) -> Result<Option<Vec<u8>>, StorageError>;
     fn each_record(&self, see: &mut dyn FnMut(&RecordKey, &[u8])) -> Result<(), StorageError>;
-    /// Bytes of the pages that the tables have, about.
-    fn used_bytes(&self) -> Result<u64, StorageError>;
 }
 
 /// Writes rows.
@@ -102,17 +100,6 @@ macro_rules! impl_rows {
                     see(key.value(), sealed.value());
                 }
                 Ok(())
-            }
-
-            fn used_bytes(&self) -> Result<u64, StorageError> {
-                let mut used = 0;
-                if let Some(table) = existing(self.open_table(RECORDS))? {
-                    used += bytes_of(&table.stats().map_err(failed)?);
-                }
-                if let Some(table) = existing(self.open_table(CHUNKS))? {
-                    used += bytes_of(&table.stats().map_err(failed)?);
-                }
-                Ok(used)
             }
         }
     };
@@ -199,6 +186,22 @@ impl<T> Drop for Guarded<T> {
     }
 }
 
+impl Guarded<ReadTransaction> {
+    /// Bytes of the pages that the tables have, about. Looks at each of them.
+    pub(super) fn used_bytes(&self) -> Result<u64, StorageError> {
+        self.with(|rows| {
+            let mut used = 0;
+            if let Some(table) = existing(rows.open_table(RECORDS))? {
+                used += bytes_of(&table.stats().map_err(failed)?);
+            }
+            if let Some(table) = existing(rows.open_table(CHUNKS))? {
+                used += bytes_of(&table.stats().map_err(failed)?);
+            }
+            Ok(used)
+        })
+    }
+}
+
 impl Guarded<WriteTransaction> {
     pub(super) fn commit(mut self) -> Result<(), StorageError> {
         let transaction = self.0.take();
@@ -225,10 +228,6 @@ impl<T: Rows> Rows for Guarded<T> {
 
     fn each_record(&self, see: &mut dyn FnMut(&RecordKey, &[u8])) -> Result<(), StorageError> {
         self.with(|rows| rows.each_record(see))
-    }
-
-    fn used_bytes(&self) -> Result<u64, StorageError> {
-        self.with(T::used_bytes)
     }
 }
 

@@ -47,8 +47,9 @@ impl<'a> Write<'a> {
         }
     }
 
-    /// The namespace, made if there is none.
-    fn writable_space(&self, space: &Namespace) -> Result<OpenSpace, StorageError> {
+    /// The namespace, to write a value there, made if there is none.
+    fn writable_space(&mut self, space: &Namespace) -> Result<OpenSpace, StorageError> {
+        self.fills |= *space != Namespace::agent();
         if let Some(open) = self.reader.space(space)? {
             return Ok(open);
         }
@@ -231,7 +232,6 @@ impl View for Write<'_> {
 
 impl Transaction for Write<'_> {
     fn put(&mut self, space: &Namespace, name: &[u8], value: &[u8]) -> Result<(), StorageError> {
-        self.fills |= *space != Namespace::agent();
         let mut space = self.writable_space(space)?;
         let key = self.reader.key(&space, name);
         if let Some(old) = self.reader.entry(&space, &key)? {
@@ -251,7 +251,6 @@ impl Transaction for Write<'_> {
     }
 
     fn append(&mut self, space: &Namespace, name: &[u8], chunk: &[u8]) -> Result<(), StorageError> {
-        self.fills |= *space != Namespace::agent();
         let space = self.writable_space(space)?;
         let key = self.reader.key(&space, name);
         let value = self.reopen(&space, &key, name)?;

@@ -153,7 +153,7 @@ fn has(report: &Report, protection: Protection) -> bool {
         .any(|(found, state)| found == protection && !matches!(state, State::Missing(_)))
 }
 
-/// The data folder of a path that is not in it.
+/// A path beside the data folder, not in it.
 fn outside(scene: &Scene, name: &str) -> PathBuf {
     let folder = scene.data.parent().unwrap_or(Path::new("/"));
     folder.join(name)

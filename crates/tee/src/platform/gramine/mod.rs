@@ -127,7 +127,7 @@ impl Gramine {
         let secrets = Sealed::new(crypto, &root);
         let machine = Machine {
             name: NAME,
-            warning: Some(WARNING),
+            warning: WARNING,
             root,
             counter: Box::new(FileCounter::open(&folder)?),
             hardware: Some(Box::new(Quotes::new(attributes, &options.attestation_dir))),

@@ -1,19 +1,18 @@
 use std::{
-    io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use tamarack_rats::{HardwareReport, SGX_QUOTE};
 
-use super::super::{HardwareAttester, PlatformFault, attributes::Attributes};
+use super::super::{
+    HardwareAttester, PlatformFault,
+    attributes::{Attributes, MAX_REPORT, report_data},
+};
 
 /// Where a quote of version 3 holds the data that it is about: behind the header and the report of the enclave, at the
 /// end of that.
 const USER_DATA: core::ops::Range<usize> = 368..432;
-
-/// The largest quote that Evidence has room for, in bytes.
-const MAX_LEN: usize = 48 * 1024;
 
 /// Quotes of this enclave.
 pub(super) struct Quotes<A> {
@@ -33,17 +32,7 @@ impl<A: Attributes> Quotes<A> {
 
 impl<A: Attributes> HardwareAttester for Quotes<A> {
     fn report(&self, binding: &[u8; 32]) -> Result<HardwareReport, PlatformFault> {
-        let mut data = [0; 64];
-        data.iter_mut()
-            .zip(binding)
-            .for_each(|(to, from)| *to = *from);
-        let fault = |action, path: PathBuf| {
-            move |source: io::Error| PlatformFault::File {
-                action,
-                path,
-                source,
-            }
-        };
+        let data = report_data(binding);
         // Whatever panicked, the data is written anew.
         let attributes = self
             .attributes
@@ -52,13 +41,13 @@ impl<A: Attributes> HardwareAttester for Quotes<A> {
         let path = self.dir.join("user_report_data");
         attributes
             .write(&path, &data)
-            .map_err(fault("write", path))?;
+            .map_err(PlatformFault::file("write", &path))?;
         let path = self.dir.join("quote");
         let bytes = attributes
             .read(&path)
-            .map_err(fault("read", path.clone()))?;
+            .map_err(PlatformFault::file("read", &path))?;
         // One about other data would only be found out by the Verifier.
-        if bytes.get(USER_DATA) != Some(&data) || bytes.len() > MAX_LEN {
+        if bytes.get(USER_DATA) != Some(&data) || bytes.len() > MAX_REPORT {
             return Err(PlatformFault::Unavailable(format!(
                 "{} is no quote about the data that was asked for",
                 path.display()

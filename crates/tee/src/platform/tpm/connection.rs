@@ -139,6 +139,16 @@ pub(super) fn with_session<R>(
     })
 }
 
+/// Does something that has to be authorized: in one session, over which authorization values are never sent.
+pub(super) fn authorized<R>(
+    context: &mut Context,
+    call: impl FnOnce(&mut Context) -> tss_esapi::Result<R>,
+) -> tss_esapi::Result<R> {
+    with_session(context, None, SessionType::Hmac, |context, session| {
+        context.execute_with_session(Some(session), call)
+    })
+}
+
 /// The template of the storage key: that of the TCG for an ECC SRK.
 fn storage_key() -> tss_esapi::Result<Public> {
     let attributes = ObjectAttributesBuilder::new()

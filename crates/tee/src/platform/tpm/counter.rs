@@ -6,7 +6,7 @@ use tamarack_rats::RollbackDetection;
 use tss_esapi::{
     Context, Error, WrapperErrorKind,
     attributes::NvIndexAttributesBuilder,
-    constants::{CapabilityType, NvIndexType, SessionType},
+    constants::{CapabilityType, NvIndexType},
     handles::{NvIndexHandle, NvIndexTpmHandle, TpmHandle},
     interface_types::{
         algorithm::HashingAlgorithm,
@@ -17,7 +17,7 @@ use tss_esapi::{
 
 use super::{
     super::{MonotonicCounter, PlatformFault, secrets::Secrets},
-    connection::{Connection, with_session},
+    connection::{Connection, authorized},
     secrets::TpmSecrets,
 };
 
@@ -50,15 +50,13 @@ impl NvCounter {
                 let index = free_index(context)?;
                 let public = template(index)?;
                 let value = Some(authorization.value()?);
-                let handle = with_session(context, None, SessionType::Hmac, |context, session| {
-                    context.execute_with_session(Some(session), |context| {
-                        context.nv_define_space(Provision::Owner, value, public)
-                    })
+                let handle = authorized(context, |context| {
+                    context.nv_define_space(Provision::Owner, value, public)
                 })?;
                 context.tr_set_auth(handle.into(), authorization.value()?)?;
                 // Before it is incremented for the first time it has no value.
-                increment(context, handle)?;
-                Ok((index, read(context, handle)?))
+                let base = authorized(context, |context| raise(context, handle))?;
+                Ok((index, base))
             })?;
         let bytes = [&index.to_be_bytes()[..], &base.to_be_bytes()].concat();
         tracing::info!(
@@ -121,7 +119,7 @@ impl MonotonicCounter for NvCounter {
         let value = self
             .connection
             .run("read the counter in the TPM", |context| {
-                read(context, self.index)
+                authorized(context, |context| read(context, self.index))
             })?;
         self.relative(value)
     }
@@ -130,8 +128,7 @@ impl MonotonicCounter for NvCounter {
         let value = self
             .connection
             .run("raise the counter in the TPM", |context| {
-                increment(context, self.index)?;
-                read(context, self.index)
+                authorized(context, |context| raise(context, self.index))
             })?;
         self.relative(value)
     }
@@ -157,20 +154,14 @@ fn template(index: u32) -> tss_esapi::Result<NvPublic> {
         .build()
 }
 
-fn increment(context: &mut Context, index: NvIndexHandle) -> tss_esapi::Result<()> {
-    with_session(context, None, SessionType::Hmac, |context, session| {
-        context.execute_with_session(Some(session), |context| {
-            context.nv_increment(NvAuth::NvIndex(index), index)
-        })
-    })
+/// Raises it; the value after that. In a session that may, as [`read`].
+fn raise(context: &mut Context, index: NvIndexHandle) -> tss_esapi::Result<u64> {
+    context.nv_increment(NvAuth::NvIndex(index), index)?;
+    read(context, index)
 }
 
 fn read(context: &mut Context, index: NvIndexHandle) -> tss_esapi::Result<u64> {
-    let value = with_session(context, None, SessionType::Hmac, |context, session| {
-        context.execute_with_session(Some(session), |context| {
-            context.nv_read(NvAuth::NvIndex(index), index, SIZE, 0)
-        })
-    })?;
+    let value = context.nv_read(NvAuth::NvIndex(index), index, SIZE, 0)?;
     let bytes = <[u8; 8]>::try_from(value.value());
     let bytes = bytes.map_err(|_| Error::WrapperError(WrapperErrorKind::WrongValueFromTpm))?;
     Ok(u64::from_be_bytes(bytes))

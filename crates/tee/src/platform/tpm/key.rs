@@ -23,7 +23,7 @@ use tss_esapi::{
 
 use super::{
     super::PlatformFault,
-    connection::{Connection, with_parent, with_session},
+    connection::{Connection, authorized, with_parent, with_session},
     secrets::{Authorization, TpmSecrets},
     wire::Blob,
 };
@@ -39,8 +39,8 @@ pub(super) enum Purpose {
 
 /// A key in the TPM, which never leaves it.
 pub(super) struct TpmKey {
-    connection: Arc<Connection>,
-    crypto: CryptoProvider,
+    pub(super) connection: Arc<Connection>,
+    pub(super) crypto: CryptoProvider,
     authorization: Authorization,
     blob: Blob,
     public: PublicKey,
@@ -110,9 +110,7 @@ impl TpmKey {
             })?;
             context.execute_with_temporary_object(key.into(), |context, object| {
                 context.tr_set_auth(object, self.authorization.value()?)?;
-                with_session(context, None, SessionType::Hmac, |context, session| {
-                    context.execute_with_session(Some(session), |context| call(context, key))
-                })
+                authorized(context, |context| call(context, key))
             })
         })
     }

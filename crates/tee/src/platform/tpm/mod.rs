@@ -92,7 +92,7 @@ impl Tpm {
         let secrets = TpmSecrets::new(&connection, crypto, &root);
         let machine = Machine {
             name: NAME,
-            warning: Some(WARNING),
+            warning: WARNING,
             counter: Box::new(NvCounter::open(&folder, &secrets)?),
             hardware: Some(Box::new(Quotes::open(&folder, &secrets)?)),
             needs: connection::needs(&options.tcti),

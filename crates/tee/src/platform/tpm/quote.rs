@@ -1,8 +1,7 @@
 //! Quotes: what was booted on this machine, signed by its TPM.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 
-use tamarack_cose::CryptoProvider;
 use tamarack_rats::{HardwareReport, Quoted, TPM_QUOTE, TpmEndorsement, TpmQuote};
 use tss_esapi::{
     structures::{Data, SignatureScheme},
@@ -11,7 +10,6 @@ use tss_esapi::{
 
 use super::{
     super::{HardwareAttester, PlatformFault, files},
-    connection::Connection,
     key::{Purpose, TpmKey, fixed_size},
     pcr,
     secrets::TpmSecrets,
@@ -28,8 +26,6 @@ const ATTEMPTS: usize = 4;
 
 /// Makes quotes with an attestation key.
 pub(super) struct Quotes {
-    connection: Arc<Connection>,
-    crypto: CryptoProvider,
     key: TpmKey,
     pcrs: Vec<u8>,
     /// The values when the device was opened.
@@ -63,11 +59,10 @@ impl Quotes {
                 path,
                 problem: "it holds no numbers of PCRs".into(),
             })?;
-        let connection = Arc::clone(secrets.connection);
-        let values = connection.run("read the PCRs", |context| pcr::read(context, &pcrs))?;
+        let values = secrets
+            .connection
+            .run("read the PCRs", |context| pcr::read(context, &pcrs))?;
         Ok(Self {
-            connection,
-            crypto: *secrets.crypto,
             key: TpmKey::open(&folder.join(KEY), secrets)?,
             pcrs,
             values,
@@ -77,7 +72,7 @@ impl Quotes {
     /// A quote, and the values that the PCRs have before it.
     fn quote(&self, binding: &[u8; 32]) -> Result<TpmQuote, PlatformFault> {
         let pcrs =
-            (self.connection).run("read the PCRs", |context| pcr::read(context, &self.pcrs))?;
+            (self.key.connection).run("read the PCRs", |context| pcr::read(context, &self.pcrs))?;
         let (attest, signature) = self.key.run("quote the PCRs", |context, key| {
             let selection = pcr::selection(&self.pcrs)?;
             let data = Data::try_from(&binding[..])?;
@@ -103,7 +98,7 @@ impl HardwareAttester for Quotes {
             let quote = self.quote(binding)?;
             let quoted =
                 Quoted::decode(&quote.attest).map_err(|error| refused(error.to_string()))?;
-            if quoted.pcr_digest == TpmQuote::pcr_digest(&self.crypto, &quote.pcrs) {
+            if quoted.pcr_digest == TpmQuote::pcr_digest(&self.key.crypto, &quote.pcrs) {
                 return Ok(HardwareReport {
                     media_type: TPM_QUOTE.into(),
                     bytes: quote.encode(),

@@ -79,7 +79,7 @@ impl<'a> Parts<'a> {
         for _ in 0..reader.array("object / pcrs")? {
             let pcr = u8::try_from(reader.uint("object / pcr")?);
             pcrs.push(
-                pcr.map_err(|_| reader.error("object / pcr", Problem::OutOfBounds("0 to 23")))?,
+                pcr.map_err(|_| reader.error("object / pcr", Problem::OutOfBounds("0 to 255")))?,
             );
         }
         Ok(Self {

@@ -117,10 +117,10 @@ impl Tsm {
         let reports = Reports::new(attributes, &options.report_dir, &entry);
         let machine = Machine {
             name: NAME,
-            warning: Some(match options.root_key {
+            warning: match options.root_key {
                 Some(_) => WARNING,
                 None => WARNING_KEY_BESIDE,
-            }),
+            },
             root,
             counter: Box::new(FileCounter::open(&folder)?),
             hardware: Some(Box::new(reports)),

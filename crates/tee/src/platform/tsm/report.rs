@@ -6,13 +6,13 @@ use std::{
 
 use tamarack_rats::{HardwareReport, TSM_REPORT, TsmReport};
 
-use super::super::{HardwareAttester, PlatformFault, attributes::Attributes};
+use super::super::{
+    HardwareAttester, PlatformFault,
+    attributes::{Attributes, MAX_REPORT, report_data},
+};
 
 /// How often a report is tried that others disturb.
 const ATTEMPTS: usize = 8;
-
-/// The largest report, with what comes with it, that Evidence has room for, in bytes.
-const MAX_LEN: usize = 48 * 1024;
 
 /// An entry of configfs-tsm: a folder in which the kernel answers.
 pub(super) struct Reports<A> {
@@ -44,13 +44,13 @@ impl<A: Attributes> Reports<A> {
             let path = self.entry.join(name);
             attributes
                 .read(&path)
-                .map_err(|source| fault("read", path, source))
+                .map_err(PlatformFault::file("read", &path))
         };
         let before = self.generation(&read("generation")?)?;
         let path = self.entry.join("inblob");
         let written = attributes.write(&path, inblob);
         let answer = written
-            .map_err(|source| fault("write", path, source))
+            .map_err(PlatformFault::file("write", &path))
             .and_then(|()| read("outblob"));
         let outblob = match answer {
             // The kernel refuses a report that would not be that of the last write.
@@ -98,25 +98,21 @@ impl<A: Attributes> HardwareAttester for Reports<A> {
             .unwrap_or_else(PoisonError::into_inner);
         match attributes.make_folder(&self.entry) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(fault("make the folder", self.entry.clone(), error));
+                return Err(PlatformFault::file("make the folder", &self.entry)(error));
             }
             _ => {}
         }
-        let mut inblob = [0; 64];
-        inblob
-            .iter_mut()
-            .zip(binding)
-            .for_each(|(to, from)| *to = *from);
+        let inblob = report_data(binding);
         for _ in 0..ATTEMPTS {
             let Attempt::Report(mut report) = self.attempt(attributes, &inblob)? else {
                 continue;
             };
-            if report.outblob.len() + report.auxblob.len() > MAX_LEN {
+            if report.outblob.len() + report.auxblob.len() > MAX_REPORT {
                 // A Verifier can get certificates elsewhere.
                 report.auxblob.clear();
             }
             return match report.outblob.len() {
-                1..=MAX_LEN => Ok(HardwareReport {
+                1..=MAX_REPORT => Ok(HardwareReport {
                     media_type: TSM_REPORT.into(),
                     bytes: report.encode(),
                 }),
@@ -130,14 +126,6 @@ impl<A: Attributes> HardwareAttester for Reports<A> {
             "somebody else keeps using {}: {ATTEMPTS} reports in a row were disturbed",
             self.entry.display()
         )))
-    }
-}
-
-fn fault(action: &'static str, path: PathBuf, source: io::Error) -> PlatformFault {
-    PlatformFault::File {
-        action,
-        path,
-        source,
     }
 }
 

@@ -48,6 +48,23 @@ fn a_store_that_is_mostly_free_is_compacted_when_it_is_opened() {
 }
 
 #[test]
+fn a_store_can_be_opened_as_it_is() {
+    let bench = mostly_free();
+    let length = || std::fs::metadata(bench.path()).unwrap().len();
+    let before = length();
+    let options = StoreOptions::default();
+    let crypto = rustcrypto::provider();
+    let store = Store::open_as_it_is(&bench.path(), bench.machine.clone(), &crypto, options);
+    let store = store.unwrap();
+    assert_eq!(length(), before);
+    let compaction = store.compact().unwrap();
+    let after = length();
+    assert_eq!(compaction, Compaction { before, after });
+    assert!(after < 1 << 20, "{after} of {before}");
+    check(&store);
+}
+
+#[test]
 fn compaction_keeps_everything_and_says_what_it_did() {
     let bench = Bench::new();
     let store = bench.open();
