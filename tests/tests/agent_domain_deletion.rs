@@ -132,19 +132,17 @@ fn old_pages_of_a_deleted_domain_bring_nothing_back() {
             .collect();
         assert!(!differing.is_empty());
         let step = differing.len().div_ceil(24);
-        let mut started = 0;
         for at in differing.iter().step_by(step) {
             let mut spliced = now.clone();
             spliced[at * PAGE..][..PAGE].copy_from_slice(&full[at * PAGE..][..PAGE]);
             std::fs::write(&file, &spliced).unwrap();
             if let Ok(tee) = off.start() {
                 assert!(holds_nothing(&tee), "page {at}");
-                started += 1;
             }
             std::fs::write(&file, &now).unwrap();
         }
         // As it is, it starts.
-        assert!(holds_nothing(&off.start().unwrap()), "{started}");
+        assert!(holds_nothing(&off.start().unwrap()));
     }
 }
 
