@@ -1,6 +1,6 @@
 //! Security domains in security domains: who makes them, what they get, and what their parents can't do.
 
-use tamarack_agent::{Quota, SecurityDomain, Service, platform::Namespace};
+use tamarack_agent::{Quota, SecurityDomain, Service};
 use tamarack_tests::{
     Person, Providers, Tam, error_of, id, release,
     release::Release,
@@ -462,12 +462,10 @@ fn services_and_shared_objects_are_kept_as_the_descriptor_says() {
         callers: Some(vec!["globex".into(), "acme/locks".into()]),
     }];
     domain.shared_objects = vec!["ledger".into()];
-    let release = Release::new("security-domain/acme", 2).carrying(&domain.encode());
-    world.install(&release.by(&world.admin.again()));
+    world.install(&release::described("acme", 2, &domain, &world.admin));
     world.device = world.device.restarted();
     assert_eq!(world.domain("acme").unwrap().domain, domain);
     // A later one takes them back.
     world.install(&release::domain("acme", 3, &world.acme, &world.admin));
     assert_eq!(world.domain("acme").unwrap().domain.services, []);
-    let _ = Namespace::shared("acme");
 }
