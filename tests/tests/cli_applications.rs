@@ -107,18 +107,6 @@ fn the_page_for_applications_does_what_it_says() {
     assert!(cancelled.contains("cancelled"), "{cancelled}");
 }
 
-/// The most memory that a process had in use, in KiB.
-fn peak_kib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.unwrap()
-        .split_whitespace()
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap()
-}
-
 #[test]
 fn forty_megabytes_stream_through_a_device_that_does_not_hold_them() {
     let world = world();
@@ -147,10 +135,10 @@ fn forty_megabytes_stream_through_a_device_that_does_not_hold_them() {
     ];
     world.app(&first).ok();
     assert_eq!(fs::read(&to).unwrap(), b"Ada");
-    let before = [peak_kib(world.broker.id()), peak_kib(world.tee.id())];
+    let before = [world.broker.peak_kib(), world.tee.peak_kib()];
     assert_eq!(world.app(&stream).json()["bytes"], data.len());
     assert!(fs::read(&to).unwrap() == data);
-    let after = [peak_kib(world.broker.id()), peak_kib(world.tee.id())];
+    let after = [world.broker.peak_kib(), world.tee.peak_kib()];
     for (before, after) in before.iter().zip(after) {
         assert!(after - before < 10 << 10, "from {before} to {after} KiB");
     }

@@ -12,7 +12,7 @@ mod world;
 pub use binary::{Finished, binary, run, tamarack};
 pub use folder::{Folder, vectors};
 pub use http::{Request, Response, Server, post, request, send_slowly};
-pub use process::{PATIENCE, Process, alive, children, eventually, signal};
+pub use process::{PATIENCE, Process, alive, children, eventually, is_root, signal};
 pub use tls::Authority;
 pub use verifier::start_verifier;
 pub use wire::Wire;
