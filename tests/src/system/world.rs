@@ -187,32 +187,52 @@ impl World {
         run(&[&["--json", "app", "--socket", &socket], arguments].concat())
     }
 
-    /// Creates a domain at the TAM whose prefix and owner have its name.
-    pub fn create_domain(&self, name: &str) {
-        let (owner, out) = (
-            self.path(&format!("{name}.pub.pem")),
-            self.path(&format!("{name}-domain.suit")),
+    /// Makes the manifest of a domain whose prefix has its name; the envelope's path. `more` are further arguments.
+    #[track_caller]
+    pub fn domain_manifest(
+        &self,
+        name: &str,
+        number: u64,
+        owner: &str,
+        signer: &str,
+        more: &[&str],
+    ) -> String {
+        let out = self.path(&format!("{}-domain-{number}.suit", name.replace('/', ".")));
+        let (owner, key) = (
+            self.path(&format!("{owner}.pub.pem")),
+            self.path(&format!("{signer}.pem")),
         );
-        let (key, anchor) = (
-            self.path("administrator.pem"),
-            self.path("administrator.pub.pem"),
-        );
+        let number = number.to_string();
         let create = [
             "manifest", "create", "--domain", name, "--prefix", name, "--owner", &owner,
         ];
-        let signed = ["--sequence-number", "1", "--key", &key, "--out", &out];
-        run(&[&create[..], &signed].concat()).ok();
-        let create = [
-            "domain",
-            "create",
-            name,
-            "--prefix",
-            name,
-            "--signer-key",
-            &owner,
-        ];
-        self.admin(&[&create[..], &["--manifest", &out, "--anchor", &anchor]].concat())
-            .ok();
+        let signed = ["--sequence-number", &number, "--key", &key, "--out", &out];
+        run(&[&create[..], &signed, more].concat()).ok();
+        out
+    }
+
+    /// Creates a domain at a TAM by its manifest, with what runs `tamarack admin` there. `more` are further arguments.
+    #[track_caller]
+    pub fn create_domain_by(
+        &self,
+        admin: impl FnOnce(&[&str]) -> Finished,
+        name: &str,
+        owner: &str,
+        manifest: &str,
+        more: &[&str],
+    ) {
+        let owner = self.path(&format!("{owner}.pub.pem"));
+        let create = ["domain", "create", name, "--prefix", name];
+        let signed = ["--signer-key", &owner, "--manifest", manifest];
+        admin(&[&create[..], &signed, more].concat()).ok();
+    }
+
+    /// Creates a domain at the TAM whose prefix and owner have its name.
+    pub fn create_domain(&self, name: &str) {
+        let manifest = self.domain_manifest(name, 1, name, "administrator", &[]);
+        let anchor = self.path("administrator.pub.pem");
+        let admin = |arguments: &[&str]| self.admin(arguments);
+        self.create_domain_by(admin, name, name, &manifest, &["--anchor", &anchor]);
     }
 
     /// Makes a manifest; the envelope's path. `more` are further arguments.
@@ -366,20 +386,10 @@ impl World {
         self.admin_of(&folder, &address, &["enroll", &endorsement])
             .ok();
         for name in ["acme", "globex"] {
-            let owner = self.path(&format!("{name}.pub.pem"));
-            let manifest = self.path(&format!("{name}-domain.suit"));
+            let manifest = self.path(&format!("{name}-domain-1.suit"));
             let anchor = self.path("administrator.pub.pem");
-            let create = ["domain", "create", name, "--prefix", name];
-            let signed = [
-                "--signer-key",
-                &owner,
-                "--manifest",
-                &manifest,
-                "--anchor",
-                &anchor,
-            ];
-            let create = [&create[..], &signed].concat();
-            self.admin_of(&folder, &address, &create).ok();
+            let admin = |arguments: &[&str]| self.admin_of(&folder, &address, arguments);
+            self.create_domain_by(admin, name, name, &manifest, &["--anchor", &anchor]);
         }
         (tam, folder, address, key)
     }
