@@ -16,4 +16,4 @@ pub use process::{PATIENCE, Process, alive, children, eventually, is_root, signa
 pub use tls::Authority;
 pub use verifier::start_verifier;
 pub use wire::Wire;
-pub use world::{Keys, World, start_tam};
+pub use world::{Keys, World, serve_tee, start_tam};

@@ -1,5 +1,6 @@
 use std::{
     fs,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
 };
 
@@ -336,7 +337,7 @@ impl World {
         signal(self.broker.id(), "KILL");
         let socket = self.path("app.sock");
         eventually("the broker goes", || {
-            std::os::unix::net::UnixStream::connect(&socket)
+            UnixStream::connect(&socket)
                 .is_err()
                 .then_some(())
         });
@@ -349,7 +350,7 @@ impl World {
         signal(self.tee.id(), "KILL");
         let socket = self.path("tee.sock");
         eventually("the TEE goes", || {
-            std::os::unix::net::UnixStream::connect(&socket)
+            UnixStream::connect(&socket)
                 .is_err()
                 .then_some(())
         });
@@ -420,14 +421,8 @@ impl World {
         let endorsement = run(&[&endorsement[..], platform].concat()).bytes();
         let endorsement = self.write(&format!("{name}-endorsement.json"), endorsement);
         self.admin(&["enroll", &endorsement]).ok();
-        let serve = [
-            "tee", "serve", "--data", &data, "--socket", &socket, "--name", name,
-        ];
-        let serve = [&["--verbose"], &serve[..], platform].concat();
-        let mut tee = Process::start(name, &self.folder, &serve);
-        tee.wait_until("the TEE serves", || {
-            std::os::unix::net::UnixStream::connect(&socket).ok()
-        });
+        let options = [&["--name", name], platform].concat();
+        let tee = serve_tee(name, &self.folder, &data, &socket, &options);
         (tee, socket)
     }
 
@@ -455,19 +450,30 @@ impl Default for World {
 
 fn start_tee(folder: &Path) -> Process {
     let (data, socket) = (text(folder, "tee"), text(folder, "tee.sock"));
-    let arguments = [
+    serve_tee("tee", folder, &data, &socket, &[])
+}
+
+/// Starts a TEE with its data in `data`, which says what it does in `NAME.log` in `folder`; it serves at `socket`.
+#[must_use]
+#[track_caller]
+pub fn serve_tee(
+    name: &str,
+    folder: &Path,
+    data: &str,
+    socket: &str,
+    options: &[&str],
+) -> Process {
+    let serve = [
         "--verbose",
         "tee",
         "serve",
         "--data",
-        &data,
+        data,
         "--socket",
-        &socket,
+        socket,
     ];
-    let mut tee = Process::start("tee", folder, &arguments);
-    tee.wait_until("the TEE serves", || {
-        std::os::unix::net::UnixStream::connect(&socket).ok()
-    });
+    let mut tee = Process::start(name, folder, &[&serve[..], options].concat());
+    tee.wait_until("the TEE serves", || UnixStream::connect(socket).ok());
     tee
 }
 
@@ -492,7 +498,7 @@ fn start_broker_with(folder: &Path, environment: &[(&str, &str)], more: &[&str])
     .concat();
     let mut broker = Process::start_in(environment, "broker", folder, &arguments);
     broker.wait_until("the broker serves", || {
-        std::os::unix::net::UnixStream::connect(&socket).ok()
+        UnixStream::connect(&socket).ok()
     });
     broker
 }
