@@ -18,6 +18,7 @@ pub mod release;
 pub mod swtpm;
 pub mod system;
 mod tam;
+pub mod wat;
 
 pub use device::{Device, Off, invoke_in, open_session, reports};
 pub use payloads::Payloads;

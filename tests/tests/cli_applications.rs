@@ -9,35 +9,20 @@ use std::{
 use tamarack_tests::{
     system::{World, binary, signal, tamarack},
     wasm::HELLO_1,
+    wat::application,
 };
 
-/// Copies its streamed input to its streamed output, 16 KiB at a time, as the application in the page does.
-const COPY: &str = r#"(module
-    (import "tee" "input_read" (func $read (param i32 i32) (result i64)))
-    (import "tee" "output_write" (func $write (param i32 i32) (result i32)))
-    (memory (export "memory") 1)
-    (func (export "tee_abi_v1"))
-    (func (export "tee_create") (result i32) (i32.const 0))
-    (func (export "tee_open_session") (param i32) (result i32) (i32.const 0))
-    (func (export "tee_invoke_command") (param i32 i32) (result i32)
-        (local $answer i64) (local $code i32)
-        (loop $next
-            (local.set $answer (call $read (i32.const 0) (i32.const 16384)))
-            (local.set $code (i32.wrap_i64 (i64.shr_u (local.get $answer) (i64.const 32))))
-            (if (local.get $code) (then (return (local.get $code))))
-            (if (i32.eqz (i32.wrap_i64 (local.get $answer))) (then (return (i32.const 0))))
-            (local.set $code (call $write (i32.const 0) (i32.wrap_i64 (local.get $answer))))
-            (if (local.get $code) (then (return (local.get $code))))
-            (br $next))
-        (unreachable))
-    (func (export "tee_close_session"))
-    (func (export "tee_destroy")))"#;
+/// The application of the page: copies its streamed input to its streamed output.
+fn copy() -> Vec<u8> {
+    let invoke = "(func $invoke (param i32 i32) (result i32) (call $copy))";
+    wat::parse_str(application("", invoke)).unwrap()
+}
 
 /// A device for which a TAM has both applications of the page.
 fn world() -> World {
     let world = World::new();
     world.publish("acme/hello", 1, HELLO_1, "acme");
-    world.publish("acme/copy", 1, &wat::parse_str(COPY).unwrap(), "acme");
+    world.publish("acme/copy", 1, &copy(), "acme");
     for component in ["acme/hello", "acme/copy"] {
         world.admin(&["deploy", component, "--on-request"]).ok();
     }
