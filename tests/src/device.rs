@@ -18,10 +18,10 @@ use tamarack_tee::{
     platform::{DeviceOptions, Software},
     runtime::Input,
 };
-use tamarack_teep::{Message, Protected, QueryRequest, QueryResponse, Update};
+use tamarack_teep::{Error, ErrorCode, Message, Protected, QueryRequest, QueryResponse, Update};
 use tempfile::TempDir;
 
-use crate::{Payloads, Person, Tam, crypto, id};
+use crate::{Payloads, Person, Tam, crypto, error_of, id};
 
 /// A device: the real agent in the real TEE, in a temporary folder.
 pub struct Device {
@@ -232,6 +232,16 @@ impl Device {
     pub fn unlink(&mut self, tam: &Tam, manifests: &[&str]) {
         let answer = self.exchange(tam, Tam::unlink(manifests));
         assert!(matches!(answer, Message::Success(_)), "{answer:?}");
+    }
+
+    /// An exchange whose Update must fail and change nothing that is installed.
+    #[track_caller]
+    pub fn refused(&mut self, tam: &Tam, update: Update) -> Error {
+        let before = self.installed();
+        let error = error_of(self.exchange(tam, update));
+        assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
+        assert_eq!(self.installed(), before);
+        error
     }
 
     /// What is installed.

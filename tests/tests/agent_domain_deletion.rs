@@ -3,7 +3,7 @@
 use tamarack_agent::platform::{Namespace, Platform};
 use tamarack_tee::{InvocationError, Tee};
 use tamarack_tests::{
-    Providers, Tam, error_of, id, invoke_in, open_session, release,
+    Providers, id, invoke_in, open_session, release,
     release::Release,
     wasm::{COUNT, HELLO_1, PUBLIC_KEY, SIGN, VAULT},
 };
@@ -153,9 +153,7 @@ fn a_domain_that_something_needs_stays() {
     world.install(&domain);
     let app = Release::new("acme/hello", 1).carrying(HELLO_1);
     world.install(&app.needing(&domain).by(&world.acme));
-    let unlink = Tam::unlink(&["security-domain/acme/suit"]);
-    let error = error_of(world.device.exchange(&world.tam, unlink));
-    let text = error.explanation.unwrap().text;
+    let text = world.refuses_unlink("security-domain/acme/suit");
     assert!(text.contains("is needed by acme/hello/suit"), "{text}");
     assert!(world.domain("acme").is_some());
 }

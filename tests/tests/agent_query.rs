@@ -278,7 +278,13 @@ fn evidence_convinces_and_binds_the_key_of_the_message() {
     let endorsement = device.endorsement();
     let appraise = |endorsement, nonce| {
         let freshness = Freshness::Nonce(nonce);
-        appraise(&crypto(), &evidence, endorsement, freshness, tamarack_tests::now())
+        appraise(
+            &crypto(),
+            &evidence,
+            endorsement,
+            freshness,
+            tamarack_tests::now(),
+        )
     };
     let result = appraise(&endorsement, nonce.as_bytes()).unwrap();
     assert_eq!(result.ueid, endorsement.ueid);

@@ -2,7 +2,7 @@
 
 use tamarack_agent::{Quota, SecurityDomain, Service};
 use tamarack_tests::{
-    Person, Providers, Tam, error_of, id, release,
+    Person, Providers, id, release,
     release::Release,
     wasm::{HELLO_1, HELLO_2, VAULT},
 };
@@ -59,8 +59,7 @@ fn an_owner_makes_changes_and_removes_a_sub_domain() {
         ),
         ("security-domain/acme/suit", "sub-domain acme/locks"),
     ] {
-        let error = error_of(world.device.exchange(&world.tam, Tam::unlink(&[domain])));
-        let text = error.explanation.unwrap().text;
+        let text = world.refuses_unlink(domain);
         assert!(text.contains(why), "{text}");
     }
     // All at once, in whatever order, what is inside goes first.

@@ -251,10 +251,7 @@ fn another_process_of_the_same_user_can_t_read_the_tee() {
         output.status.success() && !output.stdout.is_empty()
     };
     let (tee, _) = place.tee(TEE, &[]);
-    assert_eq!(
-        tee.status("Uid").split_whitespace().next(),
-        Some("3000001")
-    );
+    assert_eq!(tee.status("Uid").split_whitespace().next(), Some("3000001"));
     for file in ["maps", "environ", "auxv"] {
         assert!(!reads(tee.id(), file), "{file}");
     }

@@ -337,9 +337,7 @@ impl World {
         signal(self.broker.id(), "KILL");
         let socket = self.path("app.sock");
         eventually("the broker goes", || {
-            UnixStream::connect(&socket)
-                .is_err()
-                .then_some(())
+            UnixStream::connect(&socket).is_err().then_some(())
         });
         self.broker = start_broker_with(&self.folder, environment, arguments);
     }
@@ -350,9 +348,7 @@ impl World {
         signal(self.tee.id(), "KILL");
         let socket = self.path("tee.sock");
         eventually("the TEE goes", || {
-            UnixStream::connect(&socket)
-                .is_err()
-                .then_some(())
+            UnixStream::connect(&socket).is_err().then_some(())
         });
         // Until the process is waited for, its lock on the store may be there.
         let data = self.path("tee");
@@ -456,13 +452,7 @@ fn start_tee(folder: &Path) -> Process {
 /// Starts a TEE with its data in `data`, which says what it does in `NAME.log` in `folder`; it serves at `socket`.
 #[must_use]
 #[track_caller]
-pub fn serve_tee(
-    name: &str,
-    folder: &Path,
-    data: &str,
-    socket: &str,
-    options: &[&str],
-) -> Process {
+pub fn serve_tee(name: &str, folder: &Path, data: &str, socket: &str, options: &[&str]) -> Process {
     let serve = [
         "--verbose",
         "tee",
@@ -497,8 +487,6 @@ fn start_broker_with(folder: &Path, environment: &[(&str, &str)], more: &[&str])
     ]
     .concat();
     let mut broker = Process::start_in(environment, "broker", folder, &arguments);
-    broker.wait_until("the broker serves", || {
-        UnixStream::connect(&socket).ok()
-    });
+    broker.wait_until("the broker serves", || UnixStream::connect(&socket).ok());
     broker
 }
