@@ -43,7 +43,6 @@ fn sub_domain(world: &mut World, name: &str, prefix: &str) -> Tried {
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
-        137,
         "guess the digest of a neighbour's Personalization Data",
         NO_RIGHT,
         |world| {
@@ -59,7 +58,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        138,
         "guess that a neighbour's content is not this",
         NO_RIGHT,
         |world| {
@@ -75,7 +73,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        139,
         "guess the Personalization Data of a neighbour",
         NO_RIGHT,
         |world| {
@@ -91,7 +88,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        140,
         "see from what is not fetched that a neighbour has it already",
         NO_RIGHT,
         |world| {
@@ -109,33 +105,25 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             same(right, wrong)
         },
     ),
+    attempt("guess which manifest a neighbour has", NO_RIGHT, |world| {
+        let genuine = release::app("acme/hello/greeting", 3, GREETING, &world.providers.acme);
+        let genuine = tamarack_suit::Envelope::decode(&genuine)
+            .unwrap()
+            .claimed_digest();
+        let [right, wrong] = [genuine, digest(b"guess")].map(|guess| {
+            let dependency = DependencyBuilder::new(id("acme/hello/greeting/suit"), guess);
+            let component = identified(&id("evil/x")).integrated(&crypto(), "#payload", HELLO_1);
+            let draft = manifest(1).component(component).dependency(dependency);
+            ("", world.signs(&draft.build().unwrap()))
+        });
+        same(right, wrong)
+    }),
     attempt(
-        141,
-        "guess which manifest a neighbour has",
-        NO_RIGHT,
-        |world| {
-            let genuine = release::app("acme/hello/greeting", 3, GREETING, &world.providers.acme);
-            let genuine = tamarack_suit::Envelope::decode(&genuine)
-                .unwrap()
-                .claimed_digest();
-            let [right, wrong] = [genuine, digest(b"guess")].map(|guess| {
-                let dependency = DependencyBuilder::new(id("acme/hello/greeting/suit"), guess);
-                let component =
-                    identified(&id("evil/x")).integrated(&crypto(), "#payload", HELLO_1);
-                let draft = manifest(1).component(component).dependency(dependency);
-                ("", world.signs(&draft.build().unwrap()))
-            });
-            same(right, wrong)
-        },
-    ),
-    attempt(
-        142,
         "guess which number a neighbour's release has",
         NO_RIGHT,
         |world| same(("", at_number(world, 2)), ("", at_number(world, 4))),
     ),
     attempt(
-        143,
         "see whether a neighbour has an application of some name",
         NO_RIGHT,
         |world| {
@@ -144,7 +132,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        144,
         "see whether there is a domain of some name",
         NO_RIGHT,
         |world| {
@@ -157,7 +144,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        145,
         "see whether somebody has a prefix, by wanting it for a sub-domain",
         Refused(Reason::OperationFailed, "is not below evil"),
         |world| {
@@ -167,20 +153,15 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             same(right, wrong)
         },
     ),
-    attempt(
-        146,
-        "see whose key a component's owner has",
-        NO_RIGHT,
-        |world| {
-            let theirs = world.providers.acme.public();
-            let guesses = [("evil/one", theirs), ("evil/other", Person::new().public())];
-            let [right, wrong] = guesses.map(|(name, key)| {
-                world
-                    .sub_domain(name, |domain| domain.owners.push(key))
-                    .unwrap();
-                ("", world.installs("acme/hello"))
-            });
-            same(right, wrong)
-        },
-    ),
+    attempt("see whose key a component's owner has", NO_RIGHT, |world| {
+        let theirs = world.providers.acme.public();
+        let guesses = [("evil/one", theirs), ("evil/other", Person::new().public())];
+        let [right, wrong] = guesses.map(|(name, key)| {
+            world
+                .sub_domain(name, |domain| domain.owners.push(key))
+                .unwrap();
+            ("", world.installs("acme/hello"))
+        });
+        same(right, wrong)
+    }),
 ];
