@@ -45,7 +45,8 @@ fn guest(world: &World, number: u64, owner: &Person) -> Vec<u8> {
     release::domain_with(name, number, name, &[owner], part(), acme)
 }
 
-fn digest_of(envelope: &[u8]) -> SuitDigest {
+/// The digest of the manifest in an envelope.
+pub(crate) fn digest_of(envelope: &[u8]) -> SuitDigest {
     Envelope::decode(envelope).unwrap().claimed_digest()
 }
 

@@ -6,17 +6,14 @@ use tamarack_suit::report::Reason;
 use tamarack_tests::{Person, id, release, release::Release};
 
 use crate::{
-    Attempt, Expected,
+    Attempt,
     Expected::{Harmless, Refused},
-    NO_RIGHT, attempt,
+    NO_RIGHT, attempt, failed,
     world::{Tried, World, little, part},
 };
 
-const fn failed(text: &'static str) -> Expected {
-    Refused(Reason::OperationFailed, text)
-}
-
-fn domain(world: &mut World, name: &str, number: u64, prefix: &str) -> Tried {
+/// A domain with its own key, signed by the hostile signer.
+pub(crate) fn domain(world: &mut World, name: &str, number: u64, prefix: &str) -> Tried {
     let envelope =
         release::domain_with(name, number, prefix, &[&world.evil], little(), &world.evil);
     world.send(&envelope)

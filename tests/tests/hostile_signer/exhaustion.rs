@@ -9,16 +9,13 @@ use tamarack_suit::{
 use tamarack_tests::{Person, crypto, id, open_session, release, wasm::HELLO_1};
 
 use crate::{
-    Attempt, Expected,
+    Attempt,
     Expected::{Harmless, Refused},
     attempt,
     commands::{index, set, test},
+    failed,
     world::{identified, manifest, part},
 };
-
-const fn failed(text: &'static str) -> Expected {
-    Refused(Reason::OperationFailed, text)
-}
 
 fn tiny() -> Quota {
     Quota {

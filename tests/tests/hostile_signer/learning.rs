@@ -10,7 +10,9 @@ use crate::{
     Expected::Refused,
     NO_RIGHT, attempt,
     commands::{act, index, set, test},
-    world::{GREETING, Tried, World, identified, manifest, part},
+    dependencies::digest_of,
+    domains::domain,
+    world::{GREETING, Tried, World, identified, manifest},
 };
 
 /// Refused in one way, whatever the guess was: a text that says the name says it in both cases, and nothing else.
@@ -33,11 +35,6 @@ fn digest(content: &[u8]) -> SuitDigest {
 fn at_number(world: &mut World, number: u64) -> Tried {
     let release = Release::new("evil/x", number).kept_at("acme/hello/suit");
     let envelope = release.carrying(HELLO_1).by(&world.evil);
-    world.send(&envelope)
-}
-
-fn sub_domain(world: &mut World, name: &str, prefix: &str) -> Tried {
-    let envelope = release::domain_with(name, 1, prefix, &[&world.evil], part(), &world.evil);
     world.send(&envelope)
 }
 
@@ -107,10 +104,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     ),
     attempt("guess which manifest a neighbour has", NO_RIGHT, |world| {
         let genuine = release::app("acme/hello/greeting", 3, GREETING, &world.providers.acme);
-        let genuine = tamarack_suit::Envelope::decode(&genuine)
-            .unwrap()
-            .claimed_digest();
-        let [right, wrong] = [genuine, digest(b"guess")].map(|guess| {
+        let [right, wrong] = [digest_of(&genuine), digest(b"guess")].map(|guess| {
             let dependency = DependencyBuilder::new(id("acme/hello/greeting/suit"), guess);
             let component = identified(&id("evil/x")).integrated(&crypto(), "#payload", HELLO_1);
             let draft = manifest(1).component(component).dependency(dependency);
@@ -137,7 +131,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         |world| {
             let (there, not) = ("globex", "globix");
             let [right, wrong] = [there, not].map(|name| {
-                let tried = sub_domain(world, &format!("{name}/x"), "evil/x");
+                let tried = domain(world, &format!("{name}/x"), 1, "evil/x");
                 (name, tried)
             });
             same(right, wrong)
@@ -149,7 +143,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         |world| {
             let (there, not) = ("globex", "globix");
             let [right, wrong] =
-                [there, not].map(|prefix| (prefix, sub_domain(world, "evil/x", prefix)));
+                [there, not].map(|prefix| (prefix, domain(world, "evil/x", 1, prefix)));
             same(right, wrong)
         },
     ),

@@ -43,6 +43,11 @@ use Expected::{Harmless, Refused};
 /// The signer has no right to a component, manifest or dependency that the manifest names.
 const NO_RIGHT: Expected = Refused(Reason::ComponentUnauthorized, "no right to component");
 
+/// The device could not do what the manifest wants.
+const fn failed(text: &'static str) -> Expected {
+    Refused(Reason::OperationFailed, text)
+}
+
 const fn attempt(what: &'static str, expected: Expected, act: fn(&mut World) -> Tried) -> Attempt {
     Attempt {
         what,
