@@ -18,10 +18,10 @@ use tamarack_tee::{
     platform::{DeviceOptions, Software},
     runtime::Input,
 };
-use tamarack_teep::{Message, Protected, QueryRequest, QueryResponse, Update};
+use tamarack_teep::{Error, ErrorCode, Message, Protected, QueryRequest, QueryResponse, Update};
 use tempfile::TempDir;
 
-use crate::{Payloads, Person, Tam, crypto, id};
+use crate::{Payloads, Person, Tam, crypto, error_of, id};
 
 /// A device: the real agent in the real TEE, in a temporary folder.
 pub struct Device {
@@ -34,11 +34,7 @@ pub struct Device {
     folder: TempDir,
 }
 
-fn open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Arc<Tee> {
-    try_open(folder, algorithms).unwrap()
-}
-
-fn try_open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Result<Arc<Tee>, String> {
+fn open(folder: &Path, algorithms: &[SignatureAlgorithm]) -> Result<Arc<Tee>, String> {
     let crypto = crypto();
     let mut options = DeviceOptions::default();
     options.teep_algorithms = algorithms.to_vec();
@@ -65,7 +61,7 @@ impl Off {
     ///
     /// Why that refuses to start.
     pub fn start(&self) -> Result<Arc<Tee>, String> {
-        try_open(self.folder.path(), &[SignatureAlgorithm::Esp256])
+        open(self.folder.path(), &[SignatureAlgorithm::Esp256])
     }
 }
 
@@ -102,9 +98,13 @@ impl Device {
     /// A new device whose agent signs with these algorithms, and that has these trust anchors.
     #[must_use]
     pub fn trusting(algorithms: &[SignatureAlgorithm], anchors: &[Anchor]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let tee = open(folder.path(), algorithms);
-        tee.trust(anchors).unwrap();
+        let device = Self::in_folder(tempfile::tempdir().unwrap(), algorithms);
+        device.tee.trust(anchors).unwrap();
+        device
+    }
+
+    fn in_folder(folder: TempDir, algorithms: &[SignatureAlgorithm]) -> Self {
+        let tee = open(folder.path(), algorithms).unwrap();
         Self {
             agent: Agent::new(Arc::clone(&tee)),
             tee,
@@ -124,26 +124,15 @@ impl Device {
         } = self;
         // The store is open once at a time.
         drop((agent, tee));
-        let tee = open(folder.path(), &[SignatureAlgorithm::Esp256]);
-        Self {
-            agent: Agent::new(Arc::clone(&tee)),
-            tee,
-            payloads,
-            folder,
-        }
+        let mut device = Self::on(Off { folder });
+        device.payloads = payloads;
+        device
     }
 
     /// The device with its power on again.
     #[must_use]
     pub fn on(off: Off) -> Self {
-        let Off { folder } = off;
-        let tee = open(folder.path(), &[SignatureAlgorithm::Esp256]);
-        Self {
-            agent: Agent::new(Arc::clone(&tee)),
-            tee,
-            payloads: Payloads::default(),
-            folder,
-        }
+        Self::in_folder(off.folder, &[SignatureAlgorithm::Esp256])
     }
 
     /// The device without power.
@@ -245,6 +234,16 @@ impl Device {
         assert!(matches!(answer, Message::Success(_)), "{answer:?}");
     }
 
+    /// An exchange whose Update must fail and change nothing that is installed.
+    #[track_caller]
+    pub fn refused(&mut self, tam: &Tam, update: Update) -> Error {
+        let before = self.installed();
+        let error = error_of(self.exchange(tam, update));
+        assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
+        assert_eq!(self.installed(), before);
+        error
+    }
+
     /// What is installed.
     #[must_use]
     pub fn installed(&self) -> Vec<InstalledComponent> {
@@ -291,10 +290,26 @@ impl Device {
         command: u32,
         input: &[u8],
     ) -> Result<Result<Vec<u8>, ResultCode>, InvocationError> {
-        let session = open_session(&self.tee, component)?;
+        self.invoke_as(Client::Unknown, component, command, input)
+    }
+
+    /// The same on behalf of somebody.
+    ///
+    /// # Errors
+    ///
+    /// As [`invoke`](Self::invoke).
+    pub fn invoke_as(
+        &self,
+        client: Client,
+        component: &str,
+        command: u32,
+        input: &[u8],
+    ) -> Result<Result<Vec<u8>, ResultCode>, InvocationError> {
+        let applications = self.tee.applications();
+        let session = applications.open(&id(component), client, &[])?;
         let outcome = invoke_in(&self.tee, session, command, input);
         // A session whose application died is closed already.
-        let _ = self.tee.applications().close(session);
+        let _ = applications.close(session);
         outcome
     }
 

@@ -18,12 +18,15 @@ pub mod release;
 pub mod swtpm;
 pub mod system;
 mod tam;
+pub mod wat;
 
 pub use device::{Device, Off, invoke_in, open_session, reports};
 pub use payloads::Payloads;
 pub use person::Person;
 pub use providers::Providers;
 pub use tam::{Tam, error_of, success_of};
+
+use std::time::UNIX_EPOCH;
 
 use tamarack_cose::{CryptoProvider, rustcrypto};
 use tamarack_suit::ComponentId;
@@ -61,6 +64,12 @@ pub mod wasm {
 #[must_use]
 pub fn crypto() -> CryptoProvider {
     rustcrypto::provider()
+}
+
+/// Seconds since 1970.
+#[must_use]
+pub fn now() -> u64 {
+    UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
 /// A component identifier from its text form.

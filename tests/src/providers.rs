@@ -2,9 +2,8 @@ use tamarack_agent::{
     platform::Platform,
     state::{DomainRecord, Record},
 };
-use tamarack_teep::ErrorCode;
 
-use crate::{Device, Person, Tam, error_of, release, wasm::COUNT};
+use crate::{Device, Person, Tam, release, wasm::COUNT};
 
 /// A device with the security domains `acme` and `globex`, and everybody who has a say there.
 pub struct Providers {
@@ -55,10 +54,14 @@ impl Providers {
     /// Sends a manifest, which must fail and change nothing; the reason.
     #[track_caller]
     pub fn refuses(&mut self, envelope: &[u8]) -> String {
-        let before = self.device.installed();
-        let error = error_of(self.device.exchange(&self.tam, Tam::install(&[envelope])));
-        assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
-        assert_eq!(self.device.installed(), before);
+        let error = self.device.refused(&self.tam, Tam::install(&[envelope]));
+        error.explanation.unwrap().text
+    }
+
+    /// Unlinks a manifest, which must fail and change nothing; the reason.
+    #[track_caller]
+    pub fn refuses_unlink(&mut self, manifest: &str) -> String {
+        let error = self.device.refused(&self.tam, Tam::unlink(&[manifest]));
         error.explanation.unwrap().text
     }
 

@@ -142,6 +142,12 @@ pub fn domain_with(
 ) -> Vec<u8> {
     let owners = owners.iter().map(|owner| owner.public()).collect();
     let domain = SecurityDomain::new(id(prefix), owners, quota);
+    described(name, number, &domain, signer)
+}
+
+/// A security domain, as this descriptor says it.
+#[must_use]
+pub fn described(name: &str, number: u64, domain: &SecurityDomain, signer: &Person) -> Vec<u8> {
     Release::new(&format!("security-domain/{name}"), number)
         .carrying(&domain.encode())
         .by(signer)

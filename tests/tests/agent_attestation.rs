@@ -17,7 +17,7 @@ use tamarack_teep::{
     FreshnessMechanism, Message, Protected, QueryRequest, QueryResponse, SuitCoseProfile, Update,
     protect_for_unknown_agent,
 };
-use tamarack_tests::{Device, Person, Tam, crypto, error_of, id, release, success_of, wasm};
+use tamarack_tests::{Device, Person, Tam, crypto, error_of, id, now, release, success_of, wasm};
 
 const ESP256: SignatureAlgorithm = SignatureAlgorithm::Esp256;
 const ED25519: SignatureAlgorithm = SignatureAlgorithm::Ed25519;
@@ -25,11 +25,6 @@ const ED25519: SignatureAlgorithm = SignatureAlgorithm::Ed25519;
 fn device() -> (Device, Tam) {
     let tam = Tam::new();
     (Device::new(&[&tam], &[]), tam)
-}
-
-fn now() -> u64 {
-    let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// What a Verifier says of the TAM that signs with `key`.

@@ -5,26 +5,10 @@ use tamarack_agent::{Quota, SecurityDomain, Service};
 use tamarack_cose::PublicKey;
 use tamarack_rats::{Confirmation, Evidence};
 use tamarack_ta::{ResultCode, cose, interface::Client, wire::Output};
-use tamarack_tee::runtime::Input;
 use tamarack_tests::{
     Device, Person, Providers, crypto, id, release,
     wasm::{self, COUNT, GREET, PUBLIC_KEY, SIGN},
 };
-
-/// Invokes a command on behalf of somebody.
-fn invoke_as(
-    device: &Device,
-    client: Client,
-    component: &str,
-    command: u32,
-    input: &[u8],
-) -> Result<Vec<u8>, ResultCode> {
-    let applications = device.tee.applications();
-    let session = applications.open(&id(component), client, &[]).unwrap();
-    let outcome = applications.invoke(session, command, Input::Whole(input));
-    let _ = applications.close(session);
-    outcome.unwrap().map(|output| output.to_vec())
-}
 
 fn invoke(
     device: &Device,
@@ -33,7 +17,7 @@ fn invoke(
     input: impl Output,
 ) -> Result<Vec<u8>, ResultCode> {
     let input = input.into_output().unwrap();
-    invoke_as(device, Client::Unknown, component, command, &input)
+    device.invoke(component, command, &input).unwrap()
 }
 
 /// A security domain that exposes one of its applications to others.
@@ -51,9 +35,7 @@ fn exposing(
         component: id(service.1),
         callers: Some(callers.iter().map(|name| (*name).to_owned()).collect()),
     });
-    release::Release::new(&format!("security-domain/{domain}"), 1)
-        .carrying(&descriptor.encode())
-        .by(&world.admin)
+    release::described(domain, 1, &descriptor, &world.admin)
 }
 
 #[test]
@@ -127,7 +109,8 @@ fn a_billing_provider_reads_the_meter_of_another_domain() {
     let device = &world.device;
     let count = |client, watt_hours: u32| {
         let input = watt_hours.to_be_bytes();
-        invoke_as(device, client, "power/meter", METER_COUNT, &input)
+        let outcome = device.invoke_as(client, "power/meter", METER_COUNT, &input);
+        outcome.unwrap()
     };
     assert_eq!(count(sensor, 1_500), Ok(1_500u64.to_be_bytes().into()));
     for other in [Client::Unknown, Client::User(0)] {

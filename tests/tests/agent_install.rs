@@ -25,8 +25,7 @@ fn world() -> (Device, Tam, Person) {
 fn fails(device: &mut Device, tam: &Tam, update: Update) -> (Reason, String) {
     let before = device.stored(&[]);
     let token = update.token.clone().unwrap();
-    let error = error_of(device.exchange(tam, update));
-    assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
+    let error = device.refused(tam, update);
     assert_eq!(error.token, Some(token.clone()));
     let [report] = &reports(&error.suit_reports)[..] else {
         panic!("one report")

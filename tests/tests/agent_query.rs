@@ -276,10 +276,15 @@ fn evidence_convinces_and_binds_the_key_of_the_message() {
     assert_eq!(payload.format.as_deref(), Some(tamarack_rats::EAT_CWT));
     let evidence = Evidence::decode(&payload.bytes).unwrap();
     let endorsement = device.endorsement();
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let appraise = |endorsement, nonce| {
         let freshness = Freshness::Nonce(nonce);
-        appraise(&crypto(), &evidence, endorsement, freshness, now)
+        appraise(
+            &crypto(),
+            &evidence,
+            endorsement,
+            freshness,
+            tamarack_tests::now(),
+        )
     };
     let result = appraise(&endorsement, nonce.as_bytes()).unwrap();
     assert_eq!(result.ueid, endorsement.ueid);

@@ -1,8 +1,8 @@
 //! Security domains in security domains: who makes them, what they get, and what their parents can't do.
 
-use tamarack_agent::{Quota, SecurityDomain, Service, platform::Namespace};
+use tamarack_agent::{Quota, SecurityDomain, Service};
 use tamarack_tests::{
-    Person, Providers, Tam, error_of, id, release,
+    Person, Providers, id, release,
     release::Release,
     wasm::{HELLO_1, HELLO_2, VAULT},
 };
@@ -59,8 +59,7 @@ fn an_owner_makes_changes_and_removes_a_sub_domain() {
         ),
         ("security-domain/acme/suit", "sub-domain acme/locks"),
     ] {
-        let error = error_of(world.device.exchange(&world.tam, Tam::unlink(&[domain])));
-        let text = error.explanation.unwrap().text;
+        let text = world.refuses_unlink(domain);
         assert!(text.contains(why), "{text}");
     }
     // All at once, in whatever order, what is inside goes first.
@@ -462,12 +461,10 @@ fn services_and_shared_objects_are_kept_as_the_descriptor_says() {
         callers: Some(vec!["globex".into(), "acme/locks".into()]),
     }];
     domain.shared_objects = vec!["ledger".into()];
-    let release = Release::new("security-domain/acme", 2).carrying(&domain.encode());
-    world.install(&release.by(&world.admin.again()));
+    world.install(&release::described("acme", 2, &domain, &world.admin));
     world.device = world.device.restarted();
     assert_eq!(world.domain("acme").unwrap().domain, domain);
     // A later one takes them back.
     world.install(&release::domain("acme", 3, &world.acme, &world.admin));
     assert_eq!(world.domain("acme").unwrap().domain.services, []);
-    let _ = Namespace::shared("acme");
 }

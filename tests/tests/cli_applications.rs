@@ -9,35 +9,20 @@ use std::{
 use tamarack_tests::{
     system::{World, binary, signal, tamarack},
     wasm::HELLO_1,
+    wat::application,
 };
 
-/// Copies its streamed input to its streamed output, 16 KiB at a time, as the application in the page does.
-const COPY: &str = r#"(module
-    (import "tee" "input_read" (func $read (param i32 i32) (result i64)))
-    (import "tee" "output_write" (func $write (param i32 i32) (result i32)))
-    (memory (export "memory") 1)
-    (func (export "tee_abi_v1"))
-    (func (export "tee_create") (result i32) (i32.const 0))
-    (func (export "tee_open_session") (param i32) (result i32) (i32.const 0))
-    (func (export "tee_invoke_command") (param i32 i32) (result i32)
-        (local $answer i64) (local $code i32)
-        (loop $next
-            (local.set $answer (call $read (i32.const 0) (i32.const 16384)))
-            (local.set $code (i32.wrap_i64 (i64.shr_u (local.get $answer) (i64.const 32))))
-            (if (local.get $code) (then (return (local.get $code))))
-            (if (i32.eqz (i32.wrap_i64 (local.get $answer))) (then (return (i32.const 0))))
-            (local.set $code (call $write (i32.const 0) (i32.wrap_i64 (local.get $answer))))
-            (if (local.get $code) (then (return (local.get $code))))
-            (br $next))
-        (unreachable))
-    (func (export "tee_close_session"))
-    (func (export "tee_destroy")))"#;
+/// The application of the page: copies its streamed input to its streamed output.
+fn copy() -> Vec<u8> {
+    let invoke = "(func $invoke (param i32 i32) (result i32) (call $copy))";
+    wat::parse_str(application("", invoke)).unwrap()
+}
 
 /// A device for which a TAM has both applications of the page.
 fn world() -> World {
     let world = World::new();
     world.publish("acme/hello", 1, HELLO_1, "acme");
-    world.publish("acme/copy", 1, &wat::parse_str(COPY).unwrap(), "acme");
+    world.publish("acme/copy", 1, &copy(), "acme");
     for component in ["acme/hello", "acme/copy"] {
         world.admin(&["deploy", component, "--on-request"]).ok();
     }
@@ -107,18 +92,6 @@ fn the_page_for_applications_does_what_it_says() {
     assert!(cancelled.contains("cancelled"), "{cancelled}");
 }
 
-/// The most memory that a process had in use, in KiB.
-fn peak_kib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.unwrap()
-        .split_whitespace()
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap()
-}
-
 #[test]
 fn forty_megabytes_stream_through_a_device_that_does_not_hold_them() {
     let world = world();
@@ -147,10 +120,10 @@ fn forty_megabytes_stream_through_a_device_that_does_not_hold_them() {
     ];
     world.app(&first).ok();
     assert_eq!(fs::read(&to).unwrap(), b"Ada");
-    let before = [peak_kib(world.broker.id()), peak_kib(world.tee.id())];
+    let before = [world.broker.peak_kib(), world.tee.peak_kib()];
     assert_eq!(world.app(&stream).json()["bytes"], data.len());
     assert!(fs::read(&to).unwrap() == data);
-    let after = [peak_kib(world.broker.id()), peak_kib(world.tee.id())];
+    let after = [world.broker.peak_kib(), world.tee.peak_kib()];
     for (before, after) in before.iter().zip(after) {
         assert!(after - before < 10 << 10, "from {before} to {after} KiB");
     }

@@ -26,29 +26,6 @@ fn token(world: &World, name: &str, more: &[&str]) -> String {
     file
 }
 
-/// The manifest of a domain; its path.
-#[track_caller]
-fn domain(
-    world: &World,
-    name: &str,
-    number: &str,
-    owner: &str,
-    signer: &str,
-    more: &[&str],
-) -> String {
-    let out = world.path(&format!("{}-{number}.suit", name.replace('/', ".")));
-    let (owner, key) = (
-        world.path(&format!("{owner}.pub.pem")),
-        world.path(&format!("{signer}.pem")),
-    );
-    let create = [
-        "manifest", "create", "--domain", name, "--prefix", name, "--owner", &owner,
-    ];
-    let signed = ["-n", number, "--key", &key, "--out", &out];
-    run(&[&create[..], &signed, more].concat()).ok();
-    out
-}
-
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
@@ -59,7 +36,6 @@ fn text(value: &Value) -> String {
 fn a_provider_divides_its_domain_and_everything_leaves_the_device_again() {
     let world = World::new();
     Keys::make(&world.folder, "locks", "esp256");
-    let locks_key = world.path("locks.pub.pem");
     let acme = token(&world, "acme-ci", &["--role", "signer", "--domain", "acme"]);
     let mode = fs::metadata(&acme).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -77,19 +53,9 @@ fn a_provider_divides_its_domain_and_everything_leaves_the_device_again() {
         "--quota-time",
         "2000",
     ];
-    let manifest = domain(&world, "acme/locks", "1", "locks", "acme", &small);
-    let create = [
-        "domain",
-        "create",
-        "acme/locks",
-        "--prefix",
-        "acme/locks",
-        "--signer-key",
-        &locks_key,
-        "--manifest",
-        &manifest,
-    ];
-    admin_as(&world, &acme, &create).ok();
+    let manifest = world.domain_manifest("acme/locks", 1, "locks", "acme", &small);
+    let admin = |arguments: &[&str]| admin_as(&world, &acme, arguments);
+    world.create_domain_by(admin, "acme/locks", "locks", &manifest, &[]);
     let shown = admin_as(&world, &acme, &["domain", "show", "acme/locks"]).json();
     assert_eq!(
         shown["manifest"]["manifest"],
@@ -196,25 +162,10 @@ fn a_descriptor_has_what_the_options_say() {
         "--quota-objects",
         "7",
     ];
-    let manifest = domain(&world, "acme", "2", "acme", "administrator", &more);
-    let (owner, anchor) = (
-        world.path("acme.pub.pem"),
-        world.path("administrator.pub.pem"),
-    );
-    let create = [
-        "domain",
-        "create",
-        "acme",
-        "--prefix",
-        "acme",
-        "--signer-key",
-        &owner,
-        "--manifest",
-        &manifest,
-        "--anchor",
-        &anchor,
-    ];
-    world.admin(&create).ok();
+    let manifest = world.domain_manifest("acme", 2, "acme", "administrator", &more);
+    let anchor = world.path("administrator.pub.pem");
+    let admin = |arguments: &[&str]| world.admin(arguments);
+    world.create_domain_by(admin, "acme", "acme", &manifest, &["--anchor", &anchor]);
     world.publish("acme/hello", 1, HELLO_1, "acme");
     world.admin(&["deploy", "acme/hello"]).ok();
     world.policy_check();
@@ -224,6 +175,7 @@ fn a_descriptor_has_what_the_options_say() {
         "the TEE takes it"
     );
 
+    let owner = world.path("acme.pub.pem");
     for (options, code, why) in [
         (&["--service", "read"][..], 2, "read=acme/meter"),
         (

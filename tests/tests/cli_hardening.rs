@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::Value;
 use tamarack_tests::{
-    system::{Finished, Process, World, binary, eventually, run, tamarack},
+    system::{Finished, Process, World, binary, eventually, is_root, run, tamarack},
     wasm::HELLO_2,
 };
 use tempfile::TempDir;
@@ -130,21 +130,12 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 /// Whether tests can run processes as other users; says so if not.
-fn is_root() -> bool {
-    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+fn can_be_others() -> bool {
+    let root = is_root();
     if !root {
         eprintln!("SKIPPED: only root can start processes of several users");
     }
     root
-}
-
-/// A line of `/proc/PID/status`.
-fn status(process: u32, name: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.unwrap().trim().to_owned()
 }
 
 /// What came of a protection, as a TEE says.
@@ -168,20 +159,15 @@ fn the_kernel_confirms_what_the_tee_says() {
     ] {
         assert_eq!(state(&said, protection), "on", "{said:#}");
     }
-    assert_eq!(status(tee.id(), "Seccomp"), "2", "filters");
-    assert_eq!(status(tee.id(), "NoNewPrivs"), "1");
-    let limits = fs::read_to_string(format!("/proc/{}/limits", tee.id())).unwrap();
-    let core = limits
-        .lines()
-        .find(|line| line.starts_with("Max core file size"));
-    let core: Vec<_> = core.unwrap().split_whitespace().collect();
-    assert_eq!(core[4..6], ["0", "0"], "{limits}");
+    assert_eq!(tee.status("Seccomp"), "2", "filters");
+    assert_eq!(tee.status("NoNewPrivs"), "1");
+    tee.assert_no_core_dump();
     // A process that can't be traced has files of root's in /proc, whoever it runs as.
     let owner = fs::metadata(format!("/proc/{}/mem", tee.id()))
         .unwrap()
         .uid();
     assert_eq!(owner, 0);
-    let locked = status(tee.id(), "VmLck");
+    let locked = tee.status("VmLck");
     match state(&said, "locked-memory") {
         "on" => assert_ne!(locked, "0 kB"),
         missing => {
@@ -224,13 +210,13 @@ fn strictness_decides_whether_something_may_be_missing() {
     for found in said["hardening"].as_array().unwrap() {
         assert_eq!(found["state"], "missing", "{found}");
     }
-    assert_eq!(status(tee.id(), "Seccomp"), "0");
+    assert_eq!(tee.status("Seccomp"), "0");
     assert!(tee.log().contains("HARDENING IS OFF"), "{}", tee.log());
 }
 
 #[test]
 fn a_tee_without_all_rights_is_refused_where_all_is_required() {
-    if !is_root() {
+    if !can_be_others() {
         return;
     }
     let place = Place::new();
@@ -254,7 +240,7 @@ fn a_tee_without_all_rights_is_refused_where_all_is_required() {
 
 #[test]
 fn another_process_of_the_same_user_can_t_read_the_tee() {
-    if !is_root() {
+    if !can_be_others() {
         return;
     }
     let place = Place::new();
@@ -265,10 +251,7 @@ fn another_process_of_the_same_user_can_t_read_the_tee() {
         output.status.success() && !output.stdout.is_empty()
     };
     let (tee, _) = place.tee(TEE, &[]);
-    assert_eq!(
-        status(tee.id(), "Uid").split_whitespace().next(),
-        Some("3000001")
-    );
+    assert_eq!(tee.status("Uid").split_whitespace().next(), Some("3000001"));
     for file in ["maps", "environ", "auxv"] {
         assert!(!reads(tee.id(), file), "{file}");
     }
@@ -348,7 +331,7 @@ fn a_folder_that_others_can_read_is_refused_and_the_way_out_named() {
 
 #[test]
 fn strangers_are_refused_at_the_socket() {
-    if !is_root() {
+    if !can_be_others() {
         return;
     }
     let place = Place::new();
@@ -380,7 +363,7 @@ fn strangers_are_refused_at_the_socket() {
 
 #[test]
 fn a_broker_of_another_user_is_served_where_it_was_named() {
-    if !is_root() {
+    if !can_be_others() {
         return;
     }
     let place = Place::new();
@@ -399,7 +382,7 @@ fn a_broker_of_another_user_is_served_where_it_was_named() {
 
 #[test]
 fn the_socket_is_given_to_the_group_of_a_broker_with_a_name() {
-    if !is_root() {
+    if !can_be_others() {
         return;
     }
     let users = fs::read_to_string("/etc/passwd").unwrap();
@@ -451,7 +434,7 @@ fn found_in_memory(process: u32, words: &[String]) -> Vec<String> {
 
 #[test]
 fn personalization_data_leaves_no_copies_in_memory_when_it_is_installed() {
-    if !is_root() {
+    if !can_be_others() {
         return;
     }
     let world = World::new();

@@ -3,13 +3,12 @@
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::CommandExt},
-    path::Path,
     process::{Command, Stdio},
 };
 
 use serde_json::Value;
 use tamarack_tests::{
-    system::{Finished, World, binary, eventually, signal},
+    system::{Finished, World, binary, eventually, is_root, signal},
     wasm::HELLO_1,
 };
 
@@ -23,7 +22,7 @@ const DENIED: i32 = 4;
 
 /// A world that users other than the one who runs the tests can get at; none if those can't be played.
 fn world() -> Option<World> {
-    if !Path::new("/proc/self/status").exists() || !is_root() {
+    if !is_root() {
         eprintln!("SKIPPED: only root can run processes of other users");
         return None;
     }
@@ -37,11 +36,6 @@ fn world() -> Option<World> {
     }
     assert_eq!(world.policy_check(), 1);
     Some(world)
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    id.stdout == b"0\n"
 }
 
 /// Runs `tamarack app` as this user, in this group and in no other.

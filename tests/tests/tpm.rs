@@ -19,7 +19,7 @@ use tamarack_tee::{
 use tamarack_tests::{
     crypto,
     swtpm::Swtpm,
-    system::{Keys, Process, World, run},
+    system::{Keys, Process, World, run, serve_tee},
     wasm::HELLO_1,
 };
 use tss_esapi::handles::PcrHandle;
@@ -384,13 +384,8 @@ fn a_tam_attests_a_device_by_its_tpm_and_installs_on_it() {
     world.publish("acme/other", 1, HELLO_1, "acme");
     world.admin(&["deploy", "acme/other", "--on-request"]).ok();
     let (data, tcti) = (world.path("gateway"), tpm.tcti());
-    let serve = ["tee", "serve", "--data", &data, "--socket", &socket];
     let on_tpm = ["--name", "gateway", "--platform", "tpm", "--tcti", &tcti];
-    let arguments = [&serve[..], &on_tpm].concat();
-    let mut tee = Process::start("gateway-again", &world.folder, &arguments);
-    tee.wait_until("the TEE serves", || {
-        std::os::unix::net::UnixStream::connect(&socket).ok()
-    });
+    let _tee = serve_tee("gateway-again", &world.folder, &data, &socket, &on_tpm);
     let _ = request(&world, "acme/other");
     let said = world.tam.log();
     assert!(

@@ -1,6 +1,6 @@
 //! The C header says what the interface says: names, numbers and types.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test fails by panicking"

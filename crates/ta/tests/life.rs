@@ -1,6 +1,6 @@
 //! The life of a TA in the in-memory TEE: sessions, streams, cancellation, services, time, updates, attestation.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,

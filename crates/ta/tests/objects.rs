@@ -1,6 +1,6 @@
 //! Objects of the in-memory TEE behave as a simple model of them does.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"

@@ -1,6 +1,6 @@
 //! The imports, with numbers for addresses: nothing is checked on this side.
 
-#![allow(
+#![expect(
     unsafe_code,
     reason = "an attacker passes whatever it likes; see the crate's documentation"
 )]

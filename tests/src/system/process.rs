@@ -1,5 +1,6 @@
 use std::{
     fs::{self, File},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     thread,
@@ -117,15 +118,43 @@ impl Process {
         eventually("the process stops", || self.child.try_wait().unwrap())
     }
 
-    /// The memory that it has in use, in KiB.
+    /// A line of its `/proc/PID/status`.
     #[must_use]
-    pub fn resident_kib(&self) -> u64 {
+    #[track_caller]
+    pub fn status(&self, name: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap().trim().to_owned()
+    }
+
+    fn kib(&self, name: &str) -> u64 {
+        let status = self.status(name);
+        status.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// The memory that it has in use, in KiB.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        self.kib("VmRSS")
+    }
+
+    /// The most memory that it had in use, in KiB.
+    #[must_use]
+    pub fn peak_kib(&self) -> u64 {
+        self.kib("VmHWM")
+    }
+
+    /// Says that it writes no core dump, and can't change that.
+    #[track_caller]
+    pub fn assert_no_core_dump(&self) {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.id())).unwrap();
+        let core = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
+        let core: Vec<_> = core.unwrap().split_whitespace().collect();
+        assert_eq!(core[4..6], ["0", "0"], "{limits}");
     }
 }
 
@@ -135,6 +164,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether the tests run as root, who can run processes of other users.
+#[must_use]
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|found| found.uid() == 0)
 }
 
 /// Sends a signal, such as `INT`, to a process. The shell's own `kill` is there on every machine.

@@ -1,5 +1,6 @@
 use std::{
     fs,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
 };
 
@@ -187,32 +188,52 @@ impl World {
         run(&[&["--json", "app", "--socket", &socket], arguments].concat())
     }
 
-    /// Creates a domain at the TAM whose prefix and owner have its name.
-    pub fn create_domain(&self, name: &str) {
-        let (owner, out) = (
-            self.path(&format!("{name}.pub.pem")),
-            self.path(&format!("{name}-domain.suit")),
+    /// Makes the manifest of a domain whose prefix has its name; the envelope's path. `more` are further arguments.
+    #[track_caller]
+    pub fn domain_manifest(
+        &self,
+        name: &str,
+        number: u64,
+        owner: &str,
+        signer: &str,
+        more: &[&str],
+    ) -> String {
+        let out = self.path(&format!("{}-domain-{number}.suit", name.replace('/', ".")));
+        let (owner, key) = (
+            self.path(&format!("{owner}.pub.pem")),
+            self.path(&format!("{signer}.pem")),
         );
-        let (key, anchor) = (
-            self.path("administrator.pem"),
-            self.path("administrator.pub.pem"),
-        );
+        let number = number.to_string();
         let create = [
             "manifest", "create", "--domain", name, "--prefix", name, "--owner", &owner,
         ];
-        let signed = ["--sequence-number", "1", "--key", &key, "--out", &out];
-        run(&[&create[..], &signed].concat()).ok();
-        let create = [
-            "domain",
-            "create",
-            name,
-            "--prefix",
-            name,
-            "--signer-key",
-            &owner,
-        ];
-        self.admin(&[&create[..], &["--manifest", &out, "--anchor", &anchor]].concat())
-            .ok();
+        let signed = ["--sequence-number", &number, "--key", &key, "--out", &out];
+        run(&[&create[..], &signed, more].concat()).ok();
+        out
+    }
+
+    /// Creates a domain at a TAM by its manifest, with what runs `tamarack admin` there. `more` are further arguments.
+    #[track_caller]
+    pub fn create_domain_by(
+        &self,
+        admin: impl FnOnce(&[&str]) -> Finished,
+        name: &str,
+        owner: &str,
+        manifest: &str,
+        more: &[&str],
+    ) {
+        let owner = self.path(&format!("{owner}.pub.pem"));
+        let create = ["domain", "create", name, "--prefix", name];
+        let signed = ["--signer-key", &owner, "--manifest", manifest];
+        admin(&[&create[..], &signed, more].concat()).ok();
+    }
+
+    /// Creates a domain at the TAM whose prefix and owner have its name.
+    pub fn create_domain(&self, name: &str) {
+        let manifest = self.domain_manifest(name, 1, name, "administrator", &[]);
+        let anchor = self.path("administrator.pub.pem");
+        let admin = |arguments: &[&str]| self.admin(arguments);
+        self.create_domain_by(admin, name, name, &manifest, &["--anchor", &anchor]);
     }
 
     /// Makes a manifest; the envelope's path. `more` are further arguments.
@@ -316,9 +337,7 @@ impl World {
         signal(self.broker.id(), "KILL");
         let socket = self.path("app.sock");
         eventually("the broker goes", || {
-            std::os::unix::net::UnixStream::connect(&socket)
-                .is_err()
-                .then_some(())
+            UnixStream::connect(&socket).is_err().then_some(())
         });
         self.broker = start_broker_with(&self.folder, environment, arguments);
     }
@@ -329,9 +348,7 @@ impl World {
         signal(self.tee.id(), "KILL");
         let socket = self.path("tee.sock");
         eventually("the TEE goes", || {
-            std::os::unix::net::UnixStream::connect(&socket)
-                .is_err()
-                .then_some(())
+            UnixStream::connect(&socket).is_err().then_some(())
         });
         // Until the process is waited for, its lock on the store may be there.
         let data = self.path("tee");
@@ -366,20 +383,10 @@ impl World {
         self.admin_of(&folder, &address, &["enroll", &endorsement])
             .ok();
         for name in ["acme", "globex"] {
-            let owner = self.path(&format!("{name}.pub.pem"));
-            let manifest = self.path(&format!("{name}-domain.suit"));
+            let manifest = self.path(&format!("{name}-domain-1.suit"));
             let anchor = self.path("administrator.pub.pem");
-            let create = ["domain", "create", name, "--prefix", name];
-            let signed = [
-                "--signer-key",
-                &owner,
-                "--manifest",
-                &manifest,
-                "--anchor",
-                &anchor,
-            ];
-            let create = [&create[..], &signed].concat();
-            self.admin_of(&folder, &address, &create).ok();
+            let admin = |arguments: &[&str]| self.admin_of(&folder, &address, arguments);
+            self.create_domain_by(admin, name, name, &manifest, &["--anchor", &anchor]);
         }
         (tam, folder, address, key)
     }
@@ -410,14 +417,8 @@ impl World {
         let endorsement = run(&[&endorsement[..], platform].concat()).bytes();
         let endorsement = self.write(&format!("{name}-endorsement.json"), endorsement);
         self.admin(&["enroll", &endorsement]).ok();
-        let serve = [
-            "tee", "serve", "--data", &data, "--socket", &socket, "--name", name,
-        ];
-        let serve = [&["--verbose"], &serve[..], platform].concat();
-        let mut tee = Process::start(name, &self.folder, &serve);
-        tee.wait_until("the TEE serves", || {
-            std::os::unix::net::UnixStream::connect(&socket).ok()
-        });
+        let options = [&["--name", name], platform].concat();
+        let tee = serve_tee(name, &self.folder, &data, &socket, &options);
         (tee, socket)
     }
 
@@ -445,19 +446,24 @@ impl Default for World {
 
 fn start_tee(folder: &Path) -> Process {
     let (data, socket) = (text(folder, "tee"), text(folder, "tee.sock"));
-    let arguments = [
+    serve_tee("tee", folder, &data, &socket, &[])
+}
+
+/// Starts a TEE with its data in `data`, which says what it does in `NAME.log` in `folder`; it serves at `socket`.
+#[must_use]
+#[track_caller]
+pub fn serve_tee(name: &str, folder: &Path, data: &str, socket: &str, options: &[&str]) -> Process {
+    let serve = [
         "--verbose",
         "tee",
         "serve",
         "--data",
-        &data,
+        data,
         "--socket",
-        &socket,
+        socket,
     ];
-    let mut tee = Process::start("tee", folder, &arguments);
-    tee.wait_until("the TEE serves", || {
-        std::os::unix::net::UnixStream::connect(&socket).ok()
-    });
+    let mut tee = Process::start(name, folder, &[&serve[..], options].concat());
+    tee.wait_until("the TEE serves", || UnixStream::connect(socket).ok());
     tee
 }
 
@@ -481,8 +487,6 @@ fn start_broker_with(folder: &Path, environment: &[(&str, &str)], more: &[&str])
     ]
     .concat();
     let mut broker = Process::start_in(environment, "broker", folder, &arguments);
-    broker.wait_until("the broker serves", || {
-        std::os::unix::net::UnixStream::connect(&socket).ok()
-    });
+    broker.wait_until("the broker serves", || UnixStream::connect(&socket).ok());
     broker
 }

@@ -12,7 +12,7 @@ use std::{
     process::Command,
 };
 
-use tamarack_tests::system::{alive, binary, eventually};
+use tamarack_tests::system::{alive, binary, eventually, is_root};
 
 use super::{
     attempt::{Attempt, Expected, Outcome},
@@ -268,21 +268,11 @@ except OSError:
             };
             let outcomes = ["QUIT", "ABRT", "STOP", "KILL"].map(send).into();
             assert!(alive(process));
-            let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
-            let core = limits
-                .lines()
-                .find(|line| line.starts_with("Max core file size"));
-            let core: Vec<_> = core.unwrap().split_whitespace().collect();
-            assert_eq!(core[4..6], ["0", "0"]);
+            stage.process().assert_no_core_dump();
             outcomes
         },
     },
 ];
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
 
 /// The content of a file while the TEE is not running.
 fn copy_of(stage: &mut Stage, name: &str) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use tamarack_agent::link::{Call, Reply};
 use tamarack_cose::cbor::Writer;
+use tamarack_rats::{Confirmation, Evidence};
 use tamarack_teep::{Encoding, ErrorCode, Message, QueryRequest, Token};
 use tamarack_tests::{
     Person, Tam, crypto, release,
@@ -12,6 +13,9 @@ use super::{
     attempt::{Attempt, Expected, Outcome},
     stage::{Stage, read},
 };
+
+/// A protected header: `{ 1 (alg): -9 (ESP256) }`.
+const ESP256: [u8; 3] = [0xa1, 0x01, 0x28];
 
 const fn refuses(words: &'static str) -> Expected {
     Expected::Error(ErrorCode::PERMANENT_ERROR, words)
@@ -111,11 +115,10 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         act: |stage| {
             stage.exchange(&stage.tam);
             let payload = Message::from(Tam::install(&[&spare(stage)])).encode(Encoding::default());
-            let protected = [0xa1, 0x01, 0x28];
             let signed = Writer::build(|w| {
                 w.array(4)
                     .text("Signature1")
-                    .bytes(&protected)
+                    .bytes(&ESP256)
                     .bytes(&[])
                     .bytes(&payload);
             });
@@ -126,14 +129,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             };
             stage.signed();
             stage.close(session);
-            let message = Writer::build(|w| {
-                w.tag(18)
-                    .array(4)
-                    .bytes(&protected)
-                    .map(0)
-                    .bytes(&payload)
-                    .bytes(&output);
-            });
+            let message = sign1(None, &payload, &output);
             vec![Outcome::Reply(stage.process_message(&message))]
         },
     },
@@ -174,14 +170,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         expected: Expected::AnyError,
         act: |stage| {
             let query = Message::from(Tam::query()).encode(Encoding::default());
-            let unsigned = Writer::build(|w| {
-                w.tag(18)
-                    .array(4)
-                    .bytes(&[0xa1, 0x01, 0x28])
-                    .map(0)
-                    .bytes(&query)
-                    .bytes(&[]);
-            });
+            let unsigned = sign1(None, &query, &[]);
             [query, unsigned]
                 .map(|message| Outcome::Reply(stage.process_message(&message)))
                 .into()
@@ -197,11 +186,8 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             let nonce = query.challenge.clone().unwrap();
             let message = stage.tam.sign(query);
             for _ in 0..3 {
-                let Message::QueryResponse(response) = read(stage.process_message(&message)) else {
-                    panic!("not a QueryResponse");
-                };
-                let evidence = response.attestation.unwrap().bytes;
-                let evidence = tamarack_rats::Evidence::decode(&evidence).unwrap();
+                let evidence = evidence_in(stage.process_message(&message));
+                let evidence = Evidence::decode(&evidence).unwrap();
                 let claims = evidence.unverified_claims();
                 assert_eq!(claims.nonce.as_deref(), Some(nonce.as_bytes()));
             }
@@ -341,18 +327,22 @@ fn with_token(stage: &Stage, token: Token) -> Vec<u8> {
     stage.tam.sign(update)
 }
 
+/// The Evidence in a reply, which must be a QueryResponse.
+fn evidence_in(reply: Option<Reply>) -> Vec<u8> {
+    let Message::QueryResponse(response) = read(reply) else {
+        panic!("not a QueryResponse");
+    };
+    response.attestation.unwrap().bytes
+}
+
 /// Opens an exchange in which Updates follow; the nonce and the key that they have to follow.
 fn following(stage: &mut Stage) -> (Vec<u8>, tamarack_cose::KeyId) {
     let query: QueryRequest = Stage::query();
     let nonce = query.challenge.clone().unwrap().as_bytes().to_vec();
-    let Message::QueryResponse(response) = read(stage.process_message(&stage.tam.sign(query)))
-    else {
-        panic!("not a QueryResponse");
-    };
-    let evidence = response.attestation.unwrap().bytes;
-    let evidence = tamarack_rats::Evidence::decode(&evidence).unwrap();
+    let evidence = evidence_in(stage.process_message(&stage.tam.sign(query)));
+    let evidence = Evidence::decode(&evidence).unwrap();
     let confirmation = evidence.unverified_claims().confirmation.unwrap();
-    let tamarack_rats::Confirmation::Key(key) = confirmation else {
+    let Confirmation::Key(key) = confirmation else {
         panic!("{confirmation:?}");
     };
     (nonce, key.key_id(&crypto()))
@@ -379,13 +369,17 @@ fn with_key_id(message: &[u8], id: &[u8]) -> Vec<u8> {
     let signed = tamarack_cose::Signed::decode(message).unwrap();
     let payload = signed.unverified_payload().unwrap();
     let signature = &message[message.len() - 64..];
+    sign1(Some(id), payload, signature)
+}
+
+/// A tagged COSE_Sign1 with this key id in its unprotected header, or none, whoever made the signature.
+fn sign1(key_id: Option<&[u8]>, payload: &[u8], signature: &[u8]) -> Vec<u8> {
     Writer::build(|w| {
-        w.tag(18)
-            .array(4)
-            .bytes(&[0xa1, 0x01, 0x28])
-            .map(1)
-            .uint(4)
-            .bytes(id);
+        w.tag(18).array(4).bytes(&ESP256);
+        match key_id {
+            Some(id) => w.map(1).uint(4).bytes(id),
+            None => w.map(0),
+        };
         w.bytes(payload).bytes(signature);
     })
 }

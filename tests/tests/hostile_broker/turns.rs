@@ -313,12 +313,7 @@ fn token_as_evidence(stage: &mut Stage) -> String {
         &evidence,
         &endorsement,
         tamarack_rats::Freshness::Nonce(challenge.as_bytes()),
-        now(),
+        tamarack_tests::now(),
     );
     appraised.unwrap_err().to_string()
-}
-
-fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.unwrap().as_secs()
 }

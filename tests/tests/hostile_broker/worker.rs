@@ -1,5 +1,7 @@
 //! A Trusted Application that does at length what it is told to: the one that the broker may play with.
 
+use tamarack_tests::wat::application;
+
 /// Runs until the TEE ends it.
 pub(crate) const SPIN: u32 = 1;
 /// Copies its streamed input to its streamed output.
@@ -13,27 +15,15 @@ pub(crate) const NOTHING: u32 = 5;
 
 /// Its code.
 pub(crate) fn code() -> Vec<u8> {
-    wat::parse_str(TEXT).unwrap()
+    wat::parse_str(application(IMPORTS, FUNCTIONS)).unwrap()
 }
 
-const TEXT: &str = r#"(module
+const IMPORTS: &str = r#"
     (import "tee" "take" (func $take (param i32 i32) (result i32)))
     (import "tee" "output" (func $output (param i32 i32) (result i32)))
-    (import "tee" "client" (func $client (result i64)))
-    (import "tee" "input_read" (func $read (param i32 i32) (result i64)))
-    (import "tee" "output_write" (func $write (param i32 i32) (result i32)))
-    (memory (export "memory") 1)
-    (func $copy (result i32)
-        (local $answer i64) (local $code i32)
-        (loop $next
-            (local.set $answer (call $read (i32.const 0) (i32.const 16384)))
-            (local.set $code (i32.wrap_i64 (i64.shr_u (local.get $answer) (i64.const 32))))
-            (if (local.get $code) (then (return (local.get $code))))
-            (if (i32.eqz (i32.wrap_i64 (local.get $answer))) (then (return (i32.const 0))))
-            (local.set $code (call $write (i32.const 0) (i32.wrap_i64 (local.get $answer))))
-            (if (local.get $code) (then (return (local.get $code))))
-            (br $next))
-        (unreachable))
+    (import "tee" "client" (func $client (result i64)))"#;
+
+const FUNCTIONS: &str = "
     (func $pour (result i32)
         (local $code i32)
         (loop $next
@@ -45,15 +35,10 @@ const TEXT: &str = r#"(module
         (local.set $answer (call $client))
         (drop (call $take (i32.const 0) (i32.wrap_i64 (local.get $answer))))
         (call $output (i32.const 0) (i32.wrap_i64 (local.get $answer))))
-    (func (export "tee_abi_v1"))
-    (func (export "tee_create") (result i32) (i32.const 0))
-    (func (export "tee_open_session") (param i32) (result i32) (i32.const 0))
-    (func (export "tee_invoke_command") (param $command i32) (param i32) (result i32)
+    (func $invoke (param $command i32) (param i32) (result i32)
         (if (i32.eq (local.get $command) (i32.const 1)) (then (loop $for_ever (br $for_ever))))
         (if (i32.eq (local.get $command) (i32.const 2)) (then (return (call $copy))))
         (if (i32.eq (local.get $command) (i32.const 3)) (then (return (call $pour))))
         (if (i32.eq (local.get $command) (i32.const 4)) (then (return (call $who))))
         (if (i32.eq (local.get $command) (i32.const 5)) (then (return (i32.const 0))))
-        (i32.const 0xFFFF000A))
-    (func (export "tee_close_session"))
-    (func (export "tee_destroy")))"#;
+        (i32.const 0xFFFF000A))";

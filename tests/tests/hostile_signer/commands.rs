@@ -59,13 +59,11 @@ fn removed(world: &mut World, uninstall: Vec<Command<'static>>) -> Tried {
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
-        110,
         "list a neighbour's component and leave it alone",
         NO_RIGHT,
         |world| world.commands(&["acme/vault"], vec![index(0), set(content(b"x"))]),
     ),
     attempt(
-        111,
         "write to a neighbour's component in an alternative that fails",
         NO_RIGHT,
         |world| {
@@ -84,7 +82,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        112,
         "write to a neighbour's component in a sequence in a sequence",
         NO_RIGHT,
         |world| {
@@ -94,7 +91,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        113,
         "write to all components at once, a neighbour's among them",
         NO_RIGHT,
         |world| {
@@ -106,7 +102,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        114,
         "copy a neighbour's Personalization Data into a component of its own",
         NO_RIGHT,
         |world| {
@@ -119,7 +114,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        115,
         "swap a component of its own with a neighbour's",
         NO_RIGHT,
         |world| {
@@ -132,15 +126,14 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        116,
         "unlink a neighbour's component while it installs",
         NO_RIGHT,
         |world| world.commands(&["acme/vault"], vec![index(1), act(Action::Unlink)]),
     ),
-    attempt(117, "start a neighbour's application", NO_RIGHT, |world| {
+    attempt("start a neighbour's application", NO_RIGHT, |world| {
         world.commands(&["acme/vault"], vec![index(1), act(Action::Invoke)])
     }),
-    attempt(118, "copy a neighbour's kept manifest", NO_RIGHT, |world| {
+    attempt("copy a neighbour's kept manifest", NO_RIGHT, |world| {
         let copy = vec![
             index(0),
             set(Parameter::SourceComponent(1)),
@@ -149,7 +142,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         world.commands(&["acme/hello/suit"], copy)
     }),
     attempt(
-        119,
         "copy the descriptor of a neighbour's domain",
         NO_RIGHT,
         |world| {
@@ -162,13 +154,11 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        120,
         "act on a component that the manifest does not list",
         NO_COMPONENT,
         |world| world.commands(&[], vec![index(7), set(content(b"x")), act(Action::Write)]),
     ),
     attempt(
-        121,
         "act on no component, in an alternative that is never reached",
         NO_COMPONENT,
         |world| {
@@ -181,7 +171,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        122,
         "copy from a component that the manifest does not list",
         NO_COMPONENT,
         |world| {
@@ -194,7 +183,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        123,
         "set parameters of components that are not listed",
         NO_COMPONENT,
         |world| {
@@ -203,13 +191,11 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        124,
         "copy parameters of components that are not listed",
         NO_COMPONENT,
         |world| world.commands(&[], vec![Command::CopyParameters(vec![(9, vec![18])])]),
     ),
     attempt(
-        125,
         "use a command that nobody knows",
         Refused(Reason::CommandUnsupported, "command -1 is not supported"),
         |world| {
@@ -224,7 +210,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        126,
         "set a parameter that nobody knows",
         Refused(
             Reason::ParameterUnsupported,
@@ -236,7 +221,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        127,
         "install for devices of another vendor",
         Refused(
             Reason::ConditionFailed,
@@ -249,7 +233,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        128,
         "install without saying for which devices",
         Harmless,
         |world| {
@@ -262,7 +245,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        129,
         "install what nothing vouches for",
         Refused(Reason::ConditionFailed, "was not verified"),
         |world| {
@@ -279,7 +261,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        130,
         "exchange the payload in the envelope after it was signed",
         Refused(Reason::ConditionFailed, "condition image-match failed"),
         |world| {
@@ -290,7 +271,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        131,
         "send more than the manifest says",
         Refused(
             Reason::OperationFailed,
@@ -308,7 +288,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        132,
         "have the device decrypt what is encrypted to somebody else",
         Refused(Reason::OperationFailed, "encrypted for another recipient"),
         |world| {
@@ -323,30 +302,24 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             world.signs(&manifest(1).component(component).build().unwrap())
         },
     ),
+    attempt("decrypt into a neighbour's component", NO_RIGHT, |world| {
+        let crypto = crypto();
+        let keys = world
+            .providers
+            .device
+            .tee
+            .platform()
+            .encryption_keys()
+            .to_vec();
+        let to: Vec<_> = keys.iter().map(Recipient::agreement).collect();
+        let encryption = PayloadEncryption::default();
+        let (image, ciphertext) = encryption.encrypt(&crypto, &to, b"mine").unwrap();
+        let component = identified(&id("evil/x"));
+        let component =
+            component.encrypted_integrated("#x", ciphertext, id("acme/hello/greeting"), image);
+        world.signs(&manifest(1).component(component).build().unwrap())
+    }),
     attempt(
-        133,
-        "decrypt into a neighbour's component",
-        NO_RIGHT,
-        |world| {
-            let crypto = crypto();
-            let keys = world
-                .providers
-                .device
-                .tee
-                .platform()
-                .encryption_keys()
-                .to_vec();
-            let to: Vec<_> = keys.iter().map(Recipient::agreement).collect();
-            let encryption = PayloadEncryption::default();
-            let (image, ciphertext) = encryption.encrypt(&crypto, &to, b"mine").unwrap();
-            let component = identified(&id("evil/x"));
-            let component =
-                component.encrypted_integrated("#x", ciphertext, id("acme/hello/greeting"), image);
-            world.signs(&manifest(1).component(component).build().unwrap())
-        },
-    ),
-    attempt(
-        134,
         "name components of neighbours in the section that removes its own",
         NO_COMPONENT,
         |world| {
@@ -357,13 +330,11 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        135,
         "stay installed by a section that removes nothing",
         Harmless,
         |world| removed(world, vec![index(0), test(Condition::Abort)]),
     ),
     attempt(
-        136,
         "write to a component under the digest of a neighbour's, which would be taken for there already",
         Refused(Reason::ConditionFailed, "condition image-match failed"),
         |world| {

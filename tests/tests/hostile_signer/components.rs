@@ -29,52 +29,44 @@ fn oddly_encoded(world: &mut World, write: impl FnOnce(&mut Writer)) -> Tried {
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
-        1,
         "install over a neighbour's application",
         NO_RIGHT,
         |world| world.installs("acme/vault"),
     ),
     attempt(
-        2,
         "install an application below a neighbour's prefix",
         NO_RIGHT,
         |world| world.installs("acme/new"),
     ),
     attempt(
-        3,
         "install at a neighbour's prefix itself",
         NO_RIGHT,
         |world| world.installs("acme"),
     ),
     attempt(
-        4,
         "install above all prefixes, at the empty identifier",
         Refused(Reason::ComponentUnsupported, "is not supported"),
         |world| world.installs_id(&ComponentId::default()),
     ),
     attempt(
-        5,
         "install over what the device administrator has",
         NO_RIGHT,
         |world| world.installs("system/hello"),
     ),
-    attempt(6, "install where nobody owns anything", NO_RIGHT, |world| {
+    attempt("install where nobody owns anything", NO_RIGHT, |world| {
         world.installs("nobody/hello")
     }),
     attempt(
-        7,
         "install in the sub-domain of a neighbour",
         NO_RIGHT,
         |world| world.installs("acme/locks/new"),
     ),
     attempt(
-        8,
         "install in a domain that was made within its own prefix",
         NO_RIGHT,
         |world| world.installs("evil/tenant/new"),
     ),
     attempt(
-        9,
         "install, as a guest in a sub-domain, in the domain around it",
         NO_RIGHT,
         |world| {
@@ -84,7 +76,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        10,
         "install, as a guest in a sub-domain, in the sub-domain beside it",
         NO_RIGHT,
         |world| {
@@ -94,19 +85,16 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        11,
         "add Personalization Data to a neighbour's application",
         NO_RIGHT,
         |world| world.installs("acme/hello/motd"),
     ),
     attempt(
-        12,
         "replace the Personalization Data of a neighbour's application",
         NO_RIGHT,
         |world| world.installs("acme/hello/greeting"),
     ),
     attempt(
-        13,
         "install something of a neighbour's beside something of its own",
         NO_RIGHT,
         |world| {
@@ -118,55 +106,41 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        14,
         "write a neighbour's path as one segment",
         NO_RIGHT,
         |world| world.installs("acme%2fvault"),
     ),
     attempt(
-        15,
         "split the segments of a neighbour's path elsewhere",
         NO_RIGHT,
         |world| world.installs("ac/me/vault"),
     ),
     attempt(
-        16,
         "put an empty segment before a neighbour's path",
         NO_RIGHT,
         |world| world.installs("0x/acme/vault"),
     ),
     attempt(
-        17,
         "put an empty segment into a neighbour's path",
         NO_RIGHT,
         |world| world.installs("acme/0x/vault"),
     ),
-    attempt(18, "end a neighbour's name with a NUL", NO_RIGHT, |world| {
+    attempt("end a neighbour's name with a NUL", NO_RIGHT, |world| {
         world.installs("acme%00/vault")
     }),
     attempt(
-        19,
         "write a neighbour's name with letters that look the same",
         NO_RIGHT,
         |world| world.installs("аcme/vault"),
     ),
+    attempt("write a neighbour's name in capitals", NO_RIGHT, |world| {
+        world.installs("ACME/vault")
+    }),
+    attempt("climb out of its own prefix with dots", Harmless, |world| {
+        // Segments are names, and nothing climbs.
+        world.installs_id_as(&id("evil/../acme/vault"), "evil/dots")
+    }),
     attempt(
-        20,
-        "write a neighbour's name in capitals",
-        NO_RIGHT,
-        |world| world.installs("ACME/vault"),
-    ),
-    attempt(
-        21,
-        "climb out of its own prefix with dots",
-        Harmless,
-        |world| {
-            // Segments are names, and nothing climbs.
-            world.installs_id_as(&id("evil/../acme/vault"), "evil/dots")
-        },
-    ),
-    attempt(
-        22,
         "write the length of a segment longer than needed",
         NO_RIGHT,
         |world| {
@@ -176,7 +150,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        23,
         "write a segment in pieces of indefinite length",
         Refused(Reason::CborParse, "indefinite length is not accepted"),
         |world| {
@@ -186,7 +159,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        24,
         "write a segment as text",
         Refused(Reason::CborParse, "expected a byte string"),
         |world| {
@@ -196,7 +168,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        25,
         "write an identifier of more segments than there can be",
         Refused(Reason::CborParse, "32 segments"),
         |world| {
@@ -209,7 +180,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        26,
         "write an identifier as long as there can be",
         Harmless,
         |world| {
@@ -218,7 +188,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        27,
         "install the code of a neighbour's application, and read what that has stored",
         Harmless,
         |world| {
@@ -233,13 +202,11 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        28,
         "take over the identifier of an application whose domain was removed",
         NO_RIGHT,
         |world| world.installs("initech/vault"),
     ),
     attempt(
-        29,
         "make a sub-domain that is called like a removed domain, and read what that left",
         Harmless,
         |world| {
@@ -255,7 +222,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        30,
         "give a sub-domain away, remove it and read what its owner stored",
         Harmless,
         |world| {

@@ -45,13 +45,13 @@ fn guest(world: &World, number: u64, owner: &Person) -> Vec<u8> {
     release::domain_with(name, number, name, &[owner], part(), acme)
 }
 
-fn digest_of(envelope: &[u8]) -> SuitDigest {
+/// The digest of the manifest in an envelope.
+pub(crate) fn digest_of(envelope: &[u8]) -> SuitDigest {
     Envelope::decode(envelope).unwrap().claimed_digest()
 }
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
-        95,
         "need a neighbour's manifest, so that it can't be removed",
         NO_RIGHT,
         |world| {
@@ -62,38 +62,31 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             tried
         },
     ),
-    attempt(96, "need a neighbour's domain", NO_RIGHT, |world| {
+    attempt("need a neighbour's domain", NO_RIGHT, |world| {
         needs_some(world, "security-domain/acme/suit")
     }),
-    attempt(
-        97,
-        "need a sub-domain of a neighbour's",
-        NO_RIGHT,
-        |world| needs_some(world, "security-domain/acme/locks/suit"),
-    ),
-    attempt(98, "need what the administrator has", NO_RIGHT, |world| {
+    attempt("need a sub-domain of a neighbour's", NO_RIGHT, |world| {
+        needs_some(world, "security-domain/acme/locks/suit")
+    }),
+    attempt("need what the administrator has", NO_RIGHT, |world| {
         needs_some(world, "system/hello/suit")
     }),
     attempt(
-        99,
         "need the trust anchors, so that they can't change",
         NO_RIGHT,
         |world| needs_some(world, "trust-anchors/spare/suit"),
     ),
     attempt(
-        100,
         "need a manifest in the domain within its own prefix",
         NO_RIGHT,
         |world| needs_some(world, "evil/tenant/data/suit"),
     ),
     attempt(
-        101,
         "need a neighbour's manifest that nobody has yet",
         NO_RIGHT,
         |world| needs_some(world, "acme/later/suit"),
     ),
     attempt(
-        102,
         "bring an older, genuine release of a neighbour's along",
         NO_RIGHT,
         |world| {
@@ -102,7 +95,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        103,
         "keep a neighbour's genuine manifest in its own place",
         Refused(Reason::ComponentUnauthorized, "no right"),
         |world| {
@@ -111,7 +103,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        104,
         "keep a stranger's manifest in its own place",
         Refused(Reason::Unauthorized, "signed by a key that is not trusted"),
         |world| {
@@ -125,7 +116,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        105,
         "have a dependency of its own touch a neighbour's component",
         NO_RIGHT,
         |world| {
@@ -140,7 +130,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        106,
         "bring another manifest than it says",
         Refused(Reason::ConditionFailed, "it holds another manifest"),
         |world| {
@@ -150,19 +139,16 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        107,
         "need what is not there",
         Refused(Reason::ConditionFailed, "it has not been fetched"),
         |world| needs_some(world, "evil/nothing/suit"),
     ),
     attempt(
-        108,
         "need itself",
         Refused(Reason::CborParse, "is kept where one of its components is"),
         |world| needs_some(world, "evil/manifest"),
     ),
     attempt(
-        109,
         "need the sub-domain that it has from a neighbour, so that its key stays",
         Harmless,
         |world| {

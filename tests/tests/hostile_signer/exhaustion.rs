@@ -9,16 +9,13 @@ use tamarack_suit::{
 use tamarack_tests::{Person, crypto, id, open_session, release, wasm::HELLO_1};
 
 use crate::{
-    Attempt, Expected,
+    Attempt,
     Expected::{Harmless, Refused},
     attempt,
     commands::{index, set, test},
+    failed,
     world::{identified, manifest, part},
 };
-
-const fn failed(text: &'static str) -> Expected {
-    Refused(Reason::OperationFailed, text)
-}
 
 fn tiny() -> Quota {
     Quota {
@@ -31,17 +28,11 @@ fn tiny() -> Quota {
 }
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
+    attempt("store more than its quota", failed("over quota"), |world| {
+        let envelope = release::app("evil/big", 1, &[7; (1 << 20) + 1], &world.evil);
+        world.send(&envelope)
+    }),
     attempt(
-        161,
-        "store more than its quota",
-        failed("over quota"),
-        |world| {
-            let envelope = release::app("evil/big", 1, &[7; (1 << 20) + 1], &world.evil);
-            world.send(&envelope)
-        },
-    ),
-    attempt(
-        162,
         "store more than its quota, bit by bit",
         failed("over quota"),
         |world| {
@@ -59,13 +50,11 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        163,
         "store more than its quota in a sub-domain with a large one",
         failed("over quota"),
         |world| world.sub_domain("evil/large", |domain| domain.quota.bytes = u64::MAX),
     ),
     attempt(
-        164,
         "install more applications than its quota",
         failed("5 of 4 applications for evil"),
         |world| {
@@ -76,7 +65,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             world.installs("evil/e")
         },
     ),
-    attempt(165, "hold all sessions of the device", Harmless, |world| {
+    attempt("hold all sessions of the device", Harmless, |world| {
         let tee = &world.providers.device.tee;
         let mut held = Vec::new();
         while let Ok(session) = open_session(tee, "evil/a") {
@@ -90,7 +79,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         Ok(())
     }),
     attempt(
-        166,
         "install an application that needs more memory than its sub-domain has",
         failed("memory"),
         |world| {
@@ -106,7 +94,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        167,
         "install an application that is none",
         failed("not a valid WebAssembly module"),
         |world| {
@@ -115,7 +102,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        168,
         "list more components than a manifest can have",
         Refused(Reason::CborParse, "SUIT_Components: out of bounds"),
         |world| {
@@ -130,7 +116,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        169,
         "give more commands than a manifest can have",
         Refused(Reason::CborParse, "the limit on commands"),
         |world| {
@@ -144,7 +129,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        170,
         "give few commands that run each other on all components for ever",
         failed("the limit on executed commands"),
         |world| {
@@ -159,7 +143,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        171,
         "nest sequences deeper than there can be",
         Refused(Reason::CborParse, "nested too deeply"),
         |world| {
@@ -177,7 +160,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        172,
         "have a manifest of many kilobytes kept",
         failed("too long to be kept"),
         |world| {
@@ -191,7 +173,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        173,
         "fill the report with hundreds of failures",
         Harmless,
         |world| {
@@ -212,7 +193,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        174,
         "have a text of its own stand in a refusal, that looks like the device's",
         Refused(
             Reason::ConditionFailed,
@@ -231,7 +211,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        175,
         "make more sub-domains than there can be",
         failed("the limit of 32 sub-domains in evil"),
         |world| {
@@ -246,7 +225,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        176,
         "install more components than a domain can have",
         failed("limit of 256 components"),
         |world| {
@@ -264,7 +242,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        177,
         "have more manifests remembered than a domain can have, so that the device has no place for others",
         failed("the limit on manifests"),
         |world| {

@@ -10,7 +10,9 @@ use crate::{
     Expected::Refused,
     NO_RIGHT, attempt,
     commands::{act, index, set, test},
-    world::{GREETING, Tried, World, identified, manifest, part},
+    dependencies::digest_of,
+    domains::domain,
+    world::{GREETING, Tried, World, identified, manifest},
 };
 
 /// Refused in one way, whatever the guess was: a text that says the name says it in both cases, and nothing else.
@@ -36,14 +38,8 @@ fn at_number(world: &mut World, number: u64) -> Tried {
     world.send(&envelope)
 }
 
-fn sub_domain(world: &mut World, name: &str, prefix: &str) -> Tried {
-    let envelope = release::domain_with(name, 1, prefix, &[&world.evil], part(), &world.evil);
-    world.send(&envelope)
-}
-
 pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
-        137,
         "guess the digest of a neighbour's Personalization Data",
         NO_RIGHT,
         |world| {
@@ -59,7 +55,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        138,
         "guess that a neighbour's content is not this",
         NO_RIGHT,
         |world| {
@@ -75,7 +70,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        139,
         "guess the Personalization Data of a neighbour",
         NO_RIGHT,
         |world| {
@@ -91,7 +85,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        140,
         "see from what is not fetched that a neighbour has it already",
         NO_RIGHT,
         |world| {
@@ -109,33 +102,22 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             same(right, wrong)
         },
     ),
+    attempt("guess which manifest a neighbour has", NO_RIGHT, |world| {
+        let genuine = release::app("acme/hello/greeting", 3, GREETING, &world.providers.acme);
+        let [right, wrong] = [digest_of(&genuine), digest(b"guess")].map(|guess| {
+            let dependency = DependencyBuilder::new(id("acme/hello/greeting/suit"), guess);
+            let component = identified(&id("evil/x")).integrated(&crypto(), "#payload", HELLO_1);
+            let draft = manifest(1).component(component).dependency(dependency);
+            ("", world.signs(&draft.build().unwrap()))
+        });
+        same(right, wrong)
+    }),
     attempt(
-        141,
-        "guess which manifest a neighbour has",
-        NO_RIGHT,
-        |world| {
-            let genuine = release::app("acme/hello/greeting", 3, GREETING, &world.providers.acme);
-            let genuine = tamarack_suit::Envelope::decode(&genuine)
-                .unwrap()
-                .claimed_digest();
-            let [right, wrong] = [genuine, digest(b"guess")].map(|guess| {
-                let dependency = DependencyBuilder::new(id("acme/hello/greeting/suit"), guess);
-                let component =
-                    identified(&id("evil/x")).integrated(&crypto(), "#payload", HELLO_1);
-                let draft = manifest(1).component(component).dependency(dependency);
-                ("", world.signs(&draft.build().unwrap()))
-            });
-            same(right, wrong)
-        },
-    ),
-    attempt(
-        142,
         "guess which number a neighbour's release has",
         NO_RIGHT,
         |world| same(("", at_number(world, 2)), ("", at_number(world, 4))),
     ),
     attempt(
-        143,
         "see whether a neighbour has an application of some name",
         NO_RIGHT,
         |world| {
@@ -144,43 +126,36 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        144,
         "see whether there is a domain of some name",
         NO_RIGHT,
         |world| {
             let (there, not) = ("globex", "globix");
             let [right, wrong] = [there, not].map(|name| {
-                let tried = sub_domain(world, &format!("{name}/x"), "evil/x");
+                let tried = domain(world, &format!("{name}/x"), 1, "evil/x");
                 (name, tried)
             });
             same(right, wrong)
         },
     ),
     attempt(
-        145,
         "see whether somebody has a prefix, by wanting it for a sub-domain",
         Refused(Reason::OperationFailed, "is not below evil"),
         |world| {
             let (there, not) = ("globex", "globix");
             let [right, wrong] =
-                [there, not].map(|prefix| (prefix, sub_domain(world, "evil/x", prefix)));
+                [there, not].map(|prefix| (prefix, domain(world, "evil/x", 1, prefix)));
             same(right, wrong)
         },
     ),
-    attempt(
-        146,
-        "see whose key a component's owner has",
-        NO_RIGHT,
-        |world| {
-            let theirs = world.providers.acme.public();
-            let guesses = [("evil/one", theirs), ("evil/other", Person::new().public())];
-            let [right, wrong] = guesses.map(|(name, key)| {
-                world
-                    .sub_domain(name, |domain| domain.owners.push(key))
-                    .unwrap();
-                ("", world.installs("acme/hello"))
-            });
-            same(right, wrong)
-        },
-    ),
+    attempt("see whose key a component's owner has", NO_RIGHT, |world| {
+        let theirs = world.providers.acme.public();
+        let guesses = [("evil/one", theirs), ("evil/other", Person::new().public())];
+        let [right, wrong] = guesses.map(|(name, key)| {
+            world
+                .sub_domain(name, |domain| domain.owners.push(key))
+                .unwrap();
+            ("", world.installs("acme/hello"))
+        });
+        same(right, wrong)
+    }),
 ];

@@ -29,18 +29,16 @@ fn own(world: &mut World, number: u64, content: &[u8]) -> Tried {
 }
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
-    attempt(77, "roll its own application back", NOT_NEWER, |world| {
+    attempt("roll its own application back", NOT_NEWER, |world| {
         own(world, 5, HELLO_2)?;
         own(world, 4, HELLO_1)
     }),
     attempt(
-        78,
         "publish other content under the same number",
         NOT_NEWER,
         |world| own(world, 5, VAULT),
     ),
     attempt(
-        79,
         "roll its own application back after it was removed",
         NOT_NEWER,
         |world| {
@@ -48,62 +46,50 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             own(world, 4, HELLO_1)
         },
     ),
+    attempt("use up a neighbour's sequence numbers", NO_RIGHT, |world| {
+        kept_at(world, "acme/hello/suit")
+    }),
     attempt(
-        80,
-        "use up a neighbour's sequence numbers",
-        NO_RIGHT,
-        |world| kept_at(world, "acme/hello/suit"),
-    ),
-    attempt(
-        81,
         "use up the numbers of a neighbour's domain",
         NO_RIGHT,
         |world| kept_at(world, "security-domain/acme/suit"),
     ),
     attempt(
-        82,
         "use up the numbers of its own domain, which are the administrator's",
         NO_RIGHT,
         |world| kept_at(world, "security-domain/evil/suit"),
     ),
     attempt(
-        83,
         "use up the numbers of the sub-domain that it has from a neighbour",
         NO_RIGHT,
         |world| kept_at(world, "security-domain/acme/guest/suit"),
     ),
     attempt(
-        84,
         "use up the numbers of the trust anchors",
         NO_RIGHT,
         |world| kept_at(world, "trust-anchors/spare/suit"),
     ),
     attempt(
-        85,
         "use up numbers in the domain within its own prefix",
         NO_RIGHT,
         |world| kept_at(world, "evil/tenant/data/suit"),
     ),
     attempt(
-        86,
         "keep a manifest where a neighbour's application is",
         NO_RIGHT,
         |world| kept_at(world, "acme/vault"),
     ),
     attempt(
-        87,
         "keep a manifest nowhere",
         Refused(Reason::ComponentUnauthorized, "no right"),
         |world| kept_at(world, ""),
     ),
     attempt(
-        88,
         "keep a manifest where its own component is",
         Refused(Reason::CborParse, "is kept where one of its components is"),
         |world| kept_at(world, "evil/x"),
     ),
     attempt(
-        89,
         "keep a manifest where a component of another manifest is",
         Refused(Reason::OperationFailed, "belongs to another manifest"),
         |world| {
@@ -112,13 +98,11 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        90,
         "install a component where a manifest is kept",
         Refused(Reason::OperationFailed, "belongs to another manifest"),
         |world| world.installs("evil/own/suit"),
     ),
     attempt(
-        91,
         "take a component over with another manifest",
         Refused(
             Reason::OperationFailed,
@@ -131,7 +115,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        92,
         "sign a neighbour's own manifest, with the next number",
         NO_RIGHT,
         |world| {
@@ -141,7 +124,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        93,
         "change a neighbour's signed manifest",
         Refused(Reason::Unauthorized, "digest"),
         |world| {
@@ -153,7 +135,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        94,
         "use the highest number for its own application",
         Harmless,
         |world| {

@@ -69,17 +69,15 @@ fn own(world: &World) -> Vec<u8> {
 
 pub(crate) const ATTEMPTS: &[Attempt] = &[
     attempt(
-        147,
         "sign nothing",
         Refused(Reason::Unauthorized, "no signature"),
         |world| with_blocks(world, &[]),
     ),
-    attempt(148, "sign with a key that nobody knows", STRANGE, |world| {
+    attempt("sign with a key that nobody knows", STRANGE, |world| {
         let envelope = wanted().sign(&crypto(), &[Person::new().signer()]).unwrap();
         world.send(&envelope)
     }),
     attempt(
-        149,
         "sign with its own key under a neighbour's key id",
         FORGED,
         |world| {
@@ -88,7 +86,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        150,
         "sign with its own key without a key id",
         NO_RIGHT,
         |world| {
@@ -97,7 +94,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        151,
         "add a forged signature of a neighbour's to its own",
         FORGED,
         |world| {
@@ -106,7 +102,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        152,
         "add a forged signature of the administrator's to its own",
         NO_RIGHT,
         |world| {
@@ -115,7 +110,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        153,
         "add a neighbour's genuine signature of something else to its own",
         FORGED,
         |world| {
@@ -126,18 +120,12 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             with_blocks(world, &[own, block])
         },
     ),
+    attempt("add a stranger's signature to its own", NO_RIGHT, |world| {
+        let stranger = Person::new();
+        let envelope = wanted().sign(&crypto(), &[world.evil.signer(), stranger.signer()]);
+        world.send(&envelope.unwrap())
+    }),
     attempt(
-        154,
-        "add a stranger's signature to its own",
-        NO_RIGHT,
-        |world| {
-            let stranger = Person::new();
-            let envelope = wanted().sign(&crypto(), &[world.evil.signer(), stranger.signer()]);
-            world.send(&envelope.unwrap())
-        },
-    ),
-    attempt(
-        155,
         "sign five times",
         Refused(Reason::CborParse, "blocks up to the limit"),
         |world| {
@@ -149,7 +137,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        156,
         "make a MAC with a neighbour's public key as the secret",
         STRANGE,
         |world| {
@@ -162,7 +149,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        157,
         "sign an attached digest",
         Refused(Reason::CoseUnsupported, "not detached"),
         |world| {
@@ -172,7 +158,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        158,
         "sign with a key that the administrator has taken away",
         STRANGE,
         |world| {
@@ -189,7 +174,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        159,
         "sign for a neighbour with the TAM's key",
         STRANGE,
         |world| {
@@ -201,7 +185,6 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         },
     ),
     attempt(
-        160,
         "sign one manifest and send another",
         Refused(Reason::Unauthorized, "digest in its authentication wrapper"),
         |world| {

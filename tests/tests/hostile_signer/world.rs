@@ -126,9 +126,7 @@ impl World {
         let sub = |name: &str, owner| release::domain_with(name, 1, name, &[owner], part(), acme);
         let (initech, quota) = (Person::new(), Quota::default());
         let releases = [
-            Release::new("security-domain/acme", 2)
-                .carrying(&described.encode())
-                .by(admin),
+            release::described("acme", 2, &described, admin),
             release::domain_with("evil", 1, "evil", &[&evil], evils_quota(), admin),
             release::domain_with("tenant", 1, "evil/tenant", &[globex], quota, admin),
             release::domain("initech", 1, &initech, admin),

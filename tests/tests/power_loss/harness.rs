@@ -276,11 +276,7 @@ impl<'w> Trial<'w> {
             for attempt in 0..ATTEMPTS - 2 {
                 // The second time mostly in what comes first: recovery is where it gets interesting.
                 let bound = [self.operations.len(), 12][numbers.below(attempt + 1)];
-                let at = numbers.below(bound);
-                let cut = [Cut::Before(at), Cut::Within(at), Cut::After(at)][numbers.below(3)];
-                let part = Survival::Part(numbers.below(usize::MAX) as u64);
-                let survival =
-                    [Survival::Nothing, Survival::Everything, part, part][numbers.below(4)];
+                let (cut, survival) = numbers.cut(bound);
                 chosen.push((cut, survival));
                 machine.cut(cut);
                 // No two runs on one machine draw the same numbers.

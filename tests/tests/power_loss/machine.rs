@@ -2,6 +2,9 @@
 //!
 //! Operations that change something are counted, those of the medium and of the counter in one row.
 
+#[path = "../../../crates/suit/tests/power_loss/power.rs"]
+mod power;
+
 use std::{
     cell::Cell,
     fmt, io,
@@ -19,25 +22,7 @@ use tamarack_tee::{
     store::Medium,
 };
 
-/// When the power goes: at the operation with this number, counted from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// The operation is not carried out.
-    Before(usize),
-    /// A part of the operation is carried out, if it is one that has parts.
-    Within(usize),
-    /// The operation is carried out, and nobody gets to know.
-    After(usize),
-}
-
-/// What is left of that which was not synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Survival {
-    Nothing,
-    Everything,
-    /// A part, chosen by this seed: any of the changes, and of a write any of its sectors.
-    Part(u64),
-}
+pub use power::{Cut, Numbers, Survival};
 
 /// Where there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,19 +96,6 @@ impl fmt::Debug for Machine {
 
 fn no_power() -> io::Error {
     io::Error::other("no power")
-}
-
-/// A small generator of numbers (splitmix64), the same for the same seed.
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % bound.max(1) as u64).unwrap()
-    }
 }
 
 /// Applies a change, or those of its sectors that are kept.

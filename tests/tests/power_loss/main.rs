@@ -3,7 +3,7 @@
 //! [`scenarios`] are the changes, made by the real agent in the real TEE; [`harness`] interrupts them; [`machine`]
 //! is the medium that forgets, and the counter.
 
-#![allow(unreachable_pub, reason = "a test is one crate")]
+#![expect(unreachable_pub, reason = "a test is one crate")]
 
 mod harness;
 mod machine;

@@ -120,11 +120,7 @@ impl<'s, F: Files> Trial<'s, F> {
                 self.operations,
                 [12, self.operations + 12][numbers.below(2)],
             ] {
-                let at = numbers.below(bound);
-                let cut = [Cut::Before(at), Cut::Within(at), Cut::After(at)][numbers.below(3)];
-                let part = Survival::Part(numbers.below(usize::MAX) as u64);
-                let survival =
-                    [Survival::Nothing, Survival::Everything, part, part][numbers.below(4)];
+                let (cut, survival) = numbers.cut(bound);
                 chosen.push((cut, survival));
                 self.interrupt(&storage, cut, survival)
                     .map_err(|what| format!("{chosen:?}: {what}"))?;

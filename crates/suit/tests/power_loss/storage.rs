@@ -5,29 +5,14 @@
 //! are counted.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
+#[path = "power.rs"]
+mod power;
+
 use std::{cell::RefCell, collections::BTreeMap, collections::BTreeSet, rc::Rc};
 
 use tamarack_suit::directory::{FileError, Files};
 
-/// When the power goes: at the operation with this number, counted from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// The operation is not carried out.
-    Before(usize),
-    /// Half of the operation is carried out, if it is one that has halves.
-    Within(usize),
-    /// The operation is carried out, and nobody gets to know.
-    After(usize),
-}
-
-/// What is left of that which was not synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Survival {
-    Nothing,
-    Everything,
-    /// A part, chosen by this seed.
-    Part(u64),
-}
+pub use power::{Cut, Numbers, Survival};
 
 /// What every path holds: content, or `None` for a folder.
 pub type Tree = BTreeMap<String, Option<Vec<u8>>>;
@@ -65,19 +50,6 @@ enum Node {
 /// What some names in some folders stand for from now on; it happens as a whole.
 #[derive(Clone)]
 struct Change(Vec<(usize, String, Option<usize>)>);
-
-/// A small generator of numbers (splitmix64), the same for the same seed.
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % bound.max(1) as u64).unwrap()
-    }
-}
 
 impl Default for Disk {
     fn default() -> Self {
