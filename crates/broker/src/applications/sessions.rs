@@ -14,7 +14,7 @@ use base64ct::{Base64, Encoding};
 use futures_util::stream;
 use tokio::sync::mpsc;
 
-use super::{Answer, Body, Failure, parse_component};
+use super::{Answer, Body, Failure, permitted};
 use crate::{
     BrokerError,
     api::{
@@ -84,8 +84,7 @@ async fn open(
     body: Body<OpenSession>,
 ) -> Answer<Session> {
     let Json(body) = body?;
-    let component = parse_component(&body.component)?;
-    broker.permissions.check(&peer, Action::Open(&component))?;
+    let component = permitted(&broker, &peer, &body.component, |id| Action::Open(id))?;
     let input = input(body.input_text, body.input_base64)?;
     let tee = body.tee.unwrap_or_default();
     let session = broker.open(peer.user, component, tee, input).await?;
@@ -151,8 +150,7 @@ async fn invoke_once(
     body: Body<Invocation>,
 ) -> Answer<CommandResult> {
     let Json(body) = body?;
-    let component = parse_component(&body.component)?;
-    broker.permissions.check(&peer, Action::Open(&component))?;
+    let component = permitted(&broker, &peer, &body.component, |id| Action::Open(id))?;
     let input = input(body.input_text, body.input_base64)?;
     let tee = body.tee.unwrap_or_default();
     let session = broker.open(peer.user, component, tee, Vec::new()).await?;
