@@ -177,24 +177,23 @@ async fn stream_command(
     let mut events = command::start(&broker, &session, command, Input::Streamed(body));
     let mut held = Vec::new();
     while held.len() <= HELD_BACK {
-        match events.recv().await {
-            Some(Event::Output(piece)) => held.extend(piece),
+        let failure = match events.recv().await {
+            Some(Event::Output(piece)) => {
+                held.extend(piece);
+                continue;
+            }
             Some(Event::Ended(Ok(Ending { result: 0, output }))) => {
                 held.extend(output);
                 return Ok(with_result(octets(held.into()), 0));
             }
-            Some(Event::Ended(Ok(Ending { result, .. }))) => {
-                return Ok(with_result(Failure::of_command(command, result), result));
-            }
-            Some(Event::Ended(Err(error))) => {
-                let failure = Failure::from(error);
-                return Ok(match failure.result() {
-                    Some(result) => with_result(failure, result),
-                    None => failure.into_response(),
-                });
-            }
-            None => return Err(BrokerError::Abandoned.into()),
-        }
+            Some(Event::Ended(Ok(Ending { result, .. }))) => Failure::of_command(command, result),
+            Some(Event::Ended(Err(error))) => error.into(),
+            None => BrokerError::Abandoned.into(),
+        };
+        return Ok(match failure.result() {
+            Some(result) => with_result(failure, result),
+            None => failure.into_response(),
+        });
     }
     let pieces = stream::unfold(Flow::Begins(held, events), Flow::next);
     Ok(octets(RawBody::from_stream(pieces)))
