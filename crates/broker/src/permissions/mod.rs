@@ -7,7 +7,6 @@ mod file;
 mod follow;
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Instant,
@@ -50,7 +49,7 @@ pub(crate) struct Permissions {
 }
 
 /// What some users may do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     everybody: bool,
     users: Vec<u32>,
@@ -187,13 +186,5 @@ impl Pattern {
             Self::Exactly(wanted) => component == wanted,
             Self::Below(prefix) => component.starts_with(prefix) && component != prefix,
         }
-    }
-}
-
-impl fmt::Debug for Permissions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permissions")
-            .field("file", &self.file)
-            .finish_non_exhaustive()
     }
 }
