@@ -17,6 +17,8 @@ use tamarack_suit::ComponentId;
 
 use crate::{BrokerError, budget::Budget, peer::Peer};
 
+pub(crate) use file::group_number;
+
 /// Denials that are logged in a minute: nobody fills the disk with them.
 const LOGGED_PER_MINUTE: u32 = 60;
 
