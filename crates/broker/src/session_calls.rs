@@ -7,11 +7,11 @@ use std::{
 };
 
 use tamarack_agent::link::{Call, Reply};
+use tamarack_client::api::TeeRequirements;
 use tamarack_suit::ComponentId;
 
 use crate::{
     BrokerError,
-    api::TeeRequirements,
     broker::Broker,
     command::{self, Ending, Event, Input},
     sessions::Session,

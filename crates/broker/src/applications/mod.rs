@@ -10,11 +10,11 @@ use axum::{
     extract::{State, rejection::JsonRejection},
     routing::{get, post},
 };
+use tamarack_client::api::{Component, ComponentRequest, Components, Outcome, Tee, Tees};
 use tamarack_suit::{ComponentId, Uuid};
 
 use crate::{
     BrokerError,
-    api::{Component, ComponentRequest, Components, Outcome, Tee, Tees},
     broker::{Broker, Done},
     peer::Peer,
     permissions::Action,

@@ -12,15 +12,14 @@ use axum::{
 };
 use base64ct::{Base64, Encoding};
 use futures_util::stream;
+use tamarack_client::api::{
+    Command, CommandResult, Invocation, OpenSession, RESULT_HEADER, Session, SessionState, Sessions,
+};
 use tokio::sync::mpsc;
 
 use super::{Answer, Body, Failure, permitted};
 use crate::{
     BrokerError,
-    api::{
-        Command, CommandResult, Invocation, OpenSession, RESULT_HEADER, Session, SessionState,
-        Sessions,
-    },
     broker::Broker,
     command::{self, Ending, Event, Input},
     peer::Peer,
