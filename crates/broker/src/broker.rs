@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use tamarack_agent::link::{Call, Reply};
+use tamarack_client::api::TeeRequirements;
 use tamarack_suit::ComponentId;
 
 use crate::{
     BrokerError,
-    api::TeeRequirements,
     budget::Budget,
     permissions::Permissions,
     places::Places,

@@ -21,7 +21,6 @@ use crate::{
     BrokerError,
     broker::Broker,
     sessions::Session,
-    tee_link::Conversation,
     tees::{Tee, unexpected},
 };
 
@@ -149,14 +148,6 @@ async fn take_turn(
     }
 }
 
-/// Why a command should end early.
-enum Unwanted {
-    /// Nobody is left to hear of it.
-    Gone,
-    /// Somebody said so.
-    Stopped,
-}
-
 async fn run(
     tee: &Tee,
     session: &Session,
@@ -165,22 +156,22 @@ async fn run(
     events: &mpsc::Sender<Event>,
     stop: &Notify,
 ) -> Result<Ending, BrokerError> {
+    // Why a command should end early: nobody is left to hear of it, or somebody said so.
     let unwanted = async || {
         tokio::select! {
-            () = events.closed() => Unwanted::Gone,
-            () = stop.notified() => Unwanted::Stopped,
+            () = events.closed() => BrokerError::Abandoned,
+            () = stop.notified() => BrokerError::Cancelled,
         }
     };
     let mut link = tokio::select! {
         link = tee.exchanger.begin(call) => link?,
-        why = unwanted() => return Err(why.into()),
+        why = unwanted() => return Err(why),
     };
-    // Once set, the TEE knows that the command should end.
-    let mut cancelled: Option<BrokerError> = None;
-    let mut deadline = None;
+    // Once set, the TEE knows that the command should end: why, and until when it is waited for.
+    let mut cancelled: Option<(BrokerError, Instant)> = None;
     loop {
-        let reply = match deadline {
-            Some(deadline) => hear_by(&mut link, deadline).await?,
+        let reply = match &cancelled {
+            Some((_, deadline)) => in_time(*deadline, link.hear()).await?,
             None => {
                 let hear = link.hear();
                 tokio::pin!(hear);
@@ -188,10 +179,10 @@ async fn run(
                     biased;
                     reply = &mut hear => reply?,
                     why = unwanted() => {
-                        cancelled = Some(why.into());
-                        let until = cancel(tee, session).await;
-                        deadline = Some(until);
-                        timeout_at(until, hear).await.map_err(|_| BrokerError::WillNotEnd)??
+                        let deadline = cancel(tee, session).await;
+                        cancelled = Some((why, deadline));
+                        // What was heard of a frame already is not lost.
+                        in_time(deadline, hear).await?
                     }
                 }
             }
@@ -199,13 +190,12 @@ async fn run(
         match reply {
             Reply::NextInput => {
                 let answer = match &cancelled {
-                    Some(why) => Call::InputFailed(why.to_string()),
+                    Some((why, _)) => Call::InputFailed(why.to_string()),
                     None => match source.next(unwanted()).await {
                         Ok(answer) => answer,
                         Err(why) => {
                             let answer = Call::InputFailed(why.to_string());
-                            cancelled = Some(why);
-                            deadline = Some(cancel(tee, session).await);
+                            cancelled = Some((why, cancel(tee, session).await));
                             answer
                         }
                     },
@@ -214,8 +204,7 @@ async fn run(
             }
             Reply::OutputChunk(piece) if cancelled.is_none() => {
                 if let Err(why) = hand_over(piece, events, unwanted()).await {
-                    cancelled = Some(why);
-                    deadline = Some(cancel(tee, session).await);
+                    cancelled = Some((why, cancel(tee, session).await));
                 }
             }
             // Nobody takes it.
@@ -223,14 +212,14 @@ async fn run(
             Reply::Output { result, output } => {
                 return match cancelled {
                     // It was not to be stopped, or was done already.
-                    None | Some(BrokerError::Cancelled) => Ok(Ending { result, output }),
-                    Some(why) => Err(why),
+                    None | Some((BrokerError::Cancelled, _)) => Ok(Ending { result, output }),
+                    Some((why, _)) => Err(why),
                 };
             }
             Reply::Failed { result, reason } => {
                 return Err(match cancelled {
-                    None | Some(BrokerError::Cancelled) => BrokerError::Tee { result, reason },
-                    Some(why) => why,
+                    None | Some((BrokerError::Cancelled, _)) => BrokerError::Tee { result, reason },
+                    Some((why, _)) => why,
                 });
             }
             other => return Err(unexpected(&other)),
@@ -238,8 +227,12 @@ async fn run(
     }
 }
 
-async fn hear_by(link: &mut Conversation, deadline: Instant) -> Result<Reply, BrokerError> {
-    let reply = timeout_at(deadline, link.hear()).await;
+/// What is heard of a command that was cancelled, if it comes in time.
+async fn in_time(
+    deadline: Instant,
+    hear: impl Future<Output = Result<Reply, BrokerError>>,
+) -> Result<Reply, BrokerError> {
+    let reply = timeout_at(deadline, hear).await;
     reply.map_err(|_| BrokerError::WillNotEnd)?
 }
 
@@ -261,7 +254,7 @@ async fn cancel(tee: &Tee, session: &Session) -> Instant {
 async fn hand_over(
     piece: Vec<u8>,
     events: &mpsc::Sender<Event>,
-    unwanted: impl Future<Output = Unwanted>,
+    unwanted: impl Future<Output = BrokerError>,
 ) -> Result<(), BrokerError> {
     tokio::select! {
         sent = timeout(PATIENCE, events.send(Event::Output(piece))) => match sent {
@@ -269,16 +262,7 @@ async fn hand_over(
             Ok(Err(_)) => Err(BrokerError::Abandoned),
             Err(_) => Err(BrokerError::OutputStalled(PATIENCE)),
         },
-        why = unwanted => Err(why.into()),
-    }
-}
-
-impl From<Unwanted> for BrokerError {
-    fn from(why: Unwanted) -> Self {
-        match why {
-            Unwanted::Gone => Self::Abandoned,
-            Unwanted::Stopped => Self::Cancelled,
-        }
+        why = unwanted => Err(why),
     }
 }
 
@@ -293,7 +277,7 @@ impl Source {
     /// The next piece of the input, or its end.
     async fn next(
         &mut self,
-        unwanted: impl Future<Output = Unwanted>,
+        unwanted: impl Future<Output = BrokerError>,
     ) -> Result<Call, BrokerError> {
         let Some(body) = &mut self.body else {
             return Ok(Call::InputEnd);
@@ -302,7 +286,7 @@ impl Source {
         while self.rest.is_empty() {
             let piece = tokio::select! {
                 piece = timeout(PATIENCE, body.next()) => piece,
-                why = &mut unwanted => return Err(why.into()),
+                why = &mut unwanted => return Err(why),
             };
             self.rest = match piece {
                 Ok(Some(Ok(piece))) => piece,

@@ -2,9 +2,8 @@
 
 use reqwest::Client;
 use tamarack_agent::link::{Call, FETCH_CHUNK};
-use tokio::net::UnixStream;
 
-use crate::{BrokerError, http_client::explain, tee_link::write_frame};
+use crate::{BrokerError, http_client::explain, tee_link::Conversation};
 
 /// Gets payloads by HTTP and hands them to the TEE in pieces. What they are worth, the TEE finds out.
 #[derive(Debug, Clone)]
@@ -18,9 +17,9 @@ impl PayloadSource {
     }
 
     /// Sends the payload behind `uri`, or why it can't be had.
-    pub(crate) async fn send(&self, uri: &str, stream: &mut UnixStream) -> Result<(), BrokerError> {
+    pub(crate) async fn send(&self, uri: &str, tee: &mut Conversation) -> Result<(), BrokerError> {
         tracing::debug!(uri, "fetching a payload");
-        let end = match self.stream(uri, stream).await {
+        let end = match self.stream(uri, tee).await {
             Ok(()) => Call::FetchEnd,
             Err(Failure::Link(error)) => return Err(error),
             Err(Failure::Payload(reason)) => {
@@ -28,10 +27,10 @@ impl PayloadSource {
                 Call::FetchFailed(reason)
             }
         };
-        write_frame(stream, &end.encode()).await
+        tee.say(&end).await
     }
 
-    async fn stream(&self, uri: &str, stream: &mut UnixStream) -> Result<(), Failure> {
+    async fn stream(&self, uri: &str, tee: &mut Conversation) -> Result<(), Failure> {
         let payload = |error: &reqwest::Error| Failure::Payload(explain(error));
         let mut response = self.client.get(uri).send().await.map_err(|e| payload(&e))?;
         if !response.status().is_success() {
@@ -42,8 +41,8 @@ impl PayloadSource {
         }
         while let Some(bytes) = response.chunk().await.map_err(|e| payload(&e))? {
             for chunk in bytes.chunks(FETCH_CHUNK) {
-                let frame = Call::FetchChunk(chunk.to_vec()).encode();
-                write_frame(stream, &frame).await.map_err(Failure::Link)?;
+                let piece = Call::FetchChunk(chunk.to_vec());
+                tee.say(&piece).await.map_err(Failure::Link)?;
             }
         }
         Ok(())

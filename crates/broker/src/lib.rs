@@ -23,7 +23,7 @@
 //! # }
 //! ```
 //!
-//! The API is described in [`api`].
+//! The API is described in [`tamarack_client::api`].
 
 mod applications;
 mod backoff;
@@ -48,5 +48,3 @@ mod verifier;
 pub use error::BrokerError;
 pub use http_client::Transport;
 pub use server::{Config, Server};
-/// The local API, as it is on the wire.
-pub use tamarack_client::api;

@@ -12,9 +12,18 @@ use tamarack_trace::{Party, Trace};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
-    BrokerError, Transport, applications, backoff::until_policy_check, broker::Broker,
-    budget::Budget, exchange::Exchanger, http_client, peer, permissions::Permissions,
-    places::Places, sessions::Sessions, tam_listener, tee_link::TeeLink, tees::Tees,
+    BrokerError, Transport, applications,
+    backoff::until_policy_check,
+    broker::Broker,
+    budget::Budget,
+    exchange::Exchanger,
+    http_client, peer,
+    permissions::{Permissions, group_number},
+    places::Places,
+    sessions::Sessions,
+    tam_listener,
+    tee_link::TeeLink,
+    tees::Tees,
     verifier::Verifier,
 };
 
@@ -112,8 +121,8 @@ impl Server {
             Some(address) => Some(listen_for_tam(address).await?),
             None => None,
         };
-        let group = config.socket_group.as_deref().map(group_number);
-        let listener = listen(&config.socket, group.transpose()?)?;
+        let group = config.socket_group.as_deref().map(group).transpose()?;
+        let listener = listen(&config.socket, group)?;
         Ok(Self {
             broker,
             listener,
@@ -172,17 +181,12 @@ impl Server {
 }
 
 /// A group by its name or number.
-fn group_number(group: &str) -> Result<u32, BrokerError> {
-    let fault = |reason: String| BrokerError::SocketGroup {
-        group: group.to_owned(),
+fn group(text: &str) -> Result<u32, BrokerError> {
+    let number = text.parse().or_else(|_| group_number(text));
+    number.map_err(|reason| BrokerError::SocketGroup {
+        group: text.to_owned(),
         reason,
-    };
-    if let Ok(number) = group.parse() {
-        return Ok(number);
-    }
-    let found = nix::unistd::Group::from_name(group).map_err(|error| fault(error.to_string()))?;
-    let found = found.ok_or_else(|| fault("there is no such group".into()))?;
-    Ok(found.gid.as_raw())
+    })
 }
 
 fn listen(path: &Path, group: Option<u32>) -> Result<UnixListener, BrokerError> {

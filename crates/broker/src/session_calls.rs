@@ -7,11 +7,11 @@ use std::{
 };
 
 use tamarack_agent::link::{Call, Reply};
+use tamarack_client::api::TeeRequirements;
 use tamarack_suit::ComponentId;
 
 use crate::{
     BrokerError,
-    api::TeeRequirements,
     broker::Broker,
     command::{self, Ending, Event, Input},
     sessions::Session,
@@ -130,14 +130,16 @@ impl Broker {
 /// A session for one command, which is closed whatever happens.
 pub(crate) struct Passing {
     broker: Arc<Broker>,
-    session: Option<Arc<Session>>,
+    session: Arc<Session>,
+    closed: bool,
 }
 
 impl Passing {
     pub(crate) fn new(broker: &Arc<Broker>, session: Arc<Session>) -> Self {
         Self {
             broker: Arc::clone(broker),
-            session: Some(session),
+            session,
+            closed: false,
         }
     }
 
@@ -147,21 +149,18 @@ impl Passing {
         command: u32,
         input: Vec<u8>,
     ) -> Result<Ending, BrokerError> {
-        let Some(session) = self.session.clone() else {
-            return Err(BrokerError::Abandoned);
-        };
-        let outcome = self.broker.invoke(&session, command, input).await;
+        let outcome = self.broker.invoke(&self.session, command, input).await;
         // A command that killed its session has closed it already; the command's own outcome counts.
-        let _ = self.broker.close(&session).await;
-        self.session = None;
+        let _ = self.broker.close(&self.session).await;
+        self.closed = true;
         outcome
     }
 }
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            self.broker.close_behind(session);
+        if !self.closed {
+            self.broker.close_behind(Arc::clone(&self.session));
         }
     }
 }

@@ -32,16 +32,16 @@ impl TeeLink {
         payloads: &PayloadSource,
         verifier: &Verifier,
     ) -> Result<Reply, BrokerError> {
-        let Conversation(mut stream) = self.begin(call).await?;
+        let mut conversation = self.begin(call).await?;
         loop {
-            match read_reply(&mut stream).await? {
-                Reply::Fetch { uri } => payloads.send(&uri, &mut stream).await?,
+            match conversation.hear().await? {
+                Reply::Fetch { uri } => payloads.send(&uri, &mut conversation).await?,
                 Reply::Appraise {
                     media_type,
                     evidence,
                 } => {
                     let answer = verifier.appraise(media_type, evidence).await;
-                    write_frame(&mut stream, &answer.encode()).await?;
+                    conversation.say(&answer).await?;
                 }
                 Reply::Failed { result, reason } => {
                     return Err(BrokerError::Tee { result, reason });
@@ -76,7 +76,8 @@ impl Conversation {
 
     /// Waits for the TEE's next frame. Half of it is lost if this is dropped before it is ready.
     pub(crate) async fn hear(&mut self) -> Result<Reply, BrokerError> {
-        read_reply(&mut self.0).await
+        let frame = read_frame(&mut self.0).await?;
+        Reply::decode(&frame).map_err(|error| BrokerError::Link(error.to_string()))
     }
 }
 
@@ -85,7 +86,7 @@ fn broken(error: std::io::Error) -> BrokerError {
 }
 
 /// A frame is its length in four bytes, big-endian, and its content.
-pub(crate) async fn write_frame(stream: &mut UnixStream, frame: &[u8]) -> Result<(), BrokerError> {
+async fn write_frame(stream: &mut UnixStream, frame: &[u8]) -> Result<(), BrokerError> {
     let length = u32::try_from(frame.len())
         .ok()
         .filter(|_| frame.len() <= MAX_FRAME)
@@ -97,11 +98,6 @@ pub(crate) async fn write_frame(stream: &mut UnixStream, frame: &[u8]) -> Result
         .await
         .map_err(broken)?;
     stream.write_all(frame).await.map_err(broken)
-}
-
-async fn read_reply(stream: &mut UnixStream) -> Result<Reply, BrokerError> {
-    let frame = read_frame(stream).await?;
-    Reply::decode(&frame).map_err(|error| BrokerError::Link(error.to_string()))
 }
 
 async fn read_frame(stream: &mut UnixStream) -> Result<Vec<u8>, BrokerError> {

@@ -1,10 +1,11 @@
 //! The TEEs of a device, and which of them a request is for.
 
 use tamarack_agent::link::{Call, InstalledComponent, Reply, TeeDescription};
+use tamarack_client::api::TeeRequirements;
 use tamarack_suit::{ComponentId, Uuid};
 use tokio::sync::Mutex;
 
-use crate::{BrokerError, api::TeeRequirements, exchange::Exchanger};
+use crate::{BrokerError, exchange::Exchanger};
 
 /// A TEE behind its link.
 #[derive(Debug)]

@@ -34,8 +34,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     permissions: Option<PathBuf>,
     /// Sessions that one user may have open at a time.
-    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = at_least_one)]
-    sessions_per_user: usize,
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    sessions_per_user: u32,
     /// A Verifier, for TAMs that want an Attestation Result in the place of Evidence: where it takes Evidence.
     #[arg(long, value_name = "URL")]
     verifier: Option<String>,
@@ -64,14 +64,6 @@ pub(crate) struct Serve {
     trace: trace::Options,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("at least 1".into()),
-        Ok(number) => Ok(number),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 impl Command {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         let Self::Serve(serve) = self;
@@ -91,7 +83,7 @@ impl Command {
             socket: serve.socket,
             socket_group: serve.socket_group,
             permissions: serve.permissions,
-            sessions_per_user: serve.sessions_per_user,
+            sessions_per_user: serve.sessions_per_user as usize,
             policy_interval: Duration::from_secs(serve.policy_interval),
             verifier: serve.verifier,
             transport: Transport {

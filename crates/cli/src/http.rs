@@ -33,11 +33,7 @@ pub(crate) async fn json<T: DeserializeOwned>(
     peer: &str,
 ) -> Result<T, Failure> {
     let (_, body) = send(request, peer).await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        Failure::new(format!(
-            "{peer} gave an answer that makes no sense: {error}"
-        ))
-    })
+    decode(&body, peer)
 }
 
 /// Sends a request and reads the JSON that answers it, if there is any.
@@ -49,7 +45,11 @@ pub(crate) async fn json_if_any<T: DeserializeOwned>(
     if status == StatusCode::NO_CONTENT {
         return Ok(None);
     }
-    serde_json::from_slice(&body).map(Some).map_err(|error| {
+    decode(&body, peer).map(Some)
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8], peer: &str) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
         Failure::new(format!(
             "{peer} gave an answer that makes no sense: {error}"
         ))

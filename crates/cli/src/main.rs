@@ -88,7 +88,7 @@ enum Command {
     /// Read TEEP messages.
     #[command(subcommand)]
     Teep(teep::Command),
-    /// Measure, each figure beside the cost of its bare signatures.
+    /// Measure, each figure beside the bare cost of the same work.
     #[command(subcommand)]
     Bench(bench::Command),
 }

@@ -24,6 +24,7 @@
 //!      --json '{"component": "acme/hello", "command": 1, "input_text": "Ada"}'
 //! ```
 
+use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 
 /// Names a component, and perhaps which TEE it is for and where it can be had.
@@ -152,6 +153,18 @@ pub struct OpenSession {
     pub tee: Option<TeeRequirements>,
 }
 
+impl OpenSession {
+    /// With this input, and any TEE.
+    #[must_use]
+    pub fn with_input(component: impl Into<String>, input: &[u8]) -> Self {
+        Self {
+            component: component.into(),
+            input_base64: Some(Base64::encode_string(input)),
+            ..Self::default()
+        }
+    }
+}
+
 /// An open session. It belongs to the user who opened it, and ends when it is closed, when it is idle for ten
 /// minutes, or when the TA goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +224,18 @@ pub struct Command {
     pub input_base64: Option<String>,
 }
 
+impl Command {
+    /// A command with this input.
+    #[must_use]
+    pub fn new(command: u32, input: &[u8]) -> Self {
+        Self {
+            command,
+            input_text: None,
+            input_base64: Some(Base64::encode_string(input)),
+        }
+    }
+}
+
 /// Opens a session, invokes one command, closes the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -228,6 +253,20 @@ pub struct Invocation {
     /// What the TEE must be, where several hold the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tee: Option<TeeRequirements>,
+}
+
+impl Invocation {
+    /// A command with this input, and any TEE.
+    #[must_use]
+    pub fn new(component: impl Into<String>, command: u32, input: &[u8]) -> Self {
+        Self {
+            component: component.into(),
+            command,
+            input_text: None,
+            input_base64: Some(Base64::encode_string(input)),
+            tee: None,
+        }
+    }
 }
 
 /// What a command returned.

@@ -10,8 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Error, Session,
     api::{
-        CommandResult, ComponentRequest, Components, Invocation, OpenSession, Origin, Outcome,
-        Problem, SessionState, Sessions, Tees,
+        Command, CommandResult, ComponentRequest, Components, Invocation, OpenSession, Origin,
+        Outcome, Problem, SessionState, Sessions, Tees,
     },
     http::{self, Response},
 };
@@ -134,11 +134,7 @@ impl Client {
         command: u32,
         input: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        let body = json(&crate::api::Command {
-            command,
-            input_text: None,
-            input_base64: Some(Base64::encode_string(input)),
-        })?;
+        let body = json(&Command::new(command, input))?;
         let path = format!("/v1/sessions/{session}/invoke");
         let answer = self.call("POST", &path, Some(&body))?;
         output(decode(answer, Some(command))?, command)

@@ -148,9 +148,8 @@ impl Write for RequestBody {
             return Ok(0);
         }
         let head = format!("{:x}\r\n", bytes.len());
-        self.stream.write_all(head.as_bytes())?;
-        self.stream.write_all(bytes)?;
-        self.stream.write_all(b"\r\n")?;
+        let chunk = [head.as_bytes(), bytes, b"\r\n"].concat();
+        self.stream.write_all(&chunk)?;
         Ok(bytes.len())
     }
 

@@ -8,12 +8,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
+use tamarack_client::api::{Origin, Problem};
 use tamarack_ta::ResultCode;
 
-use crate::{
-    BrokerError,
-    api::{Origin, Problem},
-};
+use crate::BrokerError;
 
 /// How long to wait for a TEE that is busy.
 const BUSY_WAIT: Duration = Duration::from_secs(1);

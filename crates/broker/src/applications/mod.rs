@@ -10,11 +10,11 @@ use axum::{
     extract::{State, rejection::JsonRejection},
     routing::{get, post},
 };
+use tamarack_client::api::{Component, ComponentRequest, Components, Outcome, Tee, Tees};
 use tamarack_suit::{ComponentId, Uuid};
 
 use crate::{
     BrokerError,
-    api::{Component, ComponentRequest, Components, Outcome, Tee, Tees},
     broker::{Broker, Done},
     peer::Peer,
     permissions::Action,
@@ -37,9 +37,18 @@ pub(crate) fn router(broker: Arc<Broker>) -> Router {
 type Answer<T> = Result<Json<T>, Failure>;
 type Body<T> = Result<Json<T>, JsonRejection>;
 
-fn parse_component(text: &str) -> Result<ComponentId, Failure> {
-    text.parse()
-        .map_err(|error| Failure::bad_request(format!("component {text:?}: {error}")))
+/// The component that a text names, if the user may do this with it.
+fn permitted(
+    broker: &Broker,
+    peer: &Peer,
+    text: &str,
+    action: impl for<'a> FnOnce(&'a ComponentId) -> Action<'a>,
+) -> Result<ComponentId, Failure> {
+    let component = text
+        .parse()
+        .map_err(|error| Failure::bad_request(format!("component {text:?}: {error}")))?;
+    broker.permissions.check(peer, action(&component))?;
+    Ok(component)
 }
 
 async fn list(State(broker): State<Arc<Broker>>, peer: Peer, _place: Place) -> Answer<Components> {
@@ -110,10 +119,17 @@ async fn tees(State(broker): State<Arc<Broker>>, peer: Peer, _place: Place) -> A
     Ok(Json(Tees { tees, unreachable }))
 }
 
-/// What an application wishes, and the component in it.
-fn wish(body: Body<ComponentRequest>) -> Result<(ComponentId, ComponentRequest), Failure> {
-    let Json(body) = body?;
-    Ok((parse_component(&body.component)?, body))
+/// What an application wishes that may cause exchanges for it, and the component in it.
+fn wish(
+    broker: &Broker,
+    peer: &Peer,
+    body: Body<ComponentRequest>,
+    action: impl for<'a> FnOnce(&'a ComponentId) -> Action<'a>,
+) -> Result<(ComponentId, ComponentRequest), Failure> {
+    let Json(wish) = body?;
+    let component = permitted(broker, peer, &wish.component, action)?;
+    broker.spend()?;
+    Ok((component, wish))
 }
 
 async fn request(
@@ -122,10 +138,7 @@ async fn request(
     _place: Place,
     body: Body<ComponentRequest>,
 ) -> Answer<Outcome> {
-    let (component, wish) = wish(body)?;
-    let action = Action::Request(&component);
-    broker.permissions.check(&peer, action)?;
-    broker.spend()?;
+    let (component, wish) = wish(&broker, &peer, body, |id| Action::Request(id))?;
     let tee = wish.tee.unwrap_or_default();
     let done = broker.request(&component, wish.tam_uri.as_deref(), &tee);
     outcome(&broker, done.await?, &component).await
@@ -137,10 +150,7 @@ async fn unrequest(
     _place: Place,
     body: Body<ComponentRequest>,
 ) -> Answer<Outcome> {
-    let (component, wish) = wish(body)?;
-    let action = Action::Unrequest(&component);
-    broker.permissions.check(&peer, action)?;
-    broker.spend()?;
+    let (component, wish) = wish(&broker, &peer, body, |id| Action::Unrequest(id))?;
     let tee = wish.tee.unwrap_or_default();
     let done = broker.unrequest(&component, wish.tam_uri.as_deref(), &tee);
     outcome(&broker, done.await?, &component).await

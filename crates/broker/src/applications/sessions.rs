@@ -12,15 +12,14 @@ use axum::{
 };
 use base64ct::{Base64, Encoding};
 use futures_util::stream;
+use tamarack_client::api::{
+    Command, CommandResult, Invocation, OpenSession, RESULT_HEADER, Session, SessionState, Sessions,
+};
 use tokio::sync::mpsc;
 
-use super::{Answer, Body, Failure, parse_component};
+use super::{Answer, Body, Failure, permitted};
 use crate::{
     BrokerError,
-    api::{
-        Command, CommandResult, Invocation, OpenSession, RESULT_HEADER, Session, SessionState,
-        Sessions,
-    },
     broker::Broker,
     command::{self, Ending, Event, Input},
     peer::Peer,
@@ -84,8 +83,7 @@ async fn open(
     body: Body<OpenSession>,
 ) -> Answer<Session> {
     let Json(body) = body?;
-    let component = parse_component(&body.component)?;
-    broker.permissions.check(&peer, Action::Open(&component))?;
+    let component = permitted(&broker, &peer, &body.component, |id| Action::Open(id))?;
     let input = input(body.input_text, body.input_base64)?;
     let tee = body.tee.unwrap_or_default();
     let session = broker.open(peer.user, component, tee, input).await?;
@@ -151,8 +149,7 @@ async fn invoke_once(
     body: Body<Invocation>,
 ) -> Answer<CommandResult> {
     let Json(body) = body?;
-    let component = parse_component(&body.component)?;
-    broker.permissions.check(&peer, Action::Open(&component))?;
+    let component = permitted(&broker, &peer, &body.component, |id| Action::Open(id))?;
     let input = input(body.input_text, body.input_base64)?;
     let tee = body.tee.unwrap_or_default();
     let session = broker.open(peer.user, component, tee, Vec::new()).await?;
@@ -179,24 +176,23 @@ async fn stream_command(
     let mut events = command::start(&broker, &session, command, Input::Streamed(body));
     let mut held = Vec::new();
     while held.len() <= HELD_BACK {
-        match events.recv().await {
-            Some(Event::Output(piece)) => held.extend(piece),
+        let failure = match events.recv().await {
+            Some(Event::Output(piece)) => {
+                held.extend(piece);
+                continue;
+            }
             Some(Event::Ended(Ok(Ending { result: 0, output }))) => {
                 held.extend(output);
                 return Ok(with_result(octets(held.into()), 0));
             }
-            Some(Event::Ended(Ok(Ending { result, .. }))) => {
-                return Ok(with_result(Failure::of_command(command, result), result));
-            }
-            Some(Event::Ended(Err(error))) => {
-                let failure = Failure::from(error);
-                return Ok(match failure.result() {
-                    Some(result) => with_result(failure, result),
-                    None => failure.into_response(),
-                });
-            }
-            None => return Err(BrokerError::Abandoned.into()),
-        }
+            Some(Event::Ended(Ok(Ending { result, .. }))) => Failure::of_command(command, result),
+            Some(Event::Ended(Err(error))) => error.into(),
+            None => BrokerError::Abandoned.into(),
+        };
+        return Ok(match failure.result() {
+            Some(result) => with_result(failure, result),
+            None => failure.into_response(),
+        });
     }
     let pieces = stream::unfold(Flow::Begins(held, events), Flow::next);
     Ok(octets(RawBody::from_stream(pieces)))

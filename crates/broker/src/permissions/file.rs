@@ -117,11 +117,7 @@ impl Entry {
                 let found = found.ok_or_else(|| format!("there is no user {name:?}"))?;
                 Ok(Some(found.uid.as_raw()))
             })?,
-            groups: numbers("groups", self.groups, |name| {
-                let found = Group::from_name(name).map_err(|error| error.to_string())?;
-                let found = found.ok_or_else(|| format!("there is no group {name:?}"))?;
-                Ok(Some(found.gid.as_raw()))
-            })?,
+            groups: numbers("groups", self.groups, |name| group_number(name).map(Some))?,
             list: patterns("list", &self.list)?,
             open: patterns("open", &self.open)?,
             request: patterns("request", &self.request)?,
@@ -134,6 +130,13 @@ impl Entry {
         }
         Ok(rule)
     }
+}
+
+/// The number of a group, by its name.
+pub(crate) fn group_number(name: &str) -> Result<u32, String> {
+    let found = Group::from_name(name).map_err(|error| error.to_string())?;
+    let found = found.ok_or_else(|| format!("there is no group {name:?}"))?;
+    Ok(found.gid.as_raw())
 }
 
 fn bounded<T>(member: &str, list: &[T]) -> Result<(), String> {

@@ -7,7 +7,6 @@ mod file;
 mod follow;
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Instant,
@@ -17,6 +16,8 @@ use tamarack_client::api::Denial;
 use tamarack_suit::ComponentId;
 
 use crate::{BrokerError, budget::Budget, peer::Peer};
+
+pub(crate) use file::group_number;
 
 /// Denials that are logged in a minute: nobody fills the disk with them.
 const LOGGED_PER_MINUTE: u32 = 60;
@@ -50,7 +51,7 @@ pub(crate) struct Permissions {
 }
 
 /// What some users may do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     everybody: bool,
     users: Vec<u32>,
@@ -187,13 +188,5 @@ impl Pattern {
             Self::Exactly(wanted) => component == wanted,
             Self::Below(prefix) => component.starts_with(prefix) && component != prefix,
         }
-    }
-}
-
-impl fmt::Debug for Permissions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permissions")
-            .field("file", &self.file)
-            .finish_non_exhaustive()
     }
 }

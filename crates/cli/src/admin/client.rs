@@ -55,7 +55,7 @@ impl AdminApi {
     }
 
     pub(crate) async fn unenroll(&self, ueid: &str) -> Result<(), Failure> {
-        self.delete(&format!("devices/{ueid}")).await
+        self.delete(&path("devices/", ueid)).await
     }
 
     pub(crate) async fn publish(&self, envelope: Vec<u8>) -> Result<api::Component, Failure> {
@@ -82,13 +82,13 @@ impl AdminApi {
     }
 
     pub(crate) async fn domain(&self, name: &str) -> Result<api::Domain, Failure> {
-        self.get(&format!("domains/{}", segment(name))).await
+        self.get(&path("domains/", name)).await
     }
 
     /// Removes a domain; what there is to wait for, if there is something.
     pub(crate) async fn remove_domain(&self, name: &str) -> Result<Option<api::Removal>, Failure> {
-        let path = format!("domains/{}", segment(name));
-        http::json_if_any(self.request(Method::DELETE, &path), &self.peer).await
+        let request = self.request(Method::DELETE, &path("domains/", name));
+        http::json_if_any(request, &self.peer).await
     }
 
     /// Withdraws the manifests that have this identifier or install this component; their identifiers.
@@ -110,8 +110,7 @@ impl AdminApi {
         manifests.sort();
         manifests.dedup();
         for manifest in &manifests {
-            self.delete(&format!("components?manifest={}", segment(manifest)))
-                .await?;
+            self.delete(&path("components?manifest=", manifest)).await?;
         }
         Ok(manifests)
     }
@@ -129,7 +128,7 @@ impl AdminApi {
     }
 
     pub(crate) async fn remove_token(&self, name: &str) -> Result<(), Failure> {
-        self.delete(&format!("tokens/{}", segment(name))).await
+        self.delete(&path("tokens/", name)).await
     }
 
     pub(crate) async fn revoke(
@@ -145,7 +144,7 @@ impl AdminApi {
     }
 
     pub(crate) async fn reinstate(&self, id: &str) -> Result<(), Failure> {
-        self.delete(&format!("revocations/{id}")).await
+        self.delete(&path("revocations/", id)).await
     }
 
     pub(crate) async fn put_maker(&self, maker: &api::MakerRequest) -> Result<api::Maker, Failure> {
@@ -158,7 +157,7 @@ impl AdminApi {
     }
 
     pub(crate) async fn remove_maker(&self, name: &str) -> Result<(), Failure> {
-        self.delete(&format!("makers/{name}")).await
+        self.delete(&path("makers/", name)).await
     }
 
     pub(crate) async fn deploy(
@@ -209,7 +208,7 @@ impl AdminApi {
     pub(crate) async fn devices(&self) -> Result<api::Devices, Failure> {
         let mut all: api::Devices = self.get("devices").await?;
         while let Some(after) = all.next.take() {
-            let page: api::Devices = self.get(&format!("devices?after={after}")).await?;
+            let page: api::Devices = self.get(&path("devices?after=", &after)).await?;
             all.devices.extend(page.devices);
             all.next = page.next;
         }
@@ -217,12 +216,13 @@ impl AdminApi {
     }
 
     pub(crate) async fn device(&self, ueid: &str) -> Result<api::DeviceDetails, Failure> {
-        self.get(&format!("devices/{ueid}")).await
+        self.get(&path("devices/", ueid)).await
     }
 
     /// Has the TAM contact a device that listens at `uri`.
     pub(crate) async fn contact(&self, ueid: &str, uri: &str) -> Result<api::Contacted, Failure> {
-        let request = self.request(Method::POST, &format!("devices/{ueid}/contact"));
+        let path = path("devices/", ueid) + "/contact";
+        let request = self.request(Method::POST, &path);
         let contact = api::Contact {
             uri: uri.to_owned(),
         };
@@ -258,28 +258,29 @@ impl AdminApi {
     }
 }
 
-/// A name as one segment of a path, or as a value in a query: every byte that could mean something there is escaped.
-fn segment(name: &str) -> String {
-    let mut escaped = String::new();
+/// A path that ends with a name, as one segment or as a value in a query: every byte of it that could mean something there
+/// is escaped.
+fn path(start: &str, name: &str) -> String {
+    let mut path = start.to_owned();
     for byte in name.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(char::from(byte));
+                path.push(char::from(byte));
             }
-            _ => escaped += &format!("%{byte:02X}"),
+            _ => path += &format!("%{byte:02X}"),
         }
     }
-    escaped
+    path
 }
 
 #[cfg(test)]
 mod tests {
-    use super::segment;
+    use super::path;
 
     #[test]
     fn a_name_is_one_segment() {
-        assert_eq!(segment("acme/locks"), "acme%2Flocks");
-        assert_eq!(segment("a b?c&d%e#é"), "a%20b%3Fc%26d%25e%23%C3%A9");
-        assert_eq!(segment("A-z0.9_~"), "A-z0.9_~");
+        assert_eq!(path("domains/", "acme/locks"), "domains/acme%2Flocks");
+        assert_eq!(path("", "a b?c&d%e#é"), "a%20b%3Fc%26d%25e%23%C3%A9");
+        assert_eq!(path("", "A-z0.9_~"), "A-z0.9_~");
     }
 }

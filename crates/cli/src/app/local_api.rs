@@ -8,7 +8,7 @@ use tamarack_client::{
 };
 use tokio::task::block_in_place;
 
-use super::{base64, result_and_output};
+use super::result_and_output;
 use crate::failure::Failure;
 
 /// A client whose calls leave the other tasks of a command running.
@@ -44,13 +44,7 @@ impl LocalApi {
         command: u32,
         input: &[u8],
     ) -> Result<(u32, Vec<u8>), Failure> {
-        let invocation = Invocation {
-            component: component.to_owned(),
-            command,
-            input_text: None,
-            input_base64: Some(base64(input)),
-            tee: None,
-        };
+        let invocation = Invocation::new(component, command, input);
         let outcome = block_in_place(|| self.0.invoke(&invocation));
         Ok(result_and_output(outcome)?)
     }

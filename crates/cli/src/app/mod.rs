@@ -5,7 +5,6 @@ mod session;
 
 use std::path::PathBuf;
 
-use base64ct::{Base64, Encoding};
 use clap::{Args, Subcommand};
 use tamarack_client::{
     Client, Error,
@@ -93,10 +92,6 @@ impl Which {
         };
         (requirements != TeeRequirements::default()).then_some(requirements)
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    Base64::encode_string(bytes)
 }
 
 /// The result of a command and its output; a result other than success has none.

@@ -6,13 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64ct::{Base64, Encoding};
 use clap::{Args, Subcommand};
 use tamarack_client::{
     Client, Error, Session,
     api::{Invocation, OpenSession, SessionState},
 };
 
-use super::{Which, base64, result_and_output};
+use super::{Which, result_and_output};
 use crate::{
     failure::Failure,
     files,
@@ -130,10 +131,8 @@ impl Command {
         match self {
             Self::Open(open) => {
                 let opened = client.open(&OpenSession {
-                    component: open.component,
-                    input_text: None,
-                    input_base64: Some(base64(&open.input.read()?)),
                     tee: open.which.requirements(),
+                    ..OpenSession::with_input(open.component, &open.input.read()?)
                 })?;
                 let session = opened.keep();
                 let value = serde_json::json!({ "session": session });
@@ -204,11 +203,8 @@ impl Invoke {
     pub(super) fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
         let what = format!("command {} of {}", self.command, self.component);
         let outcome = client.invoke(&Invocation {
-            component: self.component,
-            command: self.command,
-            input_text: None,
-            input_base64: Some(base64(&self.input.read()?)),
             tee: self.which.requirements(),
+            ..Invocation::new(self.component, self.command, &self.input.read()?)
         });
         print(outcome, &what, output)
     }
@@ -220,7 +216,7 @@ fn print(outcome: Result<Vec<u8>, Error>, what: &str, output: Output) -> Result<
     if output.is_json() {
         let value = serde_json::json!({
             "result": result,
-            "output_base64": base64(&bytes),
+            "output_base64": Base64::encode_string(&bytes),
             "output_text": std::str::from_utf8(&bytes).ok(),
         });
         output.result(&value, String::new);

@@ -1,4 +1,4 @@
-//! `tamarack bench`: measure, each figure beside the cost of its bare signatures.
+//! `tamarack bench`: measure, each figure beside the bare cost of the same work.
 
 mod messages;
 mod sessions;

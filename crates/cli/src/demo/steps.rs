@@ -98,12 +98,12 @@ impl Step {
             Self::Attest => attest(world).await,
             Self::CreateDomain => create_domains(world).await,
             Self::Install => install(world).await,
-            Self::Invoke => invoke(world).await,
+            Self::Invoke => invoke(world),
             Self::Update => update(world).await,
             Self::Personalize => personalize(world).await,
             Self::RejectTampered => reject_tampered(world).await,
             Self::RejectReplayed => reject_replayed(world).await,
-            Self::RejectDowngraded => reject_downgraded(world).await,
+            Self::RejectDowngraded => reject_downgraded(world),
             Self::RejectForeignSigner => reject_foreign_signer(world).await,
             Self::Delete => delete(world).await,
             Self::VerifyGone => verify_gone(world).await,
@@ -185,7 +185,7 @@ async fn install(world: &mut World) -> Outcome {
         outcome.installed == Some(true),
         "the requested application is installed",
     )?;
-    let components = world.components().await?;
+    let components = world.components()?;
     check(
         components.len() == 4,
         "two domains and two applications are installed",
@@ -196,14 +196,14 @@ async fn install(world: &mut World) -> Outcome {
     )
 }
 
-async fn greet(world: &World) -> Result<String, Failure> {
+fn greet(world: &World) -> Result<String, Failure> {
     let (result, output) = world.app.invoke(HELLO, GREET, b"Ada")?;
     check(result == 0, "the application answered")?;
     String::from_utf8(output).map_err(|_| Failure::new("the answer is no text"))
 }
 
-async fn invoke(world: &mut World) -> Outcome {
-    let greeting = greet(world).await?;
+fn invoke(world: &mut World) -> Outcome {
+    let greeting = greet(world)?;
     check(
         greeting == "Hello from inside the TEE, Ada!",
         "hello greets",
@@ -223,7 +223,7 @@ async fn update(world: &mut World) -> Outcome {
     world.installed = world.manifest("hello-2", HELLO, HELLO_2, 2, &world.acme, Vec::new())?;
     world.admin.publish(world.installed.clone()).await?;
     world.app.policy_check()?;
-    let greeting = greet(world).await?;
+    let greeting = greet(world)?;
     check(greeting.contains("hello 2"), "the new version answers")?;
     Ok("acme published a newer hello; at its next contact the device replaced the old one.".into())
 }
@@ -254,7 +254,7 @@ async fn personalize(world: &mut World) -> Outcome {
         .deploy(GREETING, &format!("ueid={}", world.ueid), "required")
         .await?;
     world.app.policy_check()?;
-    let greeting = greet(world).await?;
+    let greeting = greet(world)?;
     check(
         greeting.starts_with("Servus, Ada!"),
         "the application uses its personalization data",
@@ -266,16 +266,13 @@ async fn personalize(world: &mut World) -> Outcome {
 }
 
 /// Lets the device talk to the TAM while Mallory does what she planned; returns the TEE's Error.
-async fn attack(world: &World, plan: Plan) -> Result<(ErrorCode, String), Failure> {
-    let before = world.components().await?;
+fn attack(world: &World, plan: Plan) -> Result<(ErrorCode, String), Failure> {
+    let before = world.components()?;
     world.mallory.plan(plan);
     world.app.policy_check()?;
     let answer = world.mallory.answer();
     world.mallory.plan(Plan::Watch);
-    check(
-        world.components().await? == before,
-        "nothing in the TEE changed",
-    )?;
+    check(world.components()? == before, "nothing in the TEE changed")?;
     match answer {
         Some(Message::Error(error)) => {
             let reason = error
@@ -301,14 +298,14 @@ fn forged_update(world: &World, manifest: Vec<u8>) -> Result<Plan, Failure> {
 
 async fn reject_tampered(world: &mut World) -> Outcome {
     publish_greeting(world, "Good day", 2).await?;
-    let (code, reason) = attack(world, Plan::FlipBit).await?;
+    let (code, reason) = attack(world, Plan::FlipBit)?;
     check(
         code == ErrorCode::PERMANENT_ERROR,
         "the TEE found the message not to be the TAM's",
     )?;
     world.app.policy_check()?;
     check(
-        greet(world).await?.starts_with("Good day"),
+        greet(world)?.starts_with("Good day"),
         "the genuine update arrives afterwards",
     )?;
     Ok(format!(
@@ -321,7 +318,7 @@ async fn reject_replayed(world: &mut World) -> Outcome {
         .recorded
         .clone()
         .ok_or_else(|| Failure::new("nothing was recorded"))?;
-    let (_, reason) = attack(world, Plan::Substitute(recorded)).await?;
+    let (_, reason) = attack(world, Plan::Substitute(recorded))?;
     let (status, bytes) = world.mallory.replay_query_response().await?;
     check(
         (status, bytes) == (204, 0),
@@ -332,8 +329,8 @@ async fn reject_replayed(world: &mut World) -> Outcome {
     ))
 }
 
-async fn reject_downgraded(world: &mut World) -> Outcome {
-    let (code, reason) = attack(world, forged_update(world, world.first.clone())?).await?;
+fn reject_downgraded(world: &mut World) -> Outcome {
+    let (code, reason) = attack(world, forged_update(world, world.first.clone())?)?;
     check(
         code == ErrorCode::MANIFEST_PROCESSING_FAILED,
         "the TEE refused the manifest",
@@ -357,7 +354,7 @@ async fn reject_foreign_signer(world: &mut World) -> Outcome {
         published.is_err(),
         "the TAM does not publish what globex signs for acme",
     )?;
-    let (code, reason) = attack(world, forged_update(world, manifest)?).await?;
+    let (code, reason) = attack(world, forged_update(world, manifest)?)?;
     check(
         code == ErrorCode::MANIFEST_PROCESSING_FAILED,
         "the TEE refused the manifest",
@@ -371,7 +368,7 @@ async fn delete(world: &mut World) -> Outcome {
     world.admin.undeploy(GREETING, None).await?;
     world.admin.undeploy(HELLO, None).await?;
     world.app.policy_check()?;
-    let left = world.components().await?;
+    let left = world.components()?;
     let gone = !left
         .iter()
         .any(|(component, _)| component.starts_with(HELLO));
@@ -380,7 +377,7 @@ async fn delete(world: &mut World) -> Outcome {
 }
 
 async fn verify_gone(world: &mut World) -> Outcome {
-    let refused = greet(world).await;
+    let refused = greet(world);
     check(refused.is_err(), "a deleted application can't be invoked")?;
     world.app.policy_check()?;
     let device = world.admin.device(&world.ueid).await?;

@@ -254,7 +254,7 @@ impl World {
     }
 
     /// The components in the TEE, by identifier, with their digests.
-    pub(super) async fn components(&self) -> Result<Vec<(String, String)>, Failure> {
+    pub(super) fn components(&self) -> Result<Vec<(String, String)>, Failure> {
         let list = self.app.list()?.components;
         Ok(list
             .into_iter()
