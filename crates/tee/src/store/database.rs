@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +17,8 @@ use super::{Medium, StoreOptions};
 /// A database that leaves its medium as the last commit left it.
 ///
 /// redb would write once more when it is closed: to trim what lies free at the end, which is what a full device needs
-/// to remove anything, and to note what a check at the next start would find out anyway.
+/// to remove anything, and to note what a check at the next start would find out anyway. And it would read for that, with
+/// a panic in a panic, which nothing survives, where somebody changed the pages.
 pub(super) struct Opened {
     /// There until it is dropped.
     database: Option<Database>,
@@ -37,12 +38,14 @@ impl Opened {
 
 impl Drop for Opened {
     fn drop(&mut self) {
+        // For a transaction that is still there: it closes the database when it ends.
         self.is_closing.store(true, Ordering::Release);
         let database = self.database.take();
-        let _ = guarded(|| {
-            drop(database);
-            Ok(())
-        });
+        let _ = catch_unwind(AssertUnwindSafe(move || {
+            let _closed_while_unwinding = database;
+            // redb leaves its medium alone where it is closed by a panic.
+            resume_unwind(Box::new(()))
+        }));
     }
 }
 
@@ -112,10 +115,12 @@ impl Backend {
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
+        self.check_open()?;
         self.medium.length()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.check_open()?;
         self.medium.read_at(offset, out)
     }
 
