@@ -528,7 +528,12 @@ fn personalization_data_is_readable_in_its_tee_only() {
         let recipients: Vec<_> = recipients.iter().map(Recipient::agreement).collect();
         let secret = b"Servus";
         let (image, ciphertext) = PayloadEncryption::default()
-            .encrypt(&crypto, &recipients, secret)
+            .encrypt(
+                &crypto,
+                Some(&id("acme/hello/greeting")),
+                &recipients,
+                secret,
+            )
             .unwrap();
         assert!(!ciphertext.windows(6).any(|window| window == secret));
         let vendor = Uuid::vendor("tamarack.example");

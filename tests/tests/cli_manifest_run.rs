@@ -424,7 +424,7 @@ fn what_was_encrypted_before_goes_into_a_manifest() {
     let payload: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     folder.write("big.bin", &payload);
     let encrypted = folder.tamarack(
-        "--json manifest encrypt @big.bin --recipient @device.jwk=kid-9 --out @big.enc --info @big.info",
+        "--json manifest encrypt @big.bin --component lamp/app --recipient @device.jwk=kid-9 --out @big.enc --info @big.info",
     );
     let encrypted = encrypted.json();
     assert_eq!(encrypted["plaintext_bytes"], 300_000);
@@ -466,7 +466,7 @@ fn what_was_encrypted_before_goes_into_a_manifest() {
         .fails(1, &["image-match"]);
     assert!(!folder.has("device/lamp+"));
     // Either may go to standard output, where nothing else goes then.
-    let encrypt = "manifest encrypt @big.bin --recipient @device.jwk=kid-9";
+    let encrypt = "manifest encrypt @big.bin --component lamp/app --recipient @device.jwk=kid-9";
     let piped = folder.tamarack(&format!("{encrypt} --out - --info @big.info"));
     folder.write("big.enc", piped.bytes());
     folder.create(&format!(
@@ -485,15 +485,47 @@ fn what_was_encrypted_before_goes_into_a_manifest() {
         .tamarack(&format!("{encrypt} --out - --info -"))
         .fails(2, &["--out", "--info"]);
     folder
-        .tamarack("manifest encrypt @big.bin --recipient @acme.pub.pem --recipient @nobody --out @x --info @y")
+        .tamarack("manifest encrypt @big.bin --any-component --recipient @acme.pub.pem --recipient @nobody --out @x --info @y")
         .fails(1, &["nobody"]);
     folder
         .tamarack("key generate --algorithm ed25519 --out @ed")
         .ok();
     folder
-        .tamarack("manifest encrypt @big.bin --recipient @ed --out @x --info @y")
+        .tamarack("manifest encrypt @big.bin --any-component --recipient @ed --out @x --info @y")
         .fails(1, &["X25519"]);
+    folder
+        .tamarack("manifest encrypt @big.bin --recipient @device.jwk --out @x --info @y")
+        .fails(2, &["--component <ID>", "--any-component"]);
     assert!(!folder.has("x") && !folder.has("y"));
+}
+
+#[test]
+fn a_payload_for_a_component_is_for_no_other() {
+    let folder = Folder::new();
+    folder
+        .tamarack("key generate --algorithm ecdh-p256 --format jwk --out @device.jwk")
+        .ok();
+    folder.write("app.bin", b"for the lamp");
+    let encrypt = |target: &str| {
+        let to = format!("{target} --recipient @device.jwk --out @app.enc --info @app.info");
+        let line = format!("--json manifest encrypt @app.bin {to}");
+        folder.tamarack(&line).json()["component"].clone()
+    };
+    let create = |component: &str| {
+        folder.tamarack(&format!(
+            "manifest create --component {component} --payload @app.bin --uri #app --ciphertext @app.enc \
+             --encryption-info @app.info -n 1 --key @acme.pem --out @l"
+        ))
+    };
+    assert_eq!(encrypt("--any-component"), serde_json::Value::Null);
+    create("lamp/other").ok();
+    assert_eq!(encrypt("--component lamp/app"), "lamp/app");
+    create("lamp/other").fails(1, &["lamp/other", "encrypted for another component"]);
+    create("lamp/app").ok();
+    let shown = folder.tamarack("manifest show @l").ok();
+    assert!(shown.contains("for-component"), "{shown}");
+    folder.run("@l --decrypt @device.jwk").ok();
+    assert_eq!(folder.read("device/lamp+/app"), b"for the lamp");
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub enum Error {
     /// No recipient of an encrypted object could be opened with the keys at hand.
     #[error("encrypted to none of the keys at hand, or to one of them wrongly")]
     NoRecipient,
+    /// The content is for another target than the one it would be decrypted for.
+    #[error("encrypted for another target")]
+    OtherTarget,
     /// A ciphertext or a wrapped key does not belong to the key, or was changed or cut off.
     #[error("the ciphertext was changed or is encrypted under another key")]
     BadCiphertext,

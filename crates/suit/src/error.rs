@@ -152,6 +152,9 @@ pub enum Why {
     /// The content is encrypted, and for none of the keys that this Recipient has.
     #[error("the content is encrypted for another recipient")]
     NoRecipient,
+    /// The content is encrypted for another component than the one that it would be stored in.
+    #[error("the content is encrypted for another component")]
+    OtherTarget,
     /// The content is encrypted, and is not what was encrypted for this Recipient.
     #[error("the encrypted content does not decrypt")]
     BadCiphertext,

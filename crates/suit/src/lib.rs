@@ -91,9 +91,11 @@
 //!
 //! // The author: a secret, as a component that only this device can read.
 //! let to = [Recipient::agreement(device_key.public_key())];
-//! let (image, ciphertext) = PayloadEncryption::default().encrypt(&crypto, &to, b"licence")?;
+//! let id: ComponentId = "vendor/licence".parse()?;
+//! let (image, ciphertext) =
+//!     PayloadEncryption::default().encrypt(&crypto, Some(&id), &to, b"licence")?;
 //! let envelope = ManifestBuilder::new(SequenceNumber(1))
-//!     .component(ComponentBuilder::new("vendor/licence".parse()?).encrypted_integrated(
+//!     .component(ComponentBuilder::new(id).encrypted_integrated(
 //!         "#licence",
 //!         ciphertext,
 //!         "vendor/staged".parse()?,

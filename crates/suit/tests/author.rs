@@ -189,7 +189,7 @@ fn what_a_recipient_lacks_is_known_before_shipping() {
         agreement.public_key(),
     )];
     let (image, ciphertext) = PayloadEncryption::new(ContentAlgorithm::A128Gcm)
-        .encrypt(&crypto(), &to, b"payload")
+        .encrypt(&crypto(), Some(&id("p/app")), &to, b"payload")
         .unwrap();
     let encrypted = ComponentBuilder::new(id("p/app"))
         .vendor(vendor())

@@ -41,7 +41,7 @@ fn encrypted(algorithm: ContentAlgorithm) -> (EncryptedImage, Vec<u8>) {
     let kek = kek();
     let to = [Recipient::wrapping(&kek).unwrap()];
     PayloadEncryption::new(algorithm)
-        .encrypt(&crypto(), &to, PLAINTEXT)
+        .encrypt(&crypto(), None, &to, PLAINTEXT)
         .unwrap()
 }
 
@@ -270,7 +270,7 @@ fn authenticated_encryption_is_the_default() {
     let kek = kek();
     let to = [Recipient::wrapping(&kek).unwrap()];
     let (image, _) = PayloadEncryption::default()
-        .encrypt(&crypto(), &to, PLAINTEXT)
+        .encrypt(&crypto(), None, &to, PLAINTEXT)
         .unwrap();
     let encrypted = Encrypted::decode_encrypt(image.info()).unwrap();
     assert_eq!(encrypted.algorithm(), ContentAlgorithm::A128Gcm);
@@ -294,7 +294,8 @@ fn a_profile_chooses_all_algorithms_together() {
         let encryption = PayloadEncryption::of(&profile).unwrap();
         let mut taken = 0;
         for recipient in everybody {
-            let Ok((image, ciphertext)) = encryption.encrypt(&crypto, &[recipient], PLAINTEXT)
+            let Ok((image, ciphertext)) =
+                encryption.encrypt(&crypto, None, &[recipient], PLAINTEXT)
             else {
                 continue;
             };
@@ -329,7 +330,11 @@ fn a_profile_chooses_all_algorithms_together() {
         }
         // Nobody else is taken: what the profile's devices have is known.
         assert_eq!(taken, 1, "{name}");
-        assert!(encryption.encrypt(&crypto, &everybody, PLAINTEXT).is_err());
+        assert!(
+            encryption
+                .encrypt(&crypto, None, &everybody, PLAINTEXT)
+                .is_err()
+        );
     }
     let unknown = Profile::of([-16, -9, -29, 77]);
     assert_eq!(
@@ -433,7 +438,7 @@ fn a_manifest_is_hidden_in_a_manifest_that_everybody_can_read() {
         let kek = kek();
         let to = [Recipient::wrapping(&kek).unwrap()];
         let (image, ciphertext) = PayloadEncryption::new(algorithm)
-            .encrypt(&crypto, &to, &secret)
+            .encrypt(&crypto, None, &to, &secret)
             .unwrap();
         let dependency = || DependencyBuilder::of(&Envelope::decode(&secret).unwrap()).unwrap();
         let carried = dependency()

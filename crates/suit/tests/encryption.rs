@@ -16,7 +16,12 @@ use tamarack_cose::{
 };
 use tamarack_suit::{
     Action, Command, Condition, Error, MemoryDevice, NoFetch, Outcome, Parameter, Processor,
-    Section, Settings, SingleAuthority, SuitDigest, TrustAnchor, TrustAnchors, Why, report::Reason,
+    Section, SequenceNumber, Settings, SingleAuthority, SuitDigest, TrustAnchor, TrustAnchors, Why,
+    author::{
+        BuildError, ComponentBuilder, DependencyBuilder, EncryptedImage, ManifestBuilder,
+        PayloadEncryption,
+    },
+    report::Reason,
 };
 
 use common::*;
@@ -443,4 +448,81 @@ fn what_was_encrypted_can_be_removed_without_the_key() {
     let outcome = keyless.uninstall(&mut device, &mut NoFetch, &id("p/app/suit"));
     assert_eq!(outcome.result, Ok(()));
     assert_eq!(device.components().count(), 0);
+}
+
+/// A payload for the component `target`, as its author encrypts it.
+fn encrypted_for(target: &str, owner: &Device) -> (Vec<u8>, Vec<u8>) {
+    let to = [Recipient::agreement(owner.p256.public_key())];
+    let (image, ciphertext) = PayloadEncryption::default()
+        .encrypt(&crypto(), Some(&id(target)), &to, PLAINTEXT)
+        .unwrap();
+    (image.info().to_vec(), ciphertext)
+}
+
+#[test]
+fn what_is_for_a_component_is_decrypted_into_no_other() {
+    let owner = Device::new(7);
+    let keys = owner.keys();
+    let install = |encryption_info: &[u8], ciphertext: &[u8]| {
+        let copied = fetch_and_decrypt(encryption_info, ciphertext, PLAINTEXT);
+        let written = vec![
+            index(0),
+            set([
+                info(encryption_info),
+                Parameter::Content(ciphertext.to_vec().into()),
+                digest(PLAINTEXT),
+            ]),
+            action(Action::Write),
+            condition(Condition::ImageMatch),
+        ];
+        [(Action::Copy, copied), (Action::Write, written)].map(|(action, commands)| {
+            let mut device = device();
+            let outcome = install(&mut device, &keys, commands, ciphertext);
+            (action, outcome.result, device)
+        })
+    };
+    let (info, ciphertext) = encrypted_for("p/app", &owner);
+    for (_, result, device) in install(&info, &ciphertext) {
+        assert_eq!(result, Ok(()));
+        assert_eq!(device.content(&id("p/app")), Some(PLAINTEXT));
+    }
+    // Another's, in which nothing but the name of the component is of use, and one that is below ours.
+    for theirs in ["q/app", "p/app/x", "p"] {
+        let (info, ciphertext) = encrypted_for(theirs, &owner);
+        for (action, result, device) in install(&info, &ciphertext) {
+            assert_eq!(result, failed(action, Why::OtherTarget), "{theirs}");
+            assert_eq!(device.content(&id("p/app")), None);
+        }
+    }
+}
+
+#[test]
+fn an_author_is_told_that_a_payload_is_for_another_component() {
+    let owner = Device::new(7);
+    let (info, ciphertext) = encrypted_for("p/app", &owner);
+    let plaintext = (
+        SuitDigest::sha256(&crypto(), PLAINTEXT),
+        PLAINTEXT.len() as u64,
+    );
+    let image = EncryptedImage::new(info, plaintext, None).unwrap();
+    let build = |component: &str| {
+        let component = ComponentBuilder::new(id(component)).encrypted_integrated(
+            "#app",
+            ciphertext.clone(),
+            id("p/staged"),
+            image.clone(),
+        );
+        let manifest = ManifestBuilder::new(SequenceNumber(1)).component(component);
+        manifest.build().map(|_| ())
+    };
+    assert_eq!(build("p/app"), Ok(()));
+    assert_eq!(build("p/b"), Err(BuildError::OtherTarget(id("p/b"))));
+    // A dependency is one too.
+    let digest = SuitDigest::sha256(&crypto(), b"of a manifest");
+    let dependency = DependencyBuilder::new(id("p/suit"), digest)
+        .uri("https://example.com/app.enc")
+        .encrypted(id("p/sealed"), image.clone());
+    let manifest = ManifestBuilder::new(SequenceNumber(1)).dependency(dependency);
+    let error = manifest.build().map(|_| ());
+    assert_eq!(error, Err(BuildError::OtherTarget(id("p/suit"))));
 }

@@ -150,7 +150,7 @@ fn encrypted(algorithm: ContentAlgorithm) -> Case {
     let kek = kek();
     let to = [tamarack_cose::encrypt::Recipient::wrapping(&kek).unwrap()];
     let mut encryptor = PayloadEncryption::new(algorithm)
-        .start(&crypto(), &to)
+        .start(&crypto(), None, &to)
         .unwrap();
     let mut ready = Vec::new();
     Blocks::new()

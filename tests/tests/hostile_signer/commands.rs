@@ -295,7 +295,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             let other = DecryptionKey::generate(&crypto, Curve::P256).unwrap();
             let to = [Recipient::agreement(other.public_key())];
             let encryption = PayloadEncryption::default();
-            let (image, ciphertext) = encryption.encrypt(&crypto, &to, b"theirs").unwrap();
+            let (image, ciphertext) = encryption.encrypt(&crypto, None, &to, b"theirs").unwrap();
             let component = identified(&id("evil/x"));
             let component =
                 component.encrypted_integrated("#x", ciphertext, id("evil/staged"), image);
@@ -313,7 +313,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
             .to_vec();
         let to: Vec<_> = keys.iter().map(Recipient::agreement).collect();
         let encryption = PayloadEncryption::default();
-        let (image, ciphertext) = encryption.encrypt(&crypto, &to, b"mine").unwrap();
+        let (image, ciphertext) = encryption.encrypt(&crypto, None, &to, b"mine").unwrap();
         let component = identified(&id("evil/x"));
         let component =
             component.encrypted_integrated("#x", ciphertext, id("acme/hello/greeting"), image);

@@ -6,6 +6,7 @@
 //! administrator and the TEE have is compared with what it was, their applications are asked, and they install
 //! something.
 
+mod ciphertexts;
 mod commands;
 mod components;
 mod dependencies;
@@ -66,6 +67,7 @@ const CHAPTERS: &[&[Attempt]] = &[
     learning::ATTEMPTS,
     signatures::ATTEMPTS,
     exhaustion::ATTEMPTS,
+    ciphertexts::ATTEMPTS,
 ];
 
 /// All attempts, in the order of their numbers.
@@ -173,4 +175,9 @@ fn signatures_that_are_not_its_own() {
 #[test]
 fn more_than_its_share() {
     run(exhaustion::ATTEMPTS);
+}
+
+#[test]
+fn ciphertexts_of_others() {
+    run(ciphertexts::ATTEMPTS);
 }

@@ -224,10 +224,11 @@ impl World {
     ) -> Result<Vec<u8>, Failure> {
         let keys = read_encryption_keys(&self.folder.join("tee.enc.pem"), &self.crypto)?;
         let recipients: Vec<_> = keys.iter().map(Recipient::agreement).collect();
-        let (image, ciphertext) =
-            PayloadEncryption::default().encrypt(&self.crypto, &recipients, payload)?;
         let fault = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
         let id: ComponentId = component.parse().map_err(|error| fault(&error))?;
+        let encryption = PayloadEncryption::default();
+        let (image, ciphertext) =
+            encryption.encrypt(&self.crypto, Some(&id), &recipients, payload)?;
         let vendor = Uuid::vendor(VENDOR);
         let content = ComponentBuilder::new(id.clone())
             .vendor(vendor)

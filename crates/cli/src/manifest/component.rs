@@ -161,7 +161,9 @@ impl Component {
             .code(2));
         }
         let recipients = to.recipients.all()?;
-        let (image, ciphertext) = to.encryption.encrypt(crypto, &recipients, payload)?;
+        let (image, ciphertext) = to
+            .encryption
+            .encrypt(crypto, Some(id), &recipients, payload)?;
         if is_fetched {
             let target = self.ciphertext.clone().unwrap_or_else(|| {
                 let mut name = path.as_os_str().to_owned();

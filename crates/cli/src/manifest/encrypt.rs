@@ -4,10 +4,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::json;
 use tamarack_cose::aws_lc;
-use tamarack_suit::author::{EncryptedImage, PayloadEncryption, PayloadEncryptor};
+use tamarack_suit::{
+    ComponentId,
+    author::{EncryptedImage, PayloadEncryption, PayloadEncryptor},
+};
 use tempfile::NamedTempFile;
 
 use super::{
@@ -23,18 +26,33 @@ use crate::{
 
 /// Encrypt a payload to devices.
 ///
-///   tamarack manifest encrypt app.bin --recipient device.pub.pem --out app.enc --info app.info
+///   tamarack manifest encrypt app.bin --component lamp/app --recipient device.pub.pem \
+///       --out app.enc --info app.info
 ///   tamarack manifest create --component lamp/app --payload app.bin --ciphertext app.enc \
-///       --encryption-info app.info --uri https://acme.example/app.enc -n 1 --key acme.pem --out lamp.suit
+///       --encryption-info app.info --uri https://acme.example/app.enc -n 1 --key acme.pem \
+///       --out lamp.suit
 ///
-/// A fresh content key encrypts the payload, which may be of any size, and is itself encrypted to each
-/// recipient. The info says how to decrypt: it goes into a manifest. `manifest create --encrypt-to` does both
-/// at once.
+/// A fresh content key encrypts the payload, which may be of any size, and is itself encrypted to
+/// each recipient. The info says how to decrypt: it goes into a manifest. `manifest create
+/// --encrypt-to` does both at once.
+///
+/// Tamarack's devices decrypt what is for a component into that one only, whoever signs the
+/// manifest. Other devices don't look at it, and AES key wrap has no place to say it.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    verbatim_doc_comment,
+    group(ArgGroup::new("target").required(true).args(["component", "any_component"]))
+)]
 pub(crate) struct Encrypt {
     /// The payload.
     file: PathBuf,
+    /// The component that the payload is for.
+    #[arg(long, value_name = "ID")]
+    component: Option<ComponentId>,
+    /// The payload is for any component: also for one of another signer on the device, who can read it there once he has
+    /// the two files.
+    #[arg(long)]
+    any_component: bool,
     /// The public key of a device, P-256 or X25519, or a key of AES key wrap that it shares, and perhaps the id
     /// by which it knows the key, as text or in hexadecimal after 0x. May be given several times.
     #[arg(long, short, value_name = "KEY[=KID]", required = true)]
@@ -74,8 +92,9 @@ impl Encrypt {
         let crypto = aws_lc::provider();
         let recipients = Recipients::read(&self.recipient, self.exchange, &crypto)?;
         let recipients = recipients.all()?;
+        let component = self.component.as_ref();
         let encryptor =
-            PayloadEncryption::new(self.algorithm.into()).start(&crypto, &recipients)?;
+            PayloadEncryption::new(self.algorithm.into()).start(&crypto, component, &recipients)?;
         let image = match is_out_here {
             true => self.stream(encryptor, &mut io::stdout().lock(), output)?,
             false => self.to_file(encryptor, output)?,
@@ -89,6 +108,7 @@ impl Encrypt {
         let value = json!({
             "ciphertext": self.out,
             "info": self.info,
+            "component": component.map(ToString::to_string),
             "recipients": recipients.len(),
             "plaintext_digest": plaintext.to_string(),
             "plaintext_bytes": length,

@@ -128,7 +128,7 @@ impl<'k> Recipient<'k> {
                 write_recipient(w, self.algorithm, self.key_id, &[]);
             })),
             (RecipientAlgorithm::EcdhEs(wrap), Key::Public(key)) => {
-                let protected = header::protected(id);
+                let protected = encryption.protected(id, None);
                 let ephemeral = DecryptionKey::generate(crypto, key.curve())?;
                 let secret = crypto.agreements.agree(&ephemeral, key)?;
                 let salt = self.salt.unwrap_or_default();
@@ -151,11 +151,7 @@ impl<'k> Recipient<'k> {
             }
             (RecipientAlgorithm::Hpke(suite), Key::Public(key)) => {
                 // The key id is protected too, since HPKE can.
-                let protected = Writer::build(|w| {
-                    w.map(1 + usize::from(self.key_id.is_some()));
-                    w.int(label::ALG).int(id);
-                    write_key_id(w, self.key_id);
-                });
+                let protected = encryption.protected(id, self.key_id);
                 let ephemeral = DecryptionKey::generate(crypto, suite.curve())?;
                 let info = hpke::recipient_structure(encryption.algorithm, &protected);
                 let content_key = content_key.secret_bytes();
@@ -201,6 +197,7 @@ fn write_key_id(w: &mut Writer, key_id: Option<&[u8]>) {
 pub struct Encryption<'p> {
     algorithm: ContentAlgorithm,
     purpose: &'p [u8],
+    target: Option<&'p [u8]>,
     external_aad: &'p [u8],
 }
 
@@ -212,7 +209,21 @@ impl<'p> Encryption<'p> {
         Self {
             algorithm,
             purpose,
+            target: None,
             external_aad: &[],
+        }
+    }
+
+    /// The same, for this target only, as in [`Encrypted::content_key_for`](super::Encrypted::content_key_for).
+    ///
+    /// The target stands in the protected header of each recipient, where the key derivation of ECDH-ES and
+    /// HPKE cover it: nobody else can put another in its place. AES-KW and direct keys protect no header, so their
+    /// recipients are bound to nothing.
+    #[must_use]
+    pub fn for_target(self, target: &'p [u8]) -> Self {
+        Self {
+            target: Some(target),
+            ..self
         }
     }
 
@@ -259,6 +270,18 @@ impl<'p> Encryption<'p> {
         let ciphertext = whole(begun.encryptor, plaintext)?;
         begun.message.bytes(&ciphertext).raw(&begun.recipients);
         Ok(begun.message.into_bytes())
+    }
+
+    /// The protected header of a recipient whose algorithm protects one.
+    fn protected(&self, algorithm: i64, key_id: Option<&[u8]>) -> Vec<u8> {
+        Writer::build(|w| {
+            w.map(1 + usize::from(key_id.is_some()) + usize::from(self.target.is_some()));
+            w.int(label::ALG).int(algorithm);
+            write_key_id(w, key_id);
+            if let Some(target) = self.target {
+                w.int(label::TARGET).bytes(target);
+            }
+        })
     }
 
     fn begin(&self, crypto: &CryptoProvider, recipients: &[Recipient<'_>]) -> Result<Begun, Error> {

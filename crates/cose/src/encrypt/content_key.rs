@@ -2,7 +2,9 @@ use core::fmt;
 
 use super::{
     ContentAlgorithm, Encrypted, EncryptionKey, HpkeSuite, KeyAgreement, KeyWrap,
-    RecipientAlgorithm, RecipientInfo, RecipientKey, hpke,
+    RecipientAlgorithm, RecipientInfo, RecipientKey,
+    header::Layer,
+    hpke,
     kdf::{kdf_context, key_encryption_key},
     recipient_key::Means,
 };
@@ -54,10 +56,12 @@ impl Encrypted<'_> {
     /// `purpose` goes into the key derivation of ECDH-ES, as SuppPubInfo.other: a key that was sent for one
     /// purpose is none for another. In SUIT it is `SUIT Payload Encryption`.
     ///
+    /// What is for a target ([`content_key_for`](Self::content_key_for)) is passed over.
+    ///
     /// # Errors
     ///
     /// [`Error::BadCiphertext`] if a recipient names one of `keys` and could not be opened with it,
-    /// [`Error::NoRecipient`] if none could be opened otherwise.
+    /// [`Error::OtherTarget`] if one is for a target, [`Error::NoRecipient`] if none could be opened otherwise.
     // req: SUIT-ENC-006
     pub fn content_key(
         &self,
@@ -65,6 +69,39 @@ impl Encrypted<'_> {
         keys: &[RecipientKey],
         purpose: &[u8],
     ) -> Result<ContentKey, Error> {
+        self.find_content_key(crypto, keys, purpose, None)
+    }
+
+    /// As [`content_key`](Self::content_key), for content that goes to a target: what is for another one is
+    /// passed over, what is for none is not.
+    ///
+    /// Without a target, who has a ciphertext and its headers can have whoever holds the key decrypt it for a use of
+    /// his own. In SUIT, the target is the encoded component identifier.
+    ///
+    /// # Errors
+    ///
+    /// As [`content_key`](Self::content_key); [`Error::OtherTarget`] if a recipient is for another target.
+    pub fn content_key_for(
+        &self,
+        crypto: &CryptoProvider,
+        keys: &[RecipientKey],
+        purpose: &[u8],
+        target: &[u8],
+    ) -> Result<ContentKey, Error> {
+        self.find_content_key(crypto, keys, purpose, Some(target))
+    }
+
+    fn find_content_key(
+        &self,
+        crypto: &CryptoProvider,
+        keys: &[RecipientKey],
+        purpose: &[u8],
+        target: Option<&[u8]>,
+    ) -> Result<ContentKey, Error> {
+        let is_other = |layer: &Layer<'_>| layer.target.is_some() && layer.target != target;
+        if is_other(&self.layer) {
+            return Err(Error::OtherTarget);
+        }
         let mut outcome = Error::NoRecipient;
         let Some(recipients) = self.recipients() else {
             return keys
@@ -77,6 +114,10 @@ impl Encrypted<'_> {
                 .ok_or(outcome);
         };
         for recipient in recipients {
+            if is_other(&recipient.layer) {
+                outcome = Error::OtherTarget;
+                continue;
+            }
             for key in keys.iter().filter(|key| key.may_be(recipient.key_id())) {
                 let found = self
                     .open_recipient(crypto, recipient, key, purpose)

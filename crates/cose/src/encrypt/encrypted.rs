@@ -21,7 +21,7 @@ pub const MAX_RECIPIENTS: u64 = 32;
 pub struct Encrypted<'a> {
     algorithm: ContentAlgorithm,
     iv: &'a [u8],
-    layer: Layer<'a>,
+    pub(super) layer: Layer<'a>,
     ciphertext: Option<&'a [u8]>,
     /// `None` in a COSE_Encrypt0.
     recipients: Option<Vec<RecipientInfo<'a>>>,
@@ -49,6 +49,12 @@ impl<'a> RecipientInfo<'a> {
     #[must_use]
     pub fn key_id(&self) -> Option<&'a [u8]> {
         self.layer.key_id
+    }
+
+    /// What the content is for, if that is protected.
+    #[must_use]
+    pub fn target(&self) -> Option<&'a [u8]> {
+        self.layer.target
     }
 
     /// The encrypted key, once nothing critical is left that is not understood.

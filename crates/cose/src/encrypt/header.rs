@@ -4,7 +4,7 @@ use crate::{
 };
 
 /// Those parameters that a layer may call critical.
-const UNDERSTOOD: [i64; 8] = [
+const UNDERSTOOD: [i64; 9] = [
     label::ALG,
     label::CRIT,
     label::CONTENT_TYPE,
@@ -13,6 +13,7 @@ const UNDERSTOOD: [i64; 8] = [
     label::EPHEMERAL_KEY,
     label::EK,
     label::SALT,
+    label::TARGET,
 ];
 
 /// The header parameters of one layer of an encrypted object: the body, or a recipient.
@@ -31,6 +32,8 @@ pub(super) struct Layer<'a> {
     pub(super) ephemeral_key: Option<&'a [u8]>,
     pub(super) encapsulated_key: Option<&'a [u8]>,
     pub(super) salt: Option<&'a [u8]>,
+    /// What the content is for, if the protected header says so: nobody could rely on an unprotected one.
+    pub(super) target: Option<&'a [u8]>,
     pub(super) critical: Critical,
 }
 
@@ -47,6 +50,7 @@ impl<'a> Layer<'a> {
             ephemeral_key: None,
             encapsulated_key: None,
             salt: None,
+            target: None,
             critical: Critical::NONE,
         };
         if !protected.is_empty() {
@@ -77,6 +81,9 @@ impl<'a> Layer<'a> {
                 label::KID => once(&mut self.key_id, reader, Reader::bytes, "COSE / kid")?,
                 label::IV => once(&mut self.iv, reader, Reader::bytes, "COSE / IV")?,
                 label::SALT => once(&mut self.salt, reader, Reader::bytes, "COSE / salt")?,
+                label::TARGET if protected => {
+                    self.target = Some(reader.bytes("COSE / target")?);
+                }
                 label::EK => once(
                     &mut self.encapsulated_key,
                     reader,

@@ -126,6 +126,7 @@ impl ManifestBuilder {
         if let Some(component) = self.components.iter().find(|c| c.has_staged_alternatives()) {
             return Err(BuildError::StagedAlternatives(component.id.clone()));
         }
+        self.refuse_other_targets()?;
         let mut manifest = Manifest::new(self.sequence_number, self.common());
         manifest.component_id.clone_from(&self.manifest_id);
         manifest.reference_uri = self.reference_uri.clone().map(Into::into);
@@ -181,6 +182,17 @@ impl ManifestBuilder {
                 return Err(BuildError::DuplicateIdentifier(id));
             }
             seen.push(id);
+        }
+        Ok(())
+    }
+
+    fn refuse_other_targets(&self) -> Result<(), BuildError> {
+        let components = self.components.iter().map(|c| (&c.id, c.encrypted()));
+        let dependencies = self.dependencies.iter().map(|d| (&d.id, d.image()));
+        for (id, image) in components.chain(dependencies) {
+            if image.is_some_and(|image| !image.is_for(id)) {
+                return Err(BuildError::OtherTarget(id.clone()));
+            }
         }
         Ok(())
     }

@@ -194,6 +194,11 @@ impl ComponentBuilder {
         self
     }
 
+    /// How the content is encrypted, if it is.
+    pub(super) fn encrypted(&self) -> Option<&EncryptedImage> {
+        self.encrypted.as_ref()
+    }
+
     /// The integrated payloads.
     pub(super) fn payloads(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
         self.images().filter_map(|image| match &image.source {

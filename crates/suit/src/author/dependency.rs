@@ -83,6 +83,11 @@ impl DependencyBuilder {
         self
     }
 
+    /// How the envelope is encrypted, if it is.
+    pub(super) fn image(&self) -> Option<&EncryptedImage> {
+        self.encrypted.as_ref().map(|(_, image)| image)
+    }
+
     /// The integrated envelope, if there is one.
     pub(super) fn payload(&self) -> Option<(&String, &Vec<u8>)> {
         self.uri.as_ref().zip(self.envelope.as_ref())
@@ -108,8 +113,7 @@ impl DependencyBuilder {
     pub(super) fn resolve(&self, staged: Option<u64>) -> Vec<Command<'static>> {
         let mut commands = Vec::new();
         if let Some(staged) = staged {
-            let encrypted = self.encrypted.as_ref().map(|(_, image)| image);
-            commands.extend(Staging::copy_from(staged, encrypted));
+            commands.extend(Staging::copy_from(staged, self.image()));
         } else if let Some(uri) = &self.uri {
             let uri = Parameter::Uri(Cow::Owned(uri.clone()));
             commands.push(Command::OverrideParameters(Parameters::from_list([uri])));

@@ -8,12 +8,17 @@ use tamarack_cose::{
 };
 
 use super::BuildError;
-use crate::{Profile, SuitDigest, codec::Parameter, processor::PURPOSE};
+use crate::{ComponentId, Profile, SuitDigest, codec::Parameter, processor::PURPOSE};
 
 /// How an author encrypts payloads: the algorithm of the content, and that of its digests.
 ///
 /// By default AES-GCM with a key of 128 bits, and SHA-256. Every payload gets a content key and an IV of its
 /// own, drawn from the provider's randomness.
+///
+/// A payload is encrypted for the component that it goes to, if that is said: then a Recipient decrypts it into no
+/// other. Otherwise, another signer who gets hold of the envelope can have his own manifest decrypt the payload into a
+/// component that he may read. Recipients by AES-KW or with a direct key can't be told, and Recipients of other makes
+/// don't look at it.
 ///
 /// ```
 /// use tamarack_cose::{encrypt::{Curve, DecryptionKey, Recipient}, rustcrypto};
@@ -23,8 +28,10 @@ use crate::{Profile, SuitDigest, codec::Parameter, processor::PURPOSE};
 /// let device = DecryptionKey::generate(&crypto, Curve::P256)?;
 /// let to = [Recipient::agreement(device.public_key())];
 ///
-/// let (image, ciphertext) = PayloadEncryption::default().encrypt(&crypto, &to, b"new firmware")?;
-/// let component = ComponentBuilder::new("example/lock/ta".parse()?)
+/// let id: tamarack_suit::ComponentId = "example/lock/ta".parse()?;
+/// let (image, ciphertext) =
+///     PayloadEncryption::default().encrypt(&crypto, Some(&id), &to, b"new firmware")?;
+/// let component = ComponentBuilder::new(id)
 ///     .encrypted_integrated("#ta", ciphertext, "example/lock/staged".parse()?, image);
 /// let draft = ManifestBuilder::new(SequenceNumber(1)).component(component).build()?;
 /// # assert_eq!(draft.manifest().common.components.len(), 2);
@@ -81,7 +88,8 @@ impl PayloadEncryption {
         Self { digest, ..self }
     }
 
-    /// Encrypts a payload to `recipients`: what the manifest says about it, and the ciphertext.
+    /// Encrypts a payload to `recipients`, for `component` or for any: what the manifest says about it, and the
+    /// ciphertext.
     ///
     /// # Errors
     ///
@@ -89,17 +97,18 @@ impl PayloadEncryption {
     pub fn encrypt(
         &self,
         crypto: &CryptoProvider,
+        component: Option<&ComponentId>,
         recipients: &[Recipient<'_>],
         plaintext: &[u8],
     ) -> Result<(EncryptedImage, Vec<u8>), Error> {
-        let mut encryptor = self.start(crypto, recipients)?;
+        let mut encryptor = self.start(crypto, component, recipients)?;
         let mut ciphertext = Vec::with_capacity(plaintext.len() + 16);
         encryptor.update(plaintext, &mut ciphertext)?;
         let image = encryptor.finish(&mut ciphertext)?;
         Ok((image, ciphertext))
     }
 
-    /// Starts to encrypt a payload, piece by piece, to `recipients`.
+    /// Starts to encrypt a payload, piece by piece, to `recipients`, for `component` or for any.
     ///
     /// # Errors
     ///
@@ -109,6 +118,7 @@ impl PayloadEncryption {
     pub fn start(
         &self,
         crypto: &CryptoProvider,
+        component: Option<&ComponentId>,
         recipients: &[Recipient<'_>],
     ) -> Result<PayloadEncryptor, Error> {
         let ours = |recipient: &Recipient<'_>| {
@@ -119,7 +129,11 @@ impl PayloadEncryption {
                 "a recipient has another key exchange than the profile",
             ));
         }
-        let encryption = Encryption::new(self.content, PURPOSE);
+        let target = component.map(ComponentId::to_cbor);
+        let mut encryption = Encryption::new(self.content, PURPOSE);
+        if let Some(target) = &target {
+            encryption = encryption.for_target(target);
+        }
         let (info, encryptor) = encryption.detached(crypto, recipients)?;
         let measure = || Measured {
             algorithm: self.digest,
@@ -241,6 +255,16 @@ impl EncryptedImage {
     #[must_use]
     pub fn info(&self) -> &[u8] {
         &self.info
+    }
+
+    /// Whether it is encrypted for this component, or for any.
+    pub(super) fn is_for(&self, component: &ComponentId) -> bool {
+        let Ok(encrypted) = Encrypted::decode_encrypt(&self.info) else {
+            return false;
+        };
+        let own = component.to_cbor();
+        let mut recipients = encrypted.recipients().unwrap_or_default().iter();
+        recipients.all(|recipient| recipient.target().is_none_or(|target| target == own))
     }
 
     pub(super) fn parameter(&self) -> Parameter<'static> {

@@ -73,6 +73,9 @@ pub enum BuildError {
     /// A component has images for several slots, one of which is staged or encrypted.
     #[error("{0} has images for several slots, which can't be staged or encrypted")]
     StagedAlternatives(crate::ComponentId),
+    /// The payload of a component, or an encrypted dependency, is encrypted for another component.
+    #[error("what {0} is to hold is encrypted for another component")]
+    OtherTarget(crate::ComponentId),
     /// What describes an encryption is none.
     #[error("the encryption information is of no use: {0}")]
     Encryption(tamarack_cose::Error),

@@ -385,6 +385,11 @@ fn encryption(bytes: &[u8]) -> Tree {
         if let Some(key_id) = recipient.key_id() {
             members.push(("key-id".to_string(), key_name(key_id)));
         }
+        if let Some(target) = recipient.target() {
+            let id = ComponentId::read(&mut Reader::new(target), "target");
+            let shown = id.map_or_else(|_| Tree::hex(target), Tree::text);
+            members.push(("for-component".to_string(), shown));
+        }
         Tree::Map(members)
     });
     Tree::Map(map([

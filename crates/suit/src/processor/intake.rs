@@ -90,13 +90,15 @@ impl State<'_> {
     /// What decrypts the content that is copied or written to a component.
     // req: SUIT-ENC-001, SUIT-ENC-003, SUIT-ENC-006
     fn decryption(&self, action: Action, slot: usize) -> Result<Option<Decryption>, Failure> {
-        let Some(info) = self.slot(slot)?.parameters.encryption_info() else {
+        let slot = self.slot(slot)?;
+        let Some(info) = slot.parameters.encryption_info() else {
             return Ok(None);
         };
+        let target = slot.id.to_cbor();
         let crypto = self.processor.crypto;
         let encrypted = Encrypted::decode_encrypt(info)?;
         let opened = encrypted
-            .content_key(crypto, self.processor.recipient_keys, PURPOSE)
+            .content_key_for(crypto, self.processor.recipient_keys, PURPOSE, &target)
             .and_then(|key| encrypted.decryptor(crypto, &key, &[]));
         Ok(Some(Decryption {
             decryptor: opened.map_err(|error| undecryptable(action, &error))?,
@@ -177,6 +179,7 @@ pub(super) fn failed(action: Action, error: DeviceError) -> Failure {
 fn undecryptable(action: Action, error: &tamarack_cose::Error) -> Failure {
     let why = match error {
         tamarack_cose::Error::NoRecipient => Why::NoRecipient,
+        tamarack_cose::Error::OtherTarget => Why::OtherTarget,
         _ => Why::BadCiphertext,
     };
     Failure::action(action, why)
