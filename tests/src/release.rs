@@ -90,6 +90,15 @@ impl Release {
         self
     }
 
+    /// Needs another manifest, and says where that is to be had.
+    #[must_use]
+    pub fn needing_from(mut self, envelope: &[u8], uri: &str) -> Self {
+        let envelope = Envelope::decode(envelope).unwrap();
+        self.dependencies
+            .push(DependencyBuilder::of(&envelope).unwrap().uri(uri));
+        self
+    }
+
     /// Signs it; the envelope.
     #[must_use]
     pub fn by(self, signer: &Person) -> Vec<u8> {

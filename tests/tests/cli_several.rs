@@ -213,6 +213,39 @@ fn a_device_falls_over_to_the_next_of_its_tams() {
     assert_eq!(world.app(&hint).json()["installed"], true);
 }
 
+// req: ARCH-002
+#[test]
+fn a_dependency_comes_from_the_tam_that_has_it() {
+    let mut world = World::new();
+    let (_second, folder, address, key) = world.another_tam("second");
+    let vendor = format!("http://{address}/tam");
+    let first = format!("{}={}", world.path("tam.pub.pem"), world.wire.url());
+    world.trust(&["--tam-key", &first, &format!("{key}={vendor}")]);
+    world.restart_broker(&[]);
+
+    let library = world.manifest("acme/library", 1, HELLO_1, "acme", &[]);
+    world
+        .admin_of(&folder, &address, &["publish", &library])
+        .ok();
+    let deploy = ["deploy", "acme/library", "--on-request"];
+    world.admin_of(&folder, &address, &deploy).ok();
+    let needed = format!("{library}={vendor}");
+    let app = world.manifest("acme/app", 1, HELLO_2, "acme", &["--depends-on", &needed]);
+    world.admin(&["publish", &app]).ok();
+    world.admin(&["deploy", "acme/app", "--on-request"]).ok();
+
+    // To the first, to the second for the library, and back.
+    let outcome = world.app(&["request", "acme/app"]).json();
+    assert_eq!(
+        (&outcome["exchanges"], &outcome["installed"]),
+        (&3.into(), &Value::Bool(true))
+    );
+    assert!(world.greeting("acme/app").contains("Ada"));
+    assert_eq!(world.version("acme/library"), Some(1));
+    let log = world.admin(&["audit"]).ok();
+    assert!(log.contains("update-succeeded"), "{log}");
+}
+
 // req: ARCH-047
 // req: TEEP-AGENT-022
 #[test]

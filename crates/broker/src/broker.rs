@@ -188,7 +188,7 @@ impl Broker {
                         }
                         named.push(tam_uri.clone());
                         match tee.exchanger.run(&tam_uri, message).await {
-                            Ok(()) => exchanges += 1,
+                            Ok(further) => exchanges += further,
                             Err(error) if error.is_of_tam() => {
                                 failed.get_or_insert(error);
                             }
@@ -232,7 +232,7 @@ impl Tried {
         }
         self.uris.push(tam_uri.clone());
         match tee.exchanger.run(&tam_uri, message).await {
-            Ok(()) => self.exchanges += 1,
+            Ok(exchanges) => self.exchanges += exchanges,
             Err(error) if error.is_of_tam() => {
                 self.failed.get_or_insert(error);
             }

@@ -25,6 +25,10 @@ const MAX_ROUNDS: usize = 32;
 /// Times that an exchange is begun with a TAM of which an answer was lost.
 const MAX_BEGINNINGS: usize = 3;
 
+/// Exchanges that one exchange may lead to: with TAMs that have what is missing, and back. An agent that names one
+/// after the other is a fault of the TEE.
+const MAX_FURTHER: usize = 32;
+
 /// Carries messages between a TAM and a TEE.
 #[derive(Debug, Clone)]
 pub(crate) struct Exchanger {
@@ -68,15 +72,43 @@ impl Exchanger {
         self.tee.begin(call).await
     }
 
-    /// Runs an exchange until the TAM or the agent has nothing more to say.
+    /// Runs an exchange, and those that the agent begins because of it: with TAMs that have what it found missing.
+    /// Returns how many came to their end.
     ///
-    /// On a fault of HTTP or below, the agent is told and the exchange is over. If it is not known how far the
-    /// TAM got, another one is begun, in which the TAM speaks first; the agent's wishes wait for that.
+    /// # Errors
+    ///
+    /// If the first did not; what becomes of the others is for the log.
     pub(crate) async fn run(
         &self,
         tam_uri: &str,
         first: Option<Vec<u8>>,
-    ) -> Result<(), BrokerError> {
+    ) -> Result<usize, BrokerError> {
+        let outcome = self.exchange(tam_uri, first).await;
+        let mut further = 0;
+        for _ in 0..MAX_FURTHER {
+            let (tam_uri, message) = match self.call(&Call::NextExchange).await {
+                Ok(Reply::Outbound { tam_uri, message }) => (tam_uri, message),
+                Ok(Reply::NoData) => break,
+                Ok(other) => return Err(unexpected(&other)),
+                Err(error) => {
+                    tracing::warn!(%error, "the agent could not be asked for what is missing");
+                    break;
+                }
+            };
+            tracing::info!(tam_uri, "the agent asks for what is missing");
+            match self.exchange(&tam_uri, message).await {
+                Ok(()) => further += 1,
+                Err(error) => tracing::warn!(%error, "what is missing could not be asked for"),
+            }
+        }
+        outcome.map(|()| 1 + further)
+    }
+
+    /// Runs an exchange until the TAM or the agent has nothing more to say.
+    ///
+    /// On a fault of HTTP or below, the agent is told and the exchange is over. If it is not known how far the
+    /// TAM got, another one is begun, in which the TAM speaks first; the agent's wishes wait for that.
+    async fn exchange(&self, tam_uri: &str, first: Option<Vec<u8>>) -> Result<(), BrokerError> {
         let mut first = first;
         let mut backoff = Backoff::default();
         for _ in 1..MAX_BEGINNINGS {

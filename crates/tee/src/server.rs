@@ -108,6 +108,7 @@ impl Server {
             Call::RequestPolicyCheck { tam_uri } => {
                 outbound(self.agent(|agent| agent.request_policy_check(tam_uri.as_deref())))
             }
+            Call::NextExchange => outbound(self.agent(Agent::next_exchange)),
             Call::ProcessError { tam_uri, error } => {
                 self.agent(|agent| agent.process_error(&tam_uri, &error));
                 let (tam_uri, error) = (excerpt(&tam_uri), excerpt(&error));

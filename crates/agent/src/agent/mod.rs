@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod confidential;
+mod dependencies;
 mod device;
 mod query;
 mod refusal;
@@ -27,6 +28,7 @@ use crate::{
     tams::{PolicyRound, TamHistory},
 };
 use authenticate::{Authentic, Rejection};
+use dependencies::Waiting;
 use refusal::Refusal;
 use tam_attestation::TamAttestations;
 use unsolicited::LastQueries;
@@ -44,6 +46,7 @@ pub struct Agent<P> {
     tam_attestations: TamAttestations,
     last_queries: LastQueries,
     verdict: Option<Verdict>,
+    waiting: Waiting,
 }
 
 /// What a TAM said was wrong with the last QueryResponse to it.
@@ -105,6 +108,7 @@ impl<P: Platform> Agent<P> {
             tam_attestations: TamAttestations::default(),
             last_queries: LastQueries::default(),
             verdict: None,
+            waiting: Waiting::default(),
         }
     }
 

@@ -16,7 +16,10 @@ use crate::{
     relay::Relay,
     rights::Rights,
     staging::Staged,
-    state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, TrustStore},
+    state::{
+        ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, TamEndpoint,
+        TrustStore,
+    },
 };
 
 /// The bound of eat_nonce, which the answer to a challenge goes into (AMB-30).
@@ -60,7 +63,18 @@ impl<P: Platform> Agent<P> {
             true => self.boot_reports(request.token.as_ref(), confidentiality, relay)?,
             false => Vec::new(),
         };
-        let (requested_tc_list, unneeded_manifest_list) = wishes(&*view)?;
+        let (mut requested_tc_list, unneeded_manifest_list) = wishes(&*view)?;
+        let endpoints = TamEndpoint::trusted(&*view)?;
+        let ways = endpoints.iter().filter(|way| way.keys().contains(tam));
+        let uris: Vec<_> = ways.map(TamEndpoint::uri).collect();
+        for dependency in self.waiting.wanted_from(&uris) {
+            if !requested_tc_list
+                .iter()
+                .any(|wish| wish.component == *dependency)
+            {
+                requested_tc_list.push(RequestedComponent::any_version(dependency.clone()));
+            }
+        }
         let response = QueryResponse {
             // req: TEEP-MSG-040
             token: request.token.clone(),

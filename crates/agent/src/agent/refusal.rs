@@ -91,9 +91,13 @@ impl Refusal {
     /// Manifests failed; the reports say how.
     // req: TEEP-ERR-010
     pub(super) fn manifests_failed(text: &str, suit_reports: Vec<Vec<u8>>) -> Self {
-        let mut refusal = Self::new(ErrorCode::MANIFEST_PROCESSING_FAILED, text);
-        refusal.0.suit_reports = suit_reports;
-        refusal
+        Self::new(ErrorCode::MANIFEST_PROCESSING_FAILED, text).with_reports(suit_reports)
+    }
+
+    /// What became of each manifest.
+    pub(super) fn with_reports(mut self, suit_reports: Vec<Vec<u8>>) -> Self {
+        self.0.suit_reports = suit_reports;
+        self
     }
 
     /// The token of the message that is answered.

@@ -15,13 +15,16 @@ use tamarack_suit::{
 };
 use tamarack_teep::{Message, Success, Update};
 
-use super::{Agent, AgentError, Refusal, Verdict, device::TeeDevice};
+use super::{Agent, AgentError, Refusal, Verdict, dependencies::FetchOrAsk, device::TeeDevice};
 use crate::{
     domain::described,
     platform::{Platform, StorageError, Transaction, View},
     rights::Rights,
     staging::{self, Staged},
-    state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, SeenUpdates},
+    state::{
+        ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, SeenUpdates,
+        TamEndpoint,
+    },
 };
 
 /// Most manifests taken in one Update.
@@ -33,6 +36,8 @@ struct Applied {
     report: Report,
     /// Why it failed, if it did.
     failure: Option<String>,
+    /// Whether it failed for want of a dependency, which another TAM is asked for next.
+    waits: bool,
 }
 
 impl<P: Platform> Agent<P> {
@@ -87,11 +92,14 @@ impl<P: Platform> Agent<P> {
             return refused(Refusal::manifests_failed(&reason, Vec::new()));
         }
         let mut reports = Vec::new();
-        let mut failure = None;
+        let (mut failure, mut waits) = (None, None);
         for manifest in &update.manifest_list {
             let applied = self.install(manifest, update, tam, fetch)?;
             reports.push(self.encode_report(&applied.report, confidentiality)?);
-            failure = failure.or(applied.failure);
+            match applied.waits {
+                true => waits = waits.or(applied.failure),
+                false => failure = failure.or(applied.failure),
+            }
         }
         match self.forget_wishes() {
             // They are not told to a TAM either way; a later Update forgets them.
@@ -99,9 +107,11 @@ impl<P: Platform> Agent<P> {
             forgotten => forgotten?,
         }
         // req: TEEP-AGENT-018
-        match failure {
-            Some(reason) => refused(Refusal::manifests_failed(&reason, reports)),
-            None => Ok(Success {
+        match (failure, waits) {
+            (Some(reason), _) => refused(Refusal::manifests_failed(&reason, reports)),
+            // It may come again once the dependency is there.
+            (None, Some(reason)) => refused(Refusal::temporary(&reason).with_reports(reports)),
+            (None, None) => Ok(Success {
                 token: update.token.clone(),
                 msg: None,
                 suit_reports: reports,
@@ -256,13 +266,14 @@ impl<P: Platform> Agent<P> {
     // req: TEEP-AGENT-019
     // req: TEEP-MSG-065
     fn install(
-        &self,
+        &mut self,
         envelope: &[u8],
         update: &Update,
         tam: &KeyId,
         fetch: &mut dyn Fetch,
     ) -> Result<Applied, AgentError> {
         let mut transaction = Staged::begin(self.platform.storage())?;
+        let endpoints = TamEndpoint::trusted(&transaction)?;
         let rights = Rights::load(&transaction)?;
         let signers = rights.signers(self.platform.crypto(), self.platform.now());
         let mut device =
@@ -272,15 +283,20 @@ impl<P: Platform> Agent<P> {
         if let Some(token) = &update.token {
             processor = processor.with_nonce(token.as_bytes());
         }
-        let outcome = processor.update_bytes(&mut device, fetch, envelope);
-        let retired = device.into_retired();
+        let mut fetch = FetchOrAsk::new(fetch, &endpoints);
+        let outcome = processor.update_bytes(&mut device, &mut fetch, envelope);
+        let named = fetch.named;
         let mut report = outcome.report;
         if let Err(error) = outcome.result {
+            let writing = device.writing().cloned();
+            drop(transaction);
             return Ok(Applied {
                 report,
                 failure: Some(failure(envelope, &error.to_string())),
+                waits: self.wait_for_dependency(tam, &error, writing.as_ref(), named, &endpoints),
             });
         }
+        let retired = device.into_retired();
         match Box::new(transaction).commit() {
             Ok(()) => {}
             Err(StorageError::Full) => {
@@ -294,6 +310,7 @@ impl<P: Platform> Agent<P> {
                 return Ok(Applied {
                     report,
                     failure: Some(failure(envelope, "no room is left")),
+                    waits: false,
                 });
             }
             Err(error) => return Err(error.into()),
@@ -302,6 +319,7 @@ impl<P: Platform> Agent<P> {
         Ok(Applied {
             report,
             failure: None,
+            waits: false,
         })
     }
 

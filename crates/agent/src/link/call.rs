@@ -41,6 +41,8 @@ pub enum Call {
         /// What went wrong, in words.
         error: String,
     },
+    /// An exchange is over: is there another one to begin, for what it found missing?
+    NextExchange,
     /// What is installed?
     List,
     /// What kind of TEE is this?
@@ -126,6 +128,7 @@ mod number {
     pub(super) const INPUT_END: u64 = 34;
     pub(super) const INPUT_FAILED: u64 = 35;
     pub(super) const CANCEL: u64 = 36;
+    pub(super) const NEXT_EXCHANGE: u64 = 37;
 }
 
 fn optional_text(
@@ -170,6 +173,9 @@ impl Call {
             Self::RequestPolicyCheck { tam_uri } => {
                 w.array(2).uint(number::REQUEST_POLICY_CHECK);
                 write_optional_text(w, tam_uri.as_deref());
+            }
+            Self::NextExchange => {
+                w.array(1).uint(number::NEXT_EXCHANGE);
             }
             Self::ProcessError { tam_uri, error } => {
                 w.array(3)
@@ -257,7 +263,11 @@ impl Call {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let items = |number| {
             Some(match number {
-                number::LIST | number::DESCRIBE | number::FETCH_END | number::INPUT_END => 0,
+                number::LIST
+                | number::DESCRIBE
+                | number::NEXT_EXCHANGE
+                | number::FETCH_END
+                | number::INPUT_END => 0,
                 number::REQUEST_POLICY_CHECK
                 | number::INPUT_CHUNK
                 | number::INPUT_FAILED
@@ -336,6 +346,7 @@ impl Call {
                 Self::AppraisalFailed(r.text("appraisal-failed")?.to_owned())
             }
             number::DESCRIBE => Self::Describe,
+            number::NEXT_EXCHANGE => Self::NextExchange,
             // The table above lets nothing else through.
             _ => Self::List,
         })
@@ -375,6 +386,7 @@ mod tests {
                 tam_uri: uri(),
                 error: "timeout".into(),
             },
+            Call::NextExchange,
             Call::List,
             Call::Describe,
             Call::OpenSession {

@@ -85,9 +85,10 @@ pub(crate) struct Create {
     /// Have the component with this identifier started by the invocation procedure.
     #[arg(long, value_name = "ID", conflicts_with_all = ["from", "domain"])]
     invoke: Option<ComponentId>,
-    /// A manifest that must be installed for this one to make sense. May be given several times.
-    #[arg(long, value_name = "FILE", conflicts_with = "from")]
-    depends_on: Vec<PathBuf>,
+    /// A manifest that must be installed for this one to make sense, and where a device gets it that does not have it:
+    /// the URI of the envelope, or that of a TAM, which the device asks for it. May be given several times.
+    #[arg(long, value_name = "FILE[=URI]", conflicts_with = "from")]
+    depends_on: Vec<Needed>,
     /// The version of what is installed, such as 1.2.3 or 1.3-beta.1.
     #[arg(
         long = "version",
@@ -367,8 +368,8 @@ impl Create {
         for (_, component) in components {
             builder = builder.component(component);
         }
-        for path in &self.depends_on {
-            builder = builder.dependency(dependency(path)?);
+        for needed in &self.depends_on {
+            builder = builder.dependency(needed.dependency()?);
         }
         builder
             .build()
@@ -388,9 +389,39 @@ impl Create {
     }
 }
 
-fn dependency(path: &Path) -> Result<DependencyBuilder, Failure> {
-    let bytes = files::read(path)?;
-    DependencyBuilder::of(&decode(path, &bytes)?).map_err(|error| Failure::file(path, error))
+/// A manifest that is needed, and perhaps where it is to be had.
+#[derive(Debug, Clone)]
+struct Needed {
+    path: PathBuf,
+    uri: Option<String>,
+}
+
+impl From<&str> for Needed {
+    fn from(text: &str) -> Self {
+        match text.split_once('=') {
+            // A file may be called so.
+            Some((path, uri)) if !Path::new(text).exists() => Self {
+                path: path.into(),
+                uri: Some(uri.into()),
+            },
+            _ => Self {
+                path: text.into(),
+                uri: None,
+            },
+        }
+    }
+}
+
+impl Needed {
+    fn dependency(&self) -> Result<DependencyBuilder, Failure> {
+        let bytes = files::read(&self.path)?;
+        let needed = DependencyBuilder::of(&decode(&self.path, &bytes)?)
+            .map_err(|error| Failure::file(&self.path, error))?;
+        Ok(match &self.uri {
+            Some(uri) => needed.uri(uri.clone()),
+            None => needed,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub(super) struct TeeDevice<'a, P> {
     tam: Option<KeyId>,
     /// Components whose content was written in this procedure.
     written: BTreeSet<ComponentId>,
+    /// The component whose content was begun last.
+    writing: Option<ComponentId>,
     /// Trusted Applications whose sessions end once the transaction is committed.
     retired: Vec<ComponentId>,
     /// What the domain whose component is being written may still store.
@@ -58,6 +60,7 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
             transaction,
             tam: None,
             written: BTreeSet::new(),
+            writing: None,
             retired: Vec::new(),
             budget: None,
             changed_domains: false,
@@ -69,6 +72,12 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
     pub(super) fn on_behalf_of(mut self, tam: &KeyId) -> Self {
         self.tam = Some(*tam);
         self
+    }
+
+    /// The component whose content was begun last: of a procedure that failed for want of a payload, the one that
+    /// lacks it.
+    pub(super) fn writing(&self) -> Option<&ComponentId> {
+        self.writing.as_ref()
     }
 
     /// Trusted Applications that were replaced or removed.
@@ -157,6 +166,7 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
             }
         }
         self.written.insert(component.clone());
+        self.writing = Some(component.clone());
         let space = self.space(component)?;
         self.transaction.put(&space, &component.to_cbor(), &[])?;
         // What can't fit is refused before it is fetched.

@@ -1,0 +1,215 @@
+//! Dependencies that another TAM has (RFC 9397 section 4.3).
+//!
+//! A manifest that needs another one which is not there waits for it: the agent begins an exchange with a TAM that may have the
+//! dependency, and asks it for that; then one with the TAM of the manifest again. A manifest says which TAM that is by its
+//! URI, in the place where it would otherwise say where the dependency is fetched from. If it says nothing, the other TAMs of
+//! the device are asked, one after the other.
+//!
+//! All of this is lost on a restart, and harmlessly so: a TAM sends a manifest that it wants to be there again.
+
+use alloc::{borrow::ToOwned, collections::VecDeque, format, string::String, vec::Vec};
+
+use tamarack_cose::KeyId;
+use tamarack_suit::{ComponentId, DeviceError, Error, Fetch};
+
+use super::{Agent, AgentError, Outbound};
+use crate::{
+    platform::{Platform, StorageError, View},
+    state::{KnownManifest, TamEndpoint},
+};
+
+/// Most manifests that wait at a time. A chain of dependencies is as long as its signers like.
+const MAX_WAITING: usize = 8;
+
+/// Most TAMs that are asked for one dependency.
+const MAX_TAMS: usize = 4;
+
+/// Seconds for which nobody is asked again for a dependency.
+const ONCE: u64 = 600;
+
+/// Most dependencies of which it is remembered that somebody was asked.
+const MAX_ASKED: usize = 64;
+
+/// Gets payloads, and takes note where the URI is a TAM's: there is nothing to be fetched from a TAM.
+pub(super) struct FetchOrAsk<'f> {
+    fetch: &'f mut dyn Fetch,
+    tams: &'f [TamEndpoint],
+    /// The URIs of trusted TAMs that were named in the place of payloads.
+    pub(super) named: VecDeque<String>,
+}
+
+impl<'f> FetchOrAsk<'f> {
+    pub(super) fn new(fetch: &'f mut dyn Fetch, tams: &'f [TamEndpoint]) -> Self {
+        Self {
+            fetch,
+            tams,
+            named: VecDeque::new(),
+        }
+    }
+}
+
+impl Fetch for FetchOrAsk<'_> {
+    fn fetch(
+        &mut self,
+        uri: &str,
+        arguments: Option<&[u8]>,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), DeviceError>,
+    ) -> Result<(), DeviceError> {
+        if !self.tams.iter().any(|tam| tam.uri() == uri) {
+            return self.fetch.fetch(uri, arguments, sink);
+        }
+        if self.named.len() < MAX_TAMS && !self.named.iter().any(|named| named == uri) {
+            self.named.push_back(uri.to_owned());
+        }
+        Err(DeviceError::Unavailable(format!("{uri}: a TAM has it")))
+    }
+}
+
+/// The manifests that wait for others. Whose dependency has dependencies itself waits below that one.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    stack: Vec<Wait>,
+    /// What somebody was asked for, and when, oldest first.
+    asked: VecDeque<(ComponentId, u64)>,
+}
+
+/// A manifest that waits.
+#[derive(Debug)]
+struct Wait {
+    /// The TAM that sent it.
+    sender: KeyId,
+    dependency: ComponentId,
+    /// Who may have the dependency, and was not asked yet.
+    left: VecDeque<String>,
+    /// Who was asked.
+    asked: Vec<String>,
+    since: u64,
+}
+
+impl Waiting {
+    /// A manifest of the TAM `sender` needs `dependency`, which the TAMs at `uris` may have; `false` if it is of no
+    /// use to ask them.
+    fn wait(
+        &mut self,
+        sender: &KeyId,
+        dependency: &ComponentId,
+        uris: VecDeque<String>,
+        now: u64,
+    ) -> bool {
+        self.asked.retain(|(_, at)| *at <= now && now - *at < ONCE);
+        self.stack
+            .retain(|wait| wait.since <= now && now - wait.since < ONCE);
+        if uris.is_empty()
+            || self.stack.len() >= MAX_WAITING
+            || self.asked.iter().any(|(asked, _)| asked == dependency)
+        {
+            return false;
+        }
+        if self.asked.len() >= MAX_ASKED {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((dependency.clone(), now));
+        self.stack.push(Wait {
+            sender: *sender,
+            dependency: dependency.clone(),
+            left: uris,
+            asked: Vec::new(),
+            since: now,
+        });
+        true
+    }
+
+    /// What one of these URIs is asked for.
+    pub(super) fn wanted_from<'w>(
+        &'w self,
+        uris: &'w [&str],
+    ) -> impl Iterator<Item = &'w ComponentId> {
+        let asked = move |wait: &&Wait| wait.asked.iter().any(|uri| uris.contains(&uri.as_str()));
+        self.stack.iter().filter(asked).map(|wait| &wait.dependency)
+    }
+
+    /// Whom to turn to next; `None` once nothing waits.
+    fn next(
+        &mut self,
+        view: &dyn View,
+        endpoints: &[TamEndpoint],
+    ) -> Result<Option<String>, StorageError> {
+        while let Some(top) = self.stack.last_mut() {
+            let is_there = KnownManifest::is_installed(view, &top.dependency)?;
+            let uri = match is_there {
+                true => {
+                    let mut ways = endpoints.iter();
+                    let way = ways.find(|way| way.keys().contains(&top.sender));
+                    way.map(|way| way.uri().to_owned())
+                }
+                false => top.left.pop_front(),
+            };
+            match uri {
+                Some(uri) if !is_there => {
+                    top.asked.push(uri.clone());
+                    return Ok(Some(uri));
+                }
+                // Whether it helped or not, this one waits no longer.
+                found => {
+                    self.stack.pop();
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<P: Platform> Agent<P> {
+    /// An exchange is over: another one that the agent wants to begin, for what is missing since.
+    ///
+    /// Call this until it returns `None`.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    // req: ARCH-002
+    pub fn next_exchange(&mut self) -> Result<Option<Outbound>, AgentError> {
+        if self.waiting.stack.is_empty() {
+            return Ok(None);
+        }
+        let view = self.platform.storage().view()?;
+        let endpoints = TamEndpoint::trusted(&*view)?;
+        let next = self.waiting.next(&*view, &endpoints)?;
+        // The TAM asks first, and is told then what is wanted.
+        Ok(next.map(|tam_uri| Outbound {
+            tam_uri,
+            message: None,
+        }))
+    }
+
+    /// Whether a manifest of the TAM `sender`, which failed, waits from now on: for what it was writing, if that is
+    /// at one of the TAMs that it named, or for a dependency that nobody has sent.
+    pub(super) fn wait_for_dependency(
+        &mut self,
+        sender: &KeyId,
+        error: &Error,
+        writing: Option<&ComponentId>,
+        named: VecDeque<String>,
+        endpoints: &[TamEndpoint],
+    ) -> bool {
+        let now = self.platform.now();
+        let (dependency, uris) = match (error, writing) {
+            (_, Some(writing)) if !named.is_empty() => (writing, named),
+            (Error::Dependency { id, .. }, _) => {
+                let others = self.tams.round(endpoints, now).into_iter();
+                let of_sender = |uri: &String| {
+                    let mut ways = endpoints.iter().filter(|way| way.uri() == uri);
+                    ways.any(|way| way.keys().contains(sender))
+                };
+                let others = others.filter_map(|mut ways| ways.pop_front());
+                let others = others.filter(|uri| !of_sender(uri)).take(MAX_TAMS);
+                (id, others.collect())
+            }
+            _ => return false,
+        };
+        self.waiting.wait(sender, dependency, uris, now)
+    }
+}
