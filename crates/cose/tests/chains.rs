@@ -386,6 +386,28 @@ fn revoked_certificates_and_keys_end_every_chain_through_them() {
     );
 }
 
+// Where nobody vouches for the clock, this is what ends a key's life: expiry can be put off by whoever sets it.
+// req: ARCH-051
+#[test]
+fn what_is_revoked_stays_so_whatever_the_clock_says() {
+    let crypto = rustcrypto::provider();
+    let pki = Pki::of_depth(2);
+    let anchors = tam_anchor(&pki.root);
+    let certificates = pki.chain.iter().map(Certificate::to_der);
+    let chain = CertificateChain::new(certificates.collect());
+    for revocation in [
+        Revocation::of(&pki.chain[0]),
+        Revocation::Key(pki.chain[0].key_id(&crypto)),
+    ] {
+        let revocations = [revocation].into_iter().collect();
+        for now in [0, NOW - 1001, NOW - 1000, NOW, NOW + 1001, u64::MAX] {
+            let trust = Trust::new(&anchors, &revocations, now);
+            let outcome = trust.follow(&crypto, &chain, Purpose::Tam);
+            assert_eq!(problem(outcome), ChainProblem::Revoked, "{now}");
+        }
+    }
+}
+
 #[test]
 fn long_chains_are_refused_before_they_are_read() {
     let pki = Pki::of_depth(1);
