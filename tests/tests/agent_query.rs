@@ -4,7 +4,7 @@ use tamarack_cose::SignatureAlgorithm;
 use tamarack_rats::{Evidence, Freshness, appraise};
 use tamarack_teep::{
     Challenge, CipherSuite, DataItems, Encoding, Error, ErrorCode, FreshnessMechanism, Message,
-    Numbering, Operation, Protected, QueryRequest, Token, VERSION,
+    Numbering, Operation, Protected, QueryRequest, SuitCoseProfile, Token, VERSION,
 };
 use tamarack_tests::{Device, Person, Tam, crypto, error_of, release, wasm};
 
@@ -298,6 +298,25 @@ fn evidence_convinces_and_binds_the_key_of_the_message() {
     assert!(appraise(&endorsement, b"another nonce").is_err());
     let other = Device::new(&[], &[]).endorsement();
     assert!(appraise(&other, nonce.as_bytes()).is_err());
+}
+
+// req: TEEP-AGENT-014
+#[test]
+fn reports_that_the_agent_can_not_verify_are_answered_with_its_profiles() {
+    let (mut device, tam) = device();
+    // A report that is encrypted, to nobody here: COSE_Encrypt0, under its tag.
+    let encrypted = vec![0xd0, 0x83, 0x40, 0xa0, 0x40];
+    let request = QueryRequest {
+        suit_reports: vec![encrypted],
+        ..Tam::query()
+    };
+    let error = refused(
+        &mut device,
+        &tam,
+        request,
+        ErrorCode::UNSUPPORTED_SUIT_REPORT,
+    );
+    assert_eq!(error.supported_suit_cose_profiles, SuitCoseProfile::ALL);
 }
 
 #[test]

@@ -220,6 +220,7 @@ fn what_is_no_answer_of_a_tam_fails_at_once() {
 
 // req: HTTP-003
 // req: HTTP-005
+// req: HTTP-021
 // req: HTTP-022
 #[test]
 fn requests_have_the_headers_of_the_binding_and_no_others_that_matter() {
@@ -238,6 +239,8 @@ fn requests_have_the_headers_of_the_binding_and_no_others_that_matter() {
     world.policy_check();
     let seen = seen.lock().unwrap();
     assert!(seen.len() >= 5);
+    // The TAM speaks first.
+    assert!(seen[0].body.is_empty());
     for request in seen.iter() {
         let header = |name: &str| {
             let found = request.headers.iter().find(|(found, _)| found == name);

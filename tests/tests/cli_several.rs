@@ -162,6 +162,7 @@ fn a_tee_that_is_gone_takes_nothing_from_the_others() {
 // req: TEEP-AGENT-008
 // req: ARCH-001
 // req: HTTP-020
+// req: HTTP-023
 #[test]
 fn a_device_falls_over_to_the_next_of_its_tams() {
     let mut world = World::new();

@@ -56,7 +56,15 @@ fn names(exchange: &Value) -> Vec<Option<&str>> {
         .collect()
 }
 
+/// What went over the wire, as one side wrote it down.
+fn bodies(trace: &str) -> Vec<Value> {
+    let text = fs::read_to_string(trace).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.map(|line: Value| line["body"].clone()).collect()
+}
+
 // req: TEEP-OPS-004
+// req: TEEP-BROKER-001
 #[test]
 fn an_exchange_is_traced_on_both_sides_and_drawn() {
     let mut world = World::new();
@@ -110,6 +118,8 @@ fn an_exchange_is_traced_on_both_sides_and_drawn() {
         let narrow = run(&["teep", "show", trace, "--ascii", "--width", "52"]).ok();
         assert!(narrow.is_ascii());
     }
+    let [relayed, received] = [&device, &tam].map(|trace| bodies(trace));
+    assert_eq!(relayed, received);
     let chart = run(&["teep", "show", &device]).ok();
     assert!(chart.contains(&world.wire.url()), "{chart}");
     let statuses = run(&["--json", "teep", "show", &tam]).json();

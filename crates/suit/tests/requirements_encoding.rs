@@ -933,6 +933,38 @@ fn text_is_about_components_of_the_manifest() {
     );
 }
 
+// req: SUIT-UPD-009
+#[test]
+fn versions_in_texts_are_visible_text_of_one_line() {
+    let decode = |label: i64, version: &str| {
+        let language = LanguageText {
+            manifest: Vec::new(),
+            components: vec![(id("app/a"), vec![(label, version.to_owned().into())])],
+        };
+        let text = Text {
+            languages: vec![("en".into(), language)],
+        };
+        Text::decode(&text.encode(), &Limits::default()).map(|_| ())
+    };
+    for label in [7, 8] {
+        for version in ["1.2.3", ">=1.0", "= 2", "<= 1.0-beta.1", "> 1, < 2", "ж 1"] {
+            assert_eq!(decode(label, version), Ok(()), "{version}");
+        }
+        for hidden in [
+            "1\n2",
+            "1\u{0}",
+            "1\u{1b}[2J",
+            "\u{202e}1",
+            "1\u{200b}",
+            "1\u{2028}",
+        ] {
+            assert!(decode(label, hidden).is_err(), "{hidden:?}");
+            // Other texts may have several lines.
+            assert_eq!(decode(5, hidden), Ok(()));
+        }
+    }
+}
+
 // req: SUIT-UPD-010
 #[test]
 fn text_is_shown_harmlessly_and_never_acted_on() {

@@ -40,6 +40,41 @@ fn error_with(code: u64, option: impl FnOnce(&mut Writer)) -> Vec<u8> {
     })
 }
 
+// req: TEEP-MSG-007
+#[test]
+fn envelopes_and_reports_are_byte_strings_each() {
+    // What is said of both: reports (19) of a Success, manifests (10) of an Update.
+    let reports = |write: &dyn Fn(&mut Writer)| {
+        decode(&success_with(|w| {
+            w.uint(19).array(1);
+            write(w);
+        }))
+    };
+    let manifests = |write: &dyn Fn(&mut Writer)| {
+        decode(&Writer::build(|w| {
+            w.array(2).uint(3).map(1);
+            w.uint(10).array(1);
+            write(w);
+        }))
+    };
+    let as_bytes = |w: &mut Writer| {
+        w.bytes(&[0xa0]);
+    };
+    let inline = |w: &mut Writer| {
+        w.map(0);
+    };
+    let tagged = |w: &mut Writer| {
+        w.tag(107).map(0);
+    };
+    for list in [&reports as &dyn Fn(&dyn Fn(&mut Writer)) -> _, &manifests] {
+        assert!(list(&as_bytes).is_ok());
+        for wrong in [&inline as &dyn Fn(&mut Writer), &tagged] {
+            let error = list(wrong).unwrap_err();
+            assert!(error.contains("byte string"), "{error}");
+        }
+    }
+}
+
 // req: TEEP-MSG-006
 #[test]
 fn sizes_are_checked_at_both_ends() {

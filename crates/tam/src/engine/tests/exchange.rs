@@ -23,6 +23,7 @@ use crate::{
 // req: TEEP-MSG-022
 // req: TEEP-MSG-023
 // req: TEEP-COSE-006
+// req: TEEP-BROKER-011
 // req: TEEP-COSE-009
 // req: TEEP-ENC-009
 #[test]

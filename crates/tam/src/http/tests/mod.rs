@@ -330,6 +330,36 @@ fn each_fault_of_http_has_its_status() {
     );
 }
 
+// req: HTTP-045
+#[test]
+fn a_tam_without_its_store_says_that_it_has_no_reply() {
+    let server = Server::start();
+    let agent = Agent::new("one");
+    let enrolled = server.admin("POST", "/devices", agent.endorsement().to_json().as_bytes());
+    assert_eq!(enrolled.status, 201);
+    let connected = server.request("POST", "/tam", &[("Accept", MEDIA_TYPE)], b"");
+    let Message::QueryRequest(request) = open(&connected.body) else {
+        panic!()
+    };
+    let store = rusqlite::Connection::open(server.dir.path().join("data/tam.sqlite")).unwrap();
+    store
+        .execute_batch("ALTER TABLE devices RENAME TO gone")
+        .unwrap();
+    let answered = server.teep(&agent.answer(&request.challenge.unwrap()));
+    assert_eq!((answered.status, answered.body.len()), (500, 0));
+    // What needs no store is answered as before.
+    let connected = server.request("POST", "/tam", &[("Accept", MEDIA_TYPE)], b"");
+    assert_eq!(connected.status, 200);
+    store
+        .execute_batch("ALTER TABLE gone RENAME TO devices")
+        .unwrap();
+    let Message::QueryRequest(request) = open(&connected.body) else {
+        panic!()
+    };
+    let answered = server.teep(&agent.answer(&request.challenge.unwrap()));
+    assert_eq!(answered.status, 204);
+}
+
 #[test]
 fn a_body_that_is_too_long_is_refused_and_the_server_lives() {
     let server = Server::start();
