@@ -79,7 +79,8 @@ impl SecurityDomain {
     }
 
     /// The name of the outermost domain that the domain `name` is in, which is itself if it is in no other.
-    pub(crate) fn root_of(name: &str) -> &str {
+    #[must_use]
+    pub fn root_of(name: &str) -> &str {
         name.split('/').next().unwrap_or(name)
     }
 }

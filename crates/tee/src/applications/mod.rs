@@ -99,7 +99,7 @@ impl Applications {
         let view = inner.around.store.view()?;
         let application = find(&*view, component)?;
         // Before anything is compiled, waited for or run.
-        let _room = inner.reserve(&application)?;
+        let _room = inner.reserve(&*view, &application)?;
         let ready = inner.prepare(&*view, application)?;
         drop(view);
         let Application { record, quota, .. } = &ready.application;

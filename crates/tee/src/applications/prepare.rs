@@ -1,6 +1,6 @@
 //! From what is installed to what can run.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tamarack_agent::{
     link::ComponentKind,
@@ -83,11 +83,25 @@ pub(super) fn find(
 /// Bytes of modules that are kept compiled, as they are installed: compiled they take some times as much.
 const MAX_COMPILED: u64 = 16 << 20;
 
+/// The security domains that have applications.
+fn with_applications(view: &dyn View) -> Result<BTreeSet<String>, StorageError> {
+    let components = ComponentRecord::all(view)?.into_iter();
+    Ok(components
+        .filter(|component| component.kind == ComponentKind::Application)
+        .map(|component| component.domain)
+        .collect())
+}
+
 impl Inner {
     /// Keeps room for a session with an application.
-    pub(super) fn reserve(&self, application: &Application) -> Result<Room<'_>, InvocationError> {
+    pub(super) fn reserve(
+        &self,
+        view: &dyn View,
+        application: &Application,
+    ) -> Result<Room<'_>, InvocationError> {
         let Application { record, quota, .. } = application;
-        match self.sessions().reserve(&record.domain, quota) {
+        let domains = || with_applications(view);
+        match self.sessions().reserve(&record.domain, quota, domains)? {
             true => Ok(Room {
                 inner: self,
                 domain: record.domain.clone(),

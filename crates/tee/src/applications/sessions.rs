@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tamarack_agent::Quota;
+use tamarack_agent::{Quota, SecurityDomain};
 use tamarack_cose::CryptoProvider;
 use tamarack_suit::ComponentId;
 use tamarack_ta::ResultCode;
@@ -81,17 +81,44 @@ impl Sessions {
     }
 
     /// Keeps room for another session of a security domain, if there is some.
-    pub(super) fn reserve(&mut self, domain: &str, quota: &Quota) -> bool {
-        let own = self.open.values().filter(|open| open.domain == domain);
+    ///
+    /// Of the second half of the places, one each is kept for security domains with applications and without a session,
+    /// their sub-domains included: `domains` are those with applications.
+    ///
+    /// # Errors
+    ///
+    /// What `domains` says.
+    pub(super) fn reserve<E>(
+        &mut self,
+        domain: &str,
+        quota: &Quota,
+        domains: impl FnOnce() -> Result<BTreeSet<String>, E>,
+    ) -> Result<bool, E> {
         let opening = self.opening.get(domain).copied().unwrap_or(0);
-        let own = (own.count() as u64).saturating_add(opening);
-        let all = (self.open.len() as u64).saturating_add(self.opening.values().sum());
-        let has_room = all < Self::MAX as u64 && own < quota.sessions;
+        let own = self.held(|holder| holder == domain);
+        let free = (Self::MAX as u64).saturating_sub(self.held(|_| true));
+        let mut has_room = free > 0 && own < quota.sessions;
+        let root = SecurityDomain::root_of(domain);
+        let of_root = |root: &str| self.held(|holder| SecurityDomain::root_of(holder) == root);
+        if has_room && free <= Self::MAX as u64 / 2 && of_root(root) > 0 {
+            let domains = domains()?;
+            let roots: BTreeSet<&str> =
+                domains.iter().map(|d| SecurityDomain::root_of(d)).collect();
+            let waiting = roots.into_iter().filter(|root| of_root(root) == 0);
+            has_room = free > waiting.count() as u64;
+        }
         if has_room {
             self.opening
                 .insert(domain.to_owned(), opening.saturating_add(1));
         }
-        has_room
+        Ok(has_room)
+    }
+
+    /// How many sessions the domains hold that `of` is about, those that are about to be opened included.
+    fn held(&self, of: impl Fn(&str) -> bool) -> u64 {
+        let open = self.open.values().filter(|open| of(&open.domain));
+        let opening = self.opening.iter().filter(|(domain, _)| of(domain));
+        (open.count() as u64).saturating_add(opening.map(|(_, count)| count).sum())
     }
 
     /// Gives back the room that [`reserve`](Self::reserve) kept.

@@ -2,7 +2,7 @@
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use tamarack_agent::platform::Storage;
+use tamarack_agent::{Quota, platform::Storage};
 use tamarack_ta::ResultCode;
 
 use super::world::{World, id, ta, with_exports};
@@ -240,6 +240,42 @@ fn the_sessions_of_one_domain_leave_room_for_others() {
     assert!(world.open("modest/ta").is_ok());
     world.applications.close(sessions[0]).unwrap();
     assert!(world.open("greedy/ta").is_ok());
+}
+
+#[test]
+fn the_last_places_are_for_domains_without_a_session() {
+    let world = World::new();
+    let greedy: Vec<String> = (0..5).map(|number| format!("greedy{number}")).collect();
+    let modest = ["modest", "shy", "late"];
+    for name in greedy.iter().map(String::as_str).chain(modest) {
+        world.domain(name, |_| {});
+        world.install(name, &format!("{name}/ta"), 1, &ta("", NOTHING));
+    }
+    // A sub-domain has no place beside that of its domain.
+    world.domain("greedy0/below", |domain| {
+        domain.prefix = id("greedy0/below");
+        domain.quota = Quota {
+            bytes: 100_000,
+            applications: 1,
+            objects: 1,
+            sessions: 1,
+            ..domain.quota
+        };
+    });
+    world.install("greedy0/below", "greedy0/below/ta", 1, &ta("", NOTHING));
+    let mut sessions = Vec::new();
+    for name in &greedy {
+        while let Ok(session) = world.open(&format!("{name}/ta")) {
+            sessions.push(session);
+        }
+    }
+    assert_eq!(sessions.len(), 64 - modest.len());
+    assert!(world.open("greedy0/below/ta").is_err());
+    for name in modest {
+        assert!(world.open(&format!("{name}/ta")).is_ok(), "{name}");
+        assert!(world.open(&format!("{name}/ta")).is_err(), "{name}");
+        assert!(world.open("greedy1/ta").is_err());
+    }
 }
 
 #[test]
