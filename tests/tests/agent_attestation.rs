@@ -46,6 +46,7 @@ fn result_about(key: &PublicKey, challenge: &Challenge) -> AttestationResult {
         swname: None,
         issued_at: Some(now()),
         expires_at: Some(now() + 60),
+        not_before: None,
         nonce: Some(challenge.as_bytes().to_vec()),
     }
 }

@@ -109,7 +109,9 @@ pub fn appraise(
     let fresh =
         |freshness: Freshness<'_>| freshness.holds(claims.nonce.as_deref(), claims.issued_at, now);
     let age = (endorsement.maximum_age).map(|maximum_age| Freshness::Timestamp { maximum_age });
-    if !fresh(freshness) || !age.is_none_or(fresh) {
+    let counts =
+        claims.not_before.is_none_or(|at| at <= now) && claims.expires_at.is_none_or(|at| now < at);
+    if !counts || !fresh(freshness) || !age.is_none_or(fresh) {
         return Err(AppraisalError::NotFresh);
     }
     let confirmation = claims.confirmation.ok_or(AppraisalError::NotBound)?;
@@ -279,6 +281,12 @@ mod tests {
             refused(&|d| d.claims.nonce = Some(b"fedcba9876543210".to_vec())),
             AppraisalError::NotFresh
         );
+        for untimely in [
+            &(|d: &mut Device| d.claims.expires_at = Some(NOW)) as &dyn Fn(&mut Device),
+            &|d| d.claims.not_before = Some(NOW + 1),
+        ] {
+            assert_eq!(refused(untimely), AppraisalError::NotFresh);
+        }
         assert_eq!(
             refused(&|d| d.claims.confirmation = None),
             AppraisalError::NotBound

@@ -15,6 +15,7 @@ use crate::{
 /// claims.
 pub(crate) mod key {
     pub(crate) const EXP: i64 = 4;
+    pub(crate) const NBF: i64 = 5;
     pub(crate) const IAT: i64 = 6;
     pub(crate) const CNF: i64 = 8;
     pub(crate) const NONCE: i64 = 10;
@@ -43,6 +44,8 @@ pub(crate) const LIMITS: Limits = Limits {
 pub struct Claims {
     /// `exp` (4): seconds since 1970-01-01 UTC, from which on it does not count.
     pub expires_at: Option<u64>,
+    /// `nbf` (5): seconds since 1970-01-01 UTC, before which it does not count yet.
+    pub not_before: Option<u64>,
     /// `iat` (6): seconds since 1970-01-01 UTC.
     pub issued_at: Option<u64>,
     /// `cnf` (8): the key that signs the TEEP messages of whom the claims are about.
@@ -100,6 +103,7 @@ impl Claims {
             }
             match reader.int("eat-claims / key")? {
                 key::EXP => claims.expires_at = Some(reader.uint("exp")?),
+                key::NBF => claims.not_before = Some(reader.uint("nbf")?),
                 key::IAT => claims.issued_at = Some(reader.uint("iat")?),
                 key::CNF => claims.confirmation = Some(Confirmation::read(reader)?),
                 key::NONCE if reader.peek("eat_nonce")? == Type::Array => {
@@ -161,7 +165,11 @@ impl Claims {
                 write(w.int(key));
             }));
         };
-        for (key, value) in [(key::EXP, self.expires_at), (key::IAT, self.issued_at)] {
+        for (key, value) in [
+            (key::EXP, self.expires_at),
+            (key::NBF, self.not_before),
+            (key::IAT, self.issued_at),
+        ] {
             if let Some(at) = value {
                 put(key, &|w| {
                     w.uint(at);

@@ -58,6 +58,7 @@ impl World {
             profile: EAR_PROFILE.into(),
             issued_at: NOW - 1,
             expires_at: Some(NOW + 60),
+            not_before: None,
             verifier: VerifierId {
                 developer: "https://example.com".into(),
                 build: "1.0".into(),
@@ -177,6 +178,10 @@ fn each_fault_has_its_reason_in_both_forms() {
     assert_eq!(
         refused(&|w| w.ear.expires_at = Some(NOW)),
         ResultError::Expired
+    );
+    assert_eq!(
+        refused(&|w| w.ear.not_before = Some(NOW + 1)),
+        ResultError::NotYet
     );
     assert_eq!(
         refused(&|w| w.ear.nonce = Some(b"another nonce".to_vec())),

@@ -50,6 +50,7 @@ impl World {
             swname: None,
             issued_at: Some(NOW - 10),
             expires_at: Some(NOW + 10),
+            not_before: None,
             nonce: Some(NONCE.to_vec()),
         };
         Self {
@@ -224,6 +225,10 @@ fn each_fault_has_its_reason() {
     assert_eq!(
         refused(&|w| w.result.expires_at = Some(NOW)),
         ResultError::Expired
+    );
+    assert_eq!(
+        refused(&|w| w.result.not_before = Some(NOW + 1)),
+        ResultError::NotYet
     );
     assert_eq!(refused(&|w| w.result.nonce = None), ResultError::NotFresh);
     assert_eq!(

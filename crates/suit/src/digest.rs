@@ -30,6 +30,19 @@ impl SuitDigest {
         (bytes.len() == algorithm.digest_len()).then(|| Self::copied(algorithm.cose_id(), bytes))
     }
 
+    /// The digest that [`read`](Self::read) would read: by an algorithm that is perhaps not implemented, so that all
+    /// there is to do is to compare it.
+    ///
+    /// `None` if `bytes` is empty, longer than 64 bytes, or not as long as the digests of a known algorithm.
+    #[must_use]
+    pub fn of_any(algorithm: i64, bytes: &[u8]) -> Option<Self> {
+        let fits = match DigestAlgorithm::from_cose_id(algorithm) {
+            Some(known) => known.digest_len() == bytes.len(),
+            None => (1..=64).contains(&bytes.len()),
+        };
+        fits.then(|| Self::copied(algorithm, bytes))
+    }
+
     fn copied(algorithm: i64, from: &[u8]) -> Self {
         let mut bytes = [0; 64];
         for (to, from) in bytes.iter_mut().zip(from) {
@@ -104,12 +117,8 @@ impl SuitDigest {
         reader.array_of(2, "an array of algorithm and digest", RULE)?;
         let algorithm = reader.int("SUIT_Digest / algorithm")?;
         let bytes = reader.sized_bytes(1..=64, "1 to 64 bytes", "SUIT_Digest / bytes")?;
-        match DigestAlgorithm::from_cose_id(algorithm) {
-            Some(known) if known.digest_len() != bytes.len() => {
-                Err(start.error(RULE, Problem::OutOfBounds("the algorithm's digest length")))
-            }
-            _ => Ok(Self::copied(algorithm, bytes)),
-        }
+        let wrong = || start.error(RULE, Problem::OutOfBounds("the algorithm's digest length"));
+        Self::of_any(algorithm, bytes).ok_or_else(wrong)
     }
 
     /// Writes the `SUIT_Digest` array.

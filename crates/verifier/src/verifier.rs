@@ -243,6 +243,7 @@ impl Findings {
             swname: None,
             issued_at: Some(self.now),
             expires_at: Some(self.now.saturating_add(lifetime)),
+            not_before: None,
             nonce: self.claims.nonce.clone(),
         })
     }
@@ -260,6 +261,7 @@ impl Findings {
             profile: EAR_PROFILE.into(),
             issued_at: self.now,
             expires_at: Some(self.now.saturating_add(lifetime)),
+            not_before: None,
             verifier: VerifierId {
                 developer: "Tamarack".into(),
                 build: concat!("tamarack ", env!("CARGO_PKG_VERSION")).into(),

@@ -89,6 +89,7 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         swname: None,
         issued_at: Some(1_700_000_000),
         expires_at: Some(1_700_000_060),
+        not_before: None,
         nonce: Some(b"a fresh nonce".to_vec()),
     };
     let appraisal = EarAppraisal {
@@ -109,6 +110,7 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         profile: EAR_PROFILE.into(),
         issued_at: 1_700_000_000,
         expires_at: None,
+        not_before: None,
         verifier: VerifierId {
             developer: "developer".into(),
             build: "build".into(),

@@ -29,7 +29,7 @@ impl Ear {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         cbor::check(bytes, &LIMITS)?;
         let reader = &mut Reader::new(bytes);
-        let (mut profile, mut issued_at, mut verifier) = (None, None, None);
+        let (mut profile, mut issued_at, mut verifier, mut not_before) = (None, None, None, None);
         let (mut expires_at, mut status, mut nonce, mut confirmation) = (None, None, None, None);
         let mut appraisals = BTreeMap::new();
         for _ in 0..reader.map("EAR")? {
@@ -37,6 +37,7 @@ impl Ear {
                 Some(key::PROFILE) => profile = Some(reader.text("eat_profile")?.to_owned()),
                 Some(key::IAT) => issued_at = Some(reader.uint("iat")?),
                 Some(key::EXP) => expires_at = Some(reader.uint("exp")?),
+                Some(key::NBF) => not_before = Some(reader.uint("nbf")?),
                 Some(key::NONCE) => nonce = Some(read_nonce(reader)?),
                 Some(key::CNF) => confirmation = Some(Confirmation::read(reader)?),
                 Some(VERIFIER_ID) => verifier = Some(VerifierId::read(reader)?),
@@ -59,6 +60,7 @@ impl Ear {
             profile,
             issued_at: issued_at.ok_or_else(|| missing("iat (6)"))?,
             expires_at,
+            not_before,
             verifier: verifier.ok_or_else(|| missing("ear_verifier_id (1004)"))?,
             status,
             nonce,
@@ -75,6 +77,9 @@ impl Ear {
         map.put(key::IAT, |w| w.uint(self.issued_at));
         if let Some(at) = self.expires_at {
             map.put(key::EXP, |w| w.uint(at));
+        }
+        if let Some(at) = self.not_before {
+            map.put(key::NBF, |w| w.uint(at));
         }
         if let Some(nonce) = &self.nonce {
             map.put(key::NONCE, |w| w.bytes(nonce));

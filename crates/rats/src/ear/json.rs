@@ -58,6 +58,7 @@ impl Ear {
                 .seconds("iat")?
                 .ok_or_else(|| wrong("iat", "is missing"))?,
             expires_at: claims.seconds("exp")?,
+            not_before: claims.seconds("nbf")?,
             verifier: VerifierId {
                 developer: verifier.text("developer")?.into(),
                 build: verifier.text("build")?.into(),
@@ -79,6 +80,9 @@ impl Ear {
         put("iat", json!(self.issued_at));
         if let Some(at) = self.expires_at {
             put("exp", json!(at));
+        }
+        if let Some(at) = self.not_before {
+            put("nbf", json!(at));
         }
         let VerifierId { developer, build } = &self.verifier;
         let verifier = json!({ "developer": developer, "build": build });

@@ -42,6 +42,8 @@ pub struct Ear {
     pub issued_at: u64,
     /// `exp`: seconds since 1970-01-01 UTC, from which on it does not count.
     pub expires_at: Option<u64>,
+    /// `nbf`: seconds since 1970-01-01 UTC, before which it does not count yet.
+    pub not_before: Option<u64>,
     /// `ear_verifier_id`: who appraised.
     pub verifier: VerifierId,
     /// `ear_status`: the worst of all, if it is said.

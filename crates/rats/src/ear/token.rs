@@ -133,7 +133,12 @@ impl<'a> UnverifiedEar<'a> {
             return Err(ResultError::NotBound);
         }
         let issued_at = Some(ear.issued_at);
-        check_time(expectation, ear.nonce(), issued_at, ear.expires_at)?;
+        check_time(
+            expectation,
+            ear.nonce(),
+            issued_at,
+            ear.not_before..ear.expires_at,
+        )?;
         if ear.tier() > policy.worst {
             return Err(ResultError::Tier(ear.tier()));
         }

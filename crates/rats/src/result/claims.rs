@@ -39,6 +39,8 @@ pub struct AttestationResult {
     pub issued_at: Option<u64>,
     /// `exp` (4): seconds since 1970-01-01 UTC, from which on it does not count.
     pub expires_at: Option<u64>,
+    /// `nbf` (5): seconds since 1970-01-01 UTC, before which it does not count yet.
+    pub not_before: Option<u64>,
     /// `eat_nonce` (10): 8 to 64 bytes.
     pub nonce: Option<Vec<u8>>,
 }
@@ -72,6 +74,7 @@ impl AttestationResult {
             swname: claims.swname,
             issued_at: claims.issued_at,
             expires_at: claims.expires_at,
+            not_before: claims.not_before,
             nonce: claims.nonce,
         })
     }
@@ -81,6 +84,7 @@ impl AttestationResult {
     pub fn encode(&self) -> Vec<u8> {
         let claims = Claims {
             expires_at: self.expires_at,
+            not_before: self.not_before,
             issued_at: self.issued_at,
             confirmation: Some(self.confirmation),
             nonce: self.nonce.clone(),

@@ -1,3 +1,5 @@
+use core::ops::Range;
+
 use tamarack_cose::{CryptoProvider, PublicKey, Signed, cbor::DecodeError};
 
 use super::{AttestationResult, bundle::Bundle};
@@ -26,6 +28,9 @@ pub enum ResultError {
     /// It has expired.
     #[error("the Attestation Result has expired")]
     Expired,
+    /// It does not count yet.
+    #[error("the Attestation Result does not count yet")]
+    NotYet,
     /// It does not repeat the nonce, or was issued too long ago, or in the future.
     #[error("the Attestation Result is not fresh")]
     NotFresh,
@@ -76,6 +81,7 @@ pub struct Expectation<'a> {
 ///     swname: None,
 ///     issued_at: Some(1_800_000_000),
 ///     expires_at: Some(1_800_003_600),
+///     not_before: None,
 ///     nonce: Some(b"a fresh nonce".to_vec()),
 /// };
 /// let token = result.issue(&crypto, &*crypto.signatures.signer(&verifier)?)?;
@@ -161,23 +167,26 @@ impl<'a> UnverifiedResult<'a> {
             expectation,
             claims.nonce.as_deref(),
             claims.issued_at,
-            claims.expires_at,
+            claims.not_before..claims.expires_at,
         )?;
         Ok(VerifiedResult { claims, verifier })
     }
 }
 
-/// Checks that a result has not expired and is fresh.
+/// Checks that a result counts now, within what it says about that, and is fresh.
 // req: EAT-018
 // req: TEEP-FRESH-008
 pub(crate) fn check_time(
     expectation: &Expectation<'_>,
     nonce: Option<&[u8]>,
     issued_at: Option<u64>,
-    expires_at: Option<u64>,
+    counts: Range<Option<u64>>,
 ) -> Result<(), ResultError> {
-    if expires_at.is_some_and(|at| at <= expectation.now) {
+    if counts.end.is_some_and(|at| at <= expectation.now) {
         return Err(ResultError::Expired);
+    }
+    if counts.start.is_some_and(|at| at > expectation.now) {
+        return Err(ResultError::NotYet);
     }
     match (expectation.freshness).holds(nonce, issued_at, expectation.now) {
         true => Ok(()),

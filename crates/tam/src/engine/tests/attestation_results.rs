@@ -60,6 +60,7 @@ impl Verifier {
             swname: None,
             issued_at: Some(now),
             expires_at: Some(now + 3600),
+            not_before: None,
             nonce: nonce.map(<[u8]>::to_vec),
         }
     }

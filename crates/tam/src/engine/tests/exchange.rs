@@ -5,7 +5,7 @@ use std::time::Duration;
 use tamarack_cose::Signed;
 use tamarack_rats::Confirmation;
 use tamarack_suit::{
-    SequenceNumber, Uuid,
+    SequenceNumber, SuitDigest, Uuid,
     author::{ComponentBuilder, ManifestBuilder},
 };
 use tamarack_teep::{
@@ -115,6 +115,22 @@ fn a_newer_release_replaces_the_older_and_a_removed_deployment_unlinks_it() {
     agent.installed = Some(Vec::new());
     assert_eq!(world.process(&agent.sign(agent.success(&update))), None);
     assert_eq!(world.session(&agent), None);
+}
+
+// A digest by SHA-256/64, which COSE has and this TAM does not, and by one that nobody has.
+#[test]
+fn digests_that_nobody_can_make_are_compared_and_kept() {
+    let mut agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    for algorithm in [-15, -999, i64::MIN] {
+        let digest = SuitDigest::of_any(algorithm, &[0; 8]).unwrap();
+        agent.installed = Some(vec![(id("acme/lock/ta"), digest)]);
+        let update = world.session(&agent).expect("another image is there");
+        assert_eq!(update.manifest_list.len(), 1);
+        world.process(&agent.sign(agent.success(&update)));
+        let device = world.device(&agent);
+        assert_eq!(device.installed[0].digest, Some(digest));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use base16ct::{lower::encode_string, mixed};
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
-use tamarack_cose::{DigestAlgorithm, PublicKey};
+use tamarack_cose::PublicKey;
 use tamarack_suit::{ComponentId, SuitDigest};
 use tamarack_teep::Numbering;
 
@@ -44,9 +44,8 @@ pub(super) fn key(bytes: &[u8]) -> Result<PublicKey, StoreError> {
 }
 
 pub(super) fn digest(algorithm: i64, bytes: &[u8]) -> Result<SuitDigest, StoreError> {
-    DigestAlgorithm::from_cose_id(algorithm)
-        .and_then(|algorithm| SuitDigest::new(algorithm, bytes))
-        .ok_or_else(|| corrupt("a digest"))
+    // A device says what it has in digests of its own choice.
+    SuitDigest::of_any(algorithm, bytes).ok_or_else(|| corrupt("a digest"))
 }
 
 pub(super) fn array<const N: usize>(row: &Row<'_>, column: &str) -> Result<[u8; N], StoreError> {
