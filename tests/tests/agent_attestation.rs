@@ -90,12 +90,9 @@ fn a_tam_is_served_once_a_trusted_verifier_vouches_for_it() {
     let result = result_about(&tam.key.public(), &again);
     let response = device.query(&tam, attested(&result, &verifier));
     assert!(response.attestation.is_some());
-    // It counts for what follows.
-    device.query(&tam, Tam::query());
+    // It counts for the exchange, and the next one needs another.
     let answer = device.answer(&tam.sign(Tam::install(&[])));
     success_of(answer);
-    // A restart forgets it; and another TAM has none.
-    let mut device = device.restarted();
     demanded(&error_of(device.answer(&tam.sign(Tam::query()))));
 }
 
@@ -116,12 +113,13 @@ fn an_attestation_that_does_not_convince_is_refused() {
         attested(&result, &verifier)
     };
     let other = Challenge::new(vec![9; 32]).unwrap();
-    let unlike: [QueryRequest; 6] = [
+    let unlike: [QueryRequest; 7] = [
         attested(&good, &stranger),
         with(&|result| result.confirmation = Confirmation::Key(stranger.public())),
         with(&|result| result.nonce = Some(other.as_bytes().to_vec())),
         with(&|result| result.nonce = None),
         with(&|result| result.expires_at = Some(now() - 1)),
+        with(&|result| result.not_before = Some(now() + 3600)),
         with(&|result| result.profile = Some("urn:example:other".into())),
     ];
     for (number, request) in unlike.into_iter().enumerate() {
@@ -487,23 +485,59 @@ fn a_token_in_the_place_of_a_challenge_is_answered_with_a_result_or_evidence() {
 #[test]
 fn a_result_that_a_tam_hands_back_serves_where_the_time_makes_it_fresh() {
     let (mut device, tam) = device();
-    let handed = AttestationPayload {
-        format: Some("application/eat+cwt; eat_profile=\"urn:example\"".into()),
-        bytes: b"a result".to_vec(),
+    let verifier = Person::new();
+    let about = |change: &dyn Fn(&mut AttestationResult)| {
+        let challenge = Challenge::new(vec![1; 32]).unwrap();
+        let mut result = result_about(&device.key(), &challenge);
+        result.ueid = device.tee.platform().identity().ueid.clone();
+        change(&mut result);
+        AttestationPayload {
+            format: Some("application/eat+cwt; eat_profile=\"urn:ietf:rfc:rfcXXXX\"".into()),
+            bytes: result.issue(&crypto(), verifier.signer()).unwrap(),
+        }
     };
-    let update = Update {
+    let good = about(&|_| ());
+    let of_no_use = [
+        about(&|result| result.ueid = b"\x01another device".to_vec()),
+        about(&|result| result.confirmation = Confirmation::Key(verifier.public())),
+        about(&|result| result.expires_at = Some(now() - 1)),
+        about(&|result| result.issued_at = Some(now() - 3 * 3600)),
+        about(&|result| result.issued_at = None),
+        AttestationPayload {
+            format: Some("application/x-result".into()),
+            bytes: b"whatever".to_vec(),
+        },
+        AttestationPayload {
+            format: None,
+            bytes: b"whatever".to_vec(),
+        },
+    ];
+    let update = |handed: &AttestationPayload| Update {
         attestation: Some(handed.clone()),
         ..Update::default()
     };
-    success_of(device.exchange(&tam, update));
     let timestamp = QueryRequest {
         challenge: None,
         supported_freshness_mechanisms: vec![FreshnessMechanism::TIMESTAMP],
         ..Tam::query()
     };
-    let payload = device.query(&tam, timestamp).attestation.unwrap();
-    assert_eq!(payload, handed);
+    success_of(device.exchange(&tam, update(&good)));
+    let shown = |device: &mut Device| device.query(&tam, timestamp.clone()).attestation.unwrap();
+    assert_eq!(shown(&mut device), good);
     let payload = device.query(&tam, Tam::query()).attestation.unwrap();
+    Evidence::decode(&payload.bytes).unwrap();
+    // No TAM has the device show something to the others that could not convince them.
+    for handed in of_no_use {
+        success_of(device.exchange(&tam, update(&handed)));
+        assert_eq!(shown(&mut device), good);
+    }
+    // Whom it does not convince gets Evidence the next time.
+    let refused = Update {
+        error: Some(ErrorCode::ATTESTATION_REQUIRED),
+        ..Update::default()
+    };
+    device.exchange(&tam, refused);
+    let payload = shown(&mut device);
     Evidence::decode(&payload.bytes).unwrap();
 }
 

@@ -105,6 +105,15 @@ impl<'a> PresentedResult<'a> {
         }
     }
 
+    /// From when on it says that it does not count any more, in seconds since 1970-01-01 UTC.
+    #[must_use]
+    pub fn unverified_expires_at(&self) -> Option<u64> {
+        match self {
+            Self::Teep(result) => result.unverified_claims().expires_at,
+            Self::Ear(ear) => ear.unverified_claims().expires_at,
+        }
+    }
+
     /// Which device it says it is about, if it says so.
     #[must_use]
     pub fn unverified_ueid(&self) -> Option<&[u8]> {

@@ -158,6 +158,7 @@ impl<P: Platform> Agent<P> {
             };
         } else if nonce.is_none()
             && let Some(kept) = Passport::load(&*self.platform.storage().view()?, &[])?
+            && self.may_show(&kept, signer.public_key())
         {
             // A result that a TAM handed back has its time, and a nonce that only that TAM knows.
             found = AttestationPayload {
@@ -171,6 +172,12 @@ impl<P: Platform> Agent<P> {
             found.bytes = encrypted.map_err(AgentError::Signing)?;
         }
         Ok(Ok(found))
+    }
+
+    /// Whether there is a point in showing a result to a TAM, for messages signed with `key`.
+    pub(super) fn may_show(&self, passport: &Passport, key: &PublicKey) -> bool {
+        let ueid = &self.platform.identity().ueid;
+        passport.may_convince(self.platform.crypto(), ueid, key, self.platform.now())
     }
 
     /// Reports on whether what is installed would start now: the validation of each manifest, without any effect.

@@ -20,24 +20,18 @@ use crate::{
 /// Bytes of a challenge to a TAM.
 const CHALLENGE: usize = 32;
 
-/// Seconds within which a TAM answers a challenge, and for which its attestation counts.
+/// Seconds within which a TAM answers a challenge.
 const LIFETIME: u64 = 4 * 3600;
 
-/// What is known of the attestation of TAMs: lost on a restart, after which they attest themselves again.
+/// The challenges that TAMs have not answered: lost on a restart, after which they get others.
 ///
 /// By the key of the TAM; no more entries than there are TAM anchors.
 #[derive(Debug, Default)]
 pub(super) struct TamAttestations {
     challenges: BTreeMap<KeyId, (Challenge, u64)>,
-    attested: BTreeMap<KeyId, u64>,
 }
 
 impl TamAttestations {
-    fn is_attested(&self, tam: &KeyId, now: u64) -> bool {
-        let lasts = |at: &u64| now.saturating_sub(*at) < LIFETIME && *at <= now;
-        self.attested.get(tam).is_some_and(lasts)
-    }
-
     /// The challenge that the TAM has to answer now. It counts once, whatever the answer is.
     // req: TEEP-FRESH-008
     fn take_challenge(&mut self, tam: &KeyId, now: u64) -> Option<Challenge> {
@@ -50,7 +44,8 @@ impl<P: Platform> Agent<P> {
     /// Says whether the TAM whose `key` verified the QueryRequest is one to answer, or what it gets instead: a
     /// challenge, and nothing about the device.
     ///
-    /// A device that trusts no Verifier for TAMs asks none to be attested.
+    /// A device that trusts no Verifier for TAMs asks none to be attested. On others each QueryRequest needs an
+    /// attestation of its own: an old one, played again, has none that is fresh.
     // req: TEEP-AGENT-009
     // req: TEEP-AGENT-010
     // req: TEEP-ERR-009
@@ -68,10 +63,7 @@ impl<P: Platform> Agent<P> {
         let tam = key.key_id(self.platform.crypto());
         let now = self.platform.now();
         let Some(payload) = &request.attestation else {
-            return match self.tam_attestations.is_attested(&tam, now) {
-                true => Ok(Ok(())),
-                false => self.challenge(tam, "the TAM has to be attested").map(Err),
-            };
+            return self.challenge(tam, "the TAM has to be attested").map(Err);
         };
         if !is_result(payload) {
             // Only a Verifier can read it, and the agent reaches none but through those whom it doubts.
@@ -93,10 +85,7 @@ impl<P: Platform> Agent<P> {
         let verified = UnverifiedResult::decode(&payload.bytes)
             .and_then(|result| result.verify(crypto, &expectation));
         match verified {
-            Ok(_) => {
-                self.tam_attestations.attested.insert(tam, now);
-                Ok(Ok(()))
-            }
+            Ok(_) => Ok(Ok(())),
             Err(error) => Ok(Err(refusal(&error))),
         }
     }

@@ -136,22 +136,37 @@ impl<P: Platform> Agent<P> {
         if self.verdict.is_some() && does_nothing {
             self.exchanges.close(tam);
         }
-        if let Some(result) = &update.attestation
-            && result.bytes.len() <= Passport::MAX
-        {
-            let mut transaction = self.platform.storage().begin()?;
-            let passport = Passport {
-                format: result.format.clone(),
-                bytes: result.bytes.clone(),
-            };
-            passport.save(&mut *transaction)?;
-            match transaction.commit() {
-                // Evidence does instead.
-                Err(StorageError::Full) => {}
-                committed => committed?,
-            }
+        self.keep_passport(update)
+    }
+
+    /// Keeps the Attestation Result that the TAM hands back, if it may convince others, and drops the one that is kept if it
+    /// did not convince the TAM.
+    fn keep_passport(&self, update: &Update) -> Result<(), AgentError> {
+        let handed = update.attestation.as_ref().map(|result| Passport {
+            format: result.format.clone(),
+            bytes: result.bytes.clone(),
+        });
+        let mut keys = self.platform.teep_keys().iter();
+        let handed = handed.filter(|passport| {
+            passport.bytes.len() <= Passport::MAX
+                && keys.any(|key| self.may_show(passport, key.public_key()))
+        });
+        if handed.is_none() && self.verdict.is_none() {
+            return Ok(());
         }
-        Ok(())
+        let mut transaction = self.platform.storage().begin()?;
+        let changed = match &handed {
+            Some(passport) => {
+                passport.save(&mut *transaction)?;
+                true
+            }
+            None => Passport::delete(&mut *transaction, &[])?,
+        };
+        match changed.then(|| transaction.commit()) {
+            // Evidence does instead.
+            None | Some(Ok(()) | Err(StorageError::Full)) => Ok(()),
+            Some(Err(error)) => Err(error.into()),
+        }
     }
 
     /// What processes the manifests of this device, with all that is in it.

@@ -1,12 +1,18 @@
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use tamarack_cose::cbor::{DecodeError, Reader, Writer};
+use tamarack_cose::{
+    CryptoProvider, PublicKey,
+    cbor::{DecodeError, Reader, Writer},
+};
+use tamarack_rats::{PayloadKind, PresentedResult, TEEP_EAT_PROFILE};
+use tamarack_teep::MediaType;
 
 use super::Record;
 
 /// The last Attestation Result about this device that a TAM handed back, for other TAMs (Passport model).
 ///
-/// What it is worth, who relies on it finds out.
+/// What it is worth, who relies on it finds out: the agent knows no Verifier's key. It keeps and shows what could convince
+/// somebody, so that no TAM can have it show something else to the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passport {
     /// Its media type; none means the EAT profile of TEEP.
@@ -18,6 +24,37 @@ pub struct Passport {
 impl Passport {
     /// Longest result that is kept, in bytes.
     pub const MAX: usize = 64 * 1024;
+
+    /// Seconds for which one is shown. A TAM whom that is too long gets Evidence the next time.
+    const MAX_AGE: u64 = 3600;
+
+    /// Whether it says that it is about the device `ueid` and about who holds `key`, that it was issued lately, and that
+    /// it has not expired.
+    #[must_use]
+    pub fn may_convince(
+        &self,
+        crypto: &CryptoProvider,
+        ueid: &[u8],
+        key: &PublicKey,
+        now: u64,
+    ) -> bool {
+        let format = self.format.as_deref().map(MediaType::parse);
+        let kind = match format {
+            None => PayloadKind::of(None, TEEP_EAT_PROFILE),
+            Some(Some(format)) => PayloadKind::of(Some(&format), TEEP_EAT_PROFILE),
+            Some(None) => return false,
+        };
+        let Some(Ok(result)) = PresentedResult::decode(kind, &self.bytes) else {
+            return false;
+        };
+        let confirmation = result.unverified_confirmation();
+        result.unverified_ueid() == Some(ueid)
+            && confirmation.is_some_and(|confirmed| confirmed.confirms(key, crypto))
+            && result
+                .unverified_issued_at()
+                .is_some_and(|at| at <= now && now - at < Self::MAX_AGE)
+            && result.unverified_expires_at().is_none_or(|at| now < at)
+    }
 }
 
 impl Record for Passport {
