@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use tamarack_cose::{KeyId, SignatureAlgorithm, cbor::Writer, sign, sign1};
-use tamarack_teep::{Encoding, ErrorCode, Message, protect, protect_for_unknown_agent};
+use tamarack_teep::{
+    CipherSuite, Encoding, ErrorCode, Message, Protected, QueryRequest, Update, protect,
+    protect_for_unknown_agent,
+};
 use tamarack_tests::{Device, Person, Tam, crypto, error_of, release, wasm};
 
 fn encoded(message: impl Into<Message>) -> Vec<u8> {
@@ -216,4 +219,64 @@ fn a_message_without_key_id_is_tried_with_every_trusted_key() {
 fn a_device_that_trusts_nobody_serves_nobody() {
     let mut device = Device::new(&[], &[]);
     refused(&mut device, &Tam::new().sign(Tam::query()));
+}
+
+// req: AMB-15
+#[test]
+fn what_is_refused_for_its_signature_is_answered_with_its_token() {
+    let (tam, stranger) = (Tam::new(), Tam::new());
+    let other_suite = Tam::with(SignatureAlgorithm::Ed25519);
+    let mut device = Device::new(&[&tam], &[]);
+    let token = Tam::token();
+    let query = || Tam::plain_query_with(token.clone());
+    let update = Update {
+        token: Some(token.clone()),
+        ..Update::default()
+    };
+    for (message, code) in [
+        (stranger.sign(query()), ErrorCode::PERMANENT_ERROR),
+        (stranger.sign(update), ErrorCode::PERMANENT_ERROR),
+        (
+            other_suite.sign(query()),
+            ErrorCode::UNSUPPORTED_CIPHER_SUITES,
+        ),
+    ] {
+        let error = error_of(device.answer(&message));
+        assert_eq!((error.code, error.token), (code, Some(token.clone())));
+    }
+}
+
+#[test]
+fn a_header_that_nobody_can_go_by_is_no_matter_of_the_suite() {
+    let tam = Tam::new();
+    let mut device = Device::new(&[&tam], &[]);
+    // ESP256, with a critical parameter that nobody knows; and no algorithm at all.
+    let critical = Writer::build(|w| {
+        w.map(3).int(1).int(-9).int(2).array(1).int(99);
+        w.int(99).int(0);
+    });
+    for protected in [&critical[..], &[0xa0]] {
+        refused(&mut device, &tam.sign_under(protected, Tam::query()));
+    }
+}
+
+// req: TEEP-COSE-012
+#[test]
+fn of_several_signatures_the_one_counts_in_whose_suite_the_tam_goes_on() {
+    let (first, second) = (Tam::new(), Tam::with(SignatureAlgorithm::Ed25519));
+    let algorithms = [SignatureAlgorithm::Esp256, SignatureAlgorithm::Ed25519];
+    let mut device = Device::with_algorithms(&algorithms, &[&first, &second]);
+    for algorithm in algorithms {
+        let request = QueryRequest {
+            supported_teep_cipher_suites: vec![CipherSuite::sign1(algorithm)],
+            ..Tam::query()
+        };
+        let both = [first.key.signer(), second.key.signer()];
+        let message = sign(&crypto(), &both, &encoded(request)).unwrap();
+        let answer = device.process(&message).unwrap();
+        let protected = Protected::decode(&answer, &Default::default()).unwrap();
+        assert_eq!(protected.algorithms().collect::<Vec<_>>(), [algorithm]);
+        let (message, _) = protected.read_unverified().unwrap();
+        assert!(matches!(message, Message::QueryResponse(_)), "{message:?}");
+    }
 }

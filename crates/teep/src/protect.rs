@@ -71,8 +71,9 @@ impl<'a> Protected<'a> {
 
     /// Reads the message before its signature is checked.
     ///
-    /// Exactly two uses are sound: showing a message to a person, and finding in a QueryResponse the
-    /// Evidence whose appraisal yields the key that must then verify this very message.
+    /// Three uses are sound: showing a message to a person; finding in a QueryResponse the Evidence whose appraisal
+    /// yields the key that must then verify this very message; and, in a message that can't be verified, the token that the
+    /// Error about it repeats, and in what other suite it might be.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 //! Who sent this message, and is it one to act on?
 
-use alloc::string::ToString;
+use alloc::{string::ToString, vec::Vec};
 
 use tamarack_cose::{KeyId, SignatureAlgorithm, x509::Trust};
-use tamarack_teep::{Protected, ProtectionError, Verified};
+use tamarack_teep::{CipherSuite, Message, Protected, ProtectionError, Token, Verified};
 
 use super::{Agent, refusal::Refusal};
 use crate::{
@@ -32,15 +32,17 @@ impl<P: Platform> Agent<P> {
             }
         };
         let store = TrustStore::load(&*self.platform.storage().view()?)?;
-        // A suite that this agent does not speak is told apart from a key that it does not trust.
-        let offered =
-            |ours: &SignatureAlgorithm| protected.algorithms().any(|found| found == *ours);
-        let Some(algorithm) = self.algorithms().find(offered) else {
-            let refusal = Refusal::unsupported_suites(self.algorithms());
-            return Ok(Err(Rejection::stranger(refusal)));
+        let claimed = Claimed::by(&protected);
+        let Some(algorithm) = self.algorithm_for(&protected, &claimed) else {
+            // A suite that this agent does not speak is told apart from a header that nobody can go by.
+            let refusal = match unreadable(&protected) {
+                Some(error) => Refusal::permanent(&error.to_string()),
+                None => Refusal::unsupported_suites(self.algorithms()),
+            };
+            return Ok(Err(Rejection::stranger(refusal.with_token(claimed.token))));
         };
         let anchors = store.trust_anchors(AnchorRole::Tam);
-        // One suite for the whole exchange: the one that the agent prefers (requirement TEEP-COSE-012).
+        // One suite for the whole exchange (requirement TEEP-COSE-012).
         let trust =
             Trust::new(&anchors, &store.revocations, self.platform.now()).with_algorithm(algorithm);
         let payload = protected.signed().unverified_payload().unwrap_or_default();
@@ -66,12 +68,62 @@ impl<P: Platform> Agent<P> {
                     Err(rejection(refusal, true))
                 }
                 Err(ProtectionError::Cose(tamarack_cose::Error::Certificate(error))) => {
-                    Err(rejection(Refusal::certificate(&error), false))
+                    let refusal = Refusal::certificate(&error).with_token(claimed.token);
+                    Err(rejection(refusal, false))
                 }
-                Err(error) => Err(rejection(Refusal::permanent(&error.to_string()), false)),
+                Err(error) => {
+                    let refusal = Refusal::permanent(&error.to_string());
+                    Err(rejection(refusal.with_token(claimed.token), false))
+                }
             },
         )
     }
+}
+
+impl<P: Platform> Agent<P> {
+    /// In which suite to go on: of those in which the message is signed the one that the agent prefers, among those that
+    /// the TAM offers if there is one.
+    fn algorithm_for(
+        &self,
+        protected: &Protected<'_>,
+        claimed: &Claimed,
+    ) -> Option<SignatureAlgorithm> {
+        let is_signed = |ours: &SignatureAlgorithm| protected.algorithms().any(|is| is == *ours);
+        let is_offered = |ours: &SignatureAlgorithm| claimed.offered.contains(ours);
+        let signed = || self.algorithms().filter(is_signed);
+        signed().find(is_offered).or_else(|| signed().next())
+    }
+}
+
+/// What a message says that nobody vouches for.
+struct Claimed {
+    /// What an Error about it repeats.
+    // req: AMB-15
+    token: Option<Token>,
+    /// The algorithms in which its sender would go on.
+    offered: Vec<SignatureAlgorithm>,
+}
+
+impl Claimed {
+    fn by(protected: &Protected<'_>) -> Self {
+        let (token, offered) = match protected.read_unverified() {
+            Ok((Message::QueryRequest(request), _)) => {
+                let suites = request.supported_teep_cipher_suites.iter();
+                let offered = suites.filter_map(CipherSuite::as_sign1).collect();
+                (request.token, offered)
+            }
+            Ok((Message::Update(update), _)) => (update.token, Vec::new()),
+            _ => (None, Vec::new()),
+        };
+        Self { token, offered }
+    }
+}
+
+/// Why no signature's algorithm is known, if not because it is one that is not supported.
+fn unreadable(protected: &Protected<'_>) -> Option<tamarack_cose::Error> {
+    let headers = protected.signed().signatures();
+    let mut errors = headers.into_iter().filter_map(|h| h.algorithm().err());
+    errors.find(|error| !matches!(error, tamarack_cose::Error::AlgorithmUnsupported(_)))
 }
 
 /// A message of a TAM that is trusted.
