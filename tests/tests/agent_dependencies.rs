@@ -235,3 +235,25 @@ fn waiting_is_bounded() {
     let asked = (0..20).map_while(|_| world.next()).count();
     assert_eq!(asked, 8);
 }
+
+#[test]
+fn nobody_has_to_send_a_dependency_before_what_needs_it() {
+    let mut world = World::new();
+    let base = release::app("acme/base", 1, HELLO_1, &world.admin);
+    let library = Release::new("acme/library", 1).carrying(HELLO_1);
+    let library = library.needing(&base).by(&world.admin);
+    let app = world.needing_library().needing(&library).by(&world.admin);
+    let other = world.needing_library();
+    let elsewhere = release::app("acme/elsewhere", 1, HELLO_1, &world.admin);
+    let other = other.kept_at("acme/other/suit").needing(&elsewhere);
+    let other = other.by(&world.admin);
+    let update = Tam::install(&[&app, &library, &base]);
+    let success = success_of(world.device.exchange(&world.tams[0], update));
+    assert_eq!(reports(&success.suit_reports).len(), 3);
+    assert_eq!(world.device.version("acme/app"), Some(1));
+    assert_eq!(world.next(), None);
+    // What is not in the Update either is looked for elsewhere.
+    world.device.unlink(&world.tams[0], &["acme/app/suit"]);
+    world.waits(0, &other);
+    assert_eq!(world.next(), Some(URIS[1]));
+}

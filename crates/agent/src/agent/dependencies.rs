@@ -65,6 +65,33 @@ impl Fetch for FetchOrAsk<'_> {
     }
 }
 
+/// What a manifest failed for want of.
+pub(super) struct Lack {
+    pub(super) dependency: ComponentId,
+    /// The TAMs that have it, as the manifest says.
+    named: VecDeque<String>,
+}
+
+impl Lack {
+    /// What a procedure lacks that failed with `error` while it was `writing` a component, and in which TAMs were
+    /// `named` in the place of payloads.
+    pub(super) fn of(
+        error: &Error,
+        writing: Option<&ComponentId>,
+        named: VecDeque<String>,
+    ) -> Option<Self> {
+        let dependency = match (error, writing) {
+            (_, Some(writing)) if !named.is_empty() => writing,
+            (Error::Dependency { id, .. }, _) => id,
+            _ => return None,
+        };
+        Some(Self {
+            dependency: dependency.clone(),
+            named,
+        })
+    }
+}
+
 /// The manifests that wait for others. Whose dependency has dependencies itself waits below that one.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
@@ -92,7 +119,7 @@ impl Waiting {
     fn wait(
         &mut self,
         sender: &KeyId,
-        dependency: &ComponentId,
+        dependency: ComponentId,
         uris: VecDeque<String>,
         now: u64,
     ) -> bool {
@@ -101,7 +128,7 @@ impl Waiting {
             .retain(|wait| wait.since <= now && now - wait.since < ONCE);
         if uris.is_empty()
             || self.stack.len() >= MAX_WAITING
-            || self.asked.iter().any(|(asked, _)| asked == dependency)
+            || self.asked.iter().any(|(asked, _)| *asked == dependency)
         {
             return false;
         }
@@ -111,7 +138,7 @@ impl Waiting {
         self.asked.push_back((dependency.clone(), now));
         self.stack.push(Wait {
             sender: *sender,
-            dependency: dependency.clone(),
+            dependency,
             left: uris,
             asked: Vec::new(),
             since: now,
@@ -185,31 +212,39 @@ impl<P: Platform> Agent<P> {
         }))
     }
 
-    /// Whether a manifest of the TAM `sender`, which failed, waits from now on: for what it was writing, if that is
-    /// at one of the TAMs that it named, or for a dependency that nobody has sent.
+    /// Whether a manifest of the TAM `sender` waits from now on for what it lacks.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
     pub(super) fn wait_for_dependency(
         &mut self,
         sender: &KeyId,
-        error: &Error,
-        writing: Option<&ComponentId>,
-        named: VecDeque<String>,
-        endpoints: &[TamEndpoint],
-    ) -> bool {
+        lack: Lack,
+    ) -> Result<bool, StorageError> {
         let now = self.platform.now();
-        let (dependency, uris) = match (error, writing) {
-            (_, Some(writing)) if !named.is_empty() => (writing, named),
-            (Error::Dependency { id, .. }, _) => {
-                let others = self.tams.round(endpoints, now).into_iter();
+        let view = self.platform.storage().view()?;
+        // It is there, and of no use: another one of its name would not be taken for it.
+        if KnownManifest::is_installed(&*view, &lack.dependency)? {
+            return Ok(false);
+        }
+        let endpoints = TamEndpoint::trusted(&*view)?;
+        drop(view);
+        let uris = match lack.named.is_empty() {
+            false => lack.named,
+            true => {
                 let of_sender = |uri: &String| {
                     let mut ways = endpoints.iter().filter(|way| way.uri() == uri);
                     ways.any(|way| way.keys().contains(sender))
                 };
+                let others = self.tams.round(&endpoints, now).into_iter();
                 let others = others.filter_map(|mut ways| ways.pop_front());
-                let others = others.filter(|uri| !of_sender(uri)).take(MAX_TAMS);
-                (id, others.collect())
+                others
+                    .filter(|uri| !of_sender(uri))
+                    .take(MAX_TAMS)
+                    .collect()
             }
-            _ => return false,
         };
-        self.waiting.wait(sender, dependency, uris, now)
+        Ok(self.waiting.wait(sender, lack.dependency, uris, now))
     }
 }

@@ -15,7 +15,11 @@ use tamarack_suit::{
 };
 use tamarack_teep::{Message, Success, Update};
 
-use super::{Agent, AgentError, Refusal, Verdict, dependencies::FetchOrAsk, device::TeeDevice};
+use super::{
+    Agent, AgentError, Refusal, Verdict,
+    dependencies::{FetchOrAsk, Lack},
+    device::TeeDevice,
+};
 use crate::{
     domain::described,
     platform::{Platform, StorageError, Transaction, View},
@@ -36,8 +40,8 @@ struct Applied {
     report: Report,
     /// Why it failed, if it did.
     failure: Option<String>,
-    /// Whether it failed for want of a dependency, which another TAM is asked for next.
-    waits: bool,
+    /// The dependency for want of which it failed.
+    lack: Option<Lack>,
 }
 
 impl<P: Platform> Agent<P> {
@@ -93,10 +97,13 @@ impl<P: Platform> Agent<P> {
         }
         let mut reports = Vec::new();
         let (mut failure, mut waits) = (None, None);
-        for manifest in &update.manifest_list {
-            let applied = self.install(manifest, update, tam, fetch)?;
+        for applied in self.install_all(update, tam, fetch)? {
             reports.push(self.encode_report(&applied.report, confidentiality)?);
-            match applied.waits {
+            let is_waiting = match applied.lack {
+                Some(lack) => self.wait_for_dependency(tam, lack)?,
+                None => false,
+            };
+            match is_waiting {
                 true => waits = waits.or(applied.failure),
                 false => failure = failure.or(applied.failure),
             }
@@ -276,12 +283,46 @@ impl<P: Platform> Agent<P> {
             .for_each(|component| self.platform.runtime().retire(component));
     }
 
+    /// Applies the manifests of an Update. Nobody has to send a dependency before what needs it: what fails for want of
+    /// one is tried again once that is there.
+    fn install_all(
+        &self,
+        update: &Update,
+        tam: &KeyId,
+        fetch: &mut dyn Fetch,
+    ) -> Result<Vec<Applied>, AgentError> {
+        let mut all = Vec::new();
+        for manifest in &update.manifest_list {
+            all.push(self.install(manifest, update, tam, fetch)?);
+        }
+        let mut again = true;
+        while again {
+            again = false;
+            for (manifest, applied) in update.manifest_list.iter().zip(&mut all) {
+                let Some(Lack { dependency, .. }) = &applied.lack else {
+                    continue;
+                };
+                let view = self.platform.storage().view()?;
+                if !KnownManifest::is_installed(&*view, dependency)? {
+                    continue;
+                }
+                drop(view);
+                let before = dependency.clone();
+                *applied = self.install(manifest, update, tam, fetch)?;
+                // The same again would not be there the next time either.
+                applied.lack.take_if(|lack| lack.dependency == before);
+                again = true;
+            }
+        }
+        Ok(all)
+    }
+
     /// Applies one manifest: all of it, or nothing.
     // req: TEEP-AGENT-017
     // req: TEEP-AGENT-019
     // req: TEEP-MSG-065
     fn install(
-        &mut self,
+        &self,
         envelope: &[u8],
         update: &Update,
         tam: &KeyId,
@@ -303,12 +344,11 @@ impl<P: Platform> Agent<P> {
         let named = fetch.named;
         let mut report = outcome.report;
         if let Err(error) = outcome.result {
-            let writing = device.writing().cloned();
-            drop(transaction);
+            let lack = Lack::of(&error, device.writing(), named);
             return Ok(Applied {
                 report,
                 failure: Some(failure(envelope, &error.to_string())),
-                waits: self.wait_for_dependency(tam, &error, writing.as_ref(), named, &endpoints),
+                lack,
             });
         }
         let retired = device.into_retired();
@@ -325,7 +365,7 @@ impl<P: Platform> Agent<P> {
                 return Ok(Applied {
                     report,
                     failure: Some(failure(envelope, "no room is left")),
-                    waits: false,
+                    lack: None,
                 });
             }
             Err(error) => return Err(error.into()),
@@ -334,7 +374,7 @@ impl<P: Platform> Agent<P> {
         Ok(Applied {
             report,
             failure: None,
-            waits: false,
+            lack: None,
         })
     }
 
