@@ -40,6 +40,9 @@ pub struct Endorsement {
     pub ueid: Vec<u8>,
     /// The key that signs the device's Evidence; a JWK in JSON.
     pub attester: PublicKey,
+    /// The keys that sign the TEEP messages of its agent, for attestation that names the key by its thumbprint only; JWKs
+    /// in JSON. The attester's key is one as well.
+    pub agent_keys: Vec<PublicKey>,
     /// SUIT vendor identifiers that the device answers to; UUIDs in JSON.
     pub vendor_ids: Vec<[u8; 16]>,
     /// SUIT class identifiers that the device answers to; UUIDs in JSON.
@@ -108,6 +111,9 @@ pub enum EndorsementError {
     /// The attester's key.
     #[error("not an endorsement: attester: {0}")]
     Attester(#[from] KeyError),
+    /// A key of the agent.
+    #[error("not an endorsement: agent_keys: {0}")]
+    AgentKey(KeyError),
     /// The attestation key of the TPM.
     #[error("not an endorsement: tpm: attestation_key: {0}")]
     AttestationKey(KeyError),
@@ -118,6 +124,8 @@ pub enum EndorsementError {
 struct Json {
     ueid: String,
     attester: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    agent_keys: Vec<serde_json::Value>,
     #[serde(default)]
     vendor_ids: Vec<String>,
     #[serde(default)]
@@ -208,6 +216,7 @@ impl Endorsement {
         Self {
             ueid,
             attester,
+            agent_keys: Vec::new(),
             vendor_ids: Vec::new(),
             class_ids: Vec::new(),
             oemid: None,
@@ -264,6 +273,10 @@ impl Endorsement {
         Ok(Self {
             ueid,
             attester: PublicKey::from_jwk(&json.attester.to_string())?,
+            agent_keys: (json.agent_keys.iter())
+                .map(|key| PublicKey::from_jwk(&key.to_string()))
+                .collect::<Result<_, _>>()
+                .map_err(EndorsementError::AgentKey)?,
             vendor_ids: uuids("vendor_ids", json.vendor_ids)?,
             class_ids: uuids("class_ids", json.class_ids)?,
             oemid: oemid.transpose()?,
@@ -289,9 +302,11 @@ impl Endorsement {
     #[must_use]
     pub fn to_json(&self) -> String {
         let uuids = |ids: &[[u8; 16]]| ids.iter().map(|id| Uuid(*id).to_string()).collect();
+        let jwk = |key: &PublicKey| serde_json::from_str(&key.to_jwk()).unwrap_or_default();
         let json = Json {
             ueid: encode_string(&self.ueid),
-            attester: serde_json::from_str(&self.attester.to_jwk()).unwrap_or_default(),
+            attester: jwk(&self.attester),
+            agent_keys: self.agent_keys.iter().map(jwk).collect(),
             vendor_ids: uuids(&self.vendor_ids),
             class_ids: uuids(&self.class_ids),
             oemid: self.oemid.map(|id| match id {

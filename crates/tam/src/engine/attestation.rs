@@ -71,6 +71,8 @@ pub(super) enum Fault {
     Format(String),
     #[error("no Verifier is trusted for Attestation Results")]
     AttestationResult,
+    #[error("the attestation-payload is missing")]
+    Missing,
     #[error("the attestation-payload names no device")]
     Nameless,
     #[error("the device is not enrolled")]
@@ -123,6 +125,8 @@ struct Presented<'a> {
     result: PresentedResult<'a>,
     /// The nonce that it must repeat, if that is known beforehand: of the Evidence that was appraised.
     nonce: Option<&'a [u8]>,
+    /// The key that the Evidence holds, of which a result may say the thumbprint only.
+    held: Option<PublicKey>,
     /// The result for the agent that came with it.
     for_agent: Option<AttestationPayload>,
 }
@@ -143,7 +147,15 @@ impl<S: Store, C: Clock> Tam<S, C> {
         now: Timestamp,
     ) -> Result<Result<Attested, NotAttested>, EngineError> {
         let Some(payload) = &response.attestation else {
-            return Ok(Err(Dropped::NotAttested.into()));
+            // A token that is none is ignored, and of a stranger nobody knows whether it has to do with this TAM at all.
+            let signer = match response.token {
+                Some(_) => None,
+                None => self.known_signer(protected)?,
+            };
+            return Ok(Err(match signer {
+                Some(ueid) => Fault::Missing.about(Some(ueid)),
+                None => Dropped::NotAttested.into(),
+            }));
         };
         let payload = &match self.decrypt(payload) {
             Ok(payload) => payload,
@@ -188,6 +200,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 let presented = Presented {
                     result,
                     nonce: None,
+                    held: None,
                     for_agent: None,
                 };
                 self.attest_by_result(protected, presented, now)
@@ -297,9 +310,11 @@ impl<S: Store, C: Clock> Tam<S, C> {
                         return Ok(Err(NotAttested::Unavailable(reason.into())));
                     }
                 };
+                let confirmed = claims.and_then(|claims| claims.confirmation);
                 let presented = Presented {
                     result,
                     nonce,
+                    held: confirmed.and_then(|confirmed| confirmed.public_key().copied()),
                     for_agent,
                 };
                 return self.attest_by_result(protected, presented, now);
@@ -338,7 +353,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
         (ueid, device, ticket, nonce): (Ueid, Device, Ticket, Vec<u8>),
         confirmation: &Confirmation,
     ) -> Result<Attested, NotAttested> {
-        match self.verify_message(protected, Some(*confirmation), &device) {
+        match self.verify_message(protected, Some(*confirmation), None, &device) {
             Ok(verified) => Ok(Attested {
                 ueid,
                 device,
@@ -370,6 +385,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let Presented {
             result,
             nonce,
+            held,
             for_agent,
         } = presented;
         let stated = nonce.or(result.unverified_nonce()).map(<[u8]>::to_vec);
@@ -386,7 +402,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             return Ok(Err(Fault::NotEnrolled.about(Some(ueid))));
         };
         let confirmation = result.unverified_confirmation();
-        let verified = match self.verify_message(protected, confirmation, &device) {
+        let verified = match self.verify_message(protected, confirmation, held, &device) {
             Ok(verified) => verified,
             Err(fault) => return Ok(Err(fault.about(Some(ueid)))),
         };
@@ -413,28 +429,41 @@ impl<S: Store, C: Clock> Tam<S, C> {
         )
     }
 
-    /// The message, verified with exactly the key that was confirmed, which may still be good.
+    /// The message, verified with exactly the key that was confirmed; `held` is one that it may be.
     // req: TEEP-TAM-008
     pub(super) fn verify_message(
         &self,
         protected: &Protected<'_>,
         confirmation: Option<Confirmation>,
+        held: Option<PublicKey>,
         device: &Device,
     ) -> Result<Verified, Fault> {
         let confirmation = confirmation.ok_or(Fault::UnknownKey)?;
         let key = self
-            .bound_key(&confirmation, device)
+            .bound_key(&confirmation, held, device)
             .ok_or(Fault::UnknownKey)?;
         protected
             .verify(&self.crypto, &[key])
             .map_err(|_| Fault::NotBound)
     }
 
-    /// The key that is bound. By its id alone it can be found only if the device used it before.
-    fn bound_key(&self, confirmation: &Confirmation, device: &Device) -> Option<PublicKey> {
-        let held = confirmation.public_key().copied();
-        held.or(device.agent_key)
-            .filter(|key| confirmation.confirms(key, &self.crypto))
+    /// The key that is bound. By its thumbprint alone it can be found if the Evidence holds it, if the device used it
+    /// before, or if its maker has endorsed it.
+    fn bound_key(
+        &self,
+        confirmation: &Confirmation,
+        held: Option<PublicKey>,
+        device: &Device,
+    ) -> Option<PublicKey> {
+        let endorsed = &device.endorsement;
+        let stated = confirmation.public_key().copied();
+        let mut known = stated
+            .into_iter()
+            .chain(held)
+            .chain(device.agent_key)
+            .chain(endorsed.agent_keys.iter().copied())
+            .chain([endorsed.attester]);
+        known.find(|key| confirmation.confirms(key, &self.crypto))
     }
 
     /// What makes a payload fresh, and its place in the order of issue: the challenge or token that its nonce

@@ -71,6 +71,22 @@ impl<S: Store, C: Clock> Tam<S, C> {
             .open(Purpose::Device(ueid), token.as_bytes(), now)
     }
 
+    /// The device whose agent signed the message, if the key is one that it has attested before.
+    pub(super) fn known_signer(
+        &self,
+        protected: &Protected<'_>,
+    ) -> Result<Option<Ueid>, EngineError> {
+        let Some(key_id) = protected.key_ids().next() else {
+            return Ok(None);
+        };
+        for device in self.store.devices_by_agent_key(&key_id)? {
+            if self.verify_by_agent(protected, &device)?.is_some() {
+                return ueid(&device).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
     fn verify_by_agent(
         &self,
         protected: &Protected<'_>,

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use tamarack_cose::Signed;
-use tamarack_rats::Confirmation;
+use tamarack_rats::{Confirmation, Endorsement};
 use tamarack_suit::{
     SequenceNumber, SuitDigest, Uuid,
     author::{ComponentBuilder, ManifestBuilder},
 };
 use tamarack_teep::{
-    CipherSuite, DataItems, ErrorCode, Numbering, RequestedComponent, SuitCoseProfile,
+    CipherSuite, DataItems, ErrorCode, Numbering, QueryResponse, RequestedComponent,
+    SuitCoseProfile,
 };
 
 use crate::{
@@ -191,6 +192,42 @@ fn a_key_bound_by_its_id_alone_must_be_known() {
     assert!(world.session(&agent).is_some());
     agent.confirmation = by_id;
     assert!(world.session(&agent).is_some(), "it is known by now");
+
+    // Or its maker has endorsed it.
+    let mut agent = Agent::new("two");
+    let (world, _) = World::with(&Agent::new("one"));
+    agent.confirmation = Confirmation::KeyId(agent.public_key().key_id(&agent.crypto));
+    let mut endorsement = agent.endorsement();
+    endorsement.agent_keys = vec![agent.public_key()];
+    let endorsement = Endorsement::from_json(&endorsement.to_json()).unwrap();
+    assert_eq!(endorsement.agent_keys, [agent.public_key()]);
+    let entry = world.entry(AuditAction::Enroll);
+    world.tam.store().enroll(&endorsement, &entry).unwrap();
+    assert!(world.session(&agent).is_some());
+}
+
+// req: TEEP-TAM-002
+#[test]
+fn a_known_agent_is_told_that_its_attestation_is_missing() {
+    let agent = Agent::new("one");
+    let (world, _) = World::with(&agent);
+    let bare = || {
+        let response = QueryResponse {
+            attestation: None,
+            ..agent.query_response(&world.connect())
+        };
+        agent.sign(response)
+    };
+    // Nobody knows who that is.
+    assert_eq!(world.process(&bare()), None);
+    world.session(&agent).unwrap();
+    let before = world.dump();
+    let reply = world.process(&bare()).unwrap();
+    assert_eq!(
+        agent.open_fault(&world, &reply),
+        ErrorCode::ATTESTATION_REQUIRED
+    );
+    assert_eq!(world.dump(), before);
 }
 
 // req: TEEP-TAM-002

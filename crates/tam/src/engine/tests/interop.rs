@@ -97,7 +97,7 @@ fn a_deployed_agents_evidence_convinces_but_for_its_age() {
     let confirmation = Some(found.confirmation);
     let verified = world
         .tam
-        .verify_message(&protected, confirmation, &device)
+        .verify_message(&protected, confirmation, None, &device)
         .unwrap();
     assert_eq!(Some(verified.signer()), key("agent-esp256-pub.jwk"));
 }

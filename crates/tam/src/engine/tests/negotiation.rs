@@ -214,7 +214,7 @@ fn a_token_serves_one_device_and_its_attested_key() {
     let (request, _) = asked(&world, question).unwrap();
     world.clock.advance(Duration::from_millis(1));
     let before = world.dump();
-    // Another device, a key that was not attested, no key id, no token, a forged one.
+    // Another device, a key that was not attested, no key id, a forged token.
     let rotated = Agent {
         key: other.key.clone(),
         ..agent.clone()
@@ -223,12 +223,16 @@ fn a_token_serves_one_device_and_its_attested_key() {
         other.sign(listing(&other, request.token.clone())),
         rotated.sign(listing(&agent, request.token.clone())),
         agent.sign_without_key_id(listing(&agent, request.token.clone())),
-        agent.sign(listing(&agent, None)),
         agent.sign(listing(&agent, Some(token(9)))),
     ] {
         assert_eq!(world.process(&message), None);
         assert_eq!(world.dump(), before);
     }
+    // Without a token it is an answer to a question that wanted an attestation.
+    let bare = agent.sign(listing(&agent, None));
+    let told = agent.open_fault(&world, &world.process(&bare).unwrap());
+    assert_eq!(told, ErrorCode::ATTESTATION_REQUIRED);
+    assert_eq!(world.dump(), before);
     let right = agent.sign(listing(&agent, request.token));
     assert!(world.process(&right).is_some(), "nobody has used it up");
 }
