@@ -235,8 +235,9 @@ fn a_dependency_comes_from_the_tam_that_has_it() {
     world.admin(&["publish", &app]).ok();
     world.admin(&["deploy", "acme/app", "--on-request"]).ok();
 
-    // To the first, to the second for the library, and back.
+    // To the first, to the second for the library, and back. What was refused meanwhile is settled.
     let outcome = world.app(&["request", "acme/app"]).json();
+    assert_eq!(outcome["refusals"], Value::Null);
     assert_eq!(
         (&outcome["exchanges"], &outcome["installed"]),
         (&3.into(), &Value::Bool(true))
@@ -265,7 +266,20 @@ fn what_one_tam_manages_another_can_not_take_until_its_key_is_gone() {
     let second = format!("{key}=http://{address}/tam");
     world.trust(&["--tam-key", &first, &second]);
     world.restart_broker(&[]);
-    assert_eq!(world.policy_check(), 2);
+    let outcome = world.app(&["policy-check"]).json();
+    assert_eq!(outcome["exchanges"], 2);
+    // Who asked for the check is told what the device refused.
+    let refusals = outcome["refusals"].as_array().unwrap();
+    assert_eq!(refusals.len(), 1);
+    let refusal = text(&refusals[0]);
+    for word in [
+        "the TEE, to the TAM at http://",
+        "ERR_MANIFEST_PROCESSING_FAILED",
+        "acme/hello",
+        "is managed by TAM",
+    ] {
+        assert!(refusal.contains(word), "no {word} in {refusal}");
+    }
     assert_eq!(world.version("acme/hello"), Some(1));
     assert!(world.greeting("acme/hello").starts_with("Hello"));
     let audit = world.admin_of(&folder, &address, &["audit"]).ok();

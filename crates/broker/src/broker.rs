@@ -9,6 +9,7 @@ use tamarack_suit::ComponentId;
 use crate::{
     BrokerError,
     budget::Budget,
+    exchange::Ran,
     permissions::Permissions,
     places::Places,
     sessions::Sessions,
@@ -37,8 +38,8 @@ pub(crate) struct Broker {
 pub(crate) struct Done<'a> {
     /// The TEE that it went to.
     pub(crate) tee: &'a Tee,
-    /// Exchanges that came to their end.
-    pub(crate) exchanges: usize,
+    /// What came of the exchanges.
+    pub(crate) ran: Ran,
 }
 
 impl Broker {
@@ -104,7 +105,7 @@ impl Broker {
         for tam_uri in suggestions {
             let component = component.clone();
             let call = Call::UnrequestTa { component, tam_uri };
-            while tried.exchanges == 0 && tried.go_on(tee, &call).await? {}
+            while tried.ran.exchanges == 0 && tried.go_on(tee, &call).await? {}
             // Called again, an agent whose application has never been installed knows nothing of it.
             if tried.failed.is_none() {
                 break;
@@ -146,33 +147,28 @@ impl Broker {
         Ok(suggestions.into_iter().map(Some).collect())
     }
 
-    /// Has all agents ask their TAMs for changes; how many exchanges that were.
+    /// Has all agents ask their TAMs for changes.
     // req: HTTP-026
     // req: TEEP-BROKER-009
-    pub(crate) async fn check_policy(&self) -> Result<usize, BrokerError> {
-        let mut exchanges = 0;
+    pub(crate) async fn check_policy(&self) -> Result<Ran, BrokerError> {
+        let mut ran = Ran::default();
         let mut failed = None;
         for tee in self.tees.iter() {
-            let (ended, failure) = self.check_policy_of(tee).await;
-            exchanges += ended;
+            let failure = self.check_policy_of(tee, &mut ran).await.err();
             failed = failed.or(failure);
         }
         match failed {
             Some(error) => Err(error),
-            None => Ok(exchanges),
+            None => Ok(ran),
         }
     }
 
     /// The other TAMs are asked even if one fails, and the agent's round comes to its end. An agent that knows
     /// no TAM is asked about each that the broker knows.
-    async fn check_policy_of(&self, tee: &Tee) -> (usize, Option<BrokerError>) {
+    async fn check_policy_of(&self, tee: &Tee, ran: &mut Ran) -> Result<(), BrokerError> {
         let _one_at_a_time = tee.exchanging.lock().await;
-        let mut exchanges = 0;
         let mut failed = None;
-        let suggestions = match self.suggestions(tee, None).await {
-            Ok(suggestions) => suggestions,
-            Err(error) => return (exchanges, Some(error)),
-        };
+        let suggestions = self.suggestions(tee, None).await?;
         let mut named: Vec<String> = Vec::new();
         for tam_uri in suggestions {
             let call = Call::RequestPolicyCheck { tam_uri };
@@ -188,15 +184,15 @@ impl Broker {
                         }
                         named.push(tam_uri.clone());
                         match tee.exchanger.run(&tam_uri, message).await {
-                            Ok(further) => exchanges += further,
+                            Ok(further) => ran.add(further),
                             Err(error) if error.is_of_tam() => {
                                 failed.get_or_insert(error);
                             }
-                            Err(error) => return (exchanges, Some(error)),
+                            Err(error) => return Err(error),
                         }
                     }
-                    Ok(other) => return (exchanges, Some(unexpected(&other))),
-                    Err(error) => return (exchanges, Some(failed.unwrap_or(error))),
+                    Ok(other) => return Err(unexpected(&other)),
+                    Err(error) => return Err(failed.unwrap_or(error)),
                 }
             }
             if again {
@@ -204,7 +200,7 @@ impl Broker {
                 break;
             }
         }
-        (exchanges, failed)
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -212,7 +208,7 @@ impl Broker {
 #[derive(Default)]
 struct Tried {
     uris: Vec<String>,
-    exchanges: usize,
+    ran: Ran,
     failed: Option<BrokerError>,
 }
 
@@ -232,7 +228,7 @@ impl Tried {
         }
         self.uris.push(tam_uri.clone());
         match tee.exchanger.run(&tam_uri, message).await {
-            Ok(exchanges) => self.exchanges += exchanges,
+            Ok(ran) => self.ran.add(ran),
             Err(error) if error.is_of_tam() => {
                 self.failed.get_or_insert(error);
             }
@@ -244,11 +240,8 @@ impl Tried {
     /// One TAM that answered is enough.
     fn done(self, tee: &Tee) -> Result<Done<'_>, BrokerError> {
         match self.failed {
-            Some(error) if self.exchanges == 0 => Err(error),
-            _ => Ok(Done {
-                tee,
-                exchanges: self.exchanges,
-            }),
+            Some(error) if self.ran.exchanges == 0 => Err(error),
+            _ => Ok(Done { tee, ran: self.ran }),
         }
     }
 }

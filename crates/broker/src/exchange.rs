@@ -6,7 +6,7 @@ use reqwest::{
 };
 use std::time::Duration;
 use tamarack_agent::link::{Call, MAX_MESSAGE, Reply};
-use tamarack_teep::{MEDIA_TYPE, MediaType};
+use tamarack_teep::{MEDIA_TYPE, MediaType, Message, Protected};
 use tamarack_trace::Trace;
 
 use crate::{
@@ -28,6 +28,31 @@ const MAX_BEGINNINGS: usize = 3;
 /// Exchanges that one exchange may lead to: with TAMs that have what is missing, and back. An agent that names one
 /// after the other is a fault of the TEE.
 const MAX_FURTHER: usize = 32;
+
+/// Longer messages are not looked into: what refuses something is short.
+const MAX_REFUSAL: usize = 64 << 10;
+
+/// What came of exchanges.
+#[derive(Debug, Default)]
+pub(crate) struct Ran {
+    /// How many came to their end.
+    pub(crate) exchanges: usize,
+    /// What was refused in them, and by whom, in words.
+    pub(crate) refusals: Vec<String>,
+}
+
+impl Ran {
+    /// Adds what came of others.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.exchanges += other.exchanges;
+        self.refusals.extend(other.refusals);
+    }
+
+    fn end(&mut self, refusals: Vec<String>) {
+        self.exchanges += 1;
+        self.refusals.extend(refusals);
+    }
+}
 
 /// Carries messages between a TAM and a TEE.
 #[derive(Debug, Clone)]
@@ -73,7 +98,6 @@ impl Exchanger {
     }
 
     /// Runs an exchange, and those that the agent begins because of it: with TAMs that have what it found missing.
-    /// Returns how many came to their end.
     ///
     /// # Errors
     ///
@@ -82,9 +106,9 @@ impl Exchanger {
         &self,
         tam_uri: &str,
         first: Option<Vec<u8>>,
-    ) -> Result<usize, BrokerError> {
-        let outcome = self.exchange(tam_uri, first).await;
-        let mut further = 0;
+    ) -> Result<Ran, BrokerError> {
+        let first = self.exchange(tam_uri, first).await;
+        let mut ran = Ran::default();
         for _ in 0..MAX_FURTHER {
             let (tam_uri, message) = match self.call(&Call::NextExchange).await {
                 Ok(Reply::Outbound { tam_uri, message }) => (tam_uri, message),
@@ -97,18 +121,28 @@ impl Exchanger {
             };
             tracing::info!(tam_uri, "the agent asks for what is missing");
             match self.exchange(&tam_uri, message).await {
-                Ok(()) => further += 1,
+                Ok(refusals) => ran.end(refusals),
                 Err(error) => tracing::warn!(%error, "what is missing could not be asked for"),
             }
         }
-        outcome.map(|()| 1 + further)
+        let refusals = first?;
+        // What the first was refused for may be had by now.
+        if ran.exchanges == 0 {
+            ran.refusals = refusals;
+        }
+        ran.exchanges += 1;
+        Ok(ran)
     }
 
     /// Runs an exchange until the TAM or the agent has nothing more to say.
     ///
     /// On a fault of HTTP or below, the agent is told and the exchange is over. If it is not known how far the
     /// TAM got, another one is begun, in which the TAM speaks first; the agent's wishes wait for that.
-    async fn exchange(&self, tam_uri: &str, first: Option<Vec<u8>>) -> Result<(), BrokerError> {
+    async fn exchange(
+        &self,
+        tam_uri: &str,
+        first: Option<Vec<u8>>,
+    ) -> Result<Vec<String>, BrokerError> {
         let mut first = first;
         let mut backoff = Backoff::default();
         for _ in 1..MAX_BEGINNINGS {
@@ -134,8 +168,13 @@ impl Exchanger {
     // req: HTTP-023
     // req: HTTP-024
     // req: HTTP-028
-    async fn run_once(&self, tam_uri: &str, first: Option<Vec<u8>>) -> Result<(), BrokerError> {
+    async fn run_once(
+        &self,
+        tam_uri: &str,
+        first: Option<Vec<u8>>,
+    ) -> Result<Vec<String>, BrokerError> {
         let mut message = first;
+        let (mut by_tam, mut by_tee) = (None, None);
         let traced = self.trace.exchange(Some(tam_uri));
         for round in 1..=MAX_ROUNDS {
             let post = |message| self.deliver(tam_uri, message);
@@ -148,13 +187,21 @@ impl Exchanger {
             };
             let Some(answer) = answer else {
                 tracing::debug!(tam_uri, rounds = round, "the TAM ended the exchange");
-                return Ok(());
+                return Ok(by_tam.into_iter().chain(by_tee).collect());
             };
+            let refused = |message: &[u8], by: &str| {
+                refusal(message).map(|words| format!("{by} at {tam_uri}: {words}"))
+            };
+            by_tam = refused(&answer, "the TAM").or(by_tam);
             match self.hand_over(tam_uri, answer).await? {
-                Some(reply) => message = Some(reply),
+                Some(reply) => {
+                    // What was refused before was settled, or there would be no further answer.
+                    by_tee = refused(&reply, "the TEE, to the TAM");
+                    message = Some(reply);
+                }
                 None => {
                     tracing::debug!(tam_uri, rounds = round, "the agent ended the exchange");
-                    return Ok(());
+                    return Ok(by_tam.into_iter().chain(by_tee).collect());
                 }
             }
         }
@@ -297,6 +344,24 @@ impl Exchanger {
             tracing::warn!(%error, "the agent could not be told of a failed exchange");
         }
     }
+}
+
+/// What a message refuses, if it does, for people: nothing is decided by it. The TEE and the TAM look at signatures.
+fn refusal(message: &[u8]) -> Option<String> {
+    if message.len() > MAX_REFUSAL {
+        return None;
+    }
+    let protected = Protected::decode(message, &Default::default()).ok()?;
+    let (code, explanation) = match protected.read_unverified().ok()?.0 {
+        Message::Error(error) => (error.code, error.explanation),
+        Message::Update(update) => (update.error?, update.explanation),
+        _ => return None,
+    };
+    let words = explanation
+        .map(|explanation| explanation.text)
+        .unwrap_or_default();
+    let words: String = words.chars().filter(|c| !c.is_control()).collect();
+    Some(format!("{code}: {words}"))
 }
 
 enum Unread {

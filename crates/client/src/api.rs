@@ -96,6 +96,9 @@ pub struct Tee {
 pub struct Outcome {
     /// Exchanges with TAMs that were run.
     pub exchanges: usize,
+    /// What was refused in them, by whom and why: by the TEE to a TAM, such as a manifest, or by a TAM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<String>,
     /// The TEE that the request went to, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tee: Option<String>,

@@ -246,6 +246,11 @@ impl World {
     }
 }
 
+/// An envelope as an Update has it: without its tag.
+pub(crate) fn untagged(envelope: &[u8]) -> &[u8] {
+    envelope.strip_prefix(&[0xd8, 107]).unwrap()
+}
+
 pub(crate) fn id(text: &str) -> ComponentId {
     text.parse().unwrap()
 }

@@ -159,7 +159,8 @@ async fn unrequest(
 async fn outcome(broker: &Broker, done: Done<'_>, component: &ComponentId) -> Answer<Outcome> {
     let installed = done.tee.holds(component).await?;
     Ok(Json(Outcome {
-        exchanges: done.exchanges,
+        exchanges: done.ran.exchanges,
+        refusals: done.ran.refusals,
         tee: name_of(broker, done.tee).await?,
         installed: Some(installed),
     }))
@@ -172,8 +173,10 @@ async fn policy_check(
 ) -> Answer<Outcome> {
     broker.permissions.check(&peer, Action::CheckPolicy)?;
     broker.spend()?;
+    let ran = broker.check_policy().await?;
     Ok(Json(Outcome {
-        exchanges: broker.check_policy().await?,
+        exchanges: ran.exchanges,
+        refusals: ran.refusals,
         tee: None,
         installed: None,
     }))

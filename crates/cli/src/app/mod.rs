@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use tamarack_client::{
     Client, Error,
-    api::{ComponentRequest, TeeRequirements},
+    api::{ComponentRequest, Outcome, TeeRequirements},
 };
 
 use crate::{
     failure::Failure,
-    output::{GOOD, Output, table},
+    output::{BAD, GOOD, Output, table},
 };
 
 pub(crate) use local_api::LocalApi;
@@ -121,9 +121,12 @@ impl Arguments {
                 let wish = wish.body();
                 let component = &wish.component;
                 let outcome = client.request(&wish)?;
-                output.result(&outcome, || match outcome.installed {
-                    Some(true) => format!("{GOOD}{component} is installed{GOOD:#}"),
-                    _ => format!("{component} was requested; the TAM has not installed it"),
+                output.result(&outcome, || {
+                    let said = match outcome.installed {
+                        Some(true) => format!("{GOOD}{component} is installed{GOOD:#}"),
+                        _ => format!("{component} was requested; the TAM has not installed it"),
+                    };
+                    with_refusals(said, &outcome)
                 });
             }
             Command::Unrequest(wish) => {
@@ -137,7 +140,13 @@ impl Arguments {
             }
             Command::PolicyCheck => {
                 let outcome = client.check_policy()?;
-                output.result(&outcome, || format!("{} TAM asked", outcome.exchanges));
+                output.result(&outcome, || {
+                    let said = match outcome.exchanges {
+                        1 => "1 exchange with a TAM".to_owned(),
+                        count => format!("{count} exchanges with TAMs"),
+                    };
+                    with_refusals(said, &outcome)
+                });
             }
             Command::List => list(&client, output)?,
             Command::Tees => tees(&client, output)?,
@@ -147,6 +156,14 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+/// What was done, and below it what was refused.
+fn with_refusals(mut said: String, outcome: &Outcome) -> String {
+    for refusal in &outcome.refusals {
+        said += &format!("\n{BAD}refused{BAD:#} {refusal}");
+    }
+    said
 }
 
 fn list(client: &Client, output: Output) -> Result<(), Failure> {

@@ -44,6 +44,9 @@ pub(super) struct Closed {
     detail: &'static str,
 }
 
+/// Tag 107, encoded, before a SUIT_Envelope.
+const TAG_107: [u8; 2] = [0xd8, 107];
+
 impl<S: Store, C: Clock> Tam<S, C> {
     /// A QueryResponse, of which nothing is believed yet.
     pub(super) fn query_response(
@@ -328,10 +331,14 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let mut total = 0;
         for id in install {
             // What comes later may need what comes earlier, never the other way round.
-            let Some(envelope) = self.store.envelope(*id)? else {
+            let Some(mut envelope) = self.store.envelope(*id)? else {
                 tracing::warn!(device = %ueid, manifest = id.0, "it was removed meanwhile");
                 break;
             };
+            // manifest-list has SUIT_Envelope, not SUIT_Envelope_Tagged, whichever was published.
+            if envelope.starts_with(&TAG_107) {
+                envelope.drain(..TAG_107.len());
+            }
             total += envelope.len();
             if total > self.settings.update_bytes {
                 let (sent, planned) = (ids.len(), install.len());

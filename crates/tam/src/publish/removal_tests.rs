@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Actor, Mode, Role, Store, Timestamp, Token,
-    testing::{Agent, Provider, World, id},
+    testing::{Agent, Provider, World, id, untagged},
 };
 
 const NOBODY: Actor = Actor::administrator();
@@ -104,7 +104,7 @@ fn what_is_withdrawn_leaves_the_devices_and_comes_back_when_published_again() {
     assert!(world.publish(&second).unwrap().new);
     assert!(!world.publish(&second).unwrap().new);
     let update = world.session(&agent).unwrap();
-    assert_eq!(update.manifest_list, [second]);
+    assert_eq!(update.manifest_list, [untagged(&second)]);
     let audit = world.audit();
     assert_eq!(
         audit.iter().filter(|action| *action == "withdraw").count(),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Actor, Mode, Store,
-    testing::{Agent, Provider, World, id},
+    testing::{Agent, Provider, World, id, untagged},
 };
 
 fn register(world: &World, registration: &Registration) -> Result<bool, DomainError> {
@@ -310,7 +310,7 @@ fn a_device_gets_the_domain_before_its_component() {
     let update = world.session(&agent).unwrap();
     assert_eq!(
         update.manifest_list,
-        [registration.manifest.unwrap(), envelope]
+        [&registration.manifest.unwrap(), &envelope].map(|tagged| untagged(tagged))
     );
 }
 

@@ -15,7 +15,7 @@ use tamarack_teep::{
 
 use crate::{
     AuditAction, Clock, Mode, Store,
-    testing::{Agent, World, id},
+    testing::{Agent, World, id, untagged},
 };
 
 // req: TEEP-TAM-001
@@ -72,7 +72,11 @@ fn a_device_gets_what_it_shall_have_in_each_suite_and_numbering() {
             let published = world.tam.store().catalog().unwrap();
             let published = published.newest().next().unwrap().id;
             let published = world.tam.store().envelope(published).unwrap().unwrap();
-            assert_eq!(update.manifest_list, [published], "byte for byte");
+            assert_eq!(
+                update.manifest_list,
+                [untagged(&published)],
+                "byte for byte"
+            );
             assert!(update.token.is_some() && update.error.is_none());
             let device = world.device(&agent);
             assert_eq!(device.numbering, Some(numbering));
@@ -103,7 +107,7 @@ fn a_newer_release_replaces_the_older_and_a_removed_deployment_unlinks_it() {
     let second = acme.envelope("lock", 2, b"second");
     world.publish(&second).unwrap();
     let update = world.session(&agent).unwrap();
-    assert_eq!(update.manifest_list, [second]);
+    assert_eq!(update.manifest_list, [untagged(&second)]);
     agent.install(&update);
     world.process(&agent.sign(agent.success(&update)));
     assert_eq!(world.session(&agent), None);

@@ -19,7 +19,7 @@ use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 use super::{HttpSettings, ServeConfig, serve_until};
 use crate::{
     api,
-    testing::{Agent, Provider, id},
+    testing::{Agent, Provider, id, untagged},
 };
 
 /// A TAM that listens on a free port.
@@ -219,7 +219,7 @@ fn a_device_is_served_from_enrolment_to_removal() {
     let Message::Update(update) = open(&answered.body) else {
         panic!()
     };
-    assert_eq!(update.manifest_list, [envelope]);
+    assert_eq!(update.manifest_list, [untagged(&envelope)]);
     agent.install(&update);
     let done = server.teep(&agent.sign(agent.success(&update)));
     assert_eq!((done.status, done.body.len()), (204, 0));
