@@ -141,7 +141,7 @@ async fn request(
     let (component, wish) = wish(&broker, &peer, body, |id| Action::Request(id))?;
     let tee = wish.tee.unwrap_or_default();
     let done = broker.request(&component, wish.tam_uri.as_deref(), &tee);
-    outcome(&broker, done.await?, &component).await
+    outcome(&broker, &peer, done.await?, &component).await
 }
 
 async fn unrequest(
@@ -153,14 +153,24 @@ async fn unrequest(
     let (component, wish) = wish(&broker, &peer, body, |id| Action::Unrequest(id))?;
     let tee = wish.tee.unwrap_or_default();
     let done = broker.unrequest(&component, wish.tam_uri.as_deref(), &tee);
-    outcome(&broker, done.await?, &component).await
+    outcome(&broker, &peer, done.await?, &component).await
 }
 
-async fn outcome(broker: &Broker, done: Done<'_>, component: &ComponentId) -> Answer<Outcome> {
+async fn outcome(
+    broker: &Broker,
+    peer: &Peer,
+    done: Done<'_>,
+    component: &ComponentId,
+) -> Answer<Outcome> {
     let installed = done.tee.holds(component).await?;
+    // They may be about components that are no business of whoever asked for this one.
+    let may_see = broker.permissions.check(peer, Action::CheckPolicy).is_ok();
     Ok(Json(Outcome {
         exchanges: done.ran.exchanges,
-        refusals: done.ran.refusals,
+        refusals: match may_see {
+            true => done.ran.refusals,
+            false => Vec::new(),
+        },
         tee: name_of(broker, done.tee).await?,
         installed: Some(installed),
     }))
