@@ -94,6 +94,20 @@ pub struct DeviceDetails {
     pub installed: Vec<Image>,
     /// What became of the manifests that were sent to it.
     pub manifests: Vec<Outcome>,
+    /// What deployments call for and what it is not sent, by what it held when it last attested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A manifest that a device is not sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The manifest's component identifier.
+    pub manifest: String,
+    /// Its sequence number.
+    pub sequence_number: u64,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// A component and what it contains.

@@ -14,7 +14,7 @@ use tamarack_cose::{
 };
 use tamarack_rats::{Claims, Confirmation, Endorsement, Evidence};
 use tamarack_suit::{
-    ComponentId, Envelope, Limits, Report, SequenceNumber, SuitDigest,
+    ComponentId, Envelope, Limits, Report, SequenceNumber, SuitDigest, Uuid,
     author::{ComponentBuilder, DependencyBuilder, ManifestBuilder},
     report::{Record, Reference, ReportResult},
 };
@@ -291,6 +291,27 @@ impl Provider {
     /// A manifest `NAME/component/suit` that installs `NAME/component/ta`.
     pub(crate) fn envelope(&self, component: &str, number: u64, payload: &[u8]) -> Vec<u8> {
         self.manifest(component, number, payload, &[])
+    }
+
+    /// The same, for devices of one class only.
+    pub(crate) fn envelope_for_class(
+        &self,
+        component: &str,
+        number: u64,
+        class: [u8; 16],
+    ) -> Vec<u8> {
+        let prefix = format!("{}/{component}", self.name);
+        let content = ComponentBuilder::new(id(&format!("{prefix}/ta")))
+            .class(Uuid(class))
+            .integrated(&self.crypto, "#ta", *b"for a class");
+        let draft = ManifestBuilder::new(SequenceNumber(number))
+            .manifest_id(id(&format!("{prefix}/suit")))
+            .component(content)
+            .build()
+            .unwrap();
+        draft
+            .sign(&self.crypto, &[&*signer(&self.crypto, &self.key)])
+            .unwrap()
     }
 
     pub(crate) fn manifest(

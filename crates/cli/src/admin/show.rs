@@ -89,6 +89,18 @@ pub(super) fn device(details: &api::DeviceDetails) -> String {
         &["MANIFEST SENT", "NUMBER", "ANSWERED", "OUTCOME"],
         &outcomes,
     );
+    if !details.left_out.is_empty() {
+        let row = |left: &api::LeftOut| {
+            vec![
+                left.manifest.clone(),
+                left.sequence_number.to_string(),
+                left.reason.clone(),
+            ]
+        };
+        let rows: Vec<_> = details.left_out.iter().map(row).collect();
+        text += "\n\n";
+        text += &table(&["NOT SENT", "NUMBER", "WHY"], &rows);
+    }
     text
 }
 

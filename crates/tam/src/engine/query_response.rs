@@ -11,11 +11,11 @@ use tamarack_teep::{
 use super::{
     AttestationModel, EngineError, Tam,
     attestation::{Attested, NotAttested, offered_suite},
-    known::Recognized,
+    known::{Recognized, ueid},
     verdict::{Dropped, Handled, Verdict},
 };
 use crate::{
-    AcceptedResponse, AuditAction, AuditEntry, Clock, FinishedUpdate, InstalledComponent,
+    AcceptedResponse, AuditAction, AuditEntry, Clock, Device, FinishedUpdate, InstalledComponent,
     ManifestOutcome, NO_ANSWER, PendingUpdate, Store, Timestamp, Ueid,
     catalog::{Catalog, ManifestId},
     policy::{LeftOut, Observed, Plan, Target, plan},
@@ -224,7 +224,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             // The exchange goes on with what is left: what has just failed is for another one.
             exhausted.extend(self.lately_failed(&attested.ueid, now)?);
         }
-        let target = self.target(attested, &exhausted);
+        let target = self.target(&attested.device, &exhausted);
         let observed = Observed {
             installed: &installed,
             requested: &response.requested_tc_list,
@@ -266,18 +266,37 @@ impl<S: Store, C: Clock> Tam<S, C> {
     /// The device as a plan is made for it.
     pub(super) fn target<'a>(
         &self,
-        attested: &'a Attested,
+        device: &'a Device,
         exhausted: &'a HashSet<ManifestId>,
     ) -> Target<'a> {
-        let endorsement = &attested.device.endorsement;
+        let endorsement = &device.endorsement;
         Target {
-            ueid: attested.ueid.as_bytes(),
+            ueid: &endorsement.ueid,
             labels: &endorsement.labels,
             vendor_ids: &endorsement.vendor_ids,
             class_ids: &endorsement.class_ids,
             envelope_bytes: u64::try_from(self.settings.update_bytes).unwrap_or(u64::MAX),
             exhausted,
         }
+    }
+
+    /// What the operator's wishes call for on a device and what it is not sent, by what it last said that it held; and why.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub fn left_out(&self, device: &Device) -> Result<Vec<(ManifestId, LeftOut)>, EngineError> {
+        let catalog = self.store.catalog()?;
+        let ueid = ueid(device)?;
+        let failures = self.settings.failures;
+        let revision = catalog.deployments_revision();
+        let exhausted = self.store.exhausted(&ueid, revision, failures)?;
+        let observed = Observed {
+            installed: &device.installed,
+            requested: &[],
+            unneeded: &[],
+        };
+        Ok(plan(&self.target(device, &exhausted), &observed, &catalog).left_out)
     }
 
     /// Manifests that failed on the device a short while ago.
@@ -498,7 +517,7 @@ fn log_left_out(device: &Ueid, plan: &Plan, catalog: &Catalog) {
     for (manifest, why) in left_out.filter_map(|(id, why)| Some((catalog.manifest(*id)?, why))) {
         let (name, number) = (&manifest.manifest_component, manifest.sequence_number);
         match why {
-            LeftOut::DoesNotApply => {
+            LeftOut::DoesNotApply | LeftOut::FailedTooOften => {
                 tracing::debug!(outcome = "left out", %device, manifest = %name, number, reason = %why);
             }
             LeftOut::TooLarge => {

@@ -70,7 +70,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             requested: &[],
             unneeded: &[],
         };
-        let target = self.target(attested, &exhausted);
+        let target = self.target(&attested.device, &exhausted);
         Ok(crate::policy::plan(&target, &nothing, catalog))
     }
 }

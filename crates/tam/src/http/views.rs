@@ -5,7 +5,8 @@ use tamarack_cose::CryptoProvider;
 
 use crate::{
     AuditRecord, Deployment, Device, InstalledComponent, RecordedOutcome, Ueid, api,
-    catalog::{Catalog, ComponentImage, Domain, Manifest},
+    catalog::{Catalog, ComponentImage, Domain, Manifest, ManifestId},
+    policy::LeftOut,
 };
 
 pub(super) fn device(device: &Device, crypto: &CryptoProvider) -> api::Device {
@@ -22,6 +23,7 @@ pub(super) fn device(device: &Device, crypto: &CryptoProvider) -> api::Device {
 pub(super) fn device_details(
     found: &Device,
     outcomes: &[RecordedOutcome],
+    left_out: &[(ManifestId, LeftOut)],
     catalog: &Catalog,
     crypto: &CryptoProvider,
 ) -> api::DeviceDetails {
@@ -48,11 +50,20 @@ pub(super) fn device_details(
             component: component.to_string(),
             digest: digest.map(|d| d.to_string()),
         });
+    let left_out = left_out.iter().filter_map(|(id, why)| {
+        let manifest = catalog.manifest(*id)?;
+        Some(api::LeftOut {
+            manifest: manifest.manifest_component.to_string(),
+            sequence_number: manifest.sequence_number,
+            reason: why.to_string(),
+        })
+    });
     api::DeviceDetails {
         device: device(found, crypto),
         endorsement: serde_json::from_str(&found.endorsement.to_json()).unwrap_or_default(),
         installed: installed.collect(),
         manifests: outcomes.collect(),
+        left_out: left_out.collect(),
     }
 }
 

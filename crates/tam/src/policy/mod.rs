@@ -66,6 +66,9 @@ pub enum LeftOut {
     /// It was published before the limit was set.
     #[error("its envelope fits into no Update")]
     TooLarge,
+    /// The device could not apply it, as often as it was sent.
+    #[error("it failed on the device too often; a newer release is sent")]
+    FailedTooOften,
 }
 
 impl Plan {
@@ -231,6 +234,8 @@ impl<'a> Planner<'a> {
             Some(LeftOut::DoesNotApply)
         } else if manifest.envelope_bytes > self.target.envelope_bytes {
             Some(LeftOut::TooLarge)
+        } else if self.target.exhausted.contains(&manifest.id) {
+            Some(LeftOut::FailedTooOften)
         } else {
             None
         }

@@ -330,6 +330,64 @@ fn each_fault_of_http_has_its_status() {
     );
 }
 
+#[test]
+fn why_a_device_is_not_sent_something_is_shown() {
+    let server = Server::start();
+    let (mut agent, acme) = (Agent::new("one"), Provider::new("acme"));
+    let mut endorsement = agent.endorsement();
+    endorsement.class_ids = vec![[7; 16]];
+    let enrolled = server.admin("POST", "/devices", endorsement.to_json().as_bytes());
+    let device = enrolled.json()["ueid"].as_str().unwrap().to_owned();
+    let domain = json!({"name": "acme", "prefix": "acme", "signers": [jwk(&acme)]});
+    assert_eq!(server.post("/domains", &domain).status, 201);
+    let left_out = || {
+        let details = server.admin("GET", &format!("/devices/{device}"), b"");
+        let details: api::DeviceDetails = serde_json::from_slice(&details.body).unwrap();
+        let left_out = details.left_out.into_iter();
+        left_out
+            .map(|left| (left.manifest, left.sequence_number, left.reason))
+            .collect::<Vec<_>>()
+    };
+    let for_others = acme.envelope_for_class("lamp", 1, [8; 16]);
+    let envelope = acme.envelope("lock", 1, b"first");
+    for (envelope, component) in [(&for_others, "acme/lamp/ta"), (&envelope, "acme/lock/ta")] {
+        assert_eq!(server.admin("POST", "/components", envelope).status, 201);
+        let deployment = json!({"selector": "all", "component": component, "mode": "required"});
+        assert_eq!(server.post("/deployments", &deployment).status, 201);
+    }
+    let lamp = (
+        "acme/lamp/suit".to_owned(),
+        1,
+        "it is for devices of other vendors or classes".to_owned(),
+    );
+    assert_eq!(left_out(), std::slice::from_ref(&lamp));
+    // What fails again and again is not sent for ever.
+    let fails = |agent: &mut Agent| {
+        let connected = server.request("POST", "/tam", &[("Accept", MEDIA_TYPE)], b"");
+        let Message::QueryRequest(request) = open(&connected.body) else {
+            panic!()
+        };
+        let answered = server.teep(&agent.answer(&request.challenge.unwrap()));
+        if answered.body.is_empty() {
+            return false;
+        }
+        let Message::Update(update) = open(&answered.body) else {
+            panic!()
+        };
+        server.teep(&agent.sign(agent.failure(&update)));
+        true
+    };
+    while fails(&mut agent) {}
+    let [again, lock] = &left_out()[..] else {
+        panic!("{:?}", left_out())
+    };
+    assert_eq!(*again, lamp);
+    assert!(
+        lock.2.contains("failed on the device too often"),
+        "{lock:?}"
+    );
+}
+
 // req: HTTP-045
 #[test]
 fn a_tam_without_its_store_says_that_it_has_no_reply() {
