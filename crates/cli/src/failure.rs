@@ -2,6 +2,8 @@
 
 use std::{fmt, io, path::Path};
 
+use tamarack_ta::ResultCode;
+
 /// A command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -86,6 +88,9 @@ impl From<tamarack_client::Error> for Failure {
             Error::Denied(_) => failure
                 .code(NOT_PERMITTED)
                 .hint("docs/applications.md says how permissions are given"),
+            error if error.result() == Some(ResultCode::TARGET_DEAD.0) => failure.hint(
+                "the log of the TEE says why it died: `tamarack tee serve` writes it to its standard error",
+            ),
             _ => failure,
         }
     }
