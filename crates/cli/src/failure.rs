@@ -42,6 +42,12 @@ impl Failure {
         Self::new(format!("{}: {cause}", path.display()))
     }
 
+    /// Says which file it is about.
+    pub(crate) fn about(mut self, path: &Path) -> Self {
+        self.message = format!("{}: {}", path.display(), self.message);
+        self
+    }
+
     /// Adds what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
