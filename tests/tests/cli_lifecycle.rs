@@ -52,12 +52,12 @@ fn an_application_is_published_requested_installed_updated_personalised_and_remo
     let uri = payloads.url("/hello.wasm");
     let two = world.manifest("acme/hello", 2, HELLO_2, "acme", &["--uri", &uri]);
     world.admin(&["publish", &two]).ok();
-    let again = world.manifest("acme/hello", 2, HELLO_1, "acme", &[]);
-    world.admin(&["publish", &again]).fails(
+    let older = world.manifest("acme/hello", 1, HELLO_1, "acme", &[]);
+    world.admin(&["publish", &older]).fails(
         1,
         &[
-            &again,
-            "2 of acme/hello/suit is not newer than 2",
+            &older,
+            "1 of acme/hello/suit is not newer than 2",
             "sign it again",
         ],
     );

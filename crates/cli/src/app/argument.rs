@@ -7,16 +7,16 @@ use tamarack_ta::{
 };
 
 /// What `--arg` takes.
-const TYPES: &str = "u8, u16, u32, u64, i32, i64, bool, text, hex and base64, or null alone";
+const TYPES: &str = "u8, u16, u32, u64, i32, i64, bool, text, hex and base64, and null without a value";
 
 /// Typed parameters.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// A typed parameter, such as u32:7 or text:Ada; once for each, in their order.
     ///
-    /// The types are u8, u16, u32, u64, i32, i64, bool, text, hex and base64 (bytes), and `null` is a parameter that is
-    /// left out. One parameter becomes its own bytes, several become an array in CBOR, as the SDK's `commands!` reads
-    /// them.
+    /// The types are u8, u16, u32, u64, i32, i64, bool, text, hex and base64 (both bytes); `null`, which has no value, is an
+    /// `Option` that is `None`. One parameter becomes its own bytes, several become an array in CBOR, as `commands!` of the
+    /// SDK reads them.
     #[arg(long = "arg", value_name = "TYPE:VALUE", value_parser = Argument::parse)]
     #[arg(conflicts_with_all = ["input", "input_file"])]
     arguments: Vec<Argument>,

@@ -23,17 +23,17 @@ pub(super) enum Form {
     Hex,
     /// A line of base64.
     Base64,
-    /// The number that a command answers that has this type in the SDK.
+    /// A number of one byte.
     U8,
-    /// As u8.
+    /// A number of two bytes, big-endian.
     U16,
-    /// As u8.
+    /// A number of four bytes, big-endian.
     U32,
-    /// As u8.
+    /// A number of eight bytes, big-endian.
     U64,
-    /// As u8.
+    /// A number of four bytes that may be negative.
     I32,
-    /// As u8.
+    /// A number of eight bytes that may be negative.
     I64,
     /// true or false, which is one byte.
     Bool,
