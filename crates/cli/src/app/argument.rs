@@ -7,7 +7,8 @@ use tamarack_ta::{
 };
 
 /// What `--arg` takes.
-const TYPES: &str = "u8, u16, u32, u64, i32, i64, bool, text, hex and base64, and null without a value";
+const TYPES: &str =
+    "u8, u16, u32, u64, i32, i64, bool, text, hex and base64, and null without a value";
 
 /// Typed parameters.
 #[derive(Args)]
