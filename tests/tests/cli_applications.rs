@@ -7,10 +7,16 @@ use std::{
 };
 
 use tamarack_tests::{
-    system::{World, binary, signal, tamarack},
-    wasm::HELLO_1,
+    system::{World, binary, run, signal, tamarack},
+    wasm::{COUNT, DOOR_LOCK, HELLO_1, SIGN, VAULT},
     wat::application,
 };
+
+/// Command of the door lock with an id and a PIN.
+const UNLOCK_PIN: u32 = 3;
+
+/// Command of the door lock with the number of a segment.
+const LOG: u32 = 4;
 
 /// The application of the page: copies its streamed input to its streamed output.
 fn copy() -> Vec<u8> {
@@ -166,4 +172,56 @@ fn a_command_whose_process_is_killed_leaves_its_session_free() {
     // The application took note in time, so that its session lives.
     assert_eq!(ended["ended"], false);
     world.app(&["session", "close", &session]).ok();
+}
+
+#[test]
+fn parameters_have_types_and_results_have_names() {
+    let world = World::new();
+    for (component, code) in [("acme/door", DOOR_LOCK), ("acme/vault", VAULT)] {
+        world.publish(component, 1, code, "acme");
+        world.deploy(component);
+    }
+    world.policy_check();
+    let socket = world.path("app.sock");
+    let invoke = |component: &str, command: u32, more: &[&str]| {
+        let command = command.to_string();
+        let invoke = ["app", "--socket", &socket, "invoke", component, &command];
+        run(&[&invoke, more].concat())
+    };
+
+    // Two parameters, one, and none.
+    let pin = ["--arg", "text:nobody", "--arg", "text:0000"];
+    let decision = invoke(
+        "acme/door",
+        UNLOCK_PIN,
+        &[&pin[..], &["--output", "u8"]].concat(),
+    );
+    assert_eq!(decision.ok(), "1\n", "denied");
+    let segment = invoke("acme/door", LOG, &["--arg", "u32:0", "--output", "hex"]).ok();
+    assert!(segment.starts_with("d284"), "a COSE_Sign1: {segment}");
+    invoke("acme/door", LOG, &["--arg", "u64:0"])
+        .fails(3, &["returned BAD_FORMAT (0xffff0005)", "--arg"]);
+    assert!(
+        !invoke("acme/vault", SIGN, &["--arg", "hex:00ff"])
+            .bytes()
+            .is_empty()
+    );
+
+    // To a pipe goes what the application answers, and no byte more.
+    assert_eq!(invoke("acme/vault", COUNT, &[]).bytes(), 1u64.to_be_bytes());
+    assert_eq!(
+        invoke("acme/vault", COUNT, &["--output", "u64"]).ok(),
+        "1\n"
+    );
+    let base64 = invoke("acme/vault", COUNT, &["--output", "base64"]).ok();
+    assert_eq!(base64, "AAAAAAAAAAE=\n");
+    invoke("acme/vault", COUNT, &["--output", "u32"])
+        .fails(1, &["no u32, but 8 bytes", "--output hex"]);
+
+    // A result by its name, for people and for programs.
+    let unknown = ["returned NOT_SUPPORTED (0xffff000a)", "no such command"];
+    invoke("acme/vault", 99, &[]).fails(3, &unknown);
+    let unknown = world.app(&["invoke", "acme/vault", "99"]);
+    let answer: serde_json::Value = serde_json::from_slice(&unknown.stdout).unwrap();
+    assert_eq!(answer["result_name"], "NOT_SUPPORTED");
 }

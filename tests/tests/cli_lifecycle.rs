@@ -52,6 +52,15 @@ fn an_application_is_published_requested_installed_updated_personalised_and_remo
     let uri = payloads.url("/hello.wasm");
     let two = world.manifest("acme/hello", 2, HELLO_2, "acme", &["--uri", &uri]);
     world.admin(&["publish", &two]).ok();
+    let older = world.manifest("acme/hello", 1, HELLO_1, "acme", &[]);
+    world.admin(&["publish", &older]).fails(
+        1,
+        &[
+            &older,
+            "1 of acme/hello/suit is not newer than 2",
+            "sign it again",
+        ],
+    );
     world.policy_check();
     assert_eq!(world.version("acme/hello"), Some(2));
     assert!(world.greeting("acme/hello").starts_with("Welcome, Ada!"));

@@ -149,6 +149,11 @@ fn options_that_do_not_fit_are_named() {
             &["--component a", "twice", "--slot"],
         ),
         (
+            "-n 1 --component a//b --payload @a --out @x",
+            2,
+            &["--component", "a//b", "a segment is empty"],
+        ),
+        (
             "-n 1 --component a --payload @a --payload @a --out @x",
             2,
             &["--payload", "twice"],

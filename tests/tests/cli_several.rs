@@ -112,9 +112,13 @@ fn one_broker_serves_several_tees_and_sends_each_request_to_the_one_that_suits()
         .app(&[&request[..], &["--class", &class]].concat())
         .ok();
     let invoke = ["invoke", "acme/hello", "1", "--tee", "right"];
-    world
-        .app(&invoke)
-        .fails(1, &["no trusted application is installed as acme/hello"]);
+    world.app(&invoke).fails(
+        1,
+        &[
+            "no trusted application is installed as acme/hello",
+            "tamarack app list",
+        ],
+    );
     world
         .app(&["invoke", "acme/nothing", "1"])
         .fails(1, &["acme/nothing is installed in none of the TEEs"]);

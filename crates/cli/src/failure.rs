@@ -2,6 +2,8 @@
 
 use std::{fmt, io, path::Path};
 
+use tamarack_ta::ResultCode;
+
 /// A command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -38,6 +40,12 @@ impl Failure {
     /// A failure about a file.
     pub(crate) fn file(path: &Path, cause: impl fmt::Display) -> Self {
         Self::new(format!("{}: {cause}", path.display()))
+    }
+
+    /// Says which file it is about.
+    pub(crate) fn about(mut self, path: &Path) -> Self {
+        self.message = format!("{}: {}", path.display(), self.message);
+        self
     }
 
     /// Adds what to do about it.
@@ -86,6 +94,9 @@ impl From<tamarack_client::Error> for Failure {
             Error::Denied(_) => failure
                 .code(NOT_PERMITTED)
                 .hint("docs/applications.md says how permissions are given"),
+            error if error.result() == Some(ResultCode::TARGET_DEAD.0) => failure.hint(
+                "the log of the TEE says why it died: `tamarack tee serve` writes it to its standard error",
+            ),
             _ => failure,
         }
     }

@@ -48,6 +48,17 @@ impl Output {
         }
     }
 
+    /// Writes bytes as they are. A reader that went away is no error.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(format!("standard output: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Prints a value on a line of its own, for results that come one by one.
     pub(crate) fn event(self, value: &impl Serialize) {
         if self.json {

@@ -19,13 +19,22 @@ macro_rules! codes {
                     _ => "a result code of the TA's own",
                 }
             }
+
+            /// The name of its constant; `None` for a code that is not listed here.
+            #[must_use]
+            pub fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($name)),)*
+                    _ => None,
+                }
+            }
         }
 
         impl fmt::Debug for ResultCode {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match *self {
-                    $(Self::$name => f.write_str(stringify!($name)),)*
-                    Self(other) => write!(f, "{other:#010x}"),
+                match self.name() {
+                    Some(name) => f.write_str(name),
+                    None => write!(f, "{:#010x}", self.0),
                 }
             }
         }
@@ -131,6 +140,8 @@ mod tests {
     fn names_and_numbers() {
         assert_eq!(format!("{:?}", ResultCode::TARGET_DEAD), "TARGET_DEAD");
         assert_eq!(format!("{:?}", ResultCode(7)), "0x00000007");
+        assert_eq!(ResultCode(0xFFFF_000B).name(), Some("NO_DATA"));
+        assert_eq!(ResultCode(7).name(), None);
         assert_eq!(
             format!("{}", ResultCode::ITEM_NOT_FOUND),
             "item not found (0xffff0008)"

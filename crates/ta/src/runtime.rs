@@ -9,6 +9,8 @@ static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
 
 /// Logs where and, if that takes no formatting, why; then traps, which ends the session.
 ///
+/// The TEE makes one warning of these lines.
+///
 /// Formatting a panic's message would add some ten kilobytes to every TA.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {

@@ -80,7 +80,7 @@ enum Command {
         #[arg(long)]
         on_request: bool,
     },
-    /// End deployments of a component. Devices remove it at their next contact.
+    /// End deployments of a component. Devices remove it, and what it stored, at their next contact.
     Undeploy {
         /// The component identifier.
         component: String,
@@ -220,7 +220,8 @@ impl Command {
             Self::Undeploy { component, to } => {
                 let ended = api.undeploy(&component, to.as_deref()).await?;
                 output.result(&serde_json::json!({ "ended": ended }), || {
-                    format!("{component}: {} deployment(s) ended", ended.len())
+                    let count = ended.len();
+                    format!("{component}: {count} deployment(s) ended; devices that have no other for it remove it, and what it stored, at their next contact")
                 });
             }
             Self::Deployments => {
@@ -273,7 +274,7 @@ async fn publish(api: &AdminApi, envelopes: &[PathBuf], output: Output) -> Resul
         let component = api
             .publish(files::read(path)?)
             .await
-            .map_err(|failure| Failure::file(path, failure))?;
+            .map_err(|failure| failure.about(path))?;
         published.push(component);
     }
     output.result(

@@ -1,5 +1,7 @@
 //! `tamarack app`: what an application on the device does, over the broker's socket.
 
+mod argument;
+mod form;
 mod local_api;
 mod session;
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -10,10 +10,11 @@ use base64ct::{Base64, Encoding};
 use clap::{Args, Subcommand};
 use tamarack_client::{
     Client, Error, Session,
-    api::{Invocation, OpenSession, SessionState},
+    api::{Invocation, OpenSession, Origin, SessionState},
 };
+use tamarack_ta::ResultCode;
 
-use super::{Which, result_and_output};
+use super::{Which, argument::Arguments, form::Form, result_and_output};
 use crate::{
     failure::Failure,
     files,
@@ -32,16 +33,34 @@ pub(super) struct Input {
     /// Input from a file, `-` for standard input.
     #[arg(long, value_name = "FILE")]
     input_file: Option<PathBuf>,
+    #[command(flatten)]
+    arguments: Arguments,
 }
 
 impl Input {
     fn read(self) -> Result<Vec<u8>, Failure> {
+        if !self.arguments.is_empty() {
+            return Ok(self.arguments.encode());
+        }
         match (self.input, self.input_file) {
             (Some(text), _) => Ok(text.into_bytes()),
             (None, Some(file)) => files::read(&file),
             (None, None) => Ok(Vec::new()),
         }
     }
+}
+
+/// Output that fits into a message.
+#[derive(Args)]
+pub(super) struct Answer {
+    /// How the output is printed. `--json` has the output in two forms, whatever this says.
+    #[arg(
+        long = "output",
+        value_name = "FORM",
+        value_enum,
+        default_value = "auto"
+    )]
+    form: Form,
 }
 
 /// Input and output of any length.
@@ -63,6 +82,8 @@ pub(super) struct Invoke {
     command: u32,
     #[command(flatten)]
     input: Input,
+    #[command(flatten)]
+    answer: Answer,
     #[command(flatten)]
     which: Which,
 }
@@ -94,6 +115,8 @@ pub(super) enum Command {
         command: u32,
         #[command(flatten)]
         input: Input,
+        #[command(flatten)]
+        answer: Answer,
     },
     /// Invoke a command in a session with input and output of any length.
     Stream {
@@ -133,7 +156,8 @@ impl Command {
                 let opened = client.open(&OpenSession {
                     tee: open.which.requirements(),
                     ..OpenSession::with_input(open.component, &open.input.read()?)
-                })?;
+                });
+                let opened = opened.map_err(not_opened)?;
                 let session = opened.keep();
                 let value = serde_json::json!({ "session": session });
                 output.result(&value, || session.to_string());
@@ -146,10 +170,12 @@ impl Command {
                 session,
                 command,
                 input,
+                answer,
             } => {
                 let input = input.read()?;
                 let outcome = client.session(session).invoke(command, &input);
-                return print(outcome, &format!("command {command}"), output);
+                let outcome = result_and_output(outcome)?;
+                return answer.print(outcome, &format!("command {command}"), output);
             }
             Self::Stream {
                 session,
@@ -179,7 +205,10 @@ fn rows(sessions: &[SessionState]) -> String {
         let last = match &state.last {
             Some(last) => match (&last.error, last.result) {
                 (Some(error), _) => format!("{}: {error}", last.command),
-                (None, result) => format!("{}: {:#010x}", last.command, result.unwrap_or(0)),
+                (None, result) => {
+                    let result = ResultCode(result.unwrap_or(0));
+                    format!("{}: {}", last.command, named(result))
+                }
             },
             None => "-".into(),
         };
@@ -206,31 +235,78 @@ impl Invoke {
             tee: self.which.requirements(),
             ..Invocation::new(self.component, self.command, &self.input.read()?)
         });
-        print(outcome, &what, output)
+        let outcome = result_and_output(outcome).map_err(not_opened)?;
+        self.answer.print(outcome, &what, output)
     }
 }
 
-/// Prints the output of a command, and says if it did not succeed.
-fn print(outcome: Result<Vec<u8>, Error>, what: &str, output: Output) -> Result<(), Failure> {
-    let (result, bytes) = result_and_output(outcome)?;
-    if output.is_json() {
-        let value = serde_json::json!({
-            "result": result,
-            "output_base64": Base64::encode_string(&bytes),
-            "output_text": std::str::from_utf8(&bytes).ok(),
-        });
-        output.result(&value, String::new);
-    } else if let Ok(text) = std::str::from_utf8(&bytes) {
-        output.text(text);
-    } else {
-        // Raw bytes, for a file or another program.
-        io::stdout()
-            .write_all(&bytes)
-            .map_err(|error| Failure::new(format!("standard output: {error}")))?;
+impl Answer {
+    /// Prints the output of a command, and says if it did not succeed.
+    fn print(
+        self,
+        (result, bytes): (u32, Vec<u8>),
+        what: &str,
+        output: Output,
+    ) -> Result<(), Failure> {
+        let result = ResultCode(result);
+        if output.is_json() {
+            let value = serde_json::json!({
+                "result": result.0,
+                "result_name": result.name(),
+                "output_base64": Base64::encode_string(&bytes),
+                "output_text": std::str::from_utf8(&bytes).ok(),
+            });
+            output.result(&value, String::new);
+        } else if result == ResultCode::SUCCESS {
+            self.form.print(&bytes, output)?;
+        }
+        match result {
+            ResultCode::SUCCESS => Ok(()),
+            other => Err(returned(what, other)),
+        }
     }
+}
+
+/// A result code by its name, if it has one.
+fn named(result: ResultCode) -> String {
+    match result.name() {
+        Some(name) => format!("{name} ({:#010x})", result.0),
+        None => format!("{:#010x}", result.0),
+    }
+}
+
+/// The failure of a command that returned another result than success.
+fn returned(what: &str, result: ResultCode) -> Failure {
+    let mut message = format!("{what} returned {}", named(result));
+    if result.name().is_some() {
+        message = format!("{message}: {}", result.description());
+    }
+    let failure = Failure::new(message).code(OTHER_RESULT);
     match result {
-        0 => Ok(()),
-        code => Err(Failure::new(format!("{what} returned {code:#010x}")).code(OTHER_RESULT)),
+        ResultCode::NOT_SUPPORTED | ResultCode::BAD_FORMAT | ResultCode::BAD_PARAMETERS => failure
+            .hint(
+                "the application has no such command, or the input does not fit its parameters; \
+                 --arg gives typed ones",
+            ),
+        ResultCode(1..=0xEFFF_FFFF) => {
+            failure.hint("a code of the application's own; its documentation says what it means")
+        }
+        _ => failure,
+    }
+}
+
+/// The failure of what opens a session.
+fn not_opened(error: Error) -> Failure {
+    let is_absent = matches!(
+        &error,
+        Error::NotFound(problem) if problem.origin != Origin::TrustedApplication
+    );
+    let failure = Failure::from(error);
+    match is_absent {
+        true => failure.hint(
+            "`tamarack app list` shows what is installed, `tamarack app tees` which TEEs there are",
+        ),
+        false => failure,
     }
 }
 
@@ -240,7 +316,8 @@ impl Stream {
             component: self.component,
             tee: self.which.requirements(),
             ..OpenSession::default()
-        })?;
+        });
+        let session = session.map_err(not_opened)?;
         self.streams.run(&session, self.command, output)
     }
 }
@@ -258,7 +335,9 @@ impl Streams {
             }
         };
         let bytes = bytes.map_err(|error| match error {
-            Error::Command { .. } => Failure::new(error.to_string()).code(OTHER_RESULT),
+            Error::Command { command, result } => {
+                returned(&format!("command {command}"), ResultCode(result))
+            }
             other => Failure::from(other),
         })?;
         if !is_standard(&self.output_file) {

@@ -186,6 +186,18 @@ const SLOT: &str = "slot";
 const CIPHERTEXT: &str = "ciphertext";
 const ENCRYPTION_INFO: &str = "encryption-info";
 
+/// A component identifier as somebody types it: two slashes in a row are a slip, though SUIT allows empty segments.
+fn without_empty_segments(text: &str) -> Result<ComponentId, String> {
+    if !text.is_empty() && text.split('/').any(str::is_empty) {
+        return Err(
+            "a segment is empty: take away the `/` that is too much (0x is a segment that is meant to be empty)"
+                .into(),
+        );
+    }
+    text.parse()
+        .map_err(|error: tamarack_suit::ComponentIdError| error.to_string())
+}
+
 impl Args for Components {
     fn augment_args(command: Command) -> Command {
         let arg = |name: &'static str, value: &'static str| {
@@ -200,7 +212,7 @@ impl Args for Components {
         command
             .arg(
                 arg(COMPONENT, "ID")
-                    .value_parser(value_parser!(ComponentId))
+                    .value_parser(without_empty_segments)
                     .required_unless_present_any(["domain", "from"])
                     .help("A component to install: segments joined by `/`, such as acme/hello. What follows, up to the next --component, is about this one"),
             )

@@ -98,7 +98,8 @@ pub enum PublishError {
     },
     /// Something as new or newer is published.
     #[error(
-        "sequence number {offered} of {manifest_component} is not newer than {published}, which is published"
+        "sequence number {offered} of {manifest_component} is not newer than {published}, which is published; \
+         sign it again with a higher one (--sequence-number)"
     )]
     NotNewer {
         /// Which manifest.

@@ -156,10 +156,7 @@ impl Applications {
                 self.0.sessions().remove(session);
                 return Err(InvocationError::Replaced);
             }
-            Some(death) => {
-                tracing::warn!(component = %open.component(), %death, "a trusted application died");
-                self.0.sessions().remove(session);
-            }
+            Some(_) => drop(self.0.sessions().remove(session)),
         }
         Ok(outcome)
     }

@@ -209,10 +209,6 @@ impl Open {
         }
     }
 
-    pub(super) fn component(&self) -> &ComponentId {
-        &self.component
-    }
-
     pub(super) fn invoke(
         &self,
         command: u32,

@@ -13,6 +13,7 @@ mod fuel;
 mod guest;
 mod host;
 mod imports;
+mod last_words;
 mod module;
 mod quota;
 mod session;

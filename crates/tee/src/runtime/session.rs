@@ -9,6 +9,7 @@ use super::{
     allowance::{Cancellation, End, Watch},
     fuel,
     host::Host,
+    last_words::LastWords,
     stream::OpenStream,
 };
 use crate::services::TaServices;
@@ -192,9 +193,19 @@ impl Session {
         host.tray = Zeroizing::default();
         host.stream = None;
         let output = core::mem::take(&mut host.output);
+        let last_words = core::mem::take(&mut host.last_words);
         let Some(services) = &mut host.services else {
             return Err(ResultCode::BAD_STATE);
         };
+        let panic = match &result {
+            Err(Death::Trap(_)) => last_words.panic(),
+            _ => None,
+        };
+        if panic.is_none() {
+            for line in last_words.into_lines() {
+                services.log(&line);
+            }
+        }
         let death = match result {
             Ok(ResultCode::SUCCESS) => match services.commit() {
                 Ok(()) => return Ok(output),
@@ -214,7 +225,7 @@ impl Session {
                 death
             }
         };
-        tracing::warn!(reason = %death, "a Trusted Application died");
+        services.log_death(&panic.unwrap_or_else(|| format!("died: {death}")));
         let code = death.result_code();
         self.death = Some(death);
         Err(code)
@@ -286,6 +297,7 @@ pub(super) fn instantiate(
         output: Zeroizing::default(),
         stream: None,
         log_lines: 0,
+        last_words: LastWords::default(),
         reserve: 0,
         watch: Watch::new(core::time::Duration::ZERO, Cancellation::default()),
     };

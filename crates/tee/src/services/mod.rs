@@ -341,6 +341,11 @@ impl TaServices {
         tracing::info!(component = %self.application.record.component, "{line}");
     }
 
+    /// Logs that the application died, and why.
+    pub(crate) fn log_death(&self, why: &str) {
+        tracing::warn!("{} {why}", self.application.record.component);
+    }
+
     /// Invokes a command of a service that some security domain exposes.
     pub(crate) fn call(
         &mut self,

@@ -14,7 +14,9 @@ use tamarack_ta::{
 use wasmi::{Caller, Engine, Error, Linker, Memory, StoreLimits, TrapCode};
 use zeroize::Zeroizing;
 
-use super::{Quota, allowance::Watch, fuel, guest::Range, stream::OpenStream};
+use super::{
+    Quota, allowance::Watch, fuel, guest::Range, last_words::LastWords, stream::OpenStream,
+};
 use crate::services::TaServices;
 
 /// What belongs to one instance of a TA on the TEE's side.
@@ -32,6 +34,8 @@ pub(super) struct Host {
     pub(super) stream: Option<OpenStream>,
     /// Log lines that the running call may still write.
     pub(super) log_lines: u32,
+    /// What the running call said of a panic.
+    pub(super) last_words: LastWords,
     /// Fuel of the running call that the interpreter does not have yet.
     pub(super) reserve: u64,
     /// Until when the running call may take.

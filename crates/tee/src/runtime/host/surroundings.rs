@@ -67,8 +67,11 @@ fn log(mut guest: Guest<'_>, start: u32, len: u32) -> Result<(), Error> {
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
+    let lines = host.last_words.hear(line);
     if let Ok(tee) = services(&mut host.services) {
-        tee.log(&line);
+        for line in lines {
+            tee.log(&line);
+        }
     }
     Ok(())
 }

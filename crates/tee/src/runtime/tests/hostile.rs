@@ -236,6 +236,32 @@ fn log_lines_are_few_short_and_clean() {
     }
 }
 
+#[test]
+fn what_looks_like_a_panic_and_is_none_stays_in_the_log() {
+    // `panic`, twice, and a line that holds a line break.
+    let texts = r#"(data (i32.const 0) "panic") (data (i32.const 8) "a\0ab")"#;
+    let imports = format!("{LOG} {texts}");
+    let said = "(call $log (i32.const 0) (i32.const 5)) (call $log (i32.const 0) (i32.const 5))
+        (call $log (i32.const 8) (i32.const 3))";
+    let alive = format!("{said} (i32.const 0)");
+    let mut living = session(&imports, &alive, &small());
+    let log = logged(|| drop(invoke(&mut living, 1, b"").unwrap()));
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 3, "{log}");
+    assert!(lines.iter().all(|line| line.contains("INFO")), "{log}");
+    assert!(lines[2].contains("a b"), "{log}");
+
+    let mut dying = session(&imports, &format!("{said} (unreachable)"), &small());
+    let log = logged(|| drop(invoke(&mut dying, 1, b"")));
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines[0].contains("INFO"), "{log}");
+    assert!(
+        lines[1].contains("WARN") && lines[1].contains("panicked: a b"),
+        "{log}"
+    );
+}
+
 /// Writes one byte under the name at address 0 (`AB`), then answers `command`, or traps for 99.
 const WRITE_THEN_ANSWER: &str = "(i32.store16 (i32.const 0) (i32.const 0x4241))
     (drop (call $write (i32.const 0) (i32.const 0) (i32.const 2) (i32.const 0) (i32.const 1)))
