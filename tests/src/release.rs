@@ -99,6 +99,15 @@ impl Release {
         self
     }
 
+    /// Needs another manifest, and brings it along.
+    #[must_use]
+    pub fn bringing(mut self, envelope: &[u8]) -> Self {
+        let needed = DependencyBuilder::of(&Envelope::decode(envelope).unwrap()).unwrap();
+        self.dependencies
+            .push(needed.integrated("#dependency", envelope));
+        self
+    }
+
     /// Signs it; the envelope.
     #[must_use]
     pub fn by(self, signer: &Person) -> Vec<u8> {

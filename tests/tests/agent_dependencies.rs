@@ -190,6 +190,9 @@ fn manifests_that_wait_for_each_other_end() {
     assert_eq!(world.next(), Some(URIS[1]));
     world.waits(1, &second);
     assert_eq!(world.next(), Some(URIS[0]));
+    // It waits still, and nobody is left to ask.
+    world.waits(0, &first);
+    assert_eq!(world.next(), None);
     world.fails(0, &first);
     assert_eq!(world.next(), None);
 }
@@ -227,13 +230,16 @@ fn waiting_is_bounded() {
         let library = release::app(&format!("l{number}"), 1, HELLO_1, &world.admin);
         let app = Release::new(&format!("a{number}"), 1).carrying(HELLO_1);
         let app = app.needing_from(&library, URIS[1]).by(&world.admin);
-        match number {
-            0..8 => drop(world.waits(0, &app)),
-            _ => world.fails(0, &app),
-        }
+        // Of one TAM four at a time; the others may come again.
+        world.waits(0, &app);
     }
     let asked = (0..20).map_while(|_| world.next()).count();
-    assert_eq!(asked, 8);
+    assert_eq!(asked, 4);
+    // Another TAM has places still.
+    let library = release::app("l", 1, HELLO_1, &world.admin);
+    let app = Release::new("a", 1).carrying(HELLO_1);
+    world.waits(2, &app.needing_from(&library, URIS[1]).by(&world.admin));
+    assert_eq!(world.next(), Some(URIS[1]));
 }
 
 #[test]
@@ -256,4 +262,130 @@ fn nobody_has_to_send_a_dependency_before_what_needs_it() {
     world.device.unlink(&world.tams[0], &["acme/app/suit"]);
     world.waits(0, &other);
     assert_eq!(world.next(), Some(URIS[1]));
+}
+
+#[test]
+fn several_manifests_may_wait_for_what_one_tam_has() {
+    let mut world = World::new();
+    let libraries: Vec<_> = (0..3)
+        .map(|number| release::app(&format!("l{number}"), 1, HELLO_1, &world.admin))
+        .collect();
+    let needing = |name: &str, library: &[u8]| {
+        let app = Release::new(name, 1).carrying(HELLO_1);
+        app.needing_from(library, URIS[1]).by(&world.admin)
+    };
+    let mut apps: Vec<_> = (0..3)
+        .map(|number| needing(&format!("a{number}"), &libraries[number]))
+        .collect();
+    // Two that wait for the same.
+    apps.push(needing("a3", &libraries[0]));
+    let update = || Tam::install(&apps.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let error = error_of(world.device.exchange(&world.tams[0], update()));
+    assert_eq!(error.code, ErrorCode::TEMPORARY_ERROR, "{error:?}");
+    assert_eq!(world.next(), Some(URIS[1]));
+    // One exchange is enough for all.
+    let wanted = world.wanted(1);
+    assert_eq!(wanted.len(), 3);
+    for library in &libraries {
+        world.installs(1, library);
+    }
+    assert_eq!(world.next(), Some(URIS[0]));
+    success_of(world.device.exchange(&world.tams[0], update()));
+    while world.next().is_some() {}
+    assert_eq!(world.device.version("a3"), Some(1));
+}
+
+#[test]
+fn nobody_is_asked_for_a_dependency_that_was_refused() {
+    let mut world = World::new();
+    // It came along, and its signer has no right to it.
+    let (owner, stranger) = (Person::new(), Person::new());
+    let domain = release::domain("acme", 1, &owner, &world.admin);
+    world.installs(0, &domain);
+    let library = release::app("acme/library", 1, HELLO_1, &stranger);
+    let app = Release::new("acme/app", 1).carrying(HELLO_2);
+    let app = app.bringing(&library).by(&owner);
+    world.fails(0, &app);
+    assert_eq!(world.next(), None);
+}
+
+/// Serves, at one URI, something else each time.
+struct Alternating(u64);
+
+impl tamarack_suit::Fetch for Alternating {
+    fn fetch(
+        &mut self,
+        _: &str,
+        _: Option<&[u8]>,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), tamarack_suit::DeviceError>,
+    ) -> Result<(), tamarack_suit::DeviceError> {
+        self.0 += 1;
+        assert!(self.0 < 100, "it is tried for ever");
+        sink(match self.0 % 2 {
+            0 => b"even",
+            _ => b"odd!",
+        })
+    }
+}
+
+impl tamarack_agent::Relay for Alternating {}
+
+#[test]
+fn a_manifest_that_lacks_something_else_each_time_ends() {
+    use tamarack_suit::{
+        Action, Command, Condition, IndexArgument, Parameter, Parameters, ReportingPolicy, Section,
+        Sequence, SequenceNumber, SuitDigest,
+        author::{ComponentBuilder, DependencyBuilder, ManifestBuilder},
+    };
+    let mut world = World::new();
+    let there = ["acme/one", "acme/two"].map(|name| release::app(name, 1, HELLO_1, &world.admin));
+    for envelope in &there {
+        world.installs(0, envelope);
+    }
+    let set = |parameter| Command::OverrideParameters(Parameters::from_list([parameter]));
+    let index = |index| Command::SetComponentIndex(IndexArgument::One(index));
+    let test = |condition| Command::Condition(condition, ReportingPolicy::ALL);
+    let digest = |bytes: &[u8]| Parameter::ImageDigest(SuitDigest::sha256(&crypto(), bytes));
+    let way = |served: &[u8], dependency| -> Sequence<'static> {
+        [
+            index(0),
+            set(digest(served)),
+            test(Condition::ImageMatch),
+            index(dependency),
+            set(digest(b"of no manifest")),
+            test(Condition::DependencyIntegrity),
+        ]
+        .into_iter()
+        .collect()
+    };
+    let install: Sequence<'static> = [
+        index(0),
+        set(Parameter::Uri("https://evil.example/c".into())),
+        Command::Action(Action::Fetch, ReportingPolicy::ALL),
+        Command::TryEach {
+            alternatives: vec![way(b"even", 1), way(b"odd!", 2)],
+            or_nothing: false,
+        },
+    ]
+    .into_iter()
+    .collect();
+    let mut builder = ManifestBuilder::new(SequenceNumber(1))
+        .manifest_id(id("acme/evil/suit"))
+        .component(ComponentBuilder::new(id("acme/evil")));
+    for envelope in &there {
+        let envelope = tamarack_suit::Envelope::decode(envelope).unwrap();
+        builder = builder.dependency(DependencyBuilder::of(&envelope).unwrap());
+    }
+    let draft = builder.section(Section::Install, install).build().unwrap();
+    let envelope = draft.sign(&crypto(), &[world.admin.signer()]).unwrap();
+    let tam = &world.tams[0];
+    world.device.query(tam, Tam::query());
+    let message = tam.sign(Tam::install(&[&envelope]));
+    let mut server = Alternating(0);
+    let answer = world
+        .device
+        .agent
+        .process_teep_message(&message, &mut server);
+    let error = error_of(world.device.open(&answer.unwrap().unwrap()));
+    assert_eq!(error.code, ErrorCode::MANIFEST_PROCESSING_FAILED);
 }

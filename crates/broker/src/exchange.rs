@@ -107,7 +107,9 @@ impl Exchanger {
         tam_uri: &str,
         first: Option<Vec<u8>>,
     ) -> Result<Ran, BrokerError> {
+        let begun_with = tam_uri;
         let first = self.exchange(tam_uri, first).await;
+        let mut is_asked_again = false;
         let mut ran = Ran::default();
         for _ in 0..MAX_FURTHER {
             let (tam_uri, message) = match self.call(&Call::NextExchange).await {
@@ -120,15 +122,16 @@ impl Exchanger {
                 }
             };
             tracing::info!(tam_uri, "the agent asks for what is missing");
+            is_asked_again |= tam_uri == begun_with;
             match self.exchange(&tam_uri, message).await {
                 Ok(refusals) => ran.end(refusals),
                 Err(error) => tracing::warn!(%error, "what is missing could not be asked for"),
             }
         }
         let refusals = first?;
-        // What the first was refused for may be had by now.
-        if ran.exchanges == 0 {
-            ran.refusals = refusals;
+        // Asked again, a TAM hears what is refused still.
+        if !is_asked_again {
+            ran.refusals.extend(refusals);
         }
         ran.exchanges += 1;
         Ok(ran)

@@ -12,7 +12,7 @@ use alloc::{borrow::ToOwned, collections::VecDeque, format, string::String, vec:
 use tamarack_cose::KeyId;
 use tamarack_suit::{ComponentId, DeviceError, Error, Fetch};
 
-use super::{Agent, AgentError, Outbound};
+use super::{Agent, AgentError, Outbound, device::TeeDevice};
 use crate::{
     platform::{Platform, StorageError, View},
     state::{KnownManifest, TamEndpoint},
@@ -20,6 +20,9 @@ use crate::{
 
 /// Most manifests that wait at a time. A chain of dependencies is as long as its signers like.
 const MAX_WAITING: usize = 8;
+
+/// Most manifests of one TAM that do.
+const MAX_OF_ONE: usize = 4;
 
 /// Most TAMs that are asked for one dependency.
 const MAX_TAMS: usize = 4;
@@ -73,16 +76,16 @@ pub(super) struct Lack {
 }
 
 impl Lack {
-    /// What a procedure lacks that failed with `error` while it was `writing` a component, and in which TAMs were
-    /// `named` in the place of payloads.
-    pub(super) fn of(
+    /// What a procedure on `device` lacks that failed with `error`, and in which TAMs were `named` in the place of payloads.
+    pub(super) fn of<P: Platform>(
         error: &Error,
-        writing: Option<&ComponentId>,
+        device: &TeeDevice<'_, P>,
         named: VecDeque<String>,
     ) -> Option<Self> {
-        let dependency = match (error, writing) {
+        let dependency = match (error, device.writing()) {
             (_, Some(writing)) if !named.is_empty() => writing,
-            (Error::Dependency { id, .. }, _) => id,
+            // What is there and of no use is not had anywhere else either.
+            (Error::Dependency { id, .. }, _) if device.is_absent(id) => id,
             _ => return None,
         };
         Some(Self {
@@ -114,8 +117,8 @@ struct Wait {
 }
 
 impl Waiting {
-    /// A manifest of the TAM `sender` needs `dependency`, which the TAMs at `uris` may have; `false` if it is of no
-    /// use to ask them.
+    /// A manifest of the TAM `sender` needs `dependency`, which the TAMs at `uris` may have; `false` if there is nobody to
+    /// ask, or somebody was asked a moment ago. Where too many wait, it may be sent again later.
     fn wait(
         &mut self,
         sender: &KeyId,
@@ -126,16 +129,17 @@ impl Waiting {
         self.asked.retain(|(_, at)| *at <= now && now - *at < ONCE);
         self.stack
             .retain(|wait| wait.since <= now && now - wait.since < ONCE);
-        if uris.is_empty()
-            || self.stack.len() >= MAX_WAITING
-            || self.asked.iter().any(|(asked, _)| *asked == dependency)
-        {
+        let mut waiting = self.stack.iter();
+        if waiting.any(|wait| wait.sender == *sender && wait.dependency == dependency) {
+            return true;
+        }
+        if uris.is_empty() || self.asked.iter().any(|(asked, _)| *asked == dependency) {
             return false;
         }
-        if self.asked.len() >= MAX_ASKED {
-            self.asked.pop_front();
+        let of_sender = self.stack.iter().filter(|wait| wait.sender == *sender);
+        if of_sender.count() >= MAX_OF_ONE || self.stack.len() >= MAX_WAITING {
+            return true;
         }
-        self.asked.push_back((dependency.clone(), now));
         self.stack.push(Wait {
             sender: *sender,
             dependency,
@@ -151,8 +155,15 @@ impl Waiting {
         &'w self,
         uris: &'w [&str],
     ) -> impl Iterator<Item = &'w ComponentId> {
-        let asked = move |wait: &&Wait| wait.asked.iter().any(|uri| uris.contains(&uri.as_str()));
-        self.stack.iter().filter(asked).map(|wait| &wait.dependency)
+        // One that was asked for one of them is asked for all that it may have.
+        let is_asked = self.stack.iter().flat_map(|wait| &wait.asked);
+        let is_asked = { is_asked }.any(|uri| uris.contains(&uri.as_str()));
+        let may_have = move |wait: &&Wait| {
+            let mut named = wait.asked.iter().chain(&wait.left);
+            is_asked && named.any(|uri| uris.contains(&uri.as_str()))
+        };
+        let may_have = self.stack.iter().filter(may_have);
+        may_have.map(|wait| &wait.dependency)
     }
 
     /// Whom to turn to next; `None` once nothing waits.
@@ -160,6 +171,7 @@ impl Waiting {
         &mut self,
         view: &dyn View,
         endpoints: &[TamEndpoint],
+        now: u64,
     ) -> Result<Option<String>, StorageError> {
         while let Some(top) = self.stack.last_mut() {
             let is_there = KnownManifest::is_installed(view, &top.dependency)?;
@@ -174,6 +186,10 @@ impl Waiting {
             match uri {
                 Some(uri) if !is_there => {
                     top.asked.push(uri.clone());
+                    if self.asked.len() >= MAX_ASKED {
+                        self.asked.pop_front();
+                    }
+                    self.asked.push_back((top.dependency.clone(), now));
                     return Ok(Some(uri));
                 }
                 // Whether it helped or not, this one waits no longer.
@@ -204,7 +220,7 @@ impl<P: Platform> Agent<P> {
         }
         let view = self.platform.storage().view()?;
         let endpoints = TamEndpoint::trusted(&*view)?;
-        let next = self.waiting.next(&*view, &endpoints)?;
+        let next = self.waiting.next(&*view, &endpoints, self.platform.now())?;
         // The TAM asks first, and is told then what is wanted.
         Ok(next.map(|tam_uri| Outbound {
             tam_uri,

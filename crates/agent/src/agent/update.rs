@@ -295,23 +295,21 @@ impl<P: Platform> Agent<P> {
         for manifest in &update.manifest_list {
             all.push(self.install(manifest, update, tam, fetch)?);
         }
-        let mut again = true;
-        while again {
-            again = false;
+        // Every round but the last installs something.
+        let mut has_installed = true;
+        while has_installed {
+            has_installed = false;
             for (manifest, applied) in update.manifest_list.iter().zip(&mut all) {
-                let Some(Lack { dependency, .. }) = &applied.lack else {
+                let Some(lack) = &applied.lack else {
                     continue;
                 };
                 let view = self.platform.storage().view()?;
-                if !KnownManifest::is_installed(&*view, dependency)? {
+                if !KnownManifest::is_installed(&*view, &lack.dependency)? {
                     continue;
                 }
                 drop(view);
-                let before = dependency.clone();
                 *applied = self.install(manifest, update, tam, fetch)?;
-                // The same again would not be there the next time either.
-                applied.lack.take_if(|lack| lack.dependency == before);
-                again = true;
+                has_installed |= applied.failure.is_none();
             }
         }
         Ok(all)
@@ -344,7 +342,7 @@ impl<P: Platform> Agent<P> {
         let named = fetch.named;
         let mut report = outcome.report;
         if let Err(error) = outcome.result {
-            let lack = Lack::of(&error, device.writing(), named);
+            let lack = Lack::of(&error, &device, named);
             return Ok(Applied {
                 report,
                 failure: Some(failure(envelope, &error.to_string())),

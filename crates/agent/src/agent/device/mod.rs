@@ -31,6 +31,8 @@ pub(super) struct TeeDevice<'a, P> {
     written: BTreeSet<ComponentId>,
     /// The component whose content was begun last.
     writing: Option<ComponentId>,
+    /// The component that was looked for last and is not there.
+    absent: Option<ComponentId>,
     /// Trusted Applications whose sessions end once the transaction is committed.
     retired: Vec<ComponentId>,
     /// What the domain whose component is being written may still store.
@@ -61,6 +63,7 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
             tam: None,
             written: BTreeSet::new(),
             writing: None,
+            absent: None,
             retired: Vec::new(),
             budget: None,
             changed_domains: false,
@@ -78,6 +81,11 @@ impl<'a, P: Platform> TeeDevice<'a, P> {
     /// lacks it.
     pub(super) fn writing(&self) -> Option<&ComponentId> {
         self.writing.as_ref()
+    }
+
+    /// Whether this component was looked for last, and is not there.
+    pub(super) fn is_absent(&self, component: &ComponentId) -> bool {
+        self.absent.as_ref() == Some(component)
     }
 
     /// Trusted Applications that were replaced or removed.
@@ -124,12 +132,14 @@ impl<P: Platform> Device for TeeDevice<'_, P> {
         let length = self
             .transaction
             .length(&self.space(component)?, &component.to_cbor())?;
-        match length {
-            Some(length) => Ok(Some(length)),
-            None => Ok(self
+        let length = match length {
+            Some(length) => Some(length),
+            None => self
                 .envelope(component)?
-                .map(|envelope| envelope.len() as u64)),
-        }
+                .map(|envelope| envelope.len() as u64),
+        };
+        self.absent = length.is_none().then(|| component.clone());
+        Ok(length)
     }
 
     fn read_at(
