@@ -45,6 +45,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Pages of the storage that somebody changed make redb panic, and the store is closed by a panic.
+#[cfg(panic = "abort")]
+compile_error!("tamarack-tee needs panics that unwind: leave out `panic = \"abort\"`");
+
 mod applications;
 mod clock;
 mod evidence;
