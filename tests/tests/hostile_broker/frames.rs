@@ -162,7 +162,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         act: |stage| {
             let unknown = [
                 &[0x81, 0][..],
-                &[0x81, 0x18, 37],
+                &[0x81, 0x18, 38],
                 &[0x81, 0x1b, 255, 255, 255, 255, 255, 255, 255, 255],
                 &[0x81, 0x20],
             ];
@@ -287,6 +287,7 @@ fn calls() -> Vec<Call> {
             message: Vec::new(),
         },
         Call::RequestPolicyCheck { tam_uri: None },
+        Call::NextExchange,
         Call::ProcessError {
             tam_uri: "u".into(),
             error: "e".into(),
