@@ -81,7 +81,7 @@
 //!     rustcrypto,
 //! };
 //! use tamarack_suit::{
-//!     MemoryDevice, NoFetch, Processor, SequenceNumber, TrustAnchor, TrustAnchors,
+//!     ComponentId, MemoryDevice, NoFetch, Processor, SequenceNumber, TrustAnchor, TrustAnchors,
 //!     author::{ComponentBuilder, ManifestBuilder, PayloadEncryption},
 //! };
 //!
