@@ -150,17 +150,17 @@ impl Waiting {
         true
     }
 
-    /// What one of these URIs is asked for.
-    pub(super) fn wanted_from<'w>(
-        &'w self,
-        uris: &'w [&str],
-    ) -> impl Iterator<Item = &'w ComponentId> {
+    /// What a TAM at one of these URIs is asked for.
+    fn wanted_from<'w>(&'w self, uris: &'w [&str]) -> impl Iterator<Item = &'w ComponentId> {
+        let is_named = |uri: &String| uris.contains(&uri.as_str());
         // One that was asked for one of them is asked for all that it may have.
-        let is_asked = self.stack.iter().flat_map(|wait| &wait.asked);
-        let is_asked = { is_asked }.any(|uri| uris.contains(&uri.as_str()));
+        let is_asked = self
+            .stack
+            .iter()
+            .any(|wait| wait.asked.iter().any(is_named));
         let may_have = move |wait: &&Wait| {
             let mut named = wait.asked.iter().chain(&wait.left);
-            is_asked && named.any(|uri| uris.contains(&uri.as_str()))
+            is_asked && named.any(is_named)
         };
         let may_have = self.stack.iter().filter(may_have);
         may_have.map(|wait| &wait.dependency)
@@ -174,31 +174,23 @@ impl Waiting {
         now: u64,
     ) -> Result<Option<String>, StorageError> {
         while let Some(top) = self.stack.last_mut() {
-            let is_there = KnownManifest::is_installed(view, &top.dependency)?;
-            let uri = match is_there {
-                true => {
-                    let mut ways = endpoints.iter();
-                    let way = ways.find(|way| way.keys().contains(&top.sender));
-                    way.map(|way| way.uri().to_owned())
+            if KnownManifest::is_installed(view, &top.dependency)? {
+                let mut ways = endpoints.iter();
+                let way = ways.find(|way| way.keys().contains(&top.sender));
+                self.stack.pop();
+                if let Some(way) = way {
+                    return Ok(Some(way.uri().to_owned()));
                 }
-                false => top.left.pop_front(),
-            };
-            match uri {
-                Some(uri) if !is_there => {
-                    top.asked.push(uri.clone());
-                    if self.asked.len() >= MAX_ASKED {
-                        self.asked.pop_front();
-                    }
-                    self.asked.push_back((top.dependency.clone(), now));
-                    return Ok(Some(uri));
+            } else if let Some(uri) = top.left.pop_front() {
+                top.asked.push(uri.clone());
+                if self.asked.len() >= MAX_ASKED {
+                    self.asked.pop_front();
                 }
-                // Whether it helped or not, this one waits no longer.
-                found => {
-                    self.stack.pop();
-                    if found.is_some() {
-                        return Ok(found);
-                    }
-                }
+                self.asked.push_back((top.dependency.clone(), now));
+                return Ok(Some(uri));
+            } else {
+                // Nobody had it.
+                self.stack.pop();
             }
         }
         Ok(None)
@@ -226,6 +218,25 @@ impl<P: Platform> Agent<P> {
             tam_uri,
             message: None,
         }))
+    }
+
+    /// The dependencies that the TAM `tam` is asked for.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub(super) fn wanted_dependencies(
+        &self,
+        view: &dyn View,
+        tam: &KeyId,
+    ) -> Result<Vec<ComponentId>, StorageError> {
+        if self.waiting.stack.is_empty() {
+            return Ok(Vec::new());
+        }
+        let endpoints = TamEndpoint::trusted(view)?;
+        let ways = endpoints.iter().filter(|way| way.keys().contains(tam));
+        let uris: Vec<_> = ways.map(TamEndpoint::uri).collect();
+        Ok(self.waiting.wanted_from(&uris).cloned().collect())
     }
 
     /// Whether a manifest of the TAM `sender` waits from now on for what it lacks.

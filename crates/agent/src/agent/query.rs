@@ -16,10 +16,7 @@ use crate::{
     relay::Relay,
     rights::Rights,
     staging::Staged,
-    state::{
-        ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, TamEndpoint,
-        TrustStore,
-    },
+    state::{ComponentRecord, KnownManifest, Passport, Record, Request, RequestKind, TrustStore},
 };
 
 /// The bound of eat_nonce, which the answer to a challenge goes into (AMB-30).
@@ -64,15 +61,12 @@ impl<P: Platform> Agent<P> {
             false => Vec::new(),
         };
         let (mut requested_tc_list, unneeded_manifest_list) = wishes(&*view)?;
-        let endpoints = TamEndpoint::trusted(&*view)?;
-        let ways = endpoints.iter().filter(|way| way.keys().contains(tam));
-        let uris: Vec<_> = ways.map(TamEndpoint::uri).collect();
-        for dependency in self.waiting.wanted_from(&uris) {
+        for dependency in self.wanted_dependencies(&*view, tam)? {
             if !requested_tc_list
                 .iter()
-                .any(|wish| wish.component == *dependency)
+                .any(|wish| wish.component == dependency)
             {
-                requested_tc_list.push(RequestedComponent::any_version(dependency.clone()));
+                requested_tc_list.push(RequestedComponent::any_version(dependency));
             }
         }
         let response = QueryResponse {
