@@ -32,14 +32,14 @@ impl<P: Platform> Agent<P> {
             }
         };
         let store = TrustStore::load(&*self.platform.storage().view()?)?;
-        let claimed = Claimed::by(&protected);
-        let Some(algorithm) = self.algorithm_for(&protected, &claimed) else {
+        let Some(algorithm) = self.algorithm_for(&protected) else {
             // A suite that this agent does not speak is told apart from a header that nobody can go by.
             let refusal = match unreadable(&protected) {
                 Some(error) => Refusal::permanent(&error.to_string()),
                 None => Refusal::unsupported_suites(self.algorithms()),
             };
-            return Ok(Err(Rejection::stranger(refusal.with_token(claimed.token))));
+            let refusal = refusal.with_token(claimed_token(&protected));
+            return Ok(Err(Rejection::stranger(refusal)));
         };
         let anchors = store.trust_anchors(AnchorRole::Tam);
         // One suite for the whole exchange (requirement TEEP-COSE-012).
@@ -68,55 +68,49 @@ impl<P: Platform> Agent<P> {
                     Err(rejection(refusal, true))
                 }
                 Err(ProtectionError::Cose(tamarack_cose::Error::Certificate(error))) => {
-                    let refusal = Refusal::certificate(&error).with_token(claimed.token);
+                    let refusal = Refusal::certificate(&error);
+                    let refusal = refusal.with_token(claimed_token(&protected));
                     Err(rejection(refusal, false))
                 }
                 Err(error) => {
                     let refusal = Refusal::permanent(&error.to_string());
-                    Err(rejection(refusal.with_token(claimed.token), false))
+                    let refusal = refusal.with_token(claimed_token(&protected));
+                    Err(rejection(refusal, false))
                 }
             },
         )
     }
-}
 
-impl<P: Platform> Agent<P> {
     /// In which suite to go on: of those in which the message is signed the one that the agent prefers, among those that
     /// the TAM offers if there is one.
-    fn algorithm_for(
-        &self,
-        protected: &Protected<'_>,
-        claimed: &Claimed,
-    ) -> Option<SignatureAlgorithm> {
+    fn algorithm_for(&self, protected: &Protected<'_>) -> Option<SignatureAlgorithm> {
         let is_signed = |ours: &SignatureAlgorithm| protected.algorithms().any(|is| is == *ours);
-        let is_offered = |ours: &SignatureAlgorithm| claimed.offered.contains(ours);
-        let signed = || self.algorithms().filter(is_signed);
-        signed().find(is_offered).or_else(|| signed().next())
+        let mut signed: Vec<_> = self.algorithms().filter(is_signed).collect();
+        if signed.len() > 1 {
+            let offered = claimed_suites(protected);
+            signed.sort_by_key(|ours| !offered.contains(ours));
+        }
+        signed.first().copied()
     }
 }
 
-/// What a message says that nobody vouches for.
-struct Claimed {
-    /// What an Error about it repeats.
-    // req: AMB-15
-    token: Option<Token>,
-    /// The algorithms in which its sender would go on.
-    offered: Vec<SignatureAlgorithm>,
+/// The token of a message that nobody vouches for, which an Error about it repeats.
+// req: AMB-15
+fn claimed_token(protected: &Protected<'_>) -> Option<Token> {
+    match protected.read_unverified().ok()?.0 {
+        Message::QueryRequest(request) => request.token,
+        Message::Update(update) => update.token,
+        _ => None,
+    }
 }
 
-impl Claimed {
-    fn by(protected: &Protected<'_>) -> Self {
-        let (token, offered) = match protected.read_unverified() {
-            Ok((Message::QueryRequest(request), _)) => {
-                let suites = request.supported_teep_cipher_suites.iter();
-                let offered = suites.filter_map(CipherSuite::as_sign1).collect();
-                (request.token, offered)
-            }
-            Ok((Message::Update(update), _)) => (update.token, Vec::new()),
-            _ => (None, Vec::new()),
-        };
-        Self { token, offered }
-    }
+/// The algorithms in which the sender of a message would go on, as it says.
+fn claimed_suites(protected: &Protected<'_>) -> Vec<SignatureAlgorithm> {
+    let Ok((Message::QueryRequest(request), _)) = protected.read_unverified() else {
+        return Vec::new();
+    };
+    let suites = request.supported_teep_cipher_suites.iter();
+    suites.filter_map(CipherSuite::as_sign1).collect()
 }
 
 /// Why no signature's algorithm is known, if not because it is one that is not supported.
