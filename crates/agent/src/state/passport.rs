@@ -39,11 +39,10 @@ impl Passport {
         now: u64,
     ) -> bool {
         let format = self.format.as_deref().map(MediaType::parse);
-        let kind = match format {
-            None => PayloadKind::of(None, TEEP_EAT_PROFILE),
-            Some(Some(format)) => PayloadKind::of(Some(&format), TEEP_EAT_PROFILE),
-            Some(None) => return false,
-        };
+        if format == Some(None) {
+            return false;
+        }
+        let kind = PayloadKind::of(format.flatten().as_ref(), TEEP_EAT_PROFILE);
         let Some(Ok(result)) = PresentedResult::decode(kind, &self.bytes) else {
             return false;
         };
