@@ -18,7 +18,7 @@ pub(crate) mod label {
     pub(crate) const EPHEMERAL_KEY: i64 = -1;
     pub(crate) const EK: i64 = -4;
     pub(crate) const SALT: i64 = -20;
-    /// Ours, from the range for private use: what the content is for. Text of the drafts has nothing for it.
+    /// Ours, from the range for private use: what the content is for. The drafts have nothing for it.
     pub(crate) const TARGET: i64 = -7_627_117;
 }
 
