@@ -87,6 +87,24 @@ impl<'a> Envelope<'a> {
     /// The CBOR tag of an envelope that stands alone.
     pub const TAG: u64 = 107;
 
+    /// An envelope without its tag, if it has one: as it stands within other CBOR, such as the manifest-list of an Update.
+    ///
+    /// ```
+    /// use tamarack_suit::Envelope;
+    ///
+    /// assert_eq!(Envelope::untagged(&[0xd8, 107, 0xa0]), [0xa0]);
+    /// assert_eq!(Envelope::untagged(&[0xa0]), [0xa0]);
+    /// ```
+    // req: SUIT-ENV-001
+    #[must_use]
+    pub fn untagged(envelope: &[u8]) -> &[u8] {
+        let mut reader = Reader::new(envelope);
+        match reader.tag("SUIT_Envelope") {
+            Ok(Self::TAG) => reader.rest(),
+            _ => envelope,
+        }
+    }
+
     /// Decodes an envelope, tagged or not, with the default [`Limits`].
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use tamarack_cose::{KeyId, SignatureAlgorithm};
-use tamarack_suit::{ComponentId, Report, report::ReportResult};
+use tamarack_suit::{ComponentId, Envelope, Report, report::ReportResult};
 use tamarack_teep::{
     DataItems, ErrorCode, Message, Numbering, Protected, QueryResponse, Token, Update, VERSION,
 };
@@ -43,9 +43,6 @@ pub(super) struct Closed {
     action: AuditAction,
     detail: &'static str,
 }
-
-/// Tag 107, encoded, before a SUIT_Envelope.
-const TAG_107: [u8; 2] = [0xd8, 107];
 
 impl<S: Store, C: Clock> Tam<S, C> {
     /// A QueryResponse, of which nothing is believed yet.
@@ -350,14 +347,12 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let mut total = 0;
         for id in install {
             // What comes later may need what comes earlier, never the other way round.
-            let Some(mut envelope) = self.store.envelope(*id)? else {
+            let Some(envelope) = self.store.envelope(*id)? else {
                 tracing::warn!(device = %ueid, manifest = id.0, "it was removed meanwhile");
                 break;
             };
             // manifest-list has SUIT_Envelope, not SUIT_Envelope_Tagged, whichever was published.
-            if envelope.starts_with(&TAG_107) {
-                envelope.drain(..TAG_107.len());
-            }
+            let envelope = Envelope::untagged(&envelope);
             total += envelope.len();
             if total > self.settings.update_bytes {
                 let (sent, planned) = (ids.len(), install.len());
@@ -365,7 +360,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
                 break;
             }
             ids.push(*id);
-            envelopes.push(envelope);
+            envelopes.push(envelope.to_vec());
         }
         Ok((ids, envelopes))
     }
