@@ -277,13 +277,17 @@ impl<S: Store, C: Clock> Tam<S, C> {
         }
     }
 
-    /// What the operator's wishes call for on a device and what it is not sent, by what it last said that it held; and why.
+    /// What the operator's wishes in `catalog` call for on a device and what it is not sent, by what it last said that it
+    /// held; and why.
     ///
     /// # Errors
     ///
     /// If the store fails.
-    pub fn left_out(&self, device: &Device) -> Result<Vec<(ManifestId, LeftOut)>, EngineError> {
-        let catalog = self.store.catalog()?;
+    pub fn left_out(
+        &self,
+        device: &Device,
+        catalog: &Catalog,
+    ) -> Result<Vec<(ManifestId, LeftOut)>, EngineError> {
         let ueid = ueid(device)?;
         let failures = self.settings.failures;
         let revision = catalog.deployments_revision();
@@ -293,7 +297,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             requested: &[],
             unneeded: &[],
         };
-        Ok(plan(&self.target(device, &exhausted), &observed, &catalog).left_out)
+        Ok(plan(&self.target(device, &exhausted), &observed, catalog).left_out)
     }
 
     /// Manifests that failed on the device a short while ago.

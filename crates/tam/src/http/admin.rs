@@ -123,8 +123,8 @@ async fn device<S: Store + 'static, C: Clock + 'static>(
         .run(move |tam| {
             let found = tam.store().device(&ueid)?.ok_or_else(|| no_device(&ueid))?;
             let outcomes = tam.store().outcomes(&ueid)?;
-            let left_out = tam.left_out(&found)?;
             let catalog = tam.store().catalog()?;
+            let left_out = tam.left_out(&found, &catalog)?;
             Ok(Json(views::device_details(
                 &found,
                 &outcomes,
