@@ -5,7 +5,10 @@ use alloc::{boxed::Box, vec::Vec};
 use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
 use ed25519_dalek::Signer as _;
 use p256::{ecdsa::signature::Verifier as _, elliptic_curve::sec1::ToSec1Point as _};
-use sha2::Digest as _;
+use sha2::{
+    Digest as _,
+    digest::{FixedOutputReset, Update},
+};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -55,13 +58,14 @@ struct RustCrypto;
 
 struct Context<D>(D);
 
-impl<D: sha2::Digest + Send> DigestContext for Context<D> {
+impl<D: Update + FixedOutputReset + Send> DigestContext for Context<D> {
     fn update(&mut self, data: &[u8]) {
         self.0.update(data);
     }
 
-    fn finish(self: Box<Self>) -> DigestValue {
-        DigestValue::new(&self.0.finalize())
+    // In place, for what is moved out of a box stays behind there: the last block, which may be secret.
+    fn finish(mut self: Box<Self>) -> DigestValue {
+        DigestValue::new(&self.0.finalize_fixed_reset())
     }
 }
 

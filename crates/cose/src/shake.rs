@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use shake::{
     Shake128, Shake256,
-    digest::{ExtendableOutput, Update},
+    digest::{ExtendableOutputReset, Update},
 };
 
 use crate::{DigestContext, DigestValue};
@@ -20,14 +20,15 @@ pub(crate) fn shake256() -> Box<dyn DigestContext> {
 /// A hash with an output of `N` bytes.
 struct Context<X, const N: usize>(X);
 
-impl<X: Update + ExtendableOutput + Send, const N: usize> DigestContext for Context<X, N> {
+impl<X: Update + ExtendableOutputReset + Send, const N: usize> DigestContext for Context<X, N> {
     fn update(&mut self, data: &[u8]) {
         self.0.update(data);
     }
 
-    fn finish(self: Box<Self>) -> DigestValue {
+    // In place, for what is moved out of a box stays behind there: the last block, which may be secret.
+    fn finish(mut self: Box<Self>) -> DigestValue {
         let mut digest = [0; N];
-        self.0.finalize_xof_into(&mut digest);
+        self.0.finalize_xof_reset_into(&mut digest);
         DigestValue::new(&digest)
     }
 }

@@ -1,5 +1,7 @@
 use alloc::{collections::BTreeMap, string::String, vec, vec::Vec};
 
+use zeroize::Zeroizing;
+
 use super::{
     DirectoryDevice, DirectoryError, FileError, Files, is_there,
     journal::{self, Step},
@@ -207,7 +209,7 @@ impl<'d, F: Files> Transaction<'d, F> {
         let mut staged = self.stage(component)?;
         let to = name::staged(staged.number);
         let files = &mut self.device.files;
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = Zeroizing::new(vec![0; CHUNK]);
         let mut offset = 0;
         while offset < length {
             let read = files

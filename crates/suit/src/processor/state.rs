@@ -2,6 +2,8 @@
 
 use alloc::{vec, vec::Vec};
 
+use zeroize::Zeroizing;
+
 use super::{Failure, Processor, shelf::Shelf};
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Fetch, Section, SuitDigest,
@@ -129,8 +131,8 @@ pub(super) struct State<'r> {
     pub(super) place: Place,
     /// What it measured.
     pub(super) measured: Parameters<'static>,
-    /// What content is read into; as long as `chunk_bytes`, once there is content to read.
-    buffer: Vec<u8>,
+    /// What content is read into, which may be secret; as long as `chunk_bytes`, once there is content to read.
+    buffer: Zeroizing<Vec<u8>>,
 }
 
 impl<'r> State<'r> {
@@ -154,7 +156,7 @@ impl<'r> State<'r> {
             entries: Vec::new(),
             place: Place::default(),
             measured: Parameters::new(),
-            buffer: Vec::new(),
+            buffer: Zeroizing::default(),
         }
     }
 }
@@ -204,7 +206,8 @@ impl<'r> State<'r> {
             return Ok(None);
         };
         if self.buffer.is_empty() {
-            self.buffer = vec![0; self.processor.settings.limits.chunk_bytes.max(64)];
+            let length = self.processor.settings.limits.chunk_bytes.max(64);
+            self.buffer = Zeroizing::new(vec![0; length]);
         }
         let mut offset = 0;
         while offset < length {

@@ -6,6 +6,7 @@ use tamarack_cose::DigestAlgorithm;
 use tamarack_suit::{
     Access, AccessControl, ComponentId, DeviceError, Envelope, ManifestRecord, SuitDigest,
 };
+use zeroize::Zeroizing;
 
 use super::TeeDevice;
 use crate::{
@@ -119,7 +120,8 @@ impl<P: Platform> TeeDevice<'_, P> {
 
     fn digest(&self, space: &Namespace, name: &[u8]) -> Result<SuitDigest, DeviceError> {
         let mut context = self.crypto().digests.start(DigestAlgorithm::Sha256);
-        let mut buffer = vec![0; 16 * 1024];
+        // May be Personalization Data, of which nothing stays in memory.
+        let mut buffer = Zeroizing::new(vec![0; 16 * 1024]);
         let mut offset = 0;
         loop {
             let read = self
