@@ -367,7 +367,7 @@ pub(crate) struct Agent {
     pub(crate) numbering: Numbering,
     pub(crate) format: Option<String>,
     pub(crate) profile: Option<String>,
-    pub(crate) installed: Option<Vec<(ComponentId, SuitDigest)>>,
+    pub(crate) installed: Option<Vec<(ComponentId, Option<SuitDigest>)>>,
     pub(crate) requested: Vec<RequestedComponent>,
     pub(crate) unneeded: Vec<ComponentId>,
 }
@@ -419,13 +419,16 @@ impl Agent {
     }
 
     pub(crate) fn query_response(&self, challenge: &Challenge) -> QueryResponse {
-        let claims =
-            |(component, digest): &(ComponentId, SuitDigest)| tamarack_suit::report::Claims {
+        let claims = |(component, digest): &(ComponentId, Option<SuitDigest>)| {
+            tamarack_suit::report::Claims {
                 component: component.clone(),
-                properties: tamarack_suit::Parameters::from_list([
-                    tamarack_suit::Parameter::ImageDigest(*digest),
-                ]),
-            };
+                // Something must be said of each component.
+                properties: tamarack_suit::Parameters::from_list([match digest {
+                    Some(digest) => tamarack_suit::Parameter::ImageDigest(*digest),
+                    None => tamarack_suit::Parameter::ImageSize(1),
+                }]),
+            }
+        };
         QueryResponse {
             attestation: Some(AttestationPayload {
                 format: self.format.clone(),
@@ -510,7 +513,8 @@ impl Agent {
             let component = manifest.common.components.first().unwrap();
             let payload = envelope.integrated().first().unwrap().1;
             installed.retain(|(known, _)| known != component);
-            installed.push((component.clone(), SuitDigest::sha256(&self.crypto, payload)));
+            let digest = SuitDigest::sha256(&self.crypto, payload);
+            installed.push((component.clone(), Some(digest)));
         }
     }
 

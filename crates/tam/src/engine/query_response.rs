@@ -1,6 +1,9 @@
 //! What an attested agent gets (TEEP section 7.1.1).
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use tamarack_cose::{KeyId, SignatureAlgorithm};
 use tamarack_suit::{ComponentId, Envelope, Report, report::ReportResult};
@@ -16,7 +19,7 @@ use super::{
 };
 use crate::{
     AcceptedResponse, AuditAction, AuditEntry, Clock, Device, FinishedUpdate, InstalledComponent,
-    ManifestOutcome, NO_ANSWER, PendingUpdate, Store, Timestamp, Ueid,
+    ManifestOutcome, NO_ANSWER, PendingUpdate, RecordedOutcome, Store, Timestamp, Ueid,
     catalog::{Catalog, ManifestId},
     policy::{LeftOut, Observed, Plan, Target, plan},
 };
@@ -217,11 +220,13 @@ impl<S: Store, C: Clock> Tam<S, C> {
         let mut exhausted =
             self.store
                 .exhausted(&attested.ueid, revision, self.settings.failures)?;
+        let outcomes = self.store.outcomes(&attested.ueid)?;
         if !asked(DataItems::ATTESTATION) {
             // The exchange goes on with what is left: what has just failed is for another one.
-            exhausted.extend(self.lately_failed(&attested.ueid, now)?);
+            exhausted.extend(self.lately_failed(&outcomes, now));
         }
-        let target = self.target(&attested.device, &exhausted);
+        let confirmed = confirmed(&outcomes, catalog);
+        let target = self.target(&attested.device, &exhausted, &confirmed);
         let observed = Observed {
             installed: &installed,
             requested: &response.requested_tc_list,
@@ -265,6 +270,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
         &self,
         device: &'a Device,
         exhausted: &'a HashSet<ManifestId>,
+        confirmed: &'a HashSet<ManifestId>,
     ) -> Target<'a> {
         let endorsement = &device.endorsement;
         Target {
@@ -274,6 +280,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             class_ids: &endorsement.class_ids,
             envelope_bytes: u64::try_from(self.settings.update_bytes).unwrap_or(u64::MAX),
             exhausted,
+            confirmed,
         }
     }
 
@@ -297,16 +304,21 @@ impl<S: Store, C: Clock> Tam<S, C> {
             requested: &[],
             unneeded: &[],
         };
-        Ok(plan(&self.target(device, &exhausted), &observed, catalog).left_out)
+        let confirmed = confirmed(&self.store.outcomes(&ueid)?, catalog);
+        let target = self.target(device, &exhausted, &confirmed);
+        Ok(plan(&target, &observed, catalog).left_out)
     }
 
     /// Manifests that failed on the device a short while ago.
-    fn lately_failed(&self, ueid: &Ueid, now: Timestamp) -> Result<Vec<ManifestId>, EngineError> {
-        let outcomes = self.store.outcomes(ueid)?.into_iter();
-        let lately = outcomes.filter(|outcome| {
+    fn lately_failed(
+        &self,
+        outcomes: &[RecordedOutcome],
+        now: Timestamp,
+    ) -> impl Iterator<Item = ManifestId> {
+        let lately = outcomes.iter().filter(move |outcome| {
             !outcome.installed && now < outcome.at.plus(self.settings.attestation_lifetime)
         });
-        Ok(lately.map(|outcome| outcome.manifest).collect())
+        lately.map(|outcome| outcome.manifest)
     }
 
     /// The Update that carries out a plan, and what is remembered of it.
@@ -442,6 +454,21 @@ impl<S: Store, C: Clock> Tam<S, C> {
     pub(super) fn used(attested: &Attested) -> Handled {
         Handled::about(&attested.ueid, Verdict::Dropped(Dropped::Used))
     }
+}
+
+/// What a device said it installed: of each manifest the release of which it said so last.
+fn confirmed(outcomes: &[RecordedOutcome], catalog: &Catalog) -> HashSet<ManifestId> {
+    let installed = outcomes.iter().filter(|outcome| outcome.installed);
+    let mut last: HashMap<&ComponentId, &RecordedOutcome> = HashMap::new();
+    for outcome in installed {
+        if let Some(manifest) = catalog.manifest(outcome.manifest) {
+            let last = last.entry(&manifest.manifest_component).or_insert(outcome);
+            if (last.at, last.manifest) < (outcome.at, outcome.manifest) {
+                *last = outcome;
+            }
+        }
+    }
+    last.into_values().map(|outcome| outcome.manifest).collect()
 }
 
 /// What became of the device's last Update, if that was sent long enough ago to have been answered:

@@ -70,7 +70,9 @@ impl<S: Store, C: Clock> Tam<S, C> {
             requested: &[],
             unneeded: &[],
         };
-        let target = self.target(&attested.device, &exhausted);
+        // Nothing is there as far as the TAM can see, so nothing is confirmed either.
+        let confirmed = HashSet::new();
+        let target = self.target(&attested.device, &exhausted, &confirmed);
         Ok(crate::policy::plan(&target, &nothing, catalog))
     }
 }

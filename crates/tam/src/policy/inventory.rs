@@ -4,7 +4,7 @@ use tamarack_suit::{ComponentId, SuitDigest};
 
 use crate::{
     InstalledComponent,
-    catalog::{Catalog, Manifest},
+    catalog::{Catalog, ComponentImage, Manifest, ManifestId},
 };
 
 /// How much of a manifest is on a device.
@@ -21,13 +21,18 @@ pub(super) enum Presence {
 /// A device's tc-list, prepared for questions about manifests.
 pub(super) struct Inventory<'a> {
     catalog: &'a Catalog,
+    confirmed: &'a HashSet<ManifestId>,
     images: HashMap<&'a ComponentId, Vec<Option<&'a SuitDigest>>>,
     /// Manifest component ids of which something is there, under a release old or new.
     present: HashSet<&'a ComponentId>,
 }
 
 impl<'a> Inventory<'a> {
-    pub(super) fn new(installed: &'a [InstalledComponent], catalog: &'a Catalog) -> Self {
+    pub(super) fn new(
+        installed: &'a [InstalledComponent],
+        confirmed: &'a HashSet<ManifestId>,
+        catalog: &'a Catalog,
+    ) -> Self {
         let mut images: HashMap<_, Vec<_>> = HashMap::new();
         for entry in installed {
             images
@@ -49,18 +54,23 @@ impl<'a> Inventory<'a> {
         let present = present.collect();
         Self {
             catalog,
+            confirmed,
             images,
             present,
         }
     }
 
     pub(super) fn presence(&self, manifest: &Manifest) -> Presence {
-        let is_there = |image: &crate::catalog::ComponentImage| {
+        let is_there = |image: &ComponentImage| {
             self.images.get(&image.component).is_some_and(|found| {
-                // Without a digest on either side, that the component is there is all there is to know.
                 found.iter().any(|found| match (found, &image.digest) {
-                    (Some(found), Some(wanted)) => *found == wanted,
-                    (None, Some(_)) => false,
+                    (Some(found), Some(wanted))
+                        if found.algorithm_id() == wanted.algorithm_id() =>
+                    {
+                        *found == wanted
+                    }
+                    (_, Some(_)) => self.confirmed.contains(&manifest.id),
+                    // Without a digest in the manifest, that the component is there is all there is to know.
                     (_, None) => true,
                 })
             })

@@ -33,6 +33,9 @@ pub struct Target<'a> {
     pub envelope_bytes: u64,
     /// Manifests that failed on it too often to be sent again.
     pub exhausted: &'a HashSet<ManifestId>,
+    /// Manifests that it said it installed, of each the last. They say what is in a component whose digest it does not
+    /// say, or says by another algorithm than the manifest.
+    pub confirmed: &'a HashSet<ManifestId>,
 }
 
 /// What the device says, in an attested QueryResponse.
@@ -106,7 +109,7 @@ pub fn plan(target: &Target<'_>, observed: &Observed<'_>, catalog: &Catalog) -> 
         target,
         observed,
         catalog,
-        inventory: Inventory::new(observed.installed, catalog),
+        inventory: Inventory::new(observed.installed, target.confirmed, catalog),
         newest: newest(target, catalog),
     }
     .plan()

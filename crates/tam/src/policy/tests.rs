@@ -101,6 +101,7 @@ struct State {
     requested: Vec<RequestedComponent>,
     unneeded: Vec<ComponentId>,
     exhausted: HashSet<ManifestId>,
+    confirmed: HashSet<ManifestId>,
     vendor_ids: Vec<[u8; 16]>,
     class_ids: Vec<[u8; 16]>,
 }
@@ -123,6 +124,7 @@ impl State {
             class_ids: &self.class_ids,
             envelope_bytes: 1,
             exhausted: &self.exhausted,
+            confirmed: &self.confirmed,
         };
         let observed = Observed {
             installed: &self.installed,
@@ -193,6 +195,33 @@ fn required_components_are_installed_and_kept_current() {
         ..State::holding(&shelf, &[new])
     };
     assert!(unneeded.plan(&shelf.catalog()).is_empty());
+}
+
+#[test]
+fn a_release_that_the_device_confirmed_is_current_unless_its_digest_says_otherwise() {
+    let mut shelf = Shelf::default();
+    shelf.domain("acme", false);
+    let [old, new] = [1, 2].map(|release| shelf.add("acme/a", "acme", release, &[]));
+    shelf.deploy("acme/a", Mode::Required);
+    let sha384 = SuitDigest::new(DigestAlgorithm::Sha384, &[0; 48]);
+    for (digest, confirmed, is_current) in [
+        (None, vec![], false),
+        (None, vec![old], false),
+        (None, vec![new], true),
+        (sha384, vec![new], true),
+        (sha384, vec![old], false),
+        (Some(digest(0)), vec![new], false),
+        (Some(digest(1)), vec![], true),
+    ] {
+        let component = id("acme/a");
+        let state = State {
+            installed: vec![InstalledComponent { component, digest }],
+            confirmed: confirmed.into_iter().collect(),
+            ..State::default()
+        };
+        let expected = if is_current { vec![] } else { vec![new] };
+        assert_eq!(state.plan(&shelf.catalog()).install, expected, "{state:?}");
+    }
 }
 
 // req: TEEP-MSG-046

@@ -122,19 +122,27 @@ fn a_newer_release_replaces_the_older_and_a_removed_deployment_unlinks_it() {
     assert_eq!(world.session(&agent), None);
 }
 
-// A digest by SHA-256/64, which COSE has and this TAM does not, and by one that nobody has.
+// A digest by SHA-256/64, which COSE has and this TAM does not, by one that nobody has, and none at all.
 #[test]
-fn digests_that_nobody_can_make_are_compared_and_kept() {
-    let mut agent = Agent::new("one");
-    let (world, _) = World::with(&agent);
-    for algorithm in [-15, -999, i64::MIN] {
-        let digest = SuitDigest::of_any(algorithm, &[0; 8]).unwrap();
+fn where_digests_do_not_compare_what_the_device_said_it_installed_counts() {
+    for algorithm in [Some(-15), Some(-999), Some(i64::MIN), None] {
+        let mut agent = Agent::new("one");
+        let (world, acme) = World::with(&agent);
+        let digest = algorithm.map(|algorithm| SuitDigest::of_any(algorithm, &[0; 8]).unwrap());
         agent.installed = Some(vec![(id("acme/lock/ta"), digest)]);
-        let update = world.session(&agent).expect("another image is there");
+        let update = world.session(&agent).expect("what is there is not known");
         assert_eq!(update.manifest_list.len(), 1);
+        assert_eq!(world.device(&agent).installed[0].digest, digest);
         world.process(&agent.sign(agent.success(&update)));
-        let device = world.device(&agent);
-        assert_eq!(device.installed[0].digest, Some(digest));
+        assert_eq!(world.session(&agent), None);
+
+        world.publish(&acme.envelope("lock", 2, b"second")).unwrap();
+        let update = world.session(&agent).expect("the next release");
+        world.process(&agent.sign(agent.success(&update)));
+        assert_eq!(world.session(&agent), None);
+
+        agent.installed = Some(Vec::new());
+        assert!(world.session(&agent).is_some(), "it is gone");
     }
 }
 
