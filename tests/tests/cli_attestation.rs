@@ -1,10 +1,17 @@
 //! Attestation among processes: of the TAM to a device, by passport, and for the TAM's eyes only.
 
-use tamarack_cose::encrypt::Encrypted;
-use tamarack_rats::{Evidence, UnverifiedResult};
-use tamarack_teep::{ErrorCode, Message, QueryResponse};
+use std::fs;
+
+use tamarack_cose::{PublicKey, cbor::Limits, encrypt::Encrypted};
+use tamarack_rats::{
+    Confirmation, Evidence, Expectation, Freshness, TEEP_EAT_PROFILE, UnverifiedResult,
+};
+use tamarack_teep::{
+    Encoding, Error, ErrorCode, FreshnessMechanism, Message, Protected, QueryResponse, protect,
+};
 use tamarack_tests::{
-    system::{Process, World, run, start_verifier},
+    Person, crypto, now,
+    system::{Process, World, post, run, start_verifier},
     wasm::{HELLO_1, HELLO_2},
 };
 
@@ -56,6 +63,42 @@ fn a_device_that_demands_it_serves_a_tam_that_its_verifier_vouches_for() {
     );
     world.policy_check();
     assert_eq!(world.version("acme/hello"), Some(1));
+}
+
+// req: TEEP-TAM-014
+#[test]
+fn an_agent_that_sends_no_challenge_sees_when_the_tam_was_attested() {
+    let mut world = World::new();
+    let (_verifier, address) = start_verifier(&world);
+    let own_verifier = format!("http://{address}");
+    restart_tam(&mut world, &["--own-verifier", &own_verifier]);
+    let pem = fs::read_to_string(world.path("verifier.pub.pem")).unwrap();
+    let verifier = PublicKey::from_pem(&pem).unwrap();
+    for mechanism in [FreshnessMechanism::TIMESTAMP, FreshnessMechanism::NONCE] {
+        let mut error = Error::new(ErrorCode::ATTESTATION_REQUIRED);
+        error.supported_freshness_mechanisms = vec![mechanism];
+        let (agent, encoding) = (Person::new(), Encoding::default());
+        let error = protect(&crypto(), agent.signer(), &error.into(), encoding).unwrap();
+        let question = post(&world.address, &error).body;
+        let question = Protected::decode(&question, &Limits::default()).unwrap();
+        let Ok((Message::QueryRequest(asked), _)) = question.read_unverified() else {
+            panic!("{question:?}");
+        };
+        let attestation = asked.attestation.unwrap();
+        let result = UnverifiedResult::decode(&attestation.bytes).unwrap();
+        let Confirmation::Named { key, .. } = result.unverified_claims().confirmation else {
+            panic!("{result:?}");
+        };
+        question.verify(&crypto(), &[key]).unwrap();
+        let expectation = Expectation {
+            verifiers: &[verifier],
+            profile: TEEP_EAT_PROFILE,
+            message_key: &key,
+            freshness: Freshness::Timestamp { maximum_age: 60 },
+            now: now(),
+        };
+        result.verify(&crypto(), &expectation).unwrap();
+    }
 }
 
 // req: TEEP-TAM-007

@@ -75,13 +75,9 @@ impl TamIdentity {
     /// # Errors
     ///
     /// If the attester can't sign.
-    pub fn evidence(
-        &self,
-        nonce: Option<&[u8]>,
-        key: &PublicKey,
-    ) -> Result<Vec<u8>, tamarack_cose::Error> {
+    pub fn evidence(&self, nonce: &[u8], key: &PublicKey) -> Result<Vec<u8>, tamarack_cose::Error> {
         let claims = Claims {
-            nonce: nonce.map(<[u8]>::to_vec),
+            nonce: Some(nonce.to_vec()),
             ueid: Some(self.ueid()),
             oemid: Some(self.oemid()),
             hwmodel: Some(b"server".to_vec()),
@@ -133,11 +129,13 @@ impl TamAttester for VerifiedTam {
         challenge: Option<&Challenge>,
         key: &PublicKey,
     ) -> Result<AttestationPayload, String> {
-        let nonce = challenge.map(Challenge::as_bytes);
+        // An agent without a challenge looks at when the result was issued. The Verifier wants fresh Evidence of anybody.
+        let own: [u8; 32] = (self.identity.crypto.random_array()).map_err(|e| e.to_string())?;
+        let nonce = challenge.map_or(&own[..], Challenge::as_bytes);
         let evidence = self.identity.evidence(nonce, key);
         let evidence = evidence.map_err(|error| error.to_string())?;
         let formats = [ResultFormat::Teep];
-        let results = self.verifier.appraise(EAT_CWT, &evidence, nonce, &formats);
+        let results = (self.verifier).appraise(EAT_CWT, &evidence, Some(nonce), &formats);
         let results = results.map_err(|error| error.to_string())?;
         let result = results.into_iter().next();
         result.ok_or_else(|| "the Verifier answers with no result".into())
