@@ -2,7 +2,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use zeroize::Zeroizing;
+use zeroize::Zeroize as _;
 
 use super::{Failure, Processor, shelf::Shelf};
 use crate::{
@@ -132,7 +132,17 @@ pub(super) struct State<'r> {
     /// What it measured.
     pub(super) measured: Parameters<'static>,
     /// What content is read into, which may be secret; as long as `chunk_bytes`, once there is content to read.
-    buffer: Zeroizing<Vec<u8>>,
+    buffer: Buffer,
+}
+
+/// Zeroed at its end. As a slice, which is done at once; a `Zeroizing<Vec<u8>>` is zeroed byte by byte.
+#[derive(Default)]
+struct Buffer(Vec<u8>);
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
 }
 
 impl<'r> State<'r> {
@@ -156,7 +166,7 @@ impl<'r> State<'r> {
             entries: Vec::new(),
             place: Place::default(),
             measured: Parameters::new(),
-            buffer: Zeroizing::default(),
+            buffer: Buffer::default(),
         }
     }
 }
@@ -205,14 +215,14 @@ impl<'r> State<'r> {
         let Some(length) = self.device.length(id)? else {
             return Ok(None);
         };
-        if self.buffer.is_empty() {
+        if self.buffer.0.is_empty() {
             let length = self.processor.settings.limits.chunk_bytes.max(64);
-            self.buffer = Zeroizing::new(vec![0; length]);
+            self.buffer = Buffer(vec![0; length]);
         }
         let mut offset = 0;
         while offset < length {
-            let read = self.device.read_at(id, offset, &mut self.buffer)?;
-            let chunk = self.buffer.get(..read).filter(|chunk| !chunk.is_empty());
+            let read = self.device.read_at(id, offset, &mut self.buffer.0)?;
+            let chunk = self.buffer.0.get(..read).filter(|chunk| !chunk.is_empty());
             let chunk = chunk.ok_or_else(|| Failure::truncated(id))?;
             spend(&mut self.read_left, read as u64, "the content that is read")?;
             take(self.device, chunk)?;
