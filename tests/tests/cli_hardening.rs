@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::Value;
 use tamarack_tests::{
-    system::{Finished, Process, World, binary, eventually, is_root, run, tamarack},
+    system::{Finished, Process, World, binary, copy_binary, eventually, is_root, run, tamarack},
     wasm::HELLO_2,
 };
 use tempfile::TempDir;
@@ -32,7 +32,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         set_mode(folder.path(), 0o755);
         // The target folder may be in somebody's home.
-        fs::copy(binary(), folder.path().join("tamarack")).unwrap();
+        copy_binary(folder.path().join("tamarack"));
         Self(folder)
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 use tamarack_tests::{
-    system::{Finished, World, binary, eventually, is_root, signal},
+    system::{Finished, World, copy_binary, eventually, is_root, signal},
     wasm::HELLO_1,
 };
 
@@ -28,7 +28,7 @@ fn world() -> Option<World> {
     }
     let world = World::new();
     fs::set_permissions(&world.folder, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::copy(binary(), world.path("tamarack")).unwrap();
+    copy_binary(world.path("tamarack"));
     for component in ["acme/hello", "acme/other", "globex/hello"] {
         let signer = component.split('/').next().unwrap();
         world.publish(component, 1, HELLO_1, signer);

@@ -63,6 +63,20 @@ fn build() -> Option<PathBuf> {
         .then(|| profile_dir.join("tamarack"))
 }
 
+/// Copies the binary to where other users may run it.
+///
+/// Another process does it: what tests of other threads start meanwhile would inherit a descriptor of this one that writes
+/// to the copy, and as long as one is open anywhere, the copy can't be run.
+///
+/// # Panics
+///
+/// If it can't be copied.
+#[track_caller]
+pub fn copy_binary(to: impl AsRef<Path>) {
+    let copied = Command::new("cp").arg(binary()).arg(to.as_ref()).status();
+    assert!(copied.unwrap().success(), "{}", to.as_ref().display());
+}
+
 /// The binary with these arguments, undisturbed by the environment of whoever runs the tests.
 #[must_use]
 pub fn tamarack(arguments: &[&str]) -> Command {

@@ -9,7 +9,7 @@ mod verifier;
 mod wire;
 mod world;
 
-pub use binary::{Finished, binary, run, tamarack};
+pub use binary::{Finished, binary, copy_binary, run, tamarack};
 pub use folder::{Folder, vectors};
 pub use http::{Request, Response, Server, post, request, send_slowly};
 pub use process::{PATIENCE, Process, alive, children, eventually, is_root, signal};
