@@ -93,8 +93,9 @@ fn the_page_for_applications_does_what_it_says() {
     ] {
         assert!(said.contains(word), "{word} in {said}\n{log}");
     }
-    assert_eq!(fs::read_to_string(world.path("status")).unwrap(), "409");
+    let status = fs::read_to_string(world.path("status")).unwrap();
     let cancelled = fs::read_to_string(world.path("cancelled")).unwrap();
+    assert_eq!(status, "409", "{cancelled}");
     assert!(cancelled.contains("cancelled"), "{cancelled}");
 }
 

@@ -19,8 +19,8 @@ use std::{
 };
 
 use common::{
-    ASK, BREAK, CANCEL, COUNT, DIE, ECHO, FAIL, FAIL_LATE, FLOOD, IGNORE, OWN_CODE, TARGET_DEAD,
-    WAIT, World,
+    ASK, BREAK, CANCEL, COUNT, DIE, ECHO, FAIL, FAIL_LATE, FLOOD, IGNORE, OWN_CODE, QUIT,
+    TARGET_DEAD, WAIT, World,
 };
 use tamarack_broker::Config;
 use tamarack_client::{
@@ -228,8 +228,8 @@ impl Read for Silent {
 fn a_command_is_cancelled_whatever_it_waits_for() {
     let world = World::new();
     let session = world.open();
-    // In the TEE; for input that does not come; while it writes; for input after it wrote.
-    for command in [WAIT, COUNT, FLOOD, ASK] {
+    // In the TEE; for input that does not come; while it writes; for input after it wrote; for input, and does not listen.
+    for command in [WAIT, COUNT, FLOOD, ASK, QUIT] {
         let (_hold, silence) = std::sync::mpsc::channel();
         let canceller = session.canceller();
         let cancelled = thread::scope(|scope| {

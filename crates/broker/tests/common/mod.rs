@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io::{Read, Write},
+    net::Shutdown,
     os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
     sync::{
@@ -37,6 +38,8 @@ pub(crate) const FAIL: u32 = 8;
 pub(crate) const DIE: u32 = 9;
 /// Writes a megabyte, asks for input, and returns the code that an application returns whose input failed.
 pub(crate) const ASK: u32 = 10;
+/// Asks for input, and when it is cancelled ends without it: before the cancellation is answered, the link is closed.
+pub(crate) const QUIT: u32 = 11;
 
 /// A result code of the application's own.
 pub(crate) const OWN_CODE: u32 = 0x77;
@@ -139,6 +142,17 @@ impl FakeTee {
         state.open.get(&session).copied().unwrap_or(true)
     }
 
+    fn until_cancelled(&self, session: u64) {
+        self.until("the command is cancelled", |state| {
+            state
+                .open
+                .get(&session)
+                .copied()
+                .unwrap_or(true)
+                .then_some(())
+        });
+    }
+
     fn answer(&self, call: Call, link: &mut Link) -> Option<Reply> {
         Some(match call {
             Call::List => {
@@ -166,12 +180,20 @@ impl FakeTee {
                     None => Reply::failed(BAD_STATE, "no such session"),
                 })
             }
-            Call::Cancel { session } => self.change(|state| {
-                if let Some(cancelled) = state.open.get_mut(&session) {
-                    *cancelled = true;
+            Call::Cancel { session } => {
+                let quits = self.change(|state| {
+                    if let Some(cancelled) = state.open.get_mut(&session) {
+                        *cancelled = true;
+                    }
+                    state.running.contains(&QUIT)
+                });
+                if quits {
+                    self.until("the command has ended", |state| {
+                        state.ended.contains(&QUIT).then_some(())
+                    });
                 }
                 Reply::NoData
-            }),
+            }
             Call::Invoke {
                 session,
                 command,
@@ -251,15 +273,20 @@ impl FakeTee {
                 }
             }
             WAIT => {
-                self.until("the command is cancelled", |state| {
-                    state
-                        .open
-                        .get(&session)
-                        .copied()
-                        .unwrap_or(true)
-                        .then_some(())
-                });
+                self.until_cancelled(session);
                 Some((CANCEL, Vec::new()))
+            }
+            QUIT => {
+                let asked = link.say(&Reply::NextInput);
+                self.until_cancelled(session);
+                let ended = Reply::Output {
+                    result: CANCEL,
+                    output: Vec::new(),
+                };
+                if asked && link.say(&ended) {
+                    link.0.shutdown(Shutdown::Both).unwrap();
+                }
+                None
             }
             FAIL_LATE => megabyte(link).then_some((OWN_CODE, Vec::new())),
             FLOOD => {
