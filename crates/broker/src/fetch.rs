@@ -16,18 +16,22 @@ impl PayloadSource {
         Self { client }
     }
 
-    /// Sends the payload behind `uri`, or why it can't be had.
-    pub(crate) async fn send(&self, uri: &str, tee: &mut Conversation) -> Result<(), BrokerError> {
+    /// Sends the payload behind `uri`, or why it can't be had, for as long as the TEE listens. One that does not any more
+    /// has given up on the payload, and replies: who hears it learns whether it does.
+    pub(crate) async fn send(&self, uri: &str, tee: &mut Conversation) {
         tracing::debug!(uri, "fetching a payload");
         let end = match self.stream(uri, tee).await {
             Ok(()) => Call::FetchEnd,
-            Err(Failure::Link(error)) => return Err(error),
+            Err(Failure::Link(error)) => {
+                tracing::debug!(uri, %error, "the TEE wants no more of a payload");
+                return;
+            }
             Err(Failure::Payload(reason)) => {
                 tracing::warn!(uri, reason, "a payload can't be fetched");
                 Call::FetchFailed(reason)
             }
         };
-        tee.say(&end).await
+        let _ = tee.say(&end).await;
     }
 
     async fn stream(&self, uri: &str, tee: &mut Conversation) -> Result<(), Failure> {
@@ -50,7 +54,7 @@ impl PayloadSource {
 }
 
 enum Failure {
-    /// The TEE is gone.
+    /// The TEE does not listen.
     Link(BrokerError),
     /// The payload is.
     Payload(String),

@@ -35,7 +35,7 @@ impl TeeLink {
         let mut conversation = self.begin(call).await?;
         loop {
             match conversation.hear().await? {
-                Reply::Fetch { uri } => payloads.send(&uri, &mut conversation).await?,
+                Reply::Fetch { uri } => payloads.send(&uri, &mut conversation).await,
                 Reply::Appraise {
                     media_type,
                     evidence,
@@ -110,4 +110,63 @@ async fn read_frame(stream: &mut UnixStream) -> Result<Vec<u8>, BrokerError> {
     let mut frame = vec![0; length];
     stream.read_exact(&mut frame).await.map_err(broken)?;
     Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{Shutdown, TcpListener},
+        os::unix::net::UnixListener,
+        thread,
+    };
+
+    use reqwest::Client;
+
+    use super::*;
+
+    /// A server whose one payload has no end for as long as somebody reads it; its URI.
+    fn endless_payload() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let uri = format!("http://{}/payload", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // An answer to nothing would be none.
+            assert_ne!(stream.read(&mut [0; 4096]).unwrap(), 0);
+            let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            while stream.write_all(&[0; 4096]).is_ok() {}
+        });
+        uri
+    }
+
+    #[tokio::test]
+    async fn a_tee_that_gives_up_on_a_payload_is_heard() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tee.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let tee = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut say = |reply: &Reply| {
+                let frame = reply.encode();
+                let length = u32::try_from(frame.len()).unwrap().to_be_bytes();
+                stream.write_all(&[&length, &frame[..]].concat()).unwrap();
+            };
+            let uri = endless_payload();
+            say(&Reply::Fetch { uri });
+            say(&Reply::NoData);
+            // It reads the call and the beginning of the payload.
+            stream.read_exact(&mut [0; 4096]).unwrap();
+            stream.shutdown(Shutdown::Both).unwrap();
+        });
+        let client = Client::builder().no_proxy().build().unwrap();
+        let (payloads, verifier) = (
+            PayloadSource::new(client.clone()),
+            Verifier::new(client, None),
+        );
+        let link = TeeLink::new(&path);
+        let reply = link.call(&Call::List, &payloads, &verifier).await;
+        assert_eq!(reply.unwrap(), Reply::NoData);
+        tee.join().unwrap();
+    }
 }
