@@ -19,7 +19,7 @@ use axum::{
     routing::post,
 };
 use tamarack_agent::link::MAX_MESSAGE;
-use tamarack_teep::{MEDIA_TYPE, MediaType};
+use tamarack_teep::http::{accepts_message, is_message, message_headers};
 
 use crate::{broker::Broker, budget::Budget};
 
@@ -70,10 +70,10 @@ async fn deliver(
     if let Err(wait) = inbound.budget.spend(Instant::now()) {
         return come_again(StatusCode::TOO_MANY_REQUESTS, wait);
     }
-    if !is_teep(headers) {
+    if !is_message(headers) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    if !accepts_teep(headers) {
+    if !accepts_message(headers) {
         return StatusCode::NOT_ACCEPTABLE.into_response();
     }
     let message = match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_MESSAGE)).await {
@@ -98,7 +98,7 @@ async fn deliver(
     };
     // req: TEEP-BROKER-012
     match tee.exchanger.hand_over(BY_ITSELF, message.to_vec()).await {
-        Ok(Some(answer)) => answered(answer),
+        Ok(Some(answer)) => (message_headers(), answer).into_response(),
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => {
             tracing::warn!(%error, "a TAM's message could not be handed over");
@@ -107,48 +107,10 @@ async fn deliver(
     }
 }
 
-// req: HTTP-004
-fn answered(message: Vec<u8>) -> Response {
-    let mut response = Body::from(message).into_response();
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, MEDIA_TYPE),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
 fn come_again(status: StatusCode, wait: Duration) -> Response {
     let mut response = status.into_response();
     if let Ok(value) = HeaderValue::from_str(&(wait.as_secs() + 1).to_string()) {
         response.headers_mut().insert(header::RETRY_AFTER, value);
     }
     response
-}
-
-fn is_teep(headers: &HeaderMap) -> bool {
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| MediaType::parse(value.to_str().ok()?));
-    value.is_some_and(|found| found.essence() == MEDIA_TYPE)
-}
-
-/// Whether a TEEP message is an acceptable answer. A TAM has no use for anything else.
-fn accepts_teep(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
-    values.peek().is_none()
-        || values
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|list| list.split(','))
-            .filter_map(|range| range.split(';').next())
-            .any(|range| {
-                let range = range.trim();
-                ["*/*", "application/*", MEDIA_TYPE]
-                    .iter()
-                    .any(|known| range.eq_ignore_ascii_case(known))
-            })
 }

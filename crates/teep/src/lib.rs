@@ -35,6 +35,7 @@
 //! # Features
 //!
 //! - `explain` (default): [`explain`](mod@explain), for people who look at messages.
+//! - `http`: [`http`](mod@http), what TEEP over HTTP says about headers.
 //! - `std` (default): error types implement the standard traits. Without it: `no_std` with `alloc`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -47,6 +48,8 @@ mod error_code;
 pub mod explain;
 mod following;
 mod freshness;
+#[cfg(feature = "http")]
+pub mod http;
 mod media_type;
 mod message;
 mod numbering;
