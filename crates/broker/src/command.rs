@@ -200,9 +200,7 @@ async fn run(
                         }
                     },
                 };
-                // Where the TEE does not listen any more, the command has ended meanwhile, as one does that is cancelled:
-                // its last reply is there already, or hearing fails as well.
-                let _ = link.say(&answer).await;
+                link.answer(&answer).await;
             }
             Reply::OutputChunk(piece) if cancelled.is_none() => {
                 if let Err(why) = hand_over(piece, events, unwanted()).await {

@@ -16,8 +16,7 @@ impl PayloadSource {
         Self { client }
     }
 
-    /// Sends the payload behind `uri`, or why it can't be had, for as long as the TEE listens. One that does not any more
-    /// has given up on the payload, and replies: who hears it learns whether it does.
+    /// Sends the payload behind `uri`, or why it can't be had, for as long as the TEE listens.
     pub(crate) async fn send(&self, uri: &str, tee: &mut Conversation) {
         tracing::debug!(uri, "fetching a payload");
         let end = match self.stream(uri, tee).await {
@@ -31,7 +30,7 @@ impl PayloadSource {
                 Call::FetchFailed(reason)
             }
         };
-        let _ = tee.say(&end).await;
+        tee.answer(&end).await;
     }
 
     async fn stream(&self, uri: &str, tee: &mut Conversation) -> Result<(), Failure> {

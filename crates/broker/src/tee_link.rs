@@ -41,7 +41,7 @@ impl TeeLink {
                     evidence,
                 } => {
                     let answer = verifier.appraise(media_type, evidence).await;
-                    conversation.say(&answer).await?;
+                    conversation.answer(&answer).await;
                 }
                 Reply::Failed { result, reason } => {
                     return Err(BrokerError::Tee { result, reason });
@@ -72,6 +72,12 @@ impl Conversation {
     /// Sends a frame.
     pub(crate) async fn say(&mut self, call: &Call) -> Result<(), BrokerError> {
         write_frame(&mut self.0, &call.encode()).await
+    }
+
+    /// Sends what the TEE has asked for. One that does not listen any more has gone on without it, as a command does that is
+    /// cancelled: what it says then is there already, or hearing it fails as well.
+    pub(crate) async fn answer(&mut self, call: &Call) {
+        let _ = self.say(call).await;
     }
 
     /// Waits for the TEE's next frame. Half of it is lost if this is dropped before it is ready.
