@@ -285,7 +285,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
     }
 
     /// What the operator's wishes in `catalog` call for on a device and what it is not sent, by what it last said that it
-    /// held; and why.
+    /// held, and by what became of manifests on it; and why.
     ///
     /// # Errors
     ///
@@ -293,6 +293,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
     pub fn left_out(
         &self,
         device: &Device,
+        outcomes: &[RecordedOutcome],
         catalog: &Catalog,
     ) -> Result<Vec<(ManifestId, LeftOut)>, EngineError> {
         let ueid = ueid(device)?;
@@ -304,7 +305,7 @@ impl<S: Store, C: Clock> Tam<S, C> {
             requested: &[],
             unneeded: &[],
         };
-        let confirmed = confirmed(&self.store.outcomes(&ueid)?, catalog);
+        let confirmed = confirmed(outcomes, catalog);
         let target = self.target(device, &exhausted, &confirmed);
         Ok(plan(&target, &observed, catalog).left_out)
     }

@@ -124,7 +124,7 @@ async fn device<S: Store + 'static, C: Clock + 'static>(
             let found = tam.store().device(&ueid)?.ok_or_else(|| no_device(&ueid))?;
             let outcomes = tam.store().outcomes(&ueid)?;
             let catalog = tam.store().catalog()?;
-            let left_out = tam.left_out(&found, &catalog)?;
+            let left_out = tam.left_out(&found, &outcomes, &catalog)?;
             Ok(Json(views::device_details(
                 &found,
                 &outcomes,
