@@ -3,33 +3,30 @@
 use std::{fs, ops::Deref, path::Path};
 
 use serde_json::Value;
-use tamarack_cose::{CryptoProvider, SecretKey, rustcrypto};
+use tamarack_cose::SecretKey;
 use tamarack_suit::{
     ConciseSwidTag, Entity, Envelope, Identity, Manifest, MemoryDevice, NoFetch, Processor,
     Section, SequenceNumber, Severed, SingleAuthority, TagId, Uuid,
     author::{ComponentBuilder, ManifestBuilder},
 };
-use tamarack_tests::system::{self, Finished, run, vectors};
+use tamarack_tests::{
+    crypto,
+    system::{self, Finished, run, vectors},
+};
 
-struct Folder {
-    folder: system::Folder,
-    crypto: CryptoProvider,
-}
+struct Folder(system::Folder);
 
 impl Deref for Folder {
     type Target = system::Folder;
 
     fn deref(&self) -> &system::Folder {
-        &self.folder
+        &self.0
     }
 }
 
 impl Folder {
     fn new() -> Self {
-        Self {
-            folder: system::Folder::new(),
-            crypto: rustcrypto::provider(),
-        }
+        Self(system::Folder::new())
     }
 
     /// Runs `tamarack manifest …` in which `@name` is a path in the folder.
@@ -120,9 +117,10 @@ fn each_slot_gets_its_image() {
     let bytes = folder.read("hub.suit");
     let envelope = Envelope::decode(&bytes).unwrap();
     assert!(envelope.claimed_digest().to_string().starts_with("sha384:"));
-    let secret = SecretKey::from_pem(&folder.crypto, &fs::read_to_string(secret).unwrap()).unwrap();
+    let crypto = crypto();
+    let secret = SecretKey::from_pem(&crypto, &fs::read_to_string(secret).unwrap()).unwrap();
     let trusted = [*secret.public_key()];
-    let processor = Processor::new(&folder.crypto, &trusted, &SingleAuthority);
+    let processor = Processor::new(&crypto, &trusted, &SingleAuthority);
     for slot in [0, 1] {
         let mut device = device();
         device.set_slot(&"hub/app".parse().unwrap(), slot);
@@ -331,7 +329,7 @@ fn a_software_tag_is_taken_out_and_dropped() {
         }],
         others: vec![],
     };
-    let crypto = &folder.crypto;
+    let crypto = &crypto();
     let component = ComponentBuilder::new("a".parse().unwrap());
     let draft = ManifestBuilder::new(SequenceNumber(1))
         .component(component.integrated(crypto, "#payload", b"content"))
@@ -450,7 +448,7 @@ fn parts_are_taken_out_whole_and_never_over_others() {
 #[test]
 fn keys_of_a_hostile_envelope_do_not_leave_the_folder() {
     let folder = Folder::new();
-    let crypto = &folder.crypto;
+    let crypto = &crypto();
     let keys = [
         "../../escape",
         "/etc/passwd",

@@ -8,7 +8,6 @@ mod published_examples;
 use std::{fs, ops::Deref};
 
 use serde_json::Value;
-use tamarack_cose::{CryptoProvider, rustcrypto};
 use tamarack_suit::{
     Identity, Report,
     directory::DirectoryDevice,
@@ -17,16 +16,13 @@ use tamarack_suit::{
 use tamarack_tests::system::{self, Finished, Response, Server};
 
 /// A folder with a key pair and a payload.
-struct Folder {
-    folder: system::Folder,
-    crypto: CryptoProvider,
-}
+struct Folder(system::Folder);
 
 impl Deref for Folder {
     type Target = system::Folder;
 
     fn deref(&self) -> &system::Folder {
-        &self.folder
+        &self.0
     }
 }
 
@@ -35,10 +31,7 @@ const LAMP: &str = "--vendor acme.example --class lamp";
 
 impl Folder {
     fn new() -> Self {
-        let this = Self {
-            folder: system::Folder::new(),
-            crypto: rustcrypto::provider(),
-        };
+        let this = Self(system::Folder::new());
         this.key("acme");
         this.write("app.bin", "lamp firmware, release 1");
         this

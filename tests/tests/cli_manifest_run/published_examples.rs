@@ -5,7 +5,7 @@ use std::fs;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use tamarack_cose::{CryptoProvider, Signed, cbor::Reader};
 use tamarack_suit::{ComponentId, Device, Envelope, Identity, directory::DirectoryDevice};
-use tamarack_tests::system::vectors;
+use tamarack_tests::{crypto, system::vectors};
 
 use super::Folder;
 
@@ -56,7 +56,7 @@ fn examples_of_the_manifest_draft() {
             continue;
         }
         seen += 1;
-        let restored = restore(&name, &fs::read(&path).unwrap(), &folder.crypto);
+        let restored = restore(&name, &fs::read(&path).unwrap(), &crypto());
         folder.write("example.suit", restored);
         let finished = folder.tamarack(&format!(
             "manifest run @example.suit --components @{name} --key {} {DRAFTS} --slot 0x00=1 \
