@@ -9,6 +9,8 @@ use crate::{
 };
 
 /// Why an envelope was refused or a procedure failed.
+///
+/// The words in it are for people; without the feature `rules` of `cose` there are none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,7 +18,7 @@ pub enum Error {
     #[error("{0}")]
     Decode(DecodeError),
     /// The manifest breaks a rule that its encoding alone does not show.
-    #[error("the manifest {0}")]
+    #[error("the manifest {}", some(.0, "breaks a rule"))]
     Invalid(&'static str),
     /// The authentication wrapper holds no authentication block.
     #[error("the envelope carries no signature")]
@@ -90,7 +92,7 @@ pub enum Error {
     #[error("parameter {0} is not supported")]
     ParameterUnsupported(i64),
     /// A condition did not hold.
-    #[error("condition {} failed: {why}", condition.name())]
+    #[error("condition {} failed: {}", condition.name(), some(why, "it does not hold"))]
     ConditionFailed {
         /// The condition.
         condition: Condition,
@@ -109,7 +111,7 @@ pub enum Error {
     #[error("component {0} was written and its content was not verified")]
     Unverified(ComponentId),
     /// A dependency could not be used.
-    #[error("dependency {id}: {why}")]
+    #[error("dependency {id}: {}", some(why, "it can't be used"))]
     Dependency {
         /// Its identifier.
         id: ComponentId,
@@ -117,7 +119,7 @@ pub enum Error {
         why: &'static str,
     },
     /// The manifest asks for more than the [`Limits`](crate::Limits) allow.
-    #[error("the limit on {0} is exceeded")]
+    #[error("the limit on {} is exceeded", some(.0, "what a manifest asks for"))]
     LimitExceeded(&'static str),
     /// No manifest is installed at this identifier.
     #[error("no manifest is installed at {0}")]
@@ -128,6 +130,14 @@ pub enum Error {
     /// The device's storage failed outside a directive.
     #[error("{0}")]
     Device(DeviceError),
+}
+
+/// Words, or others where there are none.
+fn some(words: &'static str, others: &'static str) -> &'static str {
+    match words {
+        "" => others,
+        words => words,
+    }
 }
 
 /// Why a directive did not succeed.

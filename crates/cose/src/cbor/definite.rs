@@ -1,8 +1,8 @@
-use alloc::{borrow::Cow, vec::Vec};
+use alloc::borrow::Cow;
 
 use super::{
-    DecodeError, Limits, Problem,
-    door::{check, head},
+    DecodeError, Limits, Problem, Writer,
+    door::{Head, check, head},
 };
 
 /// Rewrites indefinite-length items as definite ones and passes the result through [`check`].
@@ -18,7 +18,12 @@ pub fn to_definite<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, [u8]>
     match check(bytes, limits) {
         Ok(()) => Ok(Cow::Borrowed(bytes)),
         Err(error) if error.problem == Problem::IndefiniteLength => {
-            let rewritten = rewrite(bytes, limits)?;
+            let mut rewritten = Writer::with_capacity(bytes.len());
+            let end = rewrite(bytes, 0, limits.depth, &mut rewritten)?;
+            if end != bytes.len() {
+                return Err(DecodeError::new(end, "cbor", Problem::TrailingBytes));
+            }
+            let rewritten = rewritten.into_bytes();
             check(&rewritten, limits)?;
             Ok(Cow::Owned(rewritten))
         }
@@ -26,132 +31,75 @@ pub fn to_definite<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, [u8]>
     }
 }
 
-/// What the item at hand is part of.
-enum Frame {
-    /// An array, map or tag of definite length with so many items to come.
-    Definite(u64),
-    /// An indefinite container: major type, where its head goes in the output, items so far.
-    Indefinite { major: u8, start: usize, items: u64 },
-    /// An indefinite string: major type, where its head goes in the output.
-    Chunks { major: u8, start: usize },
-}
+/// The one byte that ends an item of indefinite length.
+const BREAK: u8 = 0xff;
 
-fn rewrite(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut stack: Vec<Frame> = Vec::new();
-    let mut at = 0;
-    loop {
-        let start = at;
-        let error = |problem| DecodeError::new(start, "cbor", problem);
-        let head = head(bytes, at)?;
-        let chunk_of = match stack.last() {
-            Some(Frame::Chunks { major, .. }) => Some(*major),
-            _ => None,
-        };
-        let mut ended = true;
-        at = head.content;
-        match (head.major, head.argument) {
-            (7, None) => match stack.pop() {
-                Some(Frame::Indefinite {
-                    major,
-                    start,
-                    items,
-                }) => {
-                    let pairs = major == 5;
-                    if pairs && !items.is_multiple_of(2) {
-                        return Err(error(Problem::NotWellFormed));
-                    }
-                    insert_head(
-                        &mut out,
-                        start,
-                        major,
-                        if pairs { items / 2 } else { items },
-                    );
+/// Writes the item at `at` in its definite form and returns the offset of its end.
+///
+/// Recursive, but no deeper than `depth`. What an indefinite item holds is written apart first, so that its
+/// head can say how much that is: a copy per level, of which there are few.
+fn rewrite(
+    bytes: &[u8],
+    start: usize,
+    depth: usize,
+    out: &mut Writer,
+) -> Result<usize, DecodeError> {
+    let error = |problem| DecodeError::new(start, "cbor", problem);
+    let first = head(bytes, start)?;
+    let mut at = first.content;
+    let string = |head: &Head| {
+        let length = usize::try_from(head.argument?).ok()?;
+        bytes.get(head.content..head.content.checked_add(length)?)
+    };
+    let inside = || depth.checked_sub(1).ok_or_else(|| error(Problem::TooDeep));
+    match (first.major, first.argument) {
+        (2 | 3, Some(_)) => {
+            at += string(&first).ok_or_else(|| error(Problem::Truncated))?.len();
+            out.raw(bytes.get(start..at).unwrap_or_default());
+        }
+        (major, Some(argument)) => {
+            out.raw(bytes.get(start..at).unwrap_or_default());
+            let items = match major {
+                4 => argument,
+                5 => argument.saturating_mul(2),
+                6 => 1,
+                _ => return Ok(at),
+            };
+            let inside = inside()?;
+            // Each takes a byte at least, or there is an error.
+            for _ in 0..items {
+                at = rewrite(bytes, at, inside, out)?;
+            }
+        }
+        (7, None) => return Err(error(Problem::NotWellFormed)),
+        (major, None) => {
+            let inside = inside()?;
+            let mut parts = Writer::new();
+            let mut length = 0;
+            while bytes.get(at) != Some(&BREAK) {
+                if let 2 | 3 = major {
+                    let chunk = head(bytes, at)?;
+                    let content = string(&chunk).filter(|_| chunk.major == major);
+                    let content = content.ok_or_else(|| error(Problem::NotWellFormed))?;
+                    parts.raw(content);
+                    at = chunk.content + content.len();
+                    length += content.len();
+                } else {
+                    at = rewrite(bytes, at, inside, &mut parts)?;
+                    length += 1;
                 }
-                Some(Frame::Chunks { major, start }) => {
-                    let length = out.len() - start;
-                    insert_head(&mut out, start, major, length as u64);
-                }
-                _ => return Err(error(Problem::NotWellFormed)),
-            },
-            (major, None) => {
-                if chunk_of.is_some() {
+            }
+            at += 1;
+            if major == 5 {
+                if !length.is_multiple_of(2) {
                     return Err(error(Problem::NotWellFormed));
                 }
-                let start = out.len();
-                stack.push(match major {
-                    2 | 3 => Frame::Chunks { major, start },
-                    _ => Frame::Indefinite {
-                        major,
-                        start,
-                        items: 0,
-                    },
-                });
-                ended = false;
+                length /= 2;
             }
-            (major @ (2 | 3), Some(length)) => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                let end = at
-                    .checked_add(length)
-                    .ok_or_else(|| error(Problem::Truncated))?;
-                let content = bytes
-                    .get(at..end)
-                    .ok_or_else(|| error(Problem::Truncated))?;
-                match chunk_of {
-                    None => out.extend_from_slice(bytes.get(start..at).unwrap_or_default()),
-                    Some(outer) if outer == major => {}
-                    Some(_) => return Err(error(Problem::NotWellFormed)),
-                }
-                out.extend_from_slice(content);
-                at = end;
-                ended = chunk_of.is_none();
-            }
-            _ if chunk_of.is_some() => return Err(error(Problem::NotWellFormed)),
-            (major, Some(argument)) => {
-                out.extend_from_slice(bytes.get(start..at).unwrap_or_default());
-                let items = match major {
-                    4 => argument,
-                    5 => argument.saturating_mul(2),
-                    6 => 1,
-                    _ => 0,
-                };
-                if items > 0 {
-                    stack.push(Frame::Definite(items));
-                    ended = false;
-                }
-            }
-        }
-        if stack.len() > limits.depth {
-            return Err(error(Problem::TooDeep));
-        }
-        if !ended {
-            continue;
-        }
-        loop {
-            match stack.last_mut() {
-                None if at == bytes.len() => return Ok(out),
-                None => return Err(DecodeError::new(at, "cbor", Problem::TrailingBytes)),
-                Some(Frame::Definite(items)) => {
-                    *items -= 1;
-                    if *items > 0 {
-                        break;
-                    }
-                    stack.pop();
-                }
-                Some(Frame::Indefinite { items, .. }) => {
-                    *items += 1;
-                    break;
-                }
-                Some(Frame::Chunks { .. }) => break,
-            }
+            out.head(major, length as u64).raw(&parts.into_bytes());
         }
     }
-}
-
-fn insert_head(out: &mut Vec<u8>, at: usize, major: u8, argument: u64) {
-    let mut head = super::Writer::new();
-    head.head(major, argument);
-    out.splice(at..at, head.into_bytes());
+    Ok(at)
 }
 
 #[cfg(test)]

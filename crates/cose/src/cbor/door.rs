@@ -1,8 +1,9 @@
-use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
 
 use super::{
-    Reader,
+    Reader, Writer,
     error::{DecodeError, Problem},
+    writer::sorted,
 };
 
 /// Bounds on one CBOR item that comes from outside.
@@ -199,26 +200,33 @@ impl Head {
 
 /// Refuses a map in which two keys mean the same.
 fn refuse_duplicates(bytes: &[u8], start: usize, entries: usize) -> Result<(), DecodeError> {
-    let mut meanings = BinaryHeap::new();
+    let mut meanings = Vec::new();
     // The items are known to be good; what is nested in them is not looked at again.
     let mut reader = Reader::new(bytes.get(start..).unwrap_or_default());
     for _ in 0..entries {
         let at = start + reader.position();
         reader.skip("cbor")?;
-        let meaning = head(bytes, at)?.meaning(bytes, start + reader.position());
-        meanings.push((meaning, at));
+        let (major, argument, content) = head(bytes, at)?.meaning(bytes, start + reader.position());
+        let mut meaning = Writer::new();
+        meaning.head(major, argument).raw(content);
+        // Of two that are the same, the second is the one too many.
+        meaning.raw(&at.to_be_bytes());
+        meanings.push(meaning.into_bytes());
         reader.skip("cbor")?;
     }
-    // A heap takes a fraction of the code of a sort.
-    let meanings = meanings.into_sorted_vec();
-    let twin = meanings
-        .iter()
-        .zip(meanings.iter().skip(1))
-        .find(|((a, _), (b, _))| a == b);
-    match twin {
-        Some((_, (_, at))) => Err(DecodeError::new(*at, "cbor", Problem::DuplicateKey)),
-        None => Ok(()),
+    let meanings = sorted(meanings);
+    let mut last = None;
+    for meaning in &meanings {
+        let Some((meaning, at)) = meaning.split_last_chunk() else {
+            continue;
+        };
+        if last == Some(meaning) {
+            let at = usize::from_be_bytes(*at);
+            return Err(DecodeError::new(at, "cbor", Problem::DuplicateKey));
+        }
+        last = Some(meaning);
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -58,14 +58,73 @@ pub enum Problem {
 /// Whether errors say in words which rule was broken, and how.
 const IN_WORDS: bool = cfg!(feature = "rules");
 
+/// What an error says to a person: `words`, or nothing without the feature `rules`.
+#[inline(always)]
+#[must_use]
+pub fn in_words(words: &'static str) -> &'static str {
+    match IN_WORDS {
+        true => words,
+        false => "",
+    }
+}
+
+/// A [`Problem`] without its words and numbers.
+#[derive(Clone, Copy)]
+enum Kind {
+    Truncated,
+    TrailingBytes,
+    TooDeep,
+    TooLong,
+    DuplicateKey,
+    IndefiniteLength,
+    NotWellFormed,
+    InvalidUtf8,
+    Expected,
+    Missing,
+    OutOfBounds,
+}
+
 impl Problem {
     #[inline(always)]
-    fn without_words(self) -> Self {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Expected(_) => Self::Expected(""),
-            Self::Missing(_) => Self::Missing(""),
-            Self::OutOfBounds(_) => Self::OutOfBounds(""),
-            other => other,
+            Self::Truncated => Kind::Truncated,
+            Self::TrailingBytes => Kind::TrailingBytes,
+            Self::TooDeep => Kind::TooDeep,
+            Self::TooLong { .. } => Kind::TooLong,
+            Self::DuplicateKey => Kind::DuplicateKey,
+            Self::IndefiniteLength => Kind::IndefiniteLength,
+            Self::NotWellFormed => Kind::NotWellFormed,
+            Self::InvalidUtf8 => Kind::InvalidUtf8,
+            Self::Expected(_) => Kind::Expected,
+            Self::Missing(_) => Kind::Missing,
+            Self::OutOfBounds(_) => Kind::OutOfBounds,
+        }
+    }
+
+    #[inline(always)]
+    fn limit(&self) -> usize {
+        match self {
+            Self::TooLong { limit } => *limit,
+            _ => 0,
+        }
+    }
+}
+
+impl Kind {
+    fn problem(self, limit: usize) -> Problem {
+        match self {
+            Self::Truncated => Problem::Truncated,
+            Self::TrailingBytes => Problem::TrailingBytes,
+            Self::TooDeep => Problem::TooDeep,
+            Self::TooLong => Problem::TooLong { limit },
+            Self::DuplicateKey => Problem::DuplicateKey,
+            Self::IndefiniteLength => Problem::IndefiniteLength,
+            Self::NotWellFormed => Problem::NotWellFormed,
+            Self::InvalidUtf8 => Problem::InvalidUtf8,
+            Self::Expected => Problem::Expected(""),
+            Self::Missing => Problem::Missing(""),
+            Self::OutOfBounds => Problem::OutOfBounds(""),
         }
     }
 }
@@ -78,8 +137,14 @@ impl DecodeError {
     pub fn new(offset: usize, rule: &'static str, problem: Problem) -> Self {
         match IN_WORDS {
             true => Self::boxed(offset, rule, problem),
-            false => Self::boxed(offset, "", problem.without_words()),
+            false => Self::wordless(offset, problem.kind(), problem.limit()),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wordless(offset: usize, kind: Kind, limit: usize) -> Self {
+        Self::boxed(offset, "", kind.problem(limit))
     }
 
     #[cold]

@@ -13,7 +13,7 @@ mod writer;
 
 pub use definite::to_definite;
 pub use door::{Limits, check};
-pub use error::{DecodeError, Problem, Violation};
+pub use error::{DecodeError, Problem, Violation, in_words};
 pub use reader::{Reader, Type};
 pub use writer::Writer;
 

@@ -139,7 +139,7 @@ impl Machine<'_> {
         let processor = self.state.processor;
         let limits = &processor.settings.limits;
         if dependent.path.len() >= limits.dependency_depth {
-            return Err(Error::LimitExceeded("the depth of dependencies").into());
+            return Err(Failure::limit("the depth of dependencies"));
         }
         let path = path_to(&dependent.path, index);
         let common = &dependent.envelope.manifest().common;

@@ -1,6 +1,6 @@
 use alloc::boxed::Box;
 
-use tamarack_cose::cbor::DecodeError;
+use tamarack_cose::cbor::{DecodeError, in_words};
 
 use crate::{
     ComponentId, DeviceError, Error, Section, Why,
@@ -31,7 +31,7 @@ impl Failure {
     #[cold]
     #[inline(never)]
     pub(super) fn invalid(what: &'static str) -> Self {
-        Error::Invalid(what).into()
+        Error::Invalid(in_words(what)).into()
     }
 
     #[cold]
@@ -43,7 +43,7 @@ impl Failure {
     #[cold]
     #[inline(never)]
     pub(super) fn limit(what: &'static str) -> Self {
-        Error::LimitExceeded(what).into()
+        Error::LimitExceeded(in_words(what)).into()
     }
 
     #[cold]
@@ -55,6 +55,7 @@ impl Failure {
     #[cold]
     #[inline(never)]
     pub(super) fn condition(condition: Condition, why: &'static str) -> Self {
+        let why = in_words(why);
         Error::ConditionFailed { condition, why }.into()
     }
 
@@ -67,7 +68,7 @@ impl Failure {
     #[cold]
     #[inline(never)]
     pub(super) fn dependency(id: &ComponentId, why: &'static str) -> Self {
-        let id = id.clone();
+        let (id, why) = (id.clone(), in_words(why));
         Error::Dependency { id, why }.into()
     }
 
