@@ -65,11 +65,11 @@ pub struct SecurityDomain {
 
 impl SecurityDomain {
     /// Most owners.
-    pub const MAX_OWNERS: u64 = 16;
+    pub const MAX_OWNERS: usize = 16;
     /// Most services.
-    pub const MAX_SERVICES: u64 = 16;
+    pub const MAX_SERVICES: usize = 16;
     /// Most shared objects.
-    pub const MAX_SHARED_OBJECTS: u64 = 64;
+    pub const MAX_SHARED_OBJECTS: usize = 64;
     /// Longest name of a service or a shared object, in bytes.
     pub const MAX_TEXT: usize = 64;
     /// Longest descriptor, in bytes.
@@ -207,7 +207,7 @@ fn read_shared_objects(reader: &mut Reader<'_>) -> Result<Vec<String>, DecodeErr
 fn read_list<T>(
     reader: &mut Reader<'_>,
     rule: &'static str,
-    most: u64,
+    most: usize,
     bounds: &'static str,
     same: impl Fn(&T, &T) -> bool,
     read: impl Fn(&mut Reader<'_>) -> Result<T, DecodeError>,

@@ -60,9 +60,9 @@ impl TrustAnchorSet {
     /// Longest payload in bytes.
     pub const MAX_LEN: usize = 256 * 1024;
     /// Most anchors of one set.
-    pub const MAX_ANCHORS: u64 = 64;
+    pub const MAX_ANCHORS: usize = 64;
     /// Most revocations of one set.
-    pub const MAX_REVOCATIONS: u64 = 1024;
+    pub const MAX_REVOCATIONS: usize = 1024;
     /// Longest name of a set in bytes.
     pub const MAX_NAME: usize = 64;
 
@@ -170,7 +170,7 @@ impl AnchorEntry {
 /// Reads an array of at most `most` elements.
 pub(crate) fn list<T>(
     reader: &mut Reader<'_>,
-    most: u64,
+    most: usize,
     mut read: impl FnMut(&mut Reader<'_>) -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
     let bounds = reader.error(RULE, Problem::OutOfBounds("as many as a set may have"));

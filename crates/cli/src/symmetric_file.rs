@@ -173,7 +173,7 @@ impl About {
         let mut reader = Reader::new(bytes);
         let mut about = Self::default();
         for _ in 0..reader.map(RULE)? {
-            if reader.peek(RULE)? == Type::Text {
+            if reader.peek() == Type::Text {
                 reader.skip(RULE)?;
                 reader.skip(RULE)?;
                 continue;

@@ -148,7 +148,7 @@ pub(crate) fn read_description(
             "revocations",
         ),
     ] {
-        if count as u64 > most {
+        if count > most {
             return Err(Failure::file(
                 path,
                 format!("{count} {what}; a set has at most {most}"),

@@ -54,7 +54,7 @@ impl Critical {
     pub(crate) fn read(reader: &mut Reader<'_>, understood: &[i64]) -> Result<Self, DecodeError> {
         let mut unknown = None;
         for _ in 0..reader.array("COSE / crit")? {
-            let label = match reader.peek("COSE / crit")? {
+            let label = match reader.peek() {
                 Type::Text => {
                     reader.skip("COSE / crit")?;
                     // Text labels have no number; any impossible one serves in the error.
@@ -114,15 +114,10 @@ impl<'a> Headers<'a> {
 
     fn read_map(&mut self, reader: &mut Reader<'a>, layer: Layer) -> Result<(), DecodeError> {
         for _ in 0..reader.map("COSE / header map")? {
-            if reader.peek("COSE / header label")? == Type::Text {
-                reader.skip("COSE / header label")?;
-                reader.skip("COSE / header value")?;
-                continue;
-            }
-            match (reader.int("COSE / header label")?, layer) {
+            match (reader.label("COSE / header label")?, layer) {
                 // An algorithm outside the protected header is not authenticated: it does not count.
                 (label::ALG, Layer::Protected) => {
-                    self.algorithm = match reader.peek("COSE / alg")? {
+                    self.algorithm = match reader.peek() {
                         Type::Text => {
                             reader.skip("COSE / alg")?;
                             None

@@ -13,7 +13,6 @@ use crate::{
 pub(crate) mod label {
     pub(crate) const KTY: i64 = 1;
     pub(crate) const KID: i64 = 2;
-    pub(crate) const ALG: i64 = 3;
     pub(crate) const CRV: i64 = -1;
     /// Of a symmetric key.
     pub(crate) const K: i64 = -1;
@@ -233,28 +232,22 @@ impl<'a> CoseKey<'a> {
             d: None,
         };
         for _ in 0..reader.map("COSE_Key")? {
-            if reader.peek("COSE_Key / label")? == Type::Text {
-                reader.skip("COSE_Key / label")?;
-                reader.skip("COSE_Key / value")?;
-                continue;
-            }
-            match reader.int("COSE_Key / label")? {
+            match reader.label("COSE_Key / label")? {
                 label::KTY => kty = Some(reader.int("COSE_Key / kty")?),
-                label::K if reader.peek("COSE_Key / k")? == Type::Bytes => {
+                label::K if reader.peek() == Type::Bytes => {
                     key.k = Some(reader.bytes("COSE_Key / k")?);
                 }
                 label::CRV => key.crv = Some(reader.int("COSE_Key / crv")?),
                 label::X => key.x = Some(reader.bytes("COSE_Key / x")?),
-                label::Y if reader.peek("COSE_Key / y")? == Type::Bool => {
+                label::Y if reader.peek() == Type::Bool => {
                     return Err(KeyError::Unsupported("compressed EC2 points".into()));
                 }
                 label::Y => key.y = Some(reader.bytes("COSE_Key / y")?),
                 label::D => key.d = Some(reader.bytes("COSE_Key / d")?),
-                label::KID if reader.peek("COSE_Key / kid")? == Type::Bytes => {
+                label::KID if reader.peek() == Type::Bytes => {
                     key.kid = Some(reader.bytes("COSE_Key / kid")?);
                 }
                 // The algorithm follows from the curve.
-                label::ALG => reader.skip("COSE_Key / value")?,
                 _ => reader.skip("COSE_Key / value")?,
             }
         }

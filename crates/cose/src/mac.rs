@@ -30,7 +30,7 @@ impl<'a> Mac<'a> {
         const RULE: &str = "COSE_Mac";
         cbor::check(bytes, &Limits::default())?;
         let mut reader = Reader::new(bytes);
-        if reader.peek(RULE)? == Type::Tag && reader.tag(RULE)? != tag::MAC {
+        if reader.peek() == Type::Tag && reader.tag(RULE)? != tag::MAC {
             return Err(DecodeError::new(0, RULE, Problem::Expected("tag 97")).into());
         }
         reader.array_of(5, "an array of 5", RULE)?;

@@ -26,7 +26,7 @@ impl<'a> Mac0<'a> {
         const RULE: &str = "COSE_Mac0";
         cbor::check(bytes, &Limits::default())?;
         let mut reader = Reader::new(bytes);
-        if reader.peek(RULE)? == Type::Tag && reader.tag(RULE)? != tag::MAC0 {
+        if reader.peek() == Type::Tag && reader.tag(RULE)? != tag::MAC0 {
             return Err(DecodeError::new(0, RULE, Problem::Expected("tag 17")).into());
         }
         reader.array_of(4, "an array of 4", RULE)?;

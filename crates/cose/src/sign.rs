@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// More signatures than any suite list needs; each costs a verification.
-const MAX_SIGNATURES: u64 = 8;
+const MAX_SIGNATURES: usize = 8;
 
 /// A received COSE_Sign (RFC 9052 section 4.1), not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -65,7 +65,7 @@ impl<'a> Signed<'a> {
     pub fn decode_within(bytes: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         cbor::check(bytes, limits)?;
         let mut reader = Reader::new(bytes);
-        let expected = match reader.peek("COSE message")? {
+        let expected = match reader.peek() {
             Type::Tag => match reader.tag("COSE message")? {
                 tag::SIGN1 => Some(Type::Bytes),
                 tag::SIGN => Some(Type::Array),
@@ -79,7 +79,7 @@ impl<'a> Signed<'a> {
         reader.array_of(4, "an array of 4", "COSE message")?;
         let headers = Headers::read(&mut reader)?;
         let payload = reader.bytes_or_null("COSE / payload")?;
-        let found = reader.peek("COSE / signature")?;
+        let found = reader.peek();
         if expected.is_some_and(|expected| expected != found) {
             let problem = Problem::Expected("the structure that the tag announces");
             return Err(reader.error("COSE / signature", problem).into());

@@ -96,7 +96,7 @@ impl Claims {
         let mut claims = Self::default();
         let mut misfiled = Vec::new();
         for _ in 0..reader.map("eat-claims")? {
-            if reader.peek("eat-claims / key")? == Type::Text {
+            if reader.peek() == Type::Text {
                 reader.skip("eat-claims / key")?;
                 reader.skip("eat-claims / value")?;
                 continue;
@@ -106,7 +106,7 @@ impl Claims {
                 key::NBF => claims.not_before = Some(reader.uint("nbf")?),
                 key::IAT => claims.issued_at = Some(reader.uint("iat")?),
                 key::CNF => claims.confirmation = Some(Confirmation::read(reader)?),
-                key::NONCE if reader.peek("eat_nonce")? == Type::Array => {
+                key::NONCE if reader.peek() == Type::Array => {
                     // Several nonces are for several Verifiers; TEEP has one (requirement EAT-009).
                     return Err(reader.error("eat_nonce", Problem::Expected("one byte string")));
                 }
@@ -124,7 +124,7 @@ impl Claims {
                     claims.hwmodel = Some(model.to_vec());
                 }
                 key::HWVERSION => claims.hwversion = Some(HardwareVersion::read(reader)?),
-                key::PROFILE if reader.peek("eat_profile")? == Type::Text => {
+                key::PROFILE if reader.peek() == Type::Text => {
                     claims.profile = Some(reader.text("eat_profile")?.to_owned());
                 }
                 key::SWNAME => claims.swname = Some(reader.text("swname")?.to_owned()),
@@ -134,7 +134,7 @@ impl Claims {
                     misfiled = ManifestReference::read_list(&mut reader.clone())?;
                     claims.measurements = Measurement::read_list(reader)?;
                 }
-                key::SUBMODS if reader.peek("submods")? == Type::Map => {
+                key::SUBMODS if reader.peek() == Type::Map => {
                     claims.submodules = read_submodules(reader)?;
                 }
                 key::SECURITY_DOMAIN => {
@@ -269,7 +269,7 @@ fn read_submodules(reader: &mut Reader<'_>) -> Result<BTreeMap<String, Claims>, 
     let mut submodules = BTreeMap::new();
     for _ in 0..reader.map("submods")? {
         let name = reader.text("submods / name")?.to_owned();
-        match reader.peek("submods / value")? {
+        match reader.peek() {
             Type::Map => {
                 submodules.insert(name, Claims::read(reader)?);
             }

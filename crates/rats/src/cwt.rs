@@ -14,8 +14,8 @@ const CWT_TAG: u64 = 61;
 /// The token in a CWT tag, if there is one.
 pub(crate) fn without_cwt_tag(bytes: &[u8]) -> &[u8] {
     let mut reader = Reader::new(bytes);
-    match reader.peek("EAT") {
-        Ok(Type::Tag) if reader.tag("EAT") == Ok(CWT_TAG) => reader.rest(),
+    match reader.peek() {
+        Type::Tag if reader.tag("EAT") == Ok(CWT_TAG) => reader.rest(),
         _ => bytes,
     }
 }

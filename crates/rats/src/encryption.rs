@@ -61,9 +61,9 @@ pub fn decrypt_eat(
 pub fn is_encrypted_eat(bytes: &[u8]) -> bool {
     let rule = "EAT";
     let mut reader = Reader::new(bytes);
-    match reader.peek(rule) {
-        Ok(Type::Tag) => reader.tag(rule) == Ok(tag::ENCRYPT),
-        Ok(Type::Array) => {
+    match reader.peek() {
+        Type::Tag => reader.tag(rule) == Ok(tag::ENCRYPT),
+        Type::Array => {
             reader.array(rule) == Ok(4)
                 && (0..3).all(|_| reader.skip(rule).is_ok())
                 && reader.clone().array(rule).is_ok()

@@ -27,7 +27,7 @@ impl OemId {
                 Problem::OutOfBounds("16 bytes, 3 bytes or a number"),
             )
         };
-        match reader.peek("oemid")? {
+        match reader.peek() {
             Type::Bytes => Self::from_bytes(reader.bytes("oemid")?).ok_or_else(wrong),
             _ => {
                 let number = u32::try_from(reader.uint("oemid")?);
@@ -91,7 +91,7 @@ impl HardwareVersion {
         }
         let version = reader.text("hwversion / version")?.to_owned();
         let scheme = match items {
-            2 if reader.peek("hwversion / scheme")? == Type::Text => {
+            2 if reader.peek() == Type::Text => {
                 reader.skip("hwversion / scheme")?;
                 None
             }

@@ -39,7 +39,7 @@ impl ManifestReference {
         let mut manifests = Vec::new();
         for _ in 0..reader.array(rule)? {
             reader.array_of(2, "[content format, body]", rule)?;
-            let content_format = match reader.peek(rule)? {
+            let content_format = match reader.peek() {
                 Type::Uint => reader.uint(rule)?,
                 _ => {
                     reader.skip(rule)?;
@@ -47,7 +47,7 @@ impl ManifestReference {
                     continue;
                 }
             };
-            let reference = match reader.peek(rule)? {
+            let reference = match reader.peek() {
                 Type::Bytes => Self::read_body(reader.bytes(rule)?),
                 _ => Self::read_body(reader.raw(rule)?),
             };
@@ -63,7 +63,7 @@ impl ManifestReference {
     fn read_body(body: &[u8]) -> Option<Reference> {
         cbor::check(body, &LIMITS).ok()?;
         let mut reader = Reader::new(body);
-        match reader.peek("SUIT_Reference").ok()? {
+        match reader.peek() {
             Type::Array => Reference::read(&mut reader).ok(),
             _ => read_map(&mut reader).ok(),
         }

@@ -27,7 +27,7 @@ impl Measurement {
         for _ in 0..reader.array(rule)? {
             reader.array_of(2, "[content format, body]", rule)?;
             let format = reader.uint(rule)?;
-            if format != CONTENT_FORMAT || reader.peek(rule)? != Type::Bytes {
+            if format != CONTENT_FORMAT || reader.peek() != Type::Bytes {
                 reader.skip(rule)?;
                 continue;
             }
@@ -56,10 +56,10 @@ impl Measurement {
                         name = reader.text("component-id / name")?.to_owned();
                     }
                     for part in 1..parts {
-                        if part == 1 && reader.peek(rule)? == Type::Array {
+                        if part == 1 && reader.peek() == Type::Array {
                             let items = reader.array("component-id / version")?;
                             for item in 0..items {
-                                if item == 0 && reader.peek(rule)? == Type::Text {
+                                if item == 0 && reader.peek() == Type::Text {
                                     version = Some(reader.text(rule)?.to_owned());
                                 } else {
                                     reader.skip(rule)?;
@@ -72,7 +72,7 @@ impl Measurement {
                 }
                 2 => {
                     reader.array_of(2, "[algorithm, digest]", "digested-measurement")?;
-                    let algorithm = match reader.peek(rule)? {
+                    let algorithm = match reader.peek() {
                         Type::Uint | Type::NegativeInt => Some(reader.int(rule)?),
                         _ => {
                             reader.skip(rule)?;

@@ -124,7 +124,7 @@ impl<'a> Envelope<'a> {
     ) -> Result<(), Error> {
         const RULE: &str = "SUIT_Authentication_Block";
         let mut reader = Reader::new(block);
-        if reader.peek(RULE)? != Type::Tag {
+        if !matches!(reader.peek(), Type::Tag | Type::End) {
             return Err(Error::CoseUnsupported("the structure is not tagged"));
         }
         let payload = Some(self.digest_bytes());

@@ -126,7 +126,7 @@ impl<'a> VendorId<'a> {
 
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         const RULE: &str = "suit-parameter-vendor-identifier";
-        if reader.peek(RULE)? != Type::Tag {
+        if reader.peek() != Type::Tag {
             return Uuid::read(reader, RULE).map(Self::Uuid);
         }
         let start = reader.clone();

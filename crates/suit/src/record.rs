@@ -90,7 +90,7 @@ impl ManifestRecord {
 
 fn read_signer(reader: &mut Reader<'_>) -> Result<Authority, DecodeError> {
     let start = reader.clone();
-    let signer = match reader.peek(RULE)? {
+    let signer = match reader.peek() {
         Type::Bytes => KeyId::from_bytes(reader.bytes(RULE)?).map(Authority::Mac),
         #[cfg(feature = "x509")]
         Type::Array => {

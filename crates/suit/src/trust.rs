@@ -268,7 +268,11 @@ impl TrustAnchors {
                 key_id,
             }
         };
-        let known: Vec<Known> = anchors.into_iter().map(known).collect();
+        let mut list = Vec::new();
+        for anchor in anchors {
+            list.push(known(anchor));
+        }
+        let known: Vec<Known> = list;
         Self {
             #[cfg(feature = "x509")]
             issuers: known

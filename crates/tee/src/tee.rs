@@ -180,7 +180,7 @@ impl Tee {
             }
         }
         // What is longer could not be read back.
-        if record.revocations.len() as u64 > TrustAnchorSet::MAX_REVOCATIONS {
+        if record.revocations.len() > TrustAnchorSet::MAX_REVOCATIONS {
             return Err(StorageError::Full.into());
         }
         record.save(&mut *transaction)?;

@@ -134,7 +134,7 @@ pub(crate) fn read_list_or_none<'a>(
     reader: &mut Reader<'a>,
     rule: &'static str,
     read: &mut dyn FnMut(&mut Reader<'a>) -> Result<(), DecodeError>,
-) -> Result<u64, DecodeError> {
+) -> Result<usize, DecodeError> {
     let count = reader.array(rule)?;
     for _ in 0..count {
         read(reader)?;

@@ -250,7 +250,7 @@ type Answer = (QueryResponse, Option<Confidentiality>);
 /// Whether a TAM's SUIT report is plain, or signed with an algorithm that the agent has. MACs are for those who
 /// share a key, and what is encrypted is not for this agent.
 fn is_supported(report: &[u8]) -> bool {
-    let is_plain = Reader::new(report).peek("SUIT_Report") == Ok(Type::Map);
+    let is_plain = Reader::new(report).peek() == Type::Map;
     let is_signed = || {
         Signed::decode(report).is_ok_and(|signed| {
             signed

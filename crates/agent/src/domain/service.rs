@@ -23,7 +23,7 @@ pub struct Service {
 
 impl Service {
     /// Most callers that are named.
-    pub const MAX_CALLERS: u64 = 64;
+    pub const MAX_CALLERS: usize = 64;
 
     /// Whether applications of the security domain `caller` may call it. A domain may always call itself.
     #[must_use]

@@ -52,7 +52,7 @@ const LIMITS: Limits = Limits {
 /// Opens a frame: checks it, reads its number, and compares the count of items after it.
 fn open<'a>(
     bytes: &'a [u8],
-    items: impl Fn(u64) -> Option<u64>,
+    items: impl Fn(u64) -> Option<usize>,
 ) -> Result<(u64, Reader<'a>), DecodeError> {
     cbor::check(bytes, &LIMITS)?;
     let mut reader = Reader::new(bytes);

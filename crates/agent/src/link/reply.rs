@@ -172,7 +172,7 @@ impl Reply {
         Ok(match number {
             number::OUTBOUND => Self::Outbound {
                 tam_uri: r.text("outbound / tam-uri")?.to_owned(),
-                message: match r.peek("outbound / message")? {
+                message: match r.peek() {
                     Type::Null => None,
                     _ => Some(r.bytes("outbound / message")?.to_vec()),
                 },

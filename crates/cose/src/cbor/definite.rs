@@ -54,7 +54,9 @@ fn rewrite(
     let inside = || depth.checked_sub(1).ok_or_else(|| error(Problem::TooDeep));
     match (first.major, first.argument) {
         (2 | 3, Some(_)) => {
-            at += string(&first).ok_or_else(|| error(Problem::Truncated))?.len();
+            at += string(&first)
+                .ok_or_else(|| error(Problem::Truncated))?
+                .len();
             out.raw(bytes.get(start..at).unwrap_or_default());
         }
         (major, Some(argument)) => {

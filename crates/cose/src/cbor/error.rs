@@ -68,13 +68,12 @@ pub fn in_words(words: &'static str) -> &'static str {
     }
 }
 
-/// A [`Problem`] without its words and numbers.
+/// A [`Problem`] without its words; what has a number is none.
 #[derive(Clone, Copy)]
 enum Kind {
     Truncated,
     TrailingBytes,
     TooDeep,
-    TooLong,
     DuplicateKey,
     IndefiniteLength,
     NotWellFormed,
@@ -86,12 +85,12 @@ enum Kind {
 
 impl Problem {
     #[inline(always)]
-    fn kind(&self) -> Kind {
-        match self {
+    fn kind(&self) -> Option<Kind> {
+        Some(match self {
             Self::Truncated => Kind::Truncated,
             Self::TrailingBytes => Kind::TrailingBytes,
             Self::TooDeep => Kind::TooDeep,
-            Self::TooLong { .. } => Kind::TooLong,
+            Self::TooLong { .. } => return None,
             Self::DuplicateKey => Kind::DuplicateKey,
             Self::IndefiniteLength => Kind::IndefiniteLength,
             Self::NotWellFormed => Kind::NotWellFormed,
@@ -99,25 +98,16 @@ impl Problem {
             Self::Expected(_) => Kind::Expected,
             Self::Missing(_) => Kind::Missing,
             Self::OutOfBounds(_) => Kind::OutOfBounds,
-        }
-    }
-
-    #[inline(always)]
-    fn limit(&self) -> usize {
-        match self {
-            Self::TooLong { limit } => *limit,
-            _ => 0,
-        }
+        })
     }
 }
 
 impl Kind {
-    fn problem(self, limit: usize) -> Problem {
+    fn problem(self) -> Problem {
         match self {
             Self::Truncated => Problem::Truncated,
             Self::TrailingBytes => Problem::TrailingBytes,
             Self::TooDeep => Problem::TooDeep,
-            Self::TooLong => Problem::TooLong { limit },
             Self::DuplicateKey => Problem::DuplicateKey,
             Self::IndefiniteLength => Problem::IndefiniteLength,
             Self::NotWellFormed => Problem::NotWellFormed,
@@ -135,16 +125,16 @@ impl DecodeError {
     #[inline(always)]
     #[must_use]
     pub fn new(offset: usize, rule: &'static str, problem: Problem) -> Self {
-        match IN_WORDS {
-            true => Self::boxed(offset, rule, problem),
-            false => Self::wordless(offset, problem.kind(), problem.limit()),
+        match problem.kind() {
+            Some(kind) if !IN_WORDS => Self::wordless(offset, kind),
+            _ => Self::boxed(offset, in_words(rule), problem),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn wordless(offset: usize, kind: Kind, limit: usize) -> Self {
-        Self::boxed(offset, "", kind.problem(limit))
+    fn wordless(offset: usize, kind: Kind) -> Self {
+        Self::boxed(offset, "", kind.problem())
     }
 
     #[cold]

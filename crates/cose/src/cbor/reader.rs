@@ -38,6 +38,8 @@ pub enum Type {
     Null,
     /// Any other simple value or a float.
     Other,
+    /// There is no next item.
+    End,
 }
 
 impl<'a> Reader<'a> {
@@ -92,16 +94,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The kind of the next item.
-    ///
-    /// # Errors
-    ///
-    /// If there is no next item.
-    pub fn peek(&self, rule: &'static str) -> Result<Type, DecodeError> {
-        let first = self
-            .rest
-            .first()
-            .ok_or_else(|| self.error(rule, Problem::Truncated))?;
-        Ok(match (first >> 5, first) {
+    #[must_use]
+    pub fn peek(&self) -> Type {
+        let Some(first) = self.rest.first() else {
+            return Type::End;
+        };
+        match (first >> 5, first) {
             (0, _) => Type::Uint,
             (1, _) => Type::NegativeInt,
             (2, _) => Type::Bytes,
@@ -112,7 +110,7 @@ impl<'a> Reader<'a> {
             (_, 0xf4 | 0xf5) => Type::Bool,
             (_, 0xf6) => Type::Null,
             _ => Type::Other,
-        })
+        }
     }
 
     fn head(&self, rule: &'static str) -> Result<Head, DecodeError> {
@@ -165,13 +163,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn content(&mut self, length: u64, rule: &'static str) -> Result<&'a [u8], DecodeError> {
-        let content = usize::try_from(length)
-            .ok()
-            .and_then(|length| self.rest.get(..length))
-            .ok_or_else(|| self.error(rule, Problem::Truncated))?;
-        self.skip_bytes(content.len());
-        Ok(content)
+    /// The content of a string of this major type.
+    fn string(
+        &mut self,
+        major: u8,
+        rule: &'static str,
+        what: &'static str,
+    ) -> Result<&'a [u8], DecodeError> {
+        let length = self.count(major, 1, rule, what)?;
+        Ok(self.take(length))
+    }
+
+    /// Bytes that are there.
+    fn take(&mut self, count: usize) -> &'a [u8] {
+        let taken = self.rest.get(..count).unwrap_or_default();
+        self.skip_bytes(count);
+        taken
     }
 
     /// Moves on by bytes that are there.
@@ -182,14 +189,12 @@ impl<'a> Reader<'a> {
 
     /// A byte string.
     pub fn bytes(&mut self, rule: &'static str) -> Result<&'a [u8], DecodeError> {
-        let length = self.expect(2, rule, "a byte string")?;
-        self.content(length, rule)
+        self.string(2, rule, "a byte string")
     }
 
     /// A text string.
     pub fn text(&mut self, rule: &'static str) -> Result<&'a str, DecodeError> {
-        let length = self.expect(3, rule, "a text string")?;
-        let content = self.content(length, rule)?;
+        let content = self.string(3, rule, "a text string")?;
         core::str::from_utf8(content).map_err(|_| self.error(rule, Problem::InvalidUtf8))
     }
 
@@ -209,15 +214,47 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The head of an array: how many items follow.
-    pub fn array(&mut self, rule: &'static str) -> Result<u64, DecodeError> {
-        self.expect(4, rule, "an array")
+    /// The label of an entry in a map that knows its labels by number. Text, and numbers of more than 32 bits,
+    /// are labels that no such map knows: they are passed over, and read as [`i32::MIN`].
+    #[inline(always)]
+    pub fn label(&mut self, rule: &'static str) -> Result<i64, DecodeError> {
+        // Half the size, where the caller compares it with one label after the other.
+        self.short_label(rule).map(i64::from)
+    }
+
+    fn short_label(&mut self, rule: &'static str) -> Result<i32, DecodeError> {
+        if self.peek() == Type::Text {
+            self.skip(rule)?;
+            return Ok(i32::MIN);
+        }
+        let label = self.int(rule)?;
+        Ok(i32::try_from(label).unwrap_or(i32::MIN))
+    }
+
+    /// The argument of a head that counts what follows, of which there are `size` bytes each at least.
+    fn count(
+        &mut self,
+        major: u8,
+        size: usize,
+        rule: &'static str,
+        what: &'static str,
+    ) -> Result<usize, DecodeError> {
+        let count = self.expect(major, rule, what)?;
+        usize::try_from(count)
+            .ok()
+            .filter(|count| *count <= self.rest.len() / size)
+            .ok_or_else(|| self.error(rule, Problem::Truncated))
+    }
+
+    /// The head of an array: how many items follow, no more than there are bytes.
+    pub fn array(&mut self, rule: &'static str) -> Result<usize, DecodeError> {
+        self.count(4, 1, rule, "an array")
     }
 
     /// The head of an array that must have exactly `items` items.
     pub fn array_of(
         &mut self,
-        items: u64,
+        items: usize,
         what: &'static str,
         rule: &'static str,
     ) -> Result<(), DecodeError> {
@@ -229,9 +266,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The head of a map: how many pairs follow.
-    pub fn map(&mut self, rule: &'static str) -> Result<u64, DecodeError> {
-        self.expect(5, rule, "a map")
+    /// The head of a map: how many pairs follow, no more than there is room for.
+    pub fn map(&mut self, rule: &'static str) -> Result<usize, DecodeError> {
+        self.count(5, 2, rule, "a map")
     }
 
     /// A tag number; the tagged item is next.
@@ -269,29 +306,29 @@ impl<'a> Reader<'a> {
     ///
     /// The item is walked without recursion, in time linear in its size.
     pub fn raw(&mut self, rule: &'static str) -> Result<&'a [u8], DecodeError> {
-        let start = self.clone();
-        let mut items = 1_u64;
+        let fail = |error: DecodeError| error.under(rule).shifted(self.position);
+        let mut at = 0;
+        let mut items = 1_usize;
         while items > 0 {
             items -= 1;
-            let Head {
-                major,
-                argument,
-                content,
-            } = self.head(rule)?;
-            let argument = argument.ok_or_else(|| self.error(rule, Problem::IndefiniteLength))?;
-            self.skip_bytes(content);
-            match major {
-                2 | 3 => {
-                    self.content(argument, rule)?;
+            let head = head(self.rest, at).map_err(fail)?;
+            let Some(argument) = head.argument else {
+                return Err(fail(DecodeError::new(at, rule, Problem::IndefiniteLength)));
+            };
+            let argument = usize::try_from(argument).unwrap_or(usize::MAX);
+            at = head.content;
+            match head.major {
+                2 | 3 if argument > self.rest.len() - at => {
+                    return Err(fail(DecodeError::new(at, rule, Problem::Truncated)));
                 }
+                2 | 3 => at += argument,
                 4 => items = items.saturating_add(argument),
                 5 => items = items.saturating_add(argument.saturating_mul(2)),
                 6 => items += 1,
                 _ => {}
             }
         }
-        let length = self.position - start.position;
-        Ok(start.rest.get(..length).unwrap_or_default())
+        Ok(self.take(at))
     }
 
     /// Passes over the next item.

@@ -285,7 +285,7 @@ impl<'p> Encryption<'p> {
     }
 
     fn begin(&self, crypto: &CryptoProvider, recipients: &[Recipient<'_>]) -> Result<Begun, Error> {
-        if !(1..=super::MAX_RECIPIENTS).contains(&(recipients.len() as u64)) {
+        if !(1..=super::MAX_RECIPIENTS).contains(&recipients.len()) {
             return Err(Error::Crypto("there must be 1 to 32 recipients"));
         }
         let direct = recipients.iter().find_map(|recipient| match recipient {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Most recipients of one object. Each may cost a Diffie-Hellman for each key that is tried.
-pub const MAX_RECIPIENTS: u64 = 32;
+pub const MAX_RECIPIENTS: usize = 32;
 
 /// A received COSE_Encrypt or COSE_Encrypt0, not decrypted yet.
 ///
@@ -106,8 +106,7 @@ impl<'a> Encrypted<'a> {
     // req: SUIT-ENC-001
     pub fn decode_encrypt(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(bytes);
-        if reader.peek("COSE_Encrypt")? != Type::Tag || reader.tag("COSE_Encrypt")? != tag::ENCRYPT
-        {
+        if reader.peek() != Type::Tag || reader.tag("COSE_Encrypt")? != tag::ENCRYPT {
             let problem = Problem::Expected("tag 96");
             return Err(DecodeError::new(0, "COSE_Encrypt", problem).into());
         }
@@ -126,7 +125,7 @@ impl<'a> Encrypted<'a> {
     pub fn decode_within(bytes: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         cbor::check(bytes, limits)?;
         let mut reader = Reader::new(bytes);
-        let tag = match reader.peek("COSE message")? {
+        let tag = match reader.peek() {
             Type::Tag => Some(reader.tag("COSE message")?),
             _ => None,
         };
@@ -260,7 +259,11 @@ pub(crate) fn read_recipients<'a>(
         let problem = Problem::OutOfBounds("1 to 32 recipients");
         return Err(reader.error(rule, problem));
     }
-    (0..count).map(|_| RecipientInfo::read(reader)).collect()
+    let mut recipients = Vec::new();
+    for _ in 0..count {
+        recipients.push(RecipientInfo::read(reader)?);
+    }
+    Ok(recipients)
 }
 
 /// The algorithm, from the header where it belongs: protected if the cipher protects it, and with nothing

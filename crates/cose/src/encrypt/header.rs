@@ -63,14 +63,9 @@ impl<'a> Layer<'a> {
 
     fn read_map(&mut self, reader: &mut Reader<'a>, protected: bool) -> Result<(), DecodeError> {
         for _ in 0..reader.map("COSE / header map")? {
-            if reader.peek("COSE / header label")? == Type::Text {
-                reader.skip("COSE / header label")?;
-                reader.skip("COSE / header value")?;
-                continue;
-            }
-            match reader.int("COSE / header label")? {
+            match reader.label("COSE / header label")? {
                 // Algorithms with a name instead of a number are none of ours.
-                label::ALG if reader.peek("COSE / alg")? == Type::Text => {
+                label::ALG if reader.peek() == Type::Text => {
                     reader.skip("COSE / alg")?;
                 }
                 label::ALG if protected => {

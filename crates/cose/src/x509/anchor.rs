@@ -181,7 +181,7 @@ impl TrustAnchor {
 }
 
 fn read_key(reader: &mut Reader<'_>) -> Result<AnchorKey, DecodeError> {
-    if reader.peek(RULE)? == Type::Bytes {
+    if reader.peek() == Type::Bytes {
         let wrong = reader.error(RULE, Problem::Expected("an X.509 certificate"));
         return Certificate::from_der(reader.bytes(RULE)?)
             .map(|certificate| AnchorKey::Certificate(Box::new(certificate)))

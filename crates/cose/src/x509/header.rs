@@ -24,7 +24,7 @@ impl<'a> Parameters<'a> {
             label::X5BAG if self.bag.is_empty() => self.bag = CertificateChain::read(reader)?,
             label::X5T if self.thumbprint.is_none() => {
                 reader.array_of(2, "an array of 2", "COSE / x5t")?;
-                let algorithm = match reader.peek("COSE / x5t")? {
+                let algorithm = match reader.peek() {
                     // Text names algorithms of nobody's registry.
                     Type::Text => {
                         reader.skip("COSE / x5t")?;
@@ -48,7 +48,7 @@ pub struct CertificateChain<'a> {
 
 impl<'a> CertificateChain<'a> {
     /// More than any chain has; more still is refused before anything is allocated for it.
-    const MAX: u64 = 1024;
+    const MAX: usize = 1024;
 
     /// A chain of these certificates in DER.
     #[must_use]
@@ -59,7 +59,7 @@ impl<'a> CertificateChain<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         const RULE: &str = "COSE_X509";
         let mut certificates = Vec::new();
-        if reader.peek(RULE)? == Type::Bytes {
+        if reader.peek() == Type::Bytes {
             certificates.push(reader.bytes(RULE)?);
             return Ok(Self { certificates });
         }

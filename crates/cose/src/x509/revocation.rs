@@ -60,7 +60,7 @@ impl Revocation {
     /// If it is none.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let wrong = reader.error(RULE, Problem::Expected("a key id of 32 bytes"));
-        if reader.peek(RULE)? == Type::Bytes {
+        if reader.peek() == Type::Bytes {
             let id = KeyId::from_bytes(reader.bytes(RULE)?);
             return id.map(Self::Key).ok_or(wrong);
         }

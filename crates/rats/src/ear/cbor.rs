@@ -244,7 +244,7 @@ impl Map {
 /// The number of the next claim; `None` for one with a name, which is passed over.
 fn claim(reader: &mut Reader<'_>) -> Result<Option<i64>, DecodeError> {
     let rule = "EAR / key";
-    if reader.peek(rule)? == Type::Text {
+    if reader.peek() == Type::Text {
         reader.skip(rule)?;
         reader.skip(rule)?;
         return Ok(None);
@@ -282,7 +282,7 @@ fn read_vector(reader: &mut Reader<'_>) -> Result<TrustVector, DecodeError> {
 fn read_appraisals(reader: &mut Reader<'_>) -> Result<BTreeMap<String, EarAppraisal>, DecodeError> {
     let rule = "submods";
     let count = reader.map(rule)?;
-    if count > MAX_APPRAISALS as u64 {
+    if count > MAX_APPRAISALS {
         return Err(reader.error(rule, Problem::OutOfBounds("64 appraisals")));
     }
     let mut appraisals = BTreeMap::new();

@@ -13,7 +13,7 @@ use crate::claims::key;
 const TAG: u64 = 602;
 
 /// Most claims sets of a bundle. Each costs a digest.
-const MAX_DETACHED: u64 = 32;
+const MAX_DETACHED: usize = 32;
 
 const LIMITS: Limits = Limits {
     bytes: 256 * 1024,
@@ -34,7 +34,7 @@ impl<'a> Bundle<'a> {
         let rule = "detached-EAT-bundle";
         cbor::check(bytes, &LIMITS)?;
         let mut reader = Reader::new(bytes);
-        let tagged = reader.peek(rule)? == Type::Tag && reader.clone().tag(rule)? == TAG;
+        let tagged = reader.peek() == Type::Tag && reader.clone().tag(rule)? == TAG;
         if tagged {
             reader.tag(rule)?;
         }
@@ -94,7 +94,7 @@ fn digests(claims: &[u8]) -> Result<Vec<SubmoduleDigest<'_>>, DecodeError> {
     let mut found = Vec::new();
     let mut reader = Reader::new(claims);
     for _ in 0..reader.map("eat-claims")? {
-        let is_submods = reader.peek("eat-claims / key")? != Type::Text
+        let is_submods = reader.peek() != Type::Text
             && reader.clone().int("eat-claims / key") == Ok(key::SUBMODS);
         reader.skip("eat-claims / key")?;
         if !is_submods {

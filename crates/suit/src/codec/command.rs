@@ -183,7 +183,7 @@ impl IndexArgument {
     fn read(reader: &mut Reader<'_>, limits: &Limits) -> Result<Self, DecodeError> {
         const RULE: &str = "IndexArg";
         let start = reader.clone();
-        match reader.peek(RULE)? {
+        match reader.peek() {
             Type::Uint => reader.uint(RULE).map(Self::One),
             Type::Bool if reader.bool(RULE)? => Ok(Self::All),
             Type::Array => {

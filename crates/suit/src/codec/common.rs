@@ -78,7 +78,7 @@ impl<'a> Common<'a> {
         const RULE: &str = "SUIT_Common";
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
-            match reader.int(RULE)? {
+            match reader.label(RULE)? {
                 label::DEPENDENCIES => self.dependencies = dependencies(&mut reader, limits)?,
                 label::COMPONENTS => self.components = components(&mut reader, limits)?,
                 label::SHARED_SEQUENCE => {
@@ -167,7 +167,7 @@ fn components(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<ComponentI
     const RULE: &str = "SUIT_Components";
     let start = reader.clone();
     let count = reader.array(RULE)?;
-    if count == 0 || count > limits.components as u64 {
+    if count == 0 || count > limits.components {
         return Err(start.error(RULE, Problem::OutOfBounds("one component to the limit")));
     }
     several(count, || {
@@ -181,7 +181,7 @@ fn dependencies(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Dependen
     const METADATA: &str = "SUIT_Dependency_Metadata";
     let start = reader.clone();
     let count = reader.map(RULE)?;
-    if count == 0 || count > limits.dependencies as u64 {
+    if count == 0 || count > limits.dependencies {
         return Err(start.error(RULE, Problem::OutOfBounds("one dependency to the limit")));
     }
     let mut dependencies = Vec::new();
@@ -190,7 +190,7 @@ fn dependencies(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Dependen
         let mut prefix = None;
         for _ in 0..reader.map(METADATA)? {
             let start = reader.clone();
-            match reader.int(METADATA)? {
+            match reader.label(METADATA)? {
                 label::DEPENDENCY_PREFIX => {
                     prefix = Some(ComponentId::read(reader, "suit-dependency-prefix")?);
                 }

@@ -60,7 +60,7 @@ mod label {
 
 const RULE: &str = "concise-swid-tag";
 /// Most entities of a tag, and most roles of one.
-const MAX_ITEMS: u64 = 16;
+const MAX_ITEMS: usize = 16;
 
 impl<'a> ConciseSwidTag<'a> {
     /// The CBOR tag that may stand before a tag of its own.
@@ -77,13 +77,13 @@ impl<'a> ConciseSwidTag<'a> {
 
     fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         let start = reader.clone();
-        if reader.peek(RULE)? == Type::Tag && reader.tag(RULE)? != Self::TAG {
+        if reader.peek() == Type::Tag && reader.tag(RULE)? != Self::TAG {
             return Err(start.error(RULE, Problem::Expected("tag 1398229316")));
         }
         let (mut tag_id, mut tag_version, mut software_name) = (None, None, None);
         let (mut software_version, mut entities, mut others) = (None, Vec::new(), Vec::new());
         for _ in 0..bounded(reader.map(RULE)?, limits, reader, RULE)? {
-            match reader.int(RULE)? {
+            match reader.label(RULE)? {
                 label::TAG_ID => tag_id = Some(TagId::read(reader)?),
                 label::TAG_VERSION => tag_version = Some(reader.int("tag-version")?),
                 label::SOFTWARE_NAME => software_name = Some(reader.text("software-name")?.into()),
@@ -153,7 +153,7 @@ impl<'a> TagId<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         const RULE: &str = "tag-id";
         let start = reader.clone();
-        if reader.peek(RULE)? == Type::Text {
+        if reader.peek() == Type::Text {
             return Ok(Self::Text(reader.text(RULE)?.into()));
         }
         let wrong = |_| start.error(RULE, Problem::OutOfBounds("16 bytes"));
@@ -166,7 +166,7 @@ impl<'a> Entity<'a> {
         const RULE: &str = "entity-entry";
         let (mut name, mut roles, mut others) = (None, Vec::new(), Vec::new());
         for _ in 0..bounded(reader.map(RULE)?, limits, reader, RULE)? {
-            match reader.int(RULE)? {
+            match reader.label(RULE)? {
                 label::ENTITY_NAME => name = Some(reader.text("entity-name")?.into()),
                 label::ROLE => {
                     roles = one_or_more(reader, "role", |reader| reader.int("role"))?;
@@ -216,7 +216,7 @@ fn one_or_more<'a, T>(
     rule: &'static str,
     read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
-    if reader.peek(rule)? != Type::Array {
+    if reader.peek() != Type::Array {
         return Ok(Vec::from([read(reader)?]));
     }
     let start = reader.clone();

@@ -126,7 +126,7 @@ impl<'a> Envelope<'a> {
         const RULE: &str = "SUIT_Envelope";
         cbor::check(bytes, &limits.cbor())?;
         let mut reader = Reader::new(bytes);
-        let tagged = reader.peek(RULE)? == Type::Tag;
+        let tagged = reader.peek() == Type::Tag;
         if tagged && reader.tag(RULE)? != Self::TAG {
             return Err(DecodeError::new(0, RULE, Problem::Expected("tag 107")));
         }
@@ -136,12 +136,12 @@ impl<'a> Envelope<'a> {
         let mut integrated = Vec::new();
         let mut unknown = Vec::new();
         let members = reader.map(RULE)?;
-        if members > limits.envelope_members as u64 {
+        if members > limits.envelope_members {
             let problem = Problem::OutOfBounds("the limit on members of an envelope");
             return Err(reader.error(RULE, problem));
         }
         for _ in 0..members {
-            if reader.peek(RULE)? == Type::Text {
+            if reader.peek() == Type::Text {
                 let key = reader.text("suit-integrated-payload-key")?;
                 integrated.push((key, reader.bytes("SUIT_Integrated_Payload")?));
                 continue;
@@ -347,7 +347,7 @@ impl<'a> Wrapper<'a> {
         let content = reader.rest();
         let start = reader.clone();
         let count = reader.array(RULE)?;
-        if count == 0 || count > limits.authentication_blocks as u64 + 1 {
+        if count == 0 || count > limits.authentication_blocks + 1 {
             let problem = Problem::OutOfBounds("a digest, and blocks up to the limit");
             return Err(start.error(RULE, problem));
         }

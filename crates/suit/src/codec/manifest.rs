@@ -92,13 +92,10 @@ impl<T> Severable<T> {
     }
 }
 
-/// The digest of an element, if that is what comes next instead of the element.
+/// Whether the digest of an element comes next, instead of the element.
 // req: SUIT-SEV-002, SUIT-SEV-005
-fn severed(reader: &mut Reader<'_>, rule: &'static str) -> Result<Option<SuitDigest>, DecodeError> {
-    match reader.peek(rule)? {
-        Type::Array => SuitDigest::read(reader).map(Some),
-        _ => Ok(None),
-    }
+fn is_severed(reader: &Reader<'_>) -> bool {
+    reader.peek() == Type::Array
 }
 
 impl<'a> Manifest<'a> {
@@ -228,7 +225,7 @@ impl<'a> Manifest<'a> {
         let mut common = None;
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
-            let label = reader.int(RULE)?;
+            let label = reader.label(RULE)?;
             match label {
                 label::VERSION => version = Some(reader.uint("suit-manifest-version")?),
                 label::SEQUENCE_NUMBER => {
@@ -251,24 +248,18 @@ impl<'a> Manifest<'a> {
                     let mut inner = enter(&mut reader, limits, RULE)?;
                     self.set_version = Some(Version::read(&mut inner, RULE)?);
                 }
-                label::COSWID => {
-                    const RULE: &str = "suit-coswid";
-                    self.coswid = Some(match severed(&mut reader, RULE)? {
-                        Some(digest) => Severable::without_content(digest),
-                        None => Severable::Inline(enter(&mut reader, limits, RULE)?.rest().into()),
-                    });
-                }
-                label::TEXT => {
-                    const RULE: &str = "suit-text";
-                    self.text = Some(match severed(&mut reader, RULE)? {
-                        Some(digest) => Severable::without_content(digest),
-                        None => {
-                            let mut inner = enter(&mut reader, limits, RULE)?;
-                            let content = inner.rest();
+                label::COSWID | label::TEXT => {
+                    let element = if is_severed(&reader) {
+                        Severable::without_content(SuitDigest::read(&mut reader)?)
+                    } else {
+                        let mut inner = enter(&mut reader, limits, "suit-text or suit-coswid")?;
+                        let content = inner.rest();
+                        if label == label::TEXT {
                             Text::read(&mut inner, limits)?;
-                            Severable::Inline(content.into())
                         }
-                    });
+                        Severable::Inline(content.into())
+                    };
+                    *self.element(label) = Some(element);
                 }
                 Mud::LABEL => {
                     let mut inner = enter(&mut reader, limits, "suit-manifest-mud")?;
@@ -278,22 +269,11 @@ impl<'a> Manifest<'a> {
                     let section =
                         Section::from_label(label).ok_or_else(|| unknown_label(&start, RULE))?;
                     let rule = section.name();
-                    let digest = match section.is_severable() {
-                        true => severed(&mut reader, rule)?,
-                        false => None,
-                    };
-                    let sequence = match digest {
-                        Some(digest) => Severable::without_content(digest),
-                        None => {
-                            let left = &mut left;
-                            Severable::Inline(Sequence::read(
-                                &mut reader,
-                                rule,
-                                limits,
-                                false,
-                                left,
-                            )?)
-                        }
+                    let sequence = if section.is_severable() && is_severed(&reader) {
+                        Severable::without_content(SuitDigest::read(&mut reader)?)
+                    } else {
+                        let sequence = Sequence::read(&mut reader, rule, limits, false, &mut left)?;
+                        Severable::Inline(sequence)
                     };
                     self.set_section(section, sequence);
                 }
@@ -306,6 +286,14 @@ impl<'a> Manifest<'a> {
         self.sequence_number =
             sequence_number.ok_or_else(|| missing("suit-manifest-sequence-number (2)"))?;
         common.ok_or_else(|| missing("suit-common (3)"))
+    }
+
+    /// The text, or the CoSWID.
+    fn element(&mut self, label: i64) -> &mut Option<Severable<Cow<'a, [u8]>>> {
+        match label {
+            label::TEXT => &mut self.text,
+            _ => &mut self.coswid,
+        }
     }
 
     /// The digest that stands for a severed element, by its label; `None` if the element is absent or inline.
@@ -329,11 +317,7 @@ impl<'a> Manifest<'a> {
             self.set_section(section, Severable::Severed { digest, content });
             return Ok(());
         }
-        let element = match severed.label {
-            label::TEXT => &mut self.text,
-            _ => &mut self.coswid,
-        };
-        *element = Some(Severable::Severed {
+        *self.element(severed.label) = Some(Severable::Severed {
             digest,
             content: Some(severed.content().into()),
         });

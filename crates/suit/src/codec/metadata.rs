@@ -91,7 +91,7 @@ pub enum FileType {
 
 const RULE: &str = "SUIT_Component_Metadata";
 /// Most actors of one kind.
-const MAX_ACTORS: u64 = 32;
+const MAX_ACTORS: usize = 32;
 /// The tag of times (RFC 8949 section 3.4.2).
 const EPOCH_TIME: u64 = 1;
 /// The tag of UUIDs.
@@ -140,7 +140,7 @@ impl<'a> ComponentMetadata<'a> {
         let mut metadata = Self::default();
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
-            match reader.int(RULE)? {
+            match reader.label(RULE)? {
                 label::DEFAULT_PERMISSIONS => {
                     metadata.default_permissions = Some(Permissions::read(reader)?);
                 }
@@ -242,7 +242,7 @@ impl<'a> ActorId<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         const RULE: &str = "SUIT_meta_actor_id";
         let start = reader.clone();
-        Ok(match reader.peek(RULE)? {
+        Ok(match reader.peek() {
             Type::Tag => {
                 if reader.tag(RULE)? != UUID {
                     return Err(start.error(RULE, Problem::Expected("tag 37")));

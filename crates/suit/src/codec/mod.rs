@@ -65,7 +65,7 @@ pub(crate) fn enter<'a>(
 
 /// Reads `count` things. Not reserved up front: the count is the sender's word.
 pub(crate) fn several<T>(
-    count: u64,
+    count: usize,
     mut read: impl FnMut() -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
     let mut list = Vec::new();
@@ -77,12 +77,12 @@ pub(crate) fn several<T>(
 
 /// Lets through how many entries a list or map has, if that is within the limit.
 pub(crate) fn bounded(
-    count: u64,
+    count: usize,
     limits: &Limits,
     reader: &Reader<'_>,
     rule: &'static str,
-) -> Result<u64, DecodeError> {
-    match count <= limits.entries as u64 {
+) -> Result<usize, DecodeError> {
+    match count <= limits.entries {
         true => Ok(count),
         false => Err(reader.error(rule, Problem::OutOfBounds("the limit on entries"))),
     }

@@ -43,7 +43,7 @@ impl<'a> Mud<'a> {
         let (mut url, mut key) = (None, None);
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
-            match reader.int(RULE)? {
+            match reader.label(RULE)? {
                 URL => {
                     let start = reader.clone();
                     if reader.tag("suit-mud-url")? != URI {

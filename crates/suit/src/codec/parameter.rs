@@ -1,5 +1,4 @@
 use alloc::{borrow::Cow, vec::Vec};
-use core::mem;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
@@ -188,14 +187,6 @@ impl<'a> Parameter<'a> {
         })
     }
 
-    /// Whether the other parameter has the same label.
-    fn has_label_of(&self, other: &Parameter<'_>) -> bool {
-        match (self, other) {
-            (Self::Other { label, .. }, Parameter::Other { label: other, .. }) => label == other,
-            _ => mem::discriminant(self) == mem::discriminant(other),
-        }
-    }
-
     /// How many bytes it holds, but for some that are always there.
     pub(crate) fn size(&self) -> u64 {
         let length = match self {
@@ -336,7 +327,8 @@ impl<'a> Parameters<'a> {
 
     /// Sets a parameter, in place of one with the same label.
     pub fn set(&mut self, parameter: Parameter<'a>) {
-        match self.0.iter_mut().find(|old| old.has_label_of(&parameter)) {
+        let label = parameter.label();
+        match self.0.iter_mut().find(|old| old.label() == label) {
             Some(old) => *old = parameter,
             None => self.0.push(parameter),
         }
@@ -356,7 +348,7 @@ impl<'a> Parameters<'a> {
     pub(crate) fn read(
         reader: &mut Reader<'a>,
         limits: &Limits,
-        least: u64,
+        least: usize,
     ) -> Result<Self, DecodeError> {
         const RULE: &str = "SUIT_Parameters";
         let start = reader.clone();
@@ -371,11 +363,11 @@ impl<'a> Parameters<'a> {
     pub(crate) fn read_entries(
         reader: &mut Reader<'a>,
         limits: &Limits,
-        count: u64,
+        count: usize,
     ) -> Result<Self, DecodeError> {
         let count = bounded(count, limits, reader, "SUIT_Parameters")?;
         several(count, || {
-            if reader.peek("SUIT_Parameters / label")? == Type::Text {
+            if reader.peek() == Type::Text {
                 return Err(super::unknown_label(reader, "SUIT_Parameters / label"));
             }
             Parameter::read(reader, limits)
@@ -385,23 +377,14 @@ impl<'a> Parameters<'a> {
 
     /// Writes the map in deterministic order.
     pub(crate) fn write(&self, w: &mut Writer) {
-        w.map(self.0.len());
-        self.write_entries(w);
+        w.sorted_map(self.encoded().collect());
     }
 
-    pub(crate) fn write_entries(&self, w: &mut Writer) {
-        let order = |parameter: &Parameter<'_>| deterministic(parameter.label());
-        // A handful, as a rule: to sort them takes more code than it saves time.
-        let mut last = None;
-        let after = |last: Option<(bool, u64)>| {
-            let rest = self.0.iter();
-            let rest = rest.filter(|parameter| last.is_none_or(|last| order(parameter) > last));
-            rest.min_by_key(|parameter| order(parameter))
-        };
-        while let Some(parameter) = after(last) {
-            parameter.write(w);
-            last = Some(order(parameter));
-        }
+    /// Each parameter with its label, encoded.
+    pub(crate) fn encoded(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.0
+            .iter()
+            .map(|parameter| Writer::build(|w| parameter.write(w)))
     }
 
     /// The same parameters, holding their bytes themselves.
@@ -427,7 +410,8 @@ pub(crate) struct InForce<'p>(Vec<&'p Parameter<'p>>);
 impl<'p> InForce<'p> {
     /// Sets a parameter, in place of one with the same label.
     pub(crate) fn set(&mut self, parameter: &'p Parameter<'p>) {
-        match self.0.iter_mut().find(|old| old.has_label_of(parameter)) {
+        let label = parameter.label();
+        match self.0.iter_mut().find(|old| old.label() == label) {
             Some(old) => *old = parameter,
             None => self.0.push(parameter),
         }
@@ -435,7 +419,7 @@ impl<'p> InForce<'p> {
 
     /// Whether a parameter with the same label is set.
     pub(crate) fn has(&self, parameter: &Parameter<'_>) -> bool {
-        self.0.iter().any(|old| old.has_label_of(parameter))
+        self.get(parameter.label()).is_some()
     }
 
     /// The parameter with a label.
@@ -451,16 +435,16 @@ impl<'p> InForce<'p> {
 }
 
 macro_rules! typed {
-    ($($(#[$doc:meta])* $name:ident: $variant:ident($value:ident) -> $type:ty = $get:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $label:ident $variant:ident($value:ident) -> $type:ty = $get:expr;)*) => {
         #[expect(clippy::needless_lifetimes, reason = "some types name the lifetime")]
         impl Parameters<'_> {
             $($(#[$doc])*
             #[must_use]
             pub fn $name<'p>(&'p self) -> Option<$type> {
-                self.0.iter().find_map(|parameter| match parameter {
-                    Parameter::$variant($value) => Some($get),
+                match self.get(label::$label) {
+                    Some(Parameter::$variant($value)) => Some($get),
                     _ => None,
-                })
+                }
             })*
         }
 
@@ -468,10 +452,10 @@ macro_rules! typed {
         impl<'p> InForce<'p> {
             $($(#[$doc])*
             pub(crate) fn $name(&self) -> Option<$type> {
-                self.0.iter().copied().find_map(|parameter| match parameter {
-                    Parameter::$variant($value) => Some($get),
+                match self.get(label::$label) {
+                    Some(Parameter::$variant($value)) => Some($get),
                     _ => None,
-                })
+                }
             })*
         }
     };
@@ -479,43 +463,43 @@ macro_rules! typed {
 
 typed! {
     /// Parameter 1.
-    vendor_id: VendorId(value) -> &'p VendorId<'p> = value;
+    vendor_id: VENDOR_IDENTIFIER VendorId(value) -> &'p VendorId<'p> = value;
     /// Parameter 2.
-    class_id: ClassId(value) -> Uuid = *value;
+    class_id: CLASS_IDENTIFIER ClassId(value) -> Uuid = *value;
     /// Parameter 3.
-    image_digest: ImageDigest(value) -> SuitDigest = *value;
+    image_digest: IMAGE_DIGEST ImageDigest(value) -> SuitDigest = *value;
     /// Parameter 4, in seconds since 1970-01-01 UTC.
-    use_before: UseBefore(value) -> u64 = *value;
+    use_before: USE_BEFORE UseBefore(value) -> u64 = *value;
     /// Parameter 5.
-    component_slot: ComponentSlot(value) -> u64 = *value;
+    component_slot: COMPONENT_SLOT ComponentSlot(value) -> u64 = *value;
     /// Parameter 12.
-    strict_order: StrictOrder(value) -> bool = *value;
+    strict_order: STRICT_ORDER StrictOrder(value) -> bool = *value;
     /// Parameter 13.
-    soft_failure: SoftFailure(value) -> bool = *value;
+    soft_failure: SOFT_FAILURE SoftFailure(value) -> bool = *value;
     /// Parameter 14, in bytes.
-    image_size: ImageSize(value) -> u64 = *value;
+    image_size: IMAGE_SIZE ImageSize(value) -> u64 = *value;
     /// Parameter 18.
-    content: Content(value) -> &'p [u8] = &**value;
+    content: CONTENT Content(value) -> &'p [u8] = &**value;
     /// Parameter 19, an encoded `COSE_Encrypt`.
-    encryption_info: EncryptionInfo(value) -> &'p [u8] = &**value;
+    encryption_info: ENCRYPTION_INFO EncryptionInfo(value) -> &'p [u8] = &**value;
     /// Parameter 21.
-    uri: Uri(value) -> &'p str = &**value;
+    uri: URI Uri(value) -> &'p str = &**value;
     /// Parameter 22.
-    source_component: SourceComponent(value) -> u64 = *value;
+    source_component: SOURCE_COMPONENT SourceComponent(value) -> u64 = *value;
     /// Parameter 23.
-    invoke_arguments: InvokeArguments(value) -> &'p [u8] = &**value;
+    invoke_arguments: INVOKE_ARGUMENTS InvokeArguments(value) -> &'p [u8] = &**value;
     /// Parameter 24.
-    device_id: DeviceId(value) -> Uuid = *value;
+    device_id: DEVICE_IDENTIFIER DeviceId(value) -> Uuid = *value;
     /// Parameter 25.
-    fetch_arguments: FetchArguments(value) -> &'p [u8] = &**value;
+    fetch_arguments: FETCH_ARGUMENTS FetchArguments(value) -> &'p [u8] = &**value;
     /// Parameter 26, in mWh.
-    minimum_battery: MinimumBattery(value) -> u64 = *value;
+    minimum_battery: MINIMUM_BATTERY MinimumBattery(value) -> u64 = *value;
     /// Parameter 27; the smaller, the more urgent.
-    update_priority: UpdatePriority(value) -> i64 = *value;
+    update_priority: UPDATE_PRIORITY UpdatePriority(value) -> i64 = *value;
     /// Parameter 28.
-    version: Version(value) -> &'p VersionMatch = value;
+    version: VERSION Version(value) -> &'p VersionMatch = value;
     /// Parameter 29, an encoded [`WaitInfo`].
-    wait_info: WaitInfo(value) -> &'p [u8] = &**value;
+    wait_info: WAIT_INFO WaitInfo(value) -> &'p [u8] = &**value;
     /// Parameter 30, an encoded [`ComponentMetadata`].
-    component_metadata: ComponentMetadata(value) -> &'p [u8] = &**value;
+    component_metadata: COMPONENT_METADATA ComponentMetadata(value) -> &'p [u8] = &**value;
 }

@@ -92,7 +92,7 @@ impl<'a> LanguageText<'a> {
         const RULE: &str = "SUIT_Text_LMap";
         let mut text = Self::default();
         for _ in 0..bounded(reader.map(RULE)?, limits, reader, RULE)? {
-            if reader.peek(RULE)? == Type::Array {
+            if reader.peek() == Type::Array {
                 let start = reader.clone();
                 let id = ComponentId::read(reader, "SUIT_Component_Identifier")?;
                 // The door compares keys as they are encoded; within an array, heads may differ.

@@ -49,7 +49,7 @@ pub enum WaitEvent<'a> {
 
 const RULE: &str = "SUIT_Wait_Event";
 /// Most comparisons with the version of another device.
-const MAX_VERSIONS: u64 = 8;
+const MAX_VERSIONS: usize = 8;
 
 impl<'a> WaitInfo<'a> {
     /// These events; `None` if there is none, or two have one label.
@@ -118,7 +118,7 @@ impl<'a> WaitEvent<'a> {
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = reader.clone();
-        Ok(match reader.int(RULE)? {
+        Ok(match reader.label(RULE)? {
             0 => return Err(start.error(RULE, Problem::OutOfBounds("labels other than 0"))),
             label::AUTHORIZATION => Self::Authorization(reader.int(RULE)?),
             label::POWER => Self::Power(reader.int(RULE)?),

@@ -190,7 +190,7 @@ impl Walk {
 
     fn known(&mut self, at: &mut At<'_>, shape: Shape) -> Read {
         const RULE: &str = "cbor";
-        match at.reader.peek(RULE)? {
+        match at.reader.peek() {
             Type::Uint => {
                 let number = at.reader.uint(RULE)?;
                 let _ = write!(self.out, "{number}");
@@ -232,7 +232,7 @@ impl Walk {
                 at.reader.take_null();
                 self.out.push_str("null");
             }
-            Type::Other => {
+            Type::Other | Type::End => {
                 let raw = at.reader.raw(RULE)?;
                 self.simple(raw);
             }
@@ -370,9 +370,9 @@ impl Walk {
     fn lines(
         &mut self,
         at: &mut At<'_>,
-        count: u64,
+        count: usize,
         brackets: [char; 2],
-        mut show: impl FnMut(&mut Self, &mut At<'_>, u64),
+        mut show: impl FnMut(&mut Self, &mut At<'_>, usize),
     ) {
         let [open, close] = brackets;
         self.out.push(open);
@@ -394,13 +394,12 @@ impl Walk {
         self.out.push(close);
     }
 
-    fn array(&mut self, at: &mut At<'_>, count: u64, shape: Shape) {
+    fn array(&mut self, at: &mut At<'_>, count: usize, shape: Shape) {
         match shape {
             // A digest where a wrapped element is expected: the element was severed.
             Shape::Wrapped(_) => self.array(at, count, shape::digest()),
             Shape::Commands => self.commands(at, count),
             Shape::Items(members) => self.lines(at, count, ['[', ']'], |walk, at, position| {
-                let position = usize::try_from(position).unwrap_or(usize::MAX);
                 let member = members.get(position).or(members.last());
                 let Member { name, shape } = member.copied().unwrap_or(Member {
                     name: "",
@@ -434,7 +433,7 @@ impl Walk {
         }
     }
 
-    fn commands(&mut self, at: &mut At<'_>, count: u64) {
+    fn commands(&mut self, at: &mut At<'_>, count: usize) {
         self.lines(at, count.div_ceil(2), ['[', ']'], |walk, at, position| {
             let Ok(label) = at.reader.clone().int("cbor") else {
                 return walk.item(at, Shape::Plain);
@@ -456,7 +455,7 @@ impl Walk {
         });
     }
 
-    fn map(&mut self, at: &mut At<'_>, count: u64, shape: Shape) {
+    fn map(&mut self, at: &mut At<'_>, count: usize, shape: Shape) {
         self.lines(at, count, ['{', '}'], |walk, at, _| {
             let label = at.reader.clone().int("cbor").ok();
             let member = match (shape, label) {
@@ -510,7 +509,7 @@ impl Walk {
             return self.item(at, Shape::Plain);
         };
         self.lines(at, count, ['{', '}'], |walk, at, _| {
-            if at.reader.peek("cbor") == Ok(Type::Array) {
+            if at.reader.peek() == Type::Array {
                 walk.key(at, shape::component_id());
                 return walk.component_texts(at);
             }
@@ -557,7 +556,7 @@ fn is_envelope(content: &[u8]) -> bool {
     if reader.clone().tag(RULE) == Ok(crate::Envelope::TAG) {
         return true;
     }
-    reader.map(RULE).is_ok() && reader.int(RULE) == Ok(2) && reader.peek(RULE) == Ok(Type::Bytes)
+    reader.map(RULE).is_ok() && reader.int(RULE) == Ok(2) && reader.peek() == Type::Bytes
 }
 
 /// Whether bytes are shown as text: ASCII that prints and needs no escape.

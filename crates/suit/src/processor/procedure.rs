@@ -158,8 +158,9 @@ impl<'r> Machine<'r> {
         self.state.device.forget_manifest(&record.id)?;
         for slot in core::mem::take(&mut self.released) {
             let id = self.state.slot(slot)?.id.clone();
-            let released = self.state.device.manifest(&id)?;
-            left.extend(released.into_iter().flat_map(|record| record.dependencies));
+            if let Some(mut released) = self.state.device.manifest(&id)? {
+                left.append(&mut released.dependencies);
+            }
             self.state.device.forget_manifest(&id)?;
         }
         Ok(left)
@@ -287,7 +288,9 @@ impl<'r> Machine<'r> {
             self.state
                 .device
                 .record_manifest(&record, envelope.kept_envelope())?;
-            left.extend(before.into_iter().flat_map(|before| before.dependencies));
+            if let Some(mut before) = before {
+                left.append(&mut before.dependencies);
+            }
         }
         Ok(left)
     }
@@ -316,21 +319,20 @@ impl State<'_> {
     /// Adds to the report what components are now.
     // req: SUIT-REP-012, SUIT-AMB-028
     fn claim(&mut self) {
-        let claims: Vec<_> = self
-            .slots
-            .iter()
-            .filter(|slot| slot.reported)
-            .filter_map(|slot| {
-                let (digest, length) = slot.measured?;
-                let measured = [Parameter::ImageDigest(digest), Parameter::ImageSize(length)];
-                Some(Claims {
-                    component: slot.id.clone(),
-                    properties: Parameters::from_list(measured),
-                })
-            })
-            .collect();
-        for claim in claims {
-            self.report(Entry::Claims(claim));
+        for slot in 0..self.slots.len() {
+            let Some(slot) = self.slots.get(slot).filter(|slot| slot.reported) else {
+                continue;
+            };
+            if let Some((digest, length)) = slot.measured {
+                let mut properties = Parameters::new();
+                properties.set(Parameter::ImageDigest(digest));
+                properties.set(Parameter::ImageSize(length));
+                let component = slot.id.clone();
+                self.report(Entry::Claims(Claims {
+                    component,
+                    properties,
+                }));
+            }
         }
     }
 }

@@ -55,7 +55,7 @@ pub enum CapabilityList {
 const RULE: &str = "SUIT_Capability_Report";
 const COMPONENTS: i64 = 1;
 /// Most components, and most labels of one list.
-const MAX_ITEMS: u64 = 256;
+const MAX_ITEMS: usize = 256;
 
 impl CapabilityList {
     const ALL: [Self; 9] = [
@@ -120,7 +120,7 @@ impl ComponentCapability {
         let count = reader.array(RULE)?;
         let mut id = ComponentId::default();
         for position in 1..=count {
-            if position == count && reader.peek(RULE)? == Type::Bool {
+            if position == count && reader.peek() == Type::Bool {
                 return match reader.bool(RULE)? {
                     true => Ok(Self {
                         id,
@@ -174,7 +174,7 @@ impl CapabilityReport {
             return Err(start.error(RULE, Problem::OutOfBounds("256 members")));
         }
         for _ in 0..members {
-            if reader.peek(RULE)? == Type::Array {
+            if reader.peek() == Type::Array {
                 let path = labels(reader)?;
                 report.elements.push((path, labels(reader)?));
                 continue;
@@ -225,7 +225,7 @@ impl CapabilityReport {
 }
 
 /// The head of an array that is not empty and not too long.
-fn bounded(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
+fn bounded(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let start = reader.clone();
     let count = reader.array(RULE)?;
     match (1..=MAX_ITEMS).contains(&count) {

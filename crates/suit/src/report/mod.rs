@@ -95,7 +95,7 @@ impl ReportResult {
     fn read(reader: &mut Reader<'_>, limits: &Limits) -> Result<Self, DecodeError> {
         const RULE: &str = "suit-report-result";
         let start = reader.clone();
-        if reader.peek(RULE)? == Type::Bool {
+        if reader.peek() == Type::Bool {
             return match reader.bool(RULE)? {
                 true => Ok(Self::Success),
                 false => Err(start.error(RULE, Problem::Expected("true or a map"))),
@@ -103,7 +103,7 @@ impl ReportResult {
         }
         let (mut code, mut record, mut reason) = (None, None, None);
         for _ in 0..reader.map(RULE)? {
-            match reader.int(RULE)? {
+            match reader.label(RULE)? {
                 label::RESULT_CODE => code = Some(reader.int("suit-report-result-code")?),
                 label::RESULT_RECORD => record = Some(Record::read(reader, limits)?),
                 label::RESULT_REASON => {
@@ -174,7 +174,7 @@ impl Report {
         let (mut reference, mut nonce, mut records, mut result) = (None, None, None, None);
         let mut capability_report = None;
         for _ in 0..reader.map(RULE)? {
-            match reader.int(RULE)? {
+            match reader.label(RULE)? {
                 label::REFERENCE => reference = Some(Reference::read(&mut reader)?),
                 label::NONCE => nonce = Some(reader.bytes("suit-report-nonce")?.to_vec()),
                 label::RECORDS => records = Some(entries(&mut reader, &limits)?),
@@ -249,12 +249,12 @@ impl Reference {
 fn entries(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Entry>, DecodeError> {
     const RULE: &str = "suit-report-records";
     let count = reader.array(RULE)?;
-    if count > limits.records as u64 {
+    if count > limits.records {
         let problem = Problem::OutOfBounds("the limit on records");
         return Err(reader.error(RULE, problem));
     }
     several(count, || {
-        Ok(match reader.peek(RULE)? {
+        Ok(match reader.peek() {
             Type::Map => Entry::Claims(Claims::read(reader, limits)?),
             _ => Entry::Record(Record::read(reader, limits)?),
         })

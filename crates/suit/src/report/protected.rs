@@ -132,7 +132,7 @@ impl ReportPayload {
     /// it unnoticed, so it must be signed or have a MAC.
     // req: SUIT-REP-018, SUIT-REP-020
     pub fn bare(&self) -> Result<&[u8], Error> {
-        let encrypted = Reader::new(&self.bytes).peek("SUIT_Report") != Ok(Type::Map);
+        let encrypted = Reader::new(&self.bytes).peek() != Type::Map;
         match encrypted && !self.authenticated {
             true => Err(Error::Unauthenticated),
             false => Ok(&self.bytes),
@@ -211,7 +211,7 @@ impl OpenedReport {
         crypto: &CryptoProvider,
         keys: &[RecipientKey],
     ) -> Result<(Self, Option<ContentAlgorithm>), Error> {
-        let (report, cipher) = match Reader::new(bytes).peek("SUIT_Report")? {
+        let (report, cipher) = match Reader::new(bytes).peek() {
             Type::Map => (Report::decode(bytes)?, None),
             _ => {
                 let encrypted = Encrypted::decode(bytes)?;
@@ -241,7 +241,7 @@ impl Container {
     fn of(bytes: &[u8]) -> Result<Self, Error> {
         const RULE: &str = "SUIT_Report_Protected";
         let mut reader = Reader::new(bytes);
-        match reader.peek(RULE)? {
+        match reader.peek() {
             Type::Map => return Ok(Self::Report),
             Type::Tag => {
                 return match reader.tag(RULE)? {
@@ -261,7 +261,7 @@ impl Container {
         for _ in 0..3 {
             reader.skip(RULE)?;
         }
-        if reader.peek(RULE)? == Type::Array {
+        if reader.peek() == Type::Array {
             return Ok(Self::Encrypted);
         }
         let mac = Mac0::decode(bytes).is_ok_and(|mac| mac.headers().mac_algorithm().is_ok());

@@ -25,7 +25,7 @@ pub struct Record {
 }
 
 /// The most manifests that a record can be nested in.
-const MAX_PATH: u64 = 64;
+const MAX_PATH: usize = 64;
 
 impl Record {
     pub(super) fn read(reader: &mut Reader<'_>, limits: &Limits) -> Result<Self, DecodeError> {
@@ -108,8 +108,11 @@ impl Claims {
 
     /// Writes the map.
     pub fn write(&self, w: &mut Writer) {
-        w.map(1 + self.properties.len()).int(Self::COMPONENT);
-        self.component.write(w);
-        self.properties.write_entries(w);
+        let mut entries = Vec::from([Writer::build(|w| {
+            w.int(Self::COMPONENT);
+            self.component.write(w);
+        })]);
+        entries.extend(self.properties.encoded());
+        w.sorted_map(entries);
     }
 }

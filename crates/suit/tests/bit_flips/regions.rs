@@ -45,13 +45,13 @@ pub fn regions(envelope: &[u8]) -> Vec<(Range<usize>, Region)> {
         from = end;
     };
     let mut reader = Reader::new(envelope);
-    if reader.peek("envelope").unwrap() == Type::Tag {
+    if reader.peek() == Type::Tag {
         reader.tag("envelope").unwrap();
     }
     let members = reader.map("envelope").unwrap();
     put(reader.position(), Region::Frame);
     for _ in 0..members {
-        if reader.peek("member").unwrap() == Type::Text {
+        if reader.peek() == Type::Text {
             let key = reader.text("key").unwrap().to_owned();
             put(reader.position(), Region::Key(key.clone()));
             reader.skip("payload").unwrap();
@@ -67,7 +67,7 @@ pub fn regions(envelope: &[u8]) -> Vec<(Range<usize>, Region)> {
                 let count = inner.array("wrapper").unwrap();
                 inner.skip("digest").unwrap();
                 put(start + inner.position(), Region::Frame);
-                for index in 0..count as usize - 1 {
+                for index in 0..count - 1 {
                     let block = inner.bytes("block").unwrap();
                     let start = start + inner.position() - block.len();
                     for unprotected in unprotected(block) {
@@ -112,7 +112,7 @@ fn unprotected(block: &[u8]) -> Vec<Range<usize>> {
     };
     let mut found = vec![item(&mut reader)];
     reader.skip("payload").unwrap();
-    if reader.peek("signatures").unwrap() == Type::Array {
+    if reader.peek() == Type::Array {
         for _ in 0..reader.array("signatures").unwrap() {
             reader.array("signature").unwrap();
             reader.skip("protected").unwrap();

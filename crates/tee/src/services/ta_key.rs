@@ -218,12 +218,12 @@ fn algorithm_of(key: &[u8]) -> Result<i32, ResultCode> {
         let mut reader = Reader::new(key);
         let mut found = None;
         for _ in 0..reader.map(rule)? {
-            let is_label = matches!(reader.peek(rule)?, Type::Uint | Type::NegativeInt);
+            let is_label = matches!(reader.peek(), Type::Uint | Type::NegativeInt);
             let label = match is_label {
                 true => Some(reader.int(rule)?),
                 false => reader.skip(rule).map(|()| None)?,
             };
-            let is_number = matches!(reader.peek(rule)?, Type::Uint | Type::NegativeInt);
+            let is_number = matches!(reader.peek(), Type::Uint | Type::NegativeInt);
             match label == Some(3) && is_number {
                 true => found = Some(reader.int(rule)?),
                 false => reader.skip(rule)?,

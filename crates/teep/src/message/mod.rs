@@ -185,7 +185,7 @@ fn decode_as(bytes: &[u8], numbering: Numbering) -> Result<Decoded, DecodeError>
     let number = reader.uint("teep-message / type")?;
     let kind = MessageType::from_number(number, numbering)
         .ok_or_else(|| start.error("teep-message / type", Problem::Expected("a message type")))?;
-    if count != elements(kind) as u64 {
+    if count != elements(kind) {
         let problem = Problem::Expected(match kind {
             MessageType::QueryRequest => "an array of 5",
             MessageType::Error => "an array of 3",
