@@ -67,7 +67,10 @@ impl PublicKey {
     // req: EAT-007
     #[must_use]
     pub fn to_cose_key(&self) -> Vec<u8> {
-        Writer::build(|w| self.write_members(w, 0))
+        // As long as a COSE_Key of an elliptic curve is.
+        let mut w = Writer::with_capacity(80);
+        self.write_members(&mut w, 0);
+        w.into_bytes()
     }
 
     /// Writes a COSE_Key but for `further` members that follow.

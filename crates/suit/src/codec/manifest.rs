@@ -330,10 +330,7 @@ impl<'a> Manifest<'a> {
         item: &'a [u8],
         limits: &Limits,
     ) -> Result<Sequence<'a>, DecodeError> {
-        let present: usize = self
-            .sequences()
-            .map(|sequence| sequence.walk().count())
-            .sum();
+        let present: usize = self.sequences().map(Sequence::count).sum();
         let mut left = limits.manifest_commands.saturating_sub(present);
         let rule = "SUIT_Severable_Manifest_Members";
         Sequence::read(&mut Reader::new(item), rule, limits, false, &mut left)

@@ -120,6 +120,38 @@ impl<'a> Sequence<'a> {
         }
     }
 
+    /// Calls `visit` with every command, nested ones included, in the order of the encoding, until it fails.
+    ///
+    /// Recursive, but no deeper than sequences nest. As [`walk`](Self::walk), without memory.
+    pub(crate) fn each<'s, E>(
+        &'s self,
+        visit: &mut dyn FnMut(&'s Located<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for located in &self.commands {
+            visit(located)?;
+            match &located.command {
+                Command::TryEach { alternatives, .. } => {
+                    for alternative in alternatives {
+                        alternative.each(visit)?;
+                    }
+                }
+                Command::RunSequence(inner) => inner.each(visit)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// How many commands there are, nested ones included.
+    pub(super) fn count(&self) -> usize {
+        let mut count = 0;
+        let Ok(()) = self.each::<core::convert::Infallible>(&mut |_| {
+            count += 1;
+            Ok(())
+        });
+        count
+    }
+
     /// Every command, nested ones included, in the order of the encoding.
     pub fn walk(&self) -> impl Iterator<Item = &Located<'a>> {
         let mut open = self.commands.iter();

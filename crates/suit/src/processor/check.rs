@@ -40,9 +40,9 @@ pub(super) fn each_command(
     check: &mut dyn FnMut(&Command<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     for (label, sequence) in manifest.numbered_sequences() {
-        for Located { offset, command } in sequence.walk() {
-            check(command).map_err(|failure| failure.at(path, label, *offset))?;
-        }
+        sequence.each(&mut |Located { offset, command }| {
+            check(command).map_err(|failure| failure.at(path, label, *offset))
+        })?;
     }
     Ok(())
 }
@@ -52,15 +52,15 @@ pub(super) fn each_command(
 fn identity_checked(manifest: &Manifest<'_>) -> Result<(), Failure> {
     let common = &manifest.common;
     let (mut vendor, mut class) = (false, false);
-    for located in common.shared_sequence.iter().flat_map(Sequence::walk) {
-        vendor |= matches!(
-            located.command,
-            Command::Condition(Condition::VendorIdentifier, _)
-        );
-        class |= matches!(
-            located.command,
-            Command::Condition(Condition::ClassIdentifier, _)
-        );
+    if let Some(shared) = &common.shared_sequence {
+        shared.each(&mut |located| {
+            match located.command {
+                Command::Condition(Condition::VendorIdentifier, _) => vendor = true,
+                Command::Condition(Condition::ClassIdentifier, _) => class = true,
+                _ => {}
+            }
+            Ok::<(), Failure>(())
+        })?;
     }
     match (vendor && class) || common.components.is_empty() {
         true => Ok(()),

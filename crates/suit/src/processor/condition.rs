@@ -63,14 +63,14 @@ impl State<'_> {
         let component = &self.slots.get(slot).ok_or_else(Failure::defect)?.id;
         let is_known = |entry: &Entry| match entry {
             Entry::Claims(claims) => {
-                claims.component == *component && claims.properties == self.measured
+                claims.component == *component && self.measured.is(&claims.properties)
             }
             Entry::Record(_) => false,
         };
         if !self.measured.is_empty() && !self.entries.iter().any(is_known) {
             let claims = Claims {
                 component: component.clone(),
-                properties: core::mem::take(&mut self.measured),
+                properties: self.measured.take(),
             };
             self.report(Entry::Claims(claims));
         }

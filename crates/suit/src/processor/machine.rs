@@ -365,7 +365,7 @@ impl<'r> Machine<'r> {
             section: place.section,
             offset: place.offset,
             component_index: place.component_index,
-            properties: core::mem::take(&mut self.state.measured),
+            properties: self.state.measured.take(),
         }
     }
 
@@ -382,12 +382,19 @@ impl<'r> Machine<'r> {
             return Err(failure);
         };
         let mut record = self.place();
+        // Nothing is left to be tried.
+        if let Kind::Alternative {
+            rest: [],
+            or_nothing: false,
+        } = ended.kind
+        {
+            *failure.record_mut() = record.clone();
+        }
         // req: SUIT-REP-008, SUIT-SEQ-010
         let command = ended.command();
         let policy = command.and_then(|located| located.command.policy());
         let policy = policy.unwrap_or_default();
         if policy.reports_failure() {
-            let mut record = record.clone();
             if !policy.measures_failure() {
                 record.properties.clear();
             }
@@ -410,7 +417,6 @@ impl<'r> Machine<'r> {
         } else if or_nothing {
             below.done += 1;
         } else {
-            core::mem::swap(failure.record_mut(), &mut record);
             return Err(failure);
         }
         Ok(())

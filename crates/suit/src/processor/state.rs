@@ -7,7 +7,7 @@ use zeroize::Zeroize as _;
 use super::{Failure, Processor, shelf::Shelf};
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Fetch, Section, SuitDigest,
-    codec::{Envelope, InForce, Parameters},
+    codec::{Envelope, InForce, Parameter, Parameters},
     report::Entry,
 };
 
@@ -130,9 +130,45 @@ pub(super) struct State<'r> {
     /// The command that is being executed.
     pub(super) place: Place,
     /// What it measured.
-    pub(super) measured: Parameters<'static>,
+    pub(super) measured: Measured,
     /// What content is read into, which may be secret; as long as `chunk_bytes`, once there is content to read.
     buffer: Buffer,
+}
+
+/// What a command measured: a digest and a size at most. Kept without memory of its own, since what is
+/// measured is reported only if the manifest asks for it.
+#[derive(Default)]
+pub(super) struct Measured([Option<Parameter<'static>>; 2]);
+
+impl Measured {
+    pub(super) fn set(&mut self, parameter: Parameter<'static>) {
+        if let Some(free) = self.0.iter_mut().find(|place| place.is_none()) {
+            *free = Some(parameter);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.0, [None, _])
+    }
+
+    /// Whether these are the parameters that were measured.
+    pub(super) fn is(&self, parameters: &Parameters<'_>) -> bool {
+        self.0.iter().flatten().eq(parameters.iter())
+    }
+
+    pub(super) fn take(&mut self) -> Parameters<'static> {
+        let mut parameters = Parameters::new();
+        for measured in &mut self.0 {
+            if let Some(measured) = measured.take() {
+                parameters.set(measured);
+            }
+        }
+        parameters
+    }
 }
 
 /// Zeroed at its end. As a slice, which is done at once; a `Zeroizing<Vec<u8>>` is zeroed byte by byte.
@@ -165,7 +201,7 @@ impl<'r> State<'r> {
             parameters_left: processor.settings.limits.parameter_bytes,
             entries: Vec::new(),
             place: Place::default(),
-            measured: Parameters::new(),
+            measured: Measured::default(),
             buffer: Buffer::default(),
         }
     }
