@@ -124,6 +124,11 @@ impl<'a> Reader<'a> {
         rule: &'static str,
         what: &'static str,
     ) -> Result<u64, DecodeError> {
+        if let Some((short, rest)) = self.short(major) {
+            self.rest = rest;
+            self.position += 1;
+            return Ok(u64::from(short));
+        }
         match self.head(rule)? {
             Head {
                 major: found,
@@ -137,6 +142,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The argument of a head of one byte, as most are, of this major type, and what follows it.
+    #[inline(always)]
+    fn short(&self, major: u8) -> Option<(u8, &'a [u8])> {
+        let (first, rest) = self.rest.split_first()?;
+        let argument = first ^ major << 5;
+        (argument < 24).then_some((argument, rest))
+    }
+
     /// An unsigned integer.
     ///
     /// # Errors
@@ -148,6 +161,11 @@ impl<'a> Reader<'a> {
 
     /// A signed integer that fits 64 bits.
     pub fn int(&mut self, rule: &'static str) -> Result<i64, DecodeError> {
+        if let Some((short, rest)) = self.short(0) {
+            self.rest = rest;
+            self.position += 1;
+            return Ok(i64::from(short));
+        }
         match self.head(rule)? {
             Head {
                 major: major @ (0 | 1),

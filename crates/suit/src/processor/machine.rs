@@ -214,26 +214,39 @@ impl<'r> Machine<'r> {
     /// A rehearsal never refuses what the performance would accept: where an outcome depends on content
     /// that is not there yet, or on another manifest, it is assumed to be what the procedure needs, or
     /// the rehearsal ends.
+    ///
+    /// Nothing is reported of a rehearsal that succeeds, as most do. One that fails is held again for what
+    /// its report has to say.
     // req: SUIT-COM-010
     pub(super) fn rehearse(&mut self) -> Result<(), Failure> {
-        let budget = self.budget;
-        self.state.rehearsing = true;
-        for section in self.procedure.sections() {
-            if self.open_ended {
-                break;
-            }
-            self.run(0, *section)?;
+        self.state.silent = true;
+        let result = self.rehearse_once();
+        self.state.silent = false;
+        if result.is_err() {
+            self.rehearse_once()?;
+            // The device has changed its mind.
+            self.state.entries.clear();
         }
+        Ok(())
+    }
+
+    fn rehearse_once(&mut self) -> Result<(), Failure> {
+        self.open_ended = false;
+        self.state.rehearsing = true;
+        let mut sections = self.procedure.sections().iter();
+        let result = sections.try_for_each(|section| match self.open_ended {
+            true => Ok(()),
+            false => self.run(0, *section),
+        });
         self.state.rehearsing = false;
         self.state.slots.iter_mut().for_each(Slot::rewind);
-        self.state.entries.clear();
         self.state.place = Place::default();
         self.state.measured.clear();
-        self.budget = budget;
         let limits = &self.state.processor.settings.limits;
+        self.budget = limits.executed_commands;
         self.state.read_left = limits.read_bytes;
         self.state.parameters_left = limits.parameter_bytes;
-        Ok(())
+        result
     }
 
     /// Runs a section of a manifest, after the shared sequence. A section that is not there succeeds.
@@ -381,24 +394,29 @@ impl<'r> Machine<'r> {
             *failure.record_mut() = self.place();
             return Err(failure);
         };
-        let mut record = self.place();
-        // Nothing is left to be tried.
-        if let Kind::Alternative {
-            rest: [],
-            or_nothing: false,
-        } = ended.kind
-        {
-            *failure.record_mut() = record.clone();
-        }
         // req: SUIT-REP-008, SUIT-SEQ-010
         let command = ended.command();
         let policy = command.and_then(|located| located.command.policy());
         let policy = policy.unwrap_or_default();
-        if policy.reports_failure() {
-            if !policy.measures_failure() {
-                record.properties.clear();
+        let is_reported = policy.reports_failure() && !self.state.silent;
+        let is_last_alternative = matches!(
+            ended.kind,
+            Kind::Alternative {
+                rest: [],
+                or_nothing: false
             }
-            self.state.report(Entry::Record(record));
+        );
+        if is_reported || is_last_alternative {
+            let mut record = self.place();
+            if is_last_alternative {
+                *failure.record_mut() = record.clone();
+            }
+            if is_reported {
+                if !policy.measures_failure() {
+                    record.properties.clear();
+                }
+                self.state.report(Entry::Record(record));
+            }
         }
         let Kind::Alternative { rest, or_nothing } = ended.kind else {
             return self.done_with_target();

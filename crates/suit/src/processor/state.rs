@@ -122,6 +122,8 @@ pub(super) struct State<'r> {
     pub(super) slots: Vec<Slot<'r>>,
     /// Whether commands are gone through without any effect, to find out beforehand what can be known.
     pub(super) rehearsing: bool,
+    /// Whether nothing is reported.
+    pub(super) silent: bool,
     /// Bytes of content that may still be read, and of parameters that may still be set.
     pub(super) read_left: u64,
     pub(super) parameters_left: u64,
@@ -197,6 +199,7 @@ impl<'r> State<'r> {
             envelopes,
             slots: Vec::new(),
             rehearsing: false,
+            silent: false,
             read_left: processor.settings.limits.read_bytes,
             parameters_left: processor.settings.limits.parameter_bytes,
             entries: Vec::new(),
@@ -236,7 +239,7 @@ impl<'r> State<'r> {
 
     /// Adds to the report, within the limit.
     pub(super) fn report(&mut self, entry: Entry) {
-        if self.entries.len() < self.processor.settings.limits.records {
+        if !self.silent && self.entries.len() < self.processor.settings.limits.records {
             self.entries.push(entry);
         }
     }
