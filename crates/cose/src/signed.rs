@@ -177,14 +177,16 @@ pub(crate) fn candidates<'k>(
     algorithm: SignatureAlgorithm,
     key_id: Option<&[u8]>,
 ) -> Vec<&'k PublicKey> {
-    let fitting = trusted.iter().filter(|key| key.algorithm() == algorithm);
-    let named: Vec<_> = fitting
-        .clone()
-        .filter(|key| names(crypto, key_id, key))
-        .collect();
-    if named.is_empty() {
-        fitting.collect()
-    } else {
-        named
+    let mut fitting = Vec::new();
+    for key in trusted {
+        if key.algorithm() == algorithm {
+            fitting.push(key);
+        }
+    }
+    let mut named = fitting.clone();
+    named.retain(|key| names(crypto, key_id, key));
+    match named.is_empty() {
+        true => fitting,
+        false => named,
     }
 }

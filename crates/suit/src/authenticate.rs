@@ -202,15 +202,15 @@ impl<'a> Envelope<'a> {
     ) -> Result<AuthenticatedEnvelope<'a>, Error> {
         let mut manifest = self.unverified_manifest()?;
         fill_in_severed(self, &mut manifest, crypto, &self.limits)?;
-        let integrated = self.integrated();
+        let mut integrated = Vec::new();
+        for (key, payload) in self.integrated() {
+            integrated.push(((*key).into(), (*payload).into()));
+        }
         Ok(AuthenticatedEnvelope {
             digest: self.claimed_digest(),
             signers,
             manifest,
-            integrated: integrated
-                .iter()
-                .map(|(key, value)| ((*key).into(), (*value).into()))
-                .collect(),
+            integrated,
             kept: self.encode_kept(),
         })
     }

@@ -136,7 +136,12 @@ impl ComponentId {
 
     /// Writes the SUIT_Component_Identifier.
     pub fn write(&self, w: &mut Writer) {
-        w.array(self.count).raw(&self.encoded);
+        self.write_with(0, w);
+    }
+
+    /// Writes an array of the segments and `further` items, which the caller writes.
+    pub(crate) fn write_with(&self, further: usize, w: &mut Writer) {
+        w.array(self.count + further).raw(&self.encoded);
     }
 }
 

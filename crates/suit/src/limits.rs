@@ -57,22 +57,25 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            envelope_bytes: 16 << 20,
-            envelope_members: 64,
-            authentication_blocks: 4,
-            components: 32,
-            dependencies: 8,
-            nesting: 4,
-            manifest_commands: 1024,
-            entries: 256,
-            executed_commands: 4096,
-            dependency_depth: 2,
-            payload_bytes: 256 << 20,
-            read_bytes: 2 << 30,
-            parameter_bytes: 256 << 20,
-            records: 64,
-            chunk_bytes: 4096,
-        }
+        DEFAULT
     }
 }
+
+/// In memory, from where it is copied: that takes less of a device than to make it in each place.
+static DEFAULT: Limits = Limits {
+    envelope_bytes: 16 << 20,
+    envelope_members: 64,
+    authentication_blocks: 4,
+    components: 32,
+    dependencies: 8,
+    nesting: 4,
+    manifest_commands: 1024,
+    entries: 256,
+    executed_commands: 4096,
+    dependency_depth: 2,
+    payload_bytes: 256 << 20,
+    read_bytes: 2 << 30,
+    parameter_bytes: 256 << 20,
+    records: 64,
+    chunk_bytes: 4096,
+};

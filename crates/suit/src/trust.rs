@@ -130,27 +130,27 @@ impl TrustAnchor {
     /// The same with a key id by which signers name the key beside its own: the thumbprint of a public key,
     /// [`MacKey::key_id`] of a secret one.
     #[must_use]
-    pub fn with_key_id(self, key_id: impl Into<Vec<u8>>) -> Self {
-        let key_id = Some(key_id.into());
-        Self { key_id, ..self }
+    pub fn with_key_id(mut self, key_id: impl Into<Vec<u8>>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
     }
 
     /// The same, for components and manifests whose identifiers start with one of `prefixes` only.
     #[must_use]
-    pub fn with_prefixes(self, prefixes: impl IntoIterator<Item = ComponentId>) -> Self {
-        let prefixes = Some(prefixes.into_iter().collect());
-        Self { prefixes, ..self }
+    pub fn with_prefixes(mut self, prefixes: impl IntoIterator<Item = ComponentId>) -> Self {
+        self.prefixes = Some(prefixes.into_iter().collect());
+        self
     }
 
     /// The same, and its manifests may also depend on those whose identifiers start with one of
     /// `dependencies`. What the dependencies do is a matter of their own signers' rights.
     #[must_use]
-    pub fn with_dependencies(self, dependencies: impl IntoIterator<Item = ComponentId>) -> Self {
-        let dependencies = dependencies.into_iter().collect();
-        Self {
-            dependencies,
-            ..self
-        }
+    pub fn with_dependencies(
+        mut self,
+        dependencies: impl IntoIterator<Item = ComponentId>,
+    ) -> Self {
+        self.dependencies = dependencies.into_iter().collect();
+        self
     }
 
     /// The same, with no other commands than these labels.
@@ -159,16 +159,16 @@ impl TrustAnchor {
     /// (set-component-index, try-each, run-sequence) and those that set parameters (which
     /// [`with_parameters`](Self::with_parameters) restricts).
     #[must_use]
-    pub fn with_commands(self, commands: impl IntoIterator<Item = i64>) -> Self {
-        let commands = Some(commands.into_iter().collect());
-        Self { commands, ..self }
+    pub fn with_commands(mut self, commands: impl IntoIterator<Item = i64>) -> Self {
+        self.commands = Some(commands.into_iter().collect());
+        self
     }
 
     /// The same, with no other parameters than these labels.
     #[must_use]
-    pub fn with_parameters(self, parameters: impl IntoIterator<Item = i64>) -> Self {
-        let parameters = Some(parameters.into_iter().collect());
-        Self { parameters, ..self }
+    pub fn with_parameters(mut self, parameters: impl IntoIterator<Item = i64>) -> Self {
+        self.parameters = Some(parameters.into_iter().collect());
+        self
     }
 
     fn may_touch(&self, access: Access, component: &ComponentId) -> bool {
@@ -268,11 +268,11 @@ impl TrustAnchors {
                 key_id,
             }
         };
-        let mut list = Vec::new();
+        let mut list: Vec<Known> = Vec::new();
         for anchor in anchors {
             list.push(known(anchor));
         }
-        let known: Vec<Known> = list;
+        let known = list;
         Self {
             #[cfg(feature = "x509")]
             issuers: known
@@ -304,9 +304,9 @@ impl TrustAnchors {
     /// The same anchors, `threshold` different ones of which must authenticate every manifest,
     /// dependencies included. 0 is taken for 1.
     #[must_use]
-    pub fn with_threshold(self, threshold: usize) -> Self {
-        let threshold = threshold.max(1);
-        Self { threshold, ..self }
+    pub fn with_threshold(mut self, threshold: usize) -> Self {
+        self.threshold = threshold.max(1);
+        self
     }
 
     /// Whether as many of `signers` as it takes have a right.
@@ -316,11 +316,14 @@ impl TrustAnchors {
                 .iter()
                 .any(|known| known.authority == *signer && right(&known.anchor))
         };
-        let distinct = signers
-            .iter()
-            .enumerate()
-            .filter(|(at, signer)| signers.iter().take(*at).all(|before| before != *signer));
-        distinct.filter(|(_, signer)| has(signer)).count() >= self.threshold
+        let mut count = 0;
+        for (at, signer) in signers.iter().enumerate() {
+            let before = signers.get(..at).unwrap_or_default();
+            if !before.contains(signer) && has(signer) {
+                count += 1;
+            }
+        }
+        count >= self.threshold
     }
 }
 
@@ -413,37 +416,38 @@ impl<'t> Trusted<'t> {
         key_id: Option<&[u8]>,
     ) -> Vec<Candidate<'t>> {
         let is = |id: &KeyId| key_id == Some(id.as_bytes());
+        let mut candidates = Vec::new();
         match self {
-            Self::Keys(keys) => keys
-                .iter()
-                .map(|key| Candidate {
-                    key: TrustedKey::Public(key),
-                    authority: Authority::Key(*key),
-                    // Hashing is for those that are asked for.
-                    named: key_id.is_some() && is(&key.key_id(crypto)),
-                })
-                .collect(),
-            Self::Anchors(anchors) => anchors
-                .known
-                .iter()
-                .filter_map(|known| {
+            Self::Keys(keys) => {
+                for key in keys {
+                    candidates.push(Candidate {
+                        key: TrustedKey::Public(key),
+                        authority: Authority::Key(*key),
+                        // Hashing is for those that are asked for.
+                        named: key_id.is_some() && is(&key.key_id(crypto)),
+                    });
+                }
+            }
+            Self::Anchors(anchors) => {
+                for known in &anchors.known {
                     let key = match &known.anchor.key {
                         AnchorKey::Public(key) => TrustedKey::Public(key),
                         AnchorKey::Mac(key) => TrustedKey::Mac(key),
                         AnchorKey::Wrapping(key) => TrustedKey::Wrapping(key),
                         // What they sign themselves depends on the time.
                         #[cfg(feature = "x509")]
-                        AnchorKey::Issuer(_) => return None,
+                        AnchorKey::Issuer(_) => continue,
                     };
-                    Some(Candidate {
+                    candidates.push(Candidate {
                         key,
                         authority: known.authority,
                         named: is(&known.key_id)
                             || (key_id.is_some() && known.anchor.key_id.as_deref() == key_id),
-                    })
-                })
-                .collect(),
+                    });
+                }
+            }
         }
+        candidates
     }
 
     /// The anchors that vouch for holders of certificates.

@@ -38,18 +38,14 @@ impl Processor<'_> {
             (has.metadata, 0, parameter::COMPONENT_METADATA),
             (decrypts, 0, parameter::ENCRYPTION_INFO),
         ];
-        let (mut commands, mut parameters) = (Vec::new(), Vec::new());
-        for label in LABELS {
-            let mut lacking = optional.iter().filter(|(has, ..)| !has);
-            let lacks_command = lacking.clone().any(|(_, command, _)| *command == label);
-            if is_command(label) && !lacks_command {
-                commands.push(label);
-            }
-            let lacks_parameter = lacking.any(|(_, _, parameter)| *parameter == label);
-            if is_parameter(label) && !lacks_parameter {
-                parameters.push(label);
-            }
-        }
+        let lacks = |label: i64, of: fn(&(bool, i64, i64)) -> i64| {
+            let mut optional = optional.iter();
+            optional.any(|optional| !optional.0 && of(optional) == label)
+        };
+        let mut commands = Vec::from(COMMANDS);
+        commands.retain(|label| !lacks(*label, |(_, command, _)| *command));
+        let mut parameters = Vec::from(PARAMETERS);
+        parameters.retain(|label| !lacks(*label, |(.., parameter)| *parameter));
         let mut lists = Vec::from([
             (CapabilityList::Commands, commands),
             (CapabilityList::Parameters, parameters),
@@ -95,50 +91,16 @@ const ELEMENTS: [(CapabilityList, &[i64]); 4] = [
     (CapabilityList::Dependency, &[1]),
 ];
 
-/// Where the labels of commands and of parameters are.
-const LABELS: core::ops::Range<i64> = 1..36;
+/// The commands that are implemented.
+const COMMANDS: [i64; 29] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31, 32,
+    33, 34, 35,
+];
 
-fn is_command(label: i64) -> bool {
-    use crate::codec::command_label as command;
-    Condition::from_label(label).is_some()
-        || Action::from_label(label).is_some()
-        || matches!(
-            label,
-            command::SET_COMPONENT_INDEX
-                | command::TRY_EACH
-                | command::SET_PARAMETERS
-                | command::OVERRIDE_PARAMETERS
-                | command::RUN_SEQUENCE
-                | command::OVERRIDE_MULTIPLE
-                | command::COPY_PARAMS
-        )
-}
-
-fn is_parameter(label: i64) -> bool {
-    matches!(
-        label,
-        parameter::VENDOR_IDENTIFIER
-            | parameter::CLASS_IDENTIFIER
-            | parameter::IMAGE_DIGEST
-            | parameter::USE_BEFORE
-            | parameter::COMPONENT_SLOT
-            | parameter::STRICT_ORDER
-            | parameter::SOFT_FAILURE
-            | parameter::IMAGE_SIZE
-            | parameter::CONTENT
-            | parameter::ENCRYPTION_INFO
-            | parameter::URI
-            | parameter::SOURCE_COMPONENT
-            | parameter::INVOKE_ARGUMENTS
-            | parameter::DEVICE_IDENTIFIER
-            | parameter::FETCH_ARGUMENTS
-            | parameter::MINIMUM_BATTERY
-            | parameter::UPDATE_PRIORITY
-            | parameter::VERSION
-            | parameter::WAIT_INFO
-            | parameter::COMPONENT_METADATA
-    )
-}
+/// The parameters that are implemented.
+const PARAMETERS: [i64; 20] = [
+    1, 2, 3, 4, 5, 12, 13, 14, 18, 19, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
+];
 
 /// The COSE algorithms of digests, signatures and MACs and, with keys for it, of encryption.
 fn algorithms(decrypts: bool) -> Vec<i64> {
@@ -167,4 +129,47 @@ fn algorithms(decrypts: bool) -> Vec<i64> {
         }
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Limits,
+        codec::{Parameters, command_label as command},
+    };
+    use tamarack_cose::cbor::{Reader, Writer};
+
+    // req: SUIT-REP-015
+    #[test]
+    fn every_command_that_is_implemented_is_listed() {
+        let others = [
+            command::SET_COMPONENT_INDEX,
+            command::TRY_EACH,
+            command::SET_PARAMETERS,
+            command::OVERRIDE_PARAMETERS,
+            command::RUN_SEQUENCE,
+            command::OVERRIDE_MULTIPLE,
+            command::COPY_PARAMS,
+        ];
+        for label in -64..64 {
+            let is_implemented = Condition::from_label(label).is_some()
+                || Action::from_label(label).is_some()
+                || others.contains(&label);
+            assert_eq!(COMMANDS.contains(&label), is_implemented, "{label}");
+        }
+    }
+
+    // req: SUIT-REP-015
+    #[test]
+    fn every_parameter_that_is_implemented_is_listed() {
+        for label in (-64..64).filter(|label| *label != 0) {
+            let no_value = Writer::build(|w| {
+                w.map(1).int(label).null();
+            });
+            // Whatever is a parameter's value, null is none.
+            let read = Parameters::read(&mut Reader::new(&no_value), &Limits::default(), 1);
+            assert_eq!(PARAMETERS.contains(&label), read.is_err(), "{label}");
+        }
+    }
 }

@@ -205,11 +205,12 @@ impl Machine<'_> {
     ) -> Result<(), Failure> {
         let loaded = self.loaded(manifest)?;
         let dependencies = &loaded.envelope.manifest().common.dependencies;
-        let open: Vec<u64> = dependencies
-            .iter()
-            .map(|dependency| dependency.index)
-            .filter(|index| !loaded.processed.contains(&(*index, section)))
-            .collect();
+        let mut open = Vec::new();
+        for dependency in dependencies {
+            if !loaded.processed.contains(&(dependency.index, section)) {
+                open.push(dependency.index);
+            }
+        }
         for index in open {
             let index = usize::try_from(index).map_err(|_| Error::ComponentIndex(index))?;
             if section == Section::Uninstall {

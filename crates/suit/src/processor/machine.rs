@@ -9,13 +9,14 @@
 use alloc::vec::Vec;
 
 use super::{
-    Failure,
+    Failure, Processor,
     order::Order,
     procedure::Procedure,
+    shelf::Shelf,
     state::{Loaded, Place, Slot, State},
 };
 use crate::{
-    Error, Section, Why,
+    AuthenticatedEnvelope, Device, Error, Fetch, Section, Why,
     codec::{
         Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, SHARED, Sequence,
     },
@@ -190,10 +191,17 @@ enum Flow<'r> {
 }
 
 impl<'r> Machine<'r> {
-    pub(super) fn new(state: State<'r>, procedure: Procedure) -> Self {
-        let budget = state.processor.settings.limits.executed_commands;
+    pub(super) fn new(
+        processor: &'r Processor<'r>,
+        device: &'r mut dyn Device,
+        fetch: &'r mut dyn Fetch,
+        shelf: &'r Shelf<Vec<u8>>,
+        envelopes: &'r Shelf<AuthenticatedEnvelope<'r>>,
+        procedure: Procedure,
+    ) -> Self {
+        let budget = processor.settings.limits.executed_commands;
         Self {
-            state,
+            state: State::new(processor, device, fetch, shelf, envelopes),
             manifests: Vec::new(),
             procedure,
             released: Vec::new(),

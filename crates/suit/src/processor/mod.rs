@@ -79,24 +79,23 @@ impl<'p> Processor<'p> {
 
     /// The same processor with other settings.
     #[must_use]
-    pub fn with_settings(self, settings: Settings) -> Self {
-        Self { settings, ..self }
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
     }
 
     /// The same processor with a nonce that goes into its reports (SUIT-REP-003).
     #[must_use]
-    pub fn with_nonce(self, nonce: &'p [u8]) -> Self {
-        let nonce = Some(nonce);
-        Self { nonce, ..self }
+    pub fn with_nonce(mut self, nonce: &'p [u8]) -> Self {
+        self.nonce = Some(nonce);
+        self
     }
 
     /// The same processor with keys for encrypted payloads. Without any, encryption is not supported.
     #[must_use]
-    pub fn with_recipient_keys(self, recipient_keys: &'p [RecipientKey]) -> Self {
-        Self {
-            recipient_keys,
-            ..self
-        }
+    pub fn with_recipient_keys(mut self, recipient_keys: &'p [RecipientKey]) -> Self {
+        self.recipient_keys = recipient_keys;
+        self
     }
 
     /// Installs or updates what the manifest describes: dependency resolution, payload fetch, candidate

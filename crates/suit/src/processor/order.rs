@@ -64,9 +64,9 @@ impl Order {
         if !touched.targets.contains(&target) {
             touched.targets.push(target);
         }
-        touched
-            .sources
-            .extend(source.filter(|source| !touched.sources.contains(source)));
+        if let Some(source) = source.filter(|source| !touched.sources.contains(source)) {
+            touched.sources.push(source);
+        }
         match touched
             .targets
             .iter()

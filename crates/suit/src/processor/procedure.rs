@@ -52,8 +52,7 @@ pub(super) fn run(
     recorded: Option<&ManifestRecord>,
 ) -> Outcome {
     let (shelf, envelopes) = (Shelf::default(), Shelf::default());
-    let state = State::new(processor, device, fetch, &shelf, &envelopes);
-    let mut machine = Machine::new(state, procedure);
+    let mut machine = Machine::new(processor, device, fetch, &shelf, &envelopes, procedure);
     let result = match (procedure, recorded) {
         (Procedure::Invoke, Some(record)) => machine.invoke(envelope, record),
         (Procedure::Uninstall, Some(record)) => machine.uninstall(envelope, record),
@@ -230,10 +229,10 @@ impl<'r> Machine<'r> {
         path: Vec<u64>,
         identifiers: Vec<ComponentId>,
     ) -> usize {
-        let slots = identifiers
-            .into_iter()
-            .map(|id| self.state.slot_for(id))
-            .collect();
+        let mut slots = Vec::new();
+        for id in identifiers {
+            slots.push(self.state.slot_for(id));
+        }
         self.manifests.push(Loaded {
             envelope,
             placement,

@@ -140,11 +140,7 @@ impl ComponentCapability {
     }
 
     fn write(&self, w: &mut Writer) {
-        let segments: Vec<_> = self.id.segments().collect();
-        w.array(segments.len() + usize::from(self.is_prefix));
-        for segment in segments {
-            w.bytes(segment);
-        }
+        self.id.write_with(usize::from(self.is_prefix), w);
         if self.is_prefix {
             w.bool(true);
         }
@@ -208,18 +204,18 @@ impl CapabilityReport {
                 component.write(w);
             }
         })]);
-        entries.extend(self.lists.iter().map(|(list, supported)| {
-            Writer::build(|w| {
+        for (list, supported) in &self.lists {
+            entries.push(Writer::build(|w| {
                 w.int(list.label());
                 write_labels(supported, w);
-            })
-        }));
-        entries.extend(self.elements.iter().map(|(path, supported)| {
-            Writer::build(|w| {
+            }));
+        }
+        for (path, supported) in &self.elements {
+            entries.push(Writer::build(|w| {
                 write_labels(path, w);
                 write_labels(supported, w);
-            })
-        }));
+            }));
+        }
         w.sorted_map(entries);
     }
 }
