@@ -11,6 +11,7 @@ mod common;
 use tamarack_suit::{
     Action, Command, Condition, Error, IndexArgument, MemoryDevice, NoFetch, Outcome, Parameter,
     Processor, Section, SingleAuthority,
+    report::{Entry, ReportResult},
 };
 
 use common::*;
@@ -244,6 +245,80 @@ fn what_comes_after_a_wait_is_tested_when_it_is_over() {
     });
     assert_eq!(outcome.result, Ok(()));
     assert_eq!(device.inner.content(&id("p/a")), Some(&b"new"[..]));
+}
+
+/// A manifest that wants a battery of 3 mWh, and the report of an update on a device whose battery holds `energy`,
+/// and more each time that it is asked.
+fn update_on_battery(energy: u64, gains: u64) -> Outcome {
+    let author = author(2);
+    let commands = vec![
+        set([
+            Parameter::MinimumBattery(3),
+            Parameter::UseBefore(30),
+            content(b"new"),
+            digest_of(b"new"),
+        ]),
+        condition(Condition::UseBefore),
+        condition(Condition::MinimumBattery),
+        action(Action::Write),
+        condition(Condition::ImageMatch),
+    ];
+    let envelope = sign_sections(&author, &["p/a"], vec![(Section::Install, commands)]);
+    let mut device = device();
+    device.set_now(20);
+    device.set_battery(energy);
+    let mut device = Recorder::new(device);
+    device.gains = gains;
+    let (outcome, effects) = device.observe(&mut NoFetch, |device, fetch| {
+        let crypto = crypto();
+        Processor::new(&crypto, &[author.key], &SingleAuthority)
+            .update_bytes(device, fetch, &envelope)
+    });
+    assert_eq!(outcome.result.is_ok(), !effects.is_empty());
+    outcome
+}
+
+/// What a report says that conditions have measured, its digests excepted.
+fn measured(outcome: &Outcome) -> Vec<Parameter<'static>> {
+    let claims = outcome
+        .report
+        .records
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Claims(claims) => Some(&claims.properties),
+            Entry::Record(_) => None,
+        });
+    let all = claims.flat_map(|properties| properties.iter().cloned());
+    all.filter(|parameter| {
+        !matches!(
+            parameter,
+            Parameter::ImageDigest(_) | Parameter::ImageSize(_)
+        )
+    })
+    .collect()
+}
+
+// req: SUIT-REP-007, SUIT-REP-012
+#[test]
+fn a_rehearsal_that_fails_reports_what_it_measured_once() {
+    let outcome = update_on_battery(2, 0);
+    assert_eq!(measured(&outcome), [Parameter::UseBefore(20)]);
+    let ReportResult::Failure { record, .. } = &outcome.report.result else {
+        panic!("{outcome:?}");
+    };
+    let battery: Vec<_> = record.properties.iter().cloned().collect();
+    assert_eq!(battery, [Parameter::MinimumBattery(2)]);
+}
+
+#[test]
+fn a_rehearsal_that_fails_once_only_does_not_end_the_procedure_and_leaves_no_report() {
+    // 2 is too little, 3 is enough when it is rehearsed again, and 4 is what there is in the end.
+    let outcome = update_on_battery(2, 1);
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(
+        measured(&outcome),
+        [Parameter::UseBefore(20), Parameter::MinimumBattery(4)]
+    );
 }
 
 #[test]

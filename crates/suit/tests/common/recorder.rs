@@ -61,6 +61,8 @@ pub struct Recorder {
     pub fails_at: Option<usize>,
     /// What its battery holds once it was asked about an event.
     pub charges_to: Option<u64>,
+    /// What its battery gains whenever somebody asks how much it holds.
+    pub gains: u64,
     /// What the device was asked about what, beginning included: `length`, `read`, `begin`, `record`.
     pub asked: Vec<(&'static str, ComponentId)>,
     /// A component whose storage is hostile: once it was read, it holds this.
@@ -75,6 +77,7 @@ impl Recorder {
             most_read: usize::MAX,
             fails_at: None,
             charges_to: None,
+            gains: 0,
             asked: vec![],
             turns: None,
         }
@@ -213,7 +216,9 @@ impl Device for Recorder {
     }
 
     fn battery(&mut self) -> Result<u64, DeviceError> {
-        self.inner.battery()
+        let energy = self.inner.battery()?;
+        self.inner.set_battery(energy + self.gains);
+        Ok(energy)
     }
 
     fn authorizes(&mut self, priority: i64) -> Result<bool, DeviceError> {
