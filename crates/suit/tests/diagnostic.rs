@@ -242,3 +242,11 @@ proptest! {
         prop_assert_eq!(shown.fault().is_some(), text.contains("/ byte "));
     }
 }
+
+#[test]
+fn what_is_there_of_an_array_that_was_cut_off_is_shown() {
+    let cut = Diagnostic::of(&[0x83, 0x01, 0x02]);
+    assert_eq!(cut.fault().unwrap().offset, 3);
+    let text: String = cut.to_string().split_whitespace().collect();
+    assert!(text.starts_with("[1,2,/byte3:"), "{text}");
+}

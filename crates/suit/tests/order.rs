@@ -10,7 +10,7 @@ mod common;
 
 use tamarack_suit::{
     Action, Command, Condition, Error, IndexArgument, MemoryDevice, NoFetch, Outcome, Parameter,
-    Processor, Section, SingleAuthority,
+    Processor, Section, Settings, SingleAuthority,
     report::{Entry, ReportResult},
 };
 
@@ -311,13 +311,44 @@ fn a_rehearsal_that_fails_reports_what_it_measured_once() {
 }
 
 #[test]
-fn a_rehearsal_that_fails_once_only_does_not_end_the_procedure_and_leaves_no_report() {
-    // 2 is too little, 3 is enough when it is rehearsed again, and 4 is what there is in the end.
+fn the_verdict_of_the_first_rehearsal_stands() {
+    // 2 is too little, and 3, which there is when it is rehearsed again for the report, would be enough.
     let outcome = update_on_battery(2, 1);
-    assert_eq!(outcome.result, Ok(()));
-    assert_eq!(
-        measured(&outcome),
-        [Parameter::UseBefore(20), Parameter::MinimumBattery(4)]
+    let Err(Error::ConditionFailed { condition, .. }) = outcome.result else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(condition, Condition::MinimumBattery);
+}
+
+#[test]
+fn what_a_rehearsal_read_in_excess_is_not_forgotten_when_it_is_held_again() {
+    let author = author(2);
+    let content = [7; 6000];
+    let check = |at| {
+        vec![
+            index(at),
+            set([digest_of(&content)]),
+            condition(Condition::ImageMatch),
+        ]
+    };
+    let commands = [check(0), check(1)].concat();
+    let envelope = sign_sections(
+        &author,
+        &["p/a", "p/b"],
+        vec![(Section::Validate, commands)],
+    );
+    let mut device = device();
+    device.put(&id("p/a"), &content);
+    device.put(&id("p/b"), &content);
+    let mut settings = Settings::default();
+    settings.limits.read_bytes = 10_000;
+    let crypto = crypto();
+    let outcome = Processor::new(&crypto, &[author.key], &SingleAuthority)
+        .with_settings(settings)
+        .update_bytes(&mut device, &mut NoFetch, &envelope);
+    assert!(
+        matches!(outcome.result, Err(Error::LimitExceeded(_))),
+        "{outcome:?}"
     );
 }
 

@@ -207,7 +207,7 @@ fn refuse_duplicates(bytes: &[u8], start: usize, entries: usize) -> Result<(), D
         let at = start + reader.position();
         reader.skip("cbor")?;
         let (major, argument, content) = head(bytes, at)?.meaning(bytes, start + reader.position());
-        let mut meaning = Writer::new();
+        let mut meaning = Writer::with_capacity(9 + content.len() + size_of_val(&at));
         meaning.head(major, argument).raw(content);
         // Of two that are the same, the second is the one too many.
         meaning.raw(&at.to_be_bytes());

@@ -232,8 +232,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The label of an entry in a map that knows its labels by number. Text, and numbers of more than 32 bits,
-    /// are labels that no such map knows: they are passed over, and read as [`i32::MIN`].
+    /// The label of an entry in a map that keeps no labels but those it knows, which are numbers. Text, and numbers
+    /// of more than 32 bits, which no such map knows, all read as [`i32::MIN`].
     #[inline(always)]
     pub fn label(&mut self, rule: &'static str) -> Result<i64, DecodeError> {
         // Half the size, where the caller compares it with one label after the other.
@@ -281,6 +281,14 @@ impl<'a> Reader<'a> {
             Ok(())
         } else {
             Err(DecodeError::new(start, rule, Problem::Expected(what)))
+        }
+    }
+
+    /// The head of an array or a map, whose items need not all be there: how many it says that there are.
+    pub fn declared(&mut self, rule: &'static str) -> Result<u64, DecodeError> {
+        match self.peek() {
+            Type::Map => self.expect(5, rule, "a map"),
+            _ => self.expect(4, rule, "an array"),
         }
     }
 

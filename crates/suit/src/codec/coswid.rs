@@ -83,7 +83,7 @@ impl<'a> ConciseSwidTag<'a> {
         let (mut tag_id, mut tag_version, mut software_name) = (None, None, None);
         let (mut software_version, mut entities, mut others) = (None, Vec::new(), Vec::new());
         for _ in 0..bounded(reader.map(RULE)?, limits, reader, RULE)? {
-            match reader.label(RULE)? {
+            match reader.int(RULE)? {
                 label::TAG_ID => tag_id = Some(TagId::read(reader)?),
                 label::TAG_VERSION => tag_version = Some(reader.int("tag-version")?),
                 label::SOFTWARE_NAME => software_name = Some(reader.text("software-name")?.into()),
@@ -166,7 +166,7 @@ impl<'a> Entity<'a> {
         const RULE: &str = "entity-entry";
         let (mut name, mut roles, mut others) = (None, Vec::new(), Vec::new());
         for _ in 0..bounded(reader.map(RULE)?, limits, reader, RULE)? {
-            match reader.label(RULE)? {
+            match reader.int(RULE)? {
                 label::ENTITY_NAME => name = Some(reader.text("entity-name")?.into()),
                 label::ROLE => {
                     roles = one_or_more(reader, "role", |reader| reader.int("role"))?;

@@ -347,7 +347,7 @@ impl<'a> Wrapper<'a> {
         let content = reader.rest();
         let start = reader.clone();
         let count = reader.array(RULE)?;
-        if count == 0 || count > limits.authentication_blocks + 1 {
+        if count == 0 || count > limits.authentication_blocks.saturating_add(1) {
             let problem = Problem::OutOfBounds("a digest, and blocks up to the limit");
             return Err(start.error(RULE, problem));
         }

@@ -118,7 +118,7 @@ impl<'a> WaitEvent<'a> {
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = reader.clone();
-        Ok(match reader.label(RULE)? {
+        Ok(match reader.int(RULE)? {
             0 => return Err(start.error(RULE, Problem::OutOfBounds("labels other than 0"))),
             label::AUTHORIZATION => Self::Authorization(reader.int(RULE)?),
             label::POWER => Self::Power(reader.int(RULE)?),
@@ -256,6 +256,16 @@ mod tests {
         assert!(WaitInfo::new(vec![]).is_none());
         assert!(WaitInfo::new(vec![WaitEvent::Time(1), WaitEvent::Time(2)]).is_none());
         assert!(WaitInfo::decode(&[0xa1, 0x00, 0x00], &Limits::default()).is_err());
+    }
+
+    #[test]
+    fn an_event_that_is_no_number_is_refused_and_a_large_one_is_kept() {
+        let named = [0xa1, 0x61, b'x', 0x00];
+        assert!(WaitInfo::decode(&named, &Limits::default()).is_err());
+        // {2^32: 0}
+        let large = [0xa1, 0x1b, 0, 0, 0, 1, 0, 0, 0, 0, 0x00];
+        let info = WaitInfo::decode(&large, &Limits::default()).unwrap();
+        assert_eq!(info.encode(), large);
     }
 
     // req: SUIT-UPD-021, SUIT-UPD-022

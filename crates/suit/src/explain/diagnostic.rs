@@ -207,12 +207,12 @@ impl Walk {
                 self.text(text);
             }
             Type::Array => {
-                let count = at.reader.array(RULE)?;
-                self.array(at, count, shape);
+                let count = at.reader.declared(RULE)?;
+                self.array(at, usize::try_from(count).unwrap_or(usize::MAX), shape);
             }
             Type::Map => {
-                let count = at.reader.map(RULE)?;
-                self.map(at, count, shape);
+                let count = at.reader.declared(RULE)?;
+                self.map(at, usize::try_from(count).unwrap_or(usize::MAX), shape);
             }
             Type::Tag => {
                 let tag = at.reader.tag(RULE)?;

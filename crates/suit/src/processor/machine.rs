@@ -224,18 +224,16 @@ impl<'r> Machine<'r> {
     /// the rehearsal ends.
     ///
     /// Nothing is reported of a rehearsal that succeeds, as most do. One that fails is held again for what
-    /// its report has to say.
+    /// its report has to say of what came before; its verdict stands.
     // req: SUIT-COM-010
     pub(super) fn rehearse(&mut self) -> Result<(), Failure> {
         self.state.silent = true;
         let result = self.rehearse_once();
         self.state.silent = false;
         if result.is_err() {
-            self.rehearse_once()?;
-            // The device has changed its mind.
-            self.state.entries.clear();
+            let _ = self.rehearse_once();
         }
-        Ok(())
+        result
     }
 
     fn rehearse_once(&mut self) -> Result<(), Failure> {
@@ -426,6 +424,7 @@ impl<'r> Machine<'r> {
                 self.state.report(Entry::Record(record));
             }
         }
+        self.state.measured.clear();
         let Kind::Alternative { rest, or_nothing } = ended.kind else {
             return self.done_with_target();
         };

@@ -137,8 +137,8 @@ pub(super) struct State<'r> {
     buffer: Buffer,
 }
 
-/// What a command measured: a digest and a size at most. Kept without memory of its own, since what is
-/// measured is reported only if the manifest asks for it.
+/// What a command measured: one thing, such as the battery, or a digest and a size. Kept without memory of its own,
+/// since what is measured is reported only if the manifest asks for it.
 #[derive(Default)]
 pub(super) struct Measured([Option<Parameter<'static>>; 2]);
 

@@ -103,7 +103,7 @@ impl ReportResult {
         }
         let (mut code, mut record, mut reason) = (None, None, None);
         for _ in 0..reader.map(RULE)? {
-            match reader.label(RULE)? {
+            match reader.int(RULE)? {
                 label::RESULT_CODE => code = Some(reader.int("suit-report-result-code")?),
                 label::RESULT_RECORD => record = Some(Record::read(reader, limits)?),
                 label::RESULT_REASON => {
@@ -174,7 +174,7 @@ impl Report {
         let (mut reference, mut nonce, mut records, mut result) = (None, None, None, None);
         let mut capability_report = None;
         for _ in 0..reader.map(RULE)? {
-            match reader.label(RULE)? {
+            match reader.int(RULE)? {
                 label::REFERENCE => reference = Some(Reference::read(&mut reader)?),
                 label::NONCE => nonce = Some(reader.bytes("suit-report-nonce")?.to_vec()),
                 label::RECORDS => records = Some(entries(&mut reader, &limits)?),
