@@ -2,7 +2,7 @@
 
 use tamarack_cose::{
     CryptoProvider, KeyError, KeyId, MacAlgorithm, MacKey, MacWrappingKey, SymmetricKey,
-    cbor::{self, DecodeError, Limits, Reader, Type, Writer},
+    cbor::{self, DecodeError, Limits, Reader, Writer},
     encrypt::KeyWrap,
 };
 use zeroize::Zeroizing;
@@ -173,12 +173,7 @@ impl About {
         let mut reader = Reader::new(bytes);
         let mut about = Self::default();
         for _ in 0..reader.map(RULE)? {
-            if reader.peek() == Type::Text {
-                reader.skip(RULE)?;
-                reader.skip(RULE)?;
-                continue;
-            }
-            match reader.int(RULE)? {
+            match reader.label(RULE)? {
                 KTY => about.is_symmetric = reader.int(RULE)? == KTY_SYMMETRIC,
                 KID => about.key_id = Some(reader.bytes(RULE)?.to_vec()),
                 ALG => {

@@ -250,7 +250,7 @@ impl<'a> CoseKey<'a> {
                 label::KID if reader.peek() == Type::Bytes => {
                     key.kid = Some(reader.bytes("COSE_Key / kid")?);
                 }
-                // The algorithm follows from the curve.
+                // Of what is known, the algorithm: it follows from the curve.
                 _ => reader.skip("COSE_Key / value")?,
             }
         }

@@ -96,12 +96,7 @@ impl Claims {
         let mut claims = Self::default();
         let mut misfiled = Vec::new();
         for _ in 0..reader.map("eat-claims")? {
-            if reader.peek() == Type::Text {
-                reader.skip("eat-claims / key")?;
-                reader.skip("eat-claims / value")?;
-                continue;
-            }
-            match reader.int("eat-claims / key")? {
+            match reader.label("eat-claims / key")? {
                 key::EXP => claims.expires_at = Some(reader.uint("exp")?),
                 key::NBF => claims.not_before = Some(reader.uint("nbf")?),
                 key::IAT => claims.issued_at = Some(reader.uint("iat")?),

@@ -124,6 +124,7 @@ impl<'a> Envelope<'a> {
     ) -> Result<(), Error> {
         const RULE: &str = "SUIT_Authentication_Block";
         let mut reader = Reader::new(block);
+        // A block with nothing in it is no CBOR, which reading its tag says.
         if !matches!(reader.peek(), Type::Tag | Type::End) {
             return Err(Error::CoseUnsupported("the structure is not tagged"));
         }

@@ -10,7 +10,7 @@ use crate::{
 
 /// Why an envelope was refused or a procedure failed.
 ///
-/// The words in it are for people; without the feature `rules` of `cose` there are none.
+/// The words in it are for people. Without the feature `rules` of `cose`, those of the processor are empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

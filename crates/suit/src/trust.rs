@@ -254,7 +254,7 @@ impl TrustAnchors {
     #[must_use]
     pub fn new(crypto: &CryptoProvider, anchors: impl IntoIterator<Item = TrustAnchor>) -> Self {
         let shared = |id| (Authority::Mac(id), id);
-        let known = |anchor: TrustAnchor| {
+        let identified = |anchor: TrustAnchor| {
             let (authority, key_id) = match &anchor.key {
                 AnchorKey::Public(key) => (Authority::Key(*key), key.key_id(crypto)),
                 AnchorKey::Mac(key) => shared(key.key_id(crypto)),
@@ -268,11 +268,10 @@ impl TrustAnchors {
                 key_id,
             }
         };
-        let mut list: Vec<Known> = Vec::new();
+        let mut known: Vec<Known> = Vec::new();
         for anchor in anchors {
-            list.push(known(anchor));
+            known.push(identified(anchor));
         }
-        let known = list;
         Self {
             #[cfg(feature = "x509")]
             issuers: known

@@ -10,7 +10,7 @@ mod common;
 
 use tamarack_suit::{
     Action, Command, Condition, Error, IndexArgument, MemoryDevice, NoFetch, Outcome, Parameter,
-    Processor, Section, Settings, SingleAuthority,
+    Section, Settings,
     report::{Entry, ReportResult},
 };
 
@@ -212,6 +212,16 @@ fn a_rehearsal_refuses_nothing_that_would_succeed() {
     assert_eq!(device.content(&id("p/a")), Some(&b"payload"[..]));
 }
 
+/// Runs install commands over one component.
+fn install_on(device: &mut Recorder, commands: Vec<Command<'static>>) -> (Outcome, Vec<Effect>) {
+    let author = author(2);
+    let envelope = sign_sections(&author, &["p/a"], vec![(Section::Install, commands)]);
+    let recipient = Recipient::trusting([author.key]);
+    device.observe(&mut NoFetch, |device, fetch| {
+        recipient.update(device, fetch, &envelope)
+    })
+}
+
 /// A device whose battery is charged by the time that a wait for power is over.
 // req: SUIT-UPD-014, SUIT-UPD-020
 #[test]
@@ -231,18 +241,11 @@ fn what_comes_after_a_wait_is_tested_when_it_is_over() {
         action(Action::Write),
         condition(Condition::ImageMatch),
     ];
-    let author = author(2);
-    let envelope = sign_sections(&author, &["p/a"], vec![(Section::Install, commands)]);
-    let mut device = device();
-    device.set_battery(1);
-    device.set_events([power]);
-    let mut device = Recorder::new(device);
+    let mut device = Recorder::new(device());
+    device.inner.set_battery(1);
+    device.inner.set_events([power]);
     device.charges_to = Some(100);
-    let (outcome, _) = device.observe(&mut NoFetch, |device, fetch| {
-        let crypto = crypto();
-        Processor::new(&crypto, &[author.key], &SingleAuthority)
-            .update_bytes(device, fetch, &envelope)
-    });
+    let (outcome, _) = install_on(&mut device, commands);
     assert_eq!(outcome.result, Ok(()));
     assert_eq!(device.inner.content(&id("p/a")), Some(&b"new"[..]));
 }
@@ -250,7 +253,6 @@ fn what_comes_after_a_wait_is_tested_when_it_is_over() {
 /// A manifest that wants a battery of 3 mWh, and the report of an update on a device whose battery holds `energy`,
 /// and more each time that it is asked.
 fn update_on_battery(energy: u64, gains: u64) -> Outcome {
-    let author = author(2);
     let commands = vec![
         set([
             Parameter::MinimumBattery(3),
@@ -263,17 +265,11 @@ fn update_on_battery(energy: u64, gains: u64) -> Outcome {
         action(Action::Write),
         condition(Condition::ImageMatch),
     ];
-    let envelope = sign_sections(&author, &["p/a"], vec![(Section::Install, commands)]);
-    let mut device = device();
-    device.set_now(20);
-    device.set_battery(energy);
-    let mut device = Recorder::new(device);
+    let mut device = Recorder::new(device());
+    device.inner.set_now(20);
+    device.inner.set_battery(energy);
     device.gains = gains;
-    let (outcome, effects) = device.observe(&mut NoFetch, |device, fetch| {
-        let crypto = crypto();
-        Processor::new(&crypto, &[author.key], &SingleAuthority)
-            .update_bytes(device, fetch, &envelope)
-    });
+    let (outcome, effects) = install_on(&mut device, commands);
     assert_eq!(outcome.result.is_ok(), !effects.is_empty());
     outcome
 }
@@ -342,10 +338,9 @@ fn what_a_rehearsal_read_in_excess_is_not_forgotten_when_it_is_held_again() {
     device.put(&id("p/b"), &content);
     let mut settings = Settings::default();
     settings.limits.read_bytes = 10_000;
-    let crypto = crypto();
-    let outcome = Processor::new(&crypto, &[author.key], &SingleAuthority)
+    let outcome = Recipient::trusting([author.key])
         .with_settings(settings)
-        .update_bytes(&mut device, &mut NoFetch, &envelope);
+        .update(&mut device, &mut NoFetch, &envelope);
     assert!(
         matches!(outcome.result, Err(Error::LimitExceeded(_))),
         "{outcome:?}"

@@ -124,9 +124,7 @@ impl<'a> Reader<'a> {
         rule: &'static str,
         what: &'static str,
     ) -> Result<u64, DecodeError> {
-        if let Some((short, rest)) = self.short(major) {
-            self.rest = rest;
-            self.position += 1;
+        if let Some(short) = self.take_short(major) {
             return Ok(u64::from(short));
         }
         match self.head(rule)? {
@@ -142,12 +140,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The argument of a head of one byte, as most are, of this major type, and what follows it.
+    /// Takes a head of one byte, as most are, if it has this major type; returns its argument.
     #[inline(always)]
-    fn short(&self, major: u8) -> Option<(u8, &'a [u8])> {
+    fn take_short(&mut self, major: u8) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         let argument = first ^ major << 5;
-        (argument < 24).then_some((argument, rest))
+        if argument >= 24 {
+            return None;
+        }
+        self.rest = rest;
+        self.position += 1;
+        Some(argument)
     }
 
     /// An unsigned integer.
@@ -161,9 +164,7 @@ impl<'a> Reader<'a> {
 
     /// A signed integer that fits 64 bits.
     pub fn int(&mut self, rule: &'static str) -> Result<i64, DecodeError> {
-        if let Some((short, rest)) = self.short(0) {
-            self.rest = rest;
-            self.position += 1;
+        if let Some(short) = self.take_short(0) {
             return Ok(i64::from(short));
         }
         match self.head(rule)? {
@@ -232,21 +233,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The label of an entry in a map that keeps no labels but those it knows, which are numbers. Text, and numbers
-    /// of more than 32 bits, which no such map knows, all read as [`i32::MIN`].
-    #[inline(always)]
+    /// The label of an entry in a map that keeps no labels but those it knows, which are numbers: text, which no
+    /// such map knows, reads as [`i64::MIN`].
     pub fn label(&mut self, rule: &'static str) -> Result<i64, DecodeError> {
-        // Half the size, where the caller compares it with one label after the other.
-        self.short_label(rule).map(i64::from)
-    }
-
-    fn short_label(&mut self, rule: &'static str) -> Result<i32, DecodeError> {
-        if self.peek() == Type::Text {
-            self.skip(rule)?;
-            return Ok(i32::MIN);
+        match self.peek() {
+            Type::Text => self.skip(rule).map(|()| i64::MIN),
+            _ => self.int(rule),
         }
-        let label = self.int(rule)?;
-        Ok(i32::try_from(label).unwrap_or(i32::MIN))
     }
 
     /// The argument of a head that counts what follows, of which there are `size` bytes each at least.
@@ -284,12 +277,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The head of an array or a map, whose items need not all be there: how many it says that there are.
-    pub fn declared(&mut self, rule: &'static str) -> Result<u64, DecodeError> {
-        match self.peek() {
-            Type::Map => self.expect(5, rule, "a map"),
-            _ => self.expect(4, rule, "an array"),
-        }
+    /// The head of an array or a map, whose items need not all be there: how many it says that there are, or
+    /// [`usize::MAX`] for more than that.
+    pub fn declared(&mut self, rule: &'static str) -> Result<usize, DecodeError> {
+        let count = match self.peek() {
+            Type::Map => self.expect(5, rule, "a map")?,
+            _ => self.expect(4, rule, "an array")?,
+        };
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
     /// The head of a map: how many pairs follow, no more than there is room for.

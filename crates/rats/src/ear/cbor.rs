@@ -2,7 +2,7 @@
 
 use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
 
-use tamarack_cose::cbor::{self, DecodeError, Problem, Reader, Type, Writer};
+use tamarack_cose::cbor::{self, DecodeError, Problem, Reader, Writer};
 
 use super::{Ear, EarAppraisal, EarTeepClaims, VerifierId, is_ear_profile};
 use crate::{
@@ -33,18 +33,17 @@ impl Ear {
         let (mut expires_at, mut status, mut nonce, mut confirmation) = (None, None, None, None);
         let mut appraisals = BTreeMap::new();
         for _ in 0..reader.map("EAR")? {
-            match claim(reader)? {
-                Some(key::PROFILE) => profile = Some(reader.text("eat_profile")?.to_owned()),
-                Some(key::IAT) => issued_at = Some(reader.uint("iat")?),
-                Some(key::EXP) => expires_at = Some(reader.uint("exp")?),
-                Some(key::NBF) => not_before = Some(reader.uint("nbf")?),
-                Some(key::NONCE) => nonce = Some(read_nonce(reader)?),
-                Some(key::CNF) => confirmation = Some(Confirmation::read(reader)?),
-                Some(VERIFIER_ID) => verifier = Some(VerifierId::read(reader)?),
-                Some(STATUS) => status = Some(read_tier(reader)?),
-                Some(key::SUBMODS) => appraisals = read_appraisals(reader)?,
-                Some(_) => reader.skip("EAR / value")?,
-                None => {}
+            match reader.label("EAR / key")? {
+                key::PROFILE => profile = Some(reader.text("eat_profile")?.to_owned()),
+                key::IAT => issued_at = Some(reader.uint("iat")?),
+                key::EXP => expires_at = Some(reader.uint("exp")?),
+                key::NBF => not_before = Some(reader.uint("nbf")?),
+                key::NONCE => nonce = Some(read_nonce(reader)?),
+                key::CNF => confirmation = Some(Confirmation::read(reader)?),
+                VERIFIER_ID => verifier = Some(VerifierId::read(reader)?),
+                STATUS => status = Some(read_tier(reader)?),
+                key::SUBMODS => appraisals = read_appraisals(reader)?,
+                _ => reader.skip("EAR / value")?,
             }
         }
         let missing = |what| DecodeError::new(0, "EAR", Problem::Missing(what));
@@ -113,11 +112,10 @@ impl VerifierId {
         let rule = "ear_verifier_id";
         let (mut developer, mut build) = (None, None);
         for _ in 0..reader.map(rule)? {
-            match claim(reader)? {
-                Some(0) => developer = Some(reader.text(rule)?.to_owned()),
-                Some(1) => build = Some(reader.text(rule)?.to_owned()),
-                Some(_) => reader.skip(rule)?,
-                None => {}
+            match reader.label("EAR / key")? {
+                0 => developer = Some(reader.text(rule)?.to_owned()),
+                1 => build = Some(reader.text(rule)?.to_owned()),
+                _ => reader.skip(rule)?,
             }
         }
         match (developer, build) {
@@ -133,21 +131,20 @@ impl EarAppraisal {
         let (mut status, mut vector, mut nonce, mut teep) = (None, None, None, None);
         let mut policies = Vec::new();
         for _ in 0..reader.map(rule)? {
-            match claim(reader)? {
-                Some(STATUS) => status = Some(read_tier(reader)?),
-                Some(VECTOR) => vector = Some(read_vector(reader)?),
-                Some(POLICY_IDS) => {
+            match reader.label("EAR / key")? {
+                STATUS => status = Some(read_tier(reader)?),
+                VECTOR => vector = Some(read_vector(reader)?),
+                POLICY_IDS => {
                     for _ in 0..reader.array("ear_appraisal_policy_ids")? {
                         policies.push(reader.text("ear_appraisal_policy_ids")?.to_owned());
                     }
                 }
-                Some(key::NONCE) => nonce = Some(read_nonce(reader)?),
-                Some(TEEP_CLAIMS) => {
+                key::NONCE => nonce = Some(read_nonce(reader)?),
+                TEEP_CLAIMS => {
                     let claims = Claims::decode(reader.raw("ear_teep_claims")?)?;
                     teep = Some(claims.into());
                 }
-                Some(_) => reader.skip(rule)?,
-                None => {}
+                _ => reader.skip(rule)?,
             }
         }
         let missing = || reader.error(rule, Problem::Missing("ear_status (1000)"));
@@ -239,17 +236,6 @@ impl Map {
             w.sorted_map(self.0);
         })
     }
-}
-
-/// The number of the next claim; `None` for one with a name, which is passed over.
-fn claim(reader: &mut Reader<'_>) -> Result<Option<i64>, DecodeError> {
-    let rule = "EAR / key";
-    if reader.peek() == Type::Text {
-        reader.skip(rule)?;
-        reader.skip(rule)?;
-        return Ok(None);
-    }
-    reader.int(rule).map(Some)
 }
 
 fn read_nonce(reader: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {

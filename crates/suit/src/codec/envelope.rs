@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{self, DecodeError, Problem, Reader, Type, Writer};
 
-use super::{Manifest, Section, enter, label, parameter::deterministic, several};
+use super::{Manifest, Section, enter, label, several};
 use crate::{Limits, SuitDigest};
 
 /// A received envelope, not authenticated yet.
@@ -325,6 +325,14 @@ impl<'a> Envelope<'a> {
             w.int(*label).raw(item);
         }
     }
+}
+
+/// Sort key that puts integers into the bytewise order of their encodings (RFC 8949 section 4.2.1).
+fn deterministic(label: i64) -> (bool, u64) {
+    (
+        label < 0,
+        if label < 0 { !label } else { label }.unsigned_abs(),
+    )
 }
 
 fn is_severable(label: i64) -> bool {

@@ -249,10 +249,14 @@ impl<'a> Manifest<'a> {
                     self.set_version = Some(Version::read(&mut inner, RULE)?);
                 }
                 label::COSWID | label::TEXT => {
+                    let rule = match label {
+                        label::TEXT => "suit-text",
+                        _ => "suit-coswid",
+                    };
                     let element = if is_severed(&reader) {
                         Severable::without_content(SuitDigest::read(&mut reader)?)
                     } else {
-                        let mut inner = enter(&mut reader, limits, "suit-text or suit-coswid")?;
+                        let mut inner = enter(&mut reader, limits, rule)?;
                         let content = inner.rest();
                         if label == label::TEXT {
                             Text::read(&mut inner, limits)?;
@@ -330,7 +334,10 @@ impl<'a> Manifest<'a> {
         item: &'a [u8],
         limits: &Limits,
     ) -> Result<Sequence<'a>, DecodeError> {
-        let present: usize = self.sequences().map(Sequence::count).sum();
+        let present: usize = self
+            .sequences()
+            .map(|sequence| sequence.walk().count())
+            .sum();
         let mut left = limits.manifest_commands.saturating_sub(present);
         let rule = "SUIT_Severable_Manifest_Members";
         Sequence::read(&mut Reader::new(item), rule, limits, false, &mut left)

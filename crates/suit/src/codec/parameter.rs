@@ -394,14 +394,6 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Sort key that puts integers into the bytewise order of their encodings (RFC 8949 section 4.2.1).
-pub(crate) fn deterministic(label: i64) -> (bool, u64) {
-    (
-        label < 0,
-        if label < 0 { !label } else { label }.unsigned_abs(),
-    )
-}
-
 /// The parameters of a component that are in force while a procedure runs: those that commands set last,
 /// which stay where the manifest has them.
 #[derive(Default)]

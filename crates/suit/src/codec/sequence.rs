@@ -1,4 +1,5 @@
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
@@ -122,7 +123,7 @@ impl<'a> Sequence<'a> {
 
     /// Calls `visit` with every command, nested ones included, in the order of the encoding, until it fails.
     ///
-    /// Recursive, but no deeper than sequences nest. As [`walk`](Self::walk), without memory.
+    /// Recursive, but no deeper than sequences nest.
     pub(crate) fn each<'s, E>(
         &'s self,
         visit: &mut dyn FnMut(&'s Located<'a>) -> Result<(), E>,
@@ -142,40 +143,14 @@ impl<'a> Sequence<'a> {
         Ok(())
     }
 
-    /// How many commands there are, nested ones included.
-    pub(super) fn count(&self) -> usize {
-        let mut count = 0;
-        let Ok(()) = self.each::<core::convert::Infallible>(&mut |_| {
-            count += 1;
-            Ok(())
-        });
-        count
-    }
-
     /// Every command, nested ones included, in the order of the encoding.
     pub fn walk(&self) -> impl Iterator<Item = &Located<'a>> {
-        let mut open = self.commands.iter();
-        // Those around it, with what is left of them: few, and most sequences have none.
-        let mut around = Vec::new();
-        core::iter::from_fn(move || {
-            loop {
-                let Some(located) = open.next() else {
-                    open = around.pop()?;
-                    continue;
-                };
-                match &located.command {
-                    Command::TryEach { alternatives, .. } => {
-                        around.push(core::mem::take(&mut open));
-                        around.extend(alternatives.iter().rev().map(|inner| inner.commands.iter()));
-                    }
-                    Command::RunSequence(inner) => {
-                        around.push(core::mem::replace(&mut open, inner.commands.iter()));
-                    }
-                    _ => {}
-                }
-                return Some(located);
-            }
-        })
+        let mut all = Vec::new();
+        let Ok(()) = self.each::<Infallible>(&mut |located| {
+            all.push(located);
+            Ok(())
+        });
+        all.into_iter()
     }
 }
 

@@ -208,11 +208,11 @@ impl Walk {
             }
             Type::Array => {
                 let count = at.reader.declared(RULE)?;
-                self.array(at, usize::try_from(count).unwrap_or(usize::MAX), shape);
+                self.array(at, count, shape);
             }
             Type::Map => {
                 let count = at.reader.declared(RULE)?;
-                self.map(at, usize::try_from(count).unwrap_or(usize::MAX), shape);
+                self.map(at, count, shape);
             }
             Type::Tag => {
                 let tag = at.reader.tag(RULE)?;

@@ -38,14 +38,14 @@ impl Processor<'_> {
             (has.metadata, 0, parameter::COMPONENT_METADATA),
             (decrypts, 0, parameter::ENCRYPTION_INFO),
         ];
-        let lacks = |label: i64, of: fn(&(bool, i64, i64)) -> i64| {
-            let mut optional = optional.iter();
-            optional.any(|optional| !optional.0 && of(optional) == label)
-        };
         let mut commands = Vec::from(COMMANDS);
-        commands.retain(|label| !lacks(*label, |(_, command, _)| *command));
         let mut parameters = Vec::from(PARAMETERS);
-        parameters.retain(|label| !lacks(*label, |(.., parameter)| *parameter));
+        for (has, command, parameter) in optional {
+            if !has {
+                commands.retain(|label| *label != command);
+                parameters.retain(|label| *label != parameter);
+            }
+        }
         let mut lists = Vec::from([
             (CapabilityList::Commands, commands),
             (CapabilityList::Parameters, parameters),

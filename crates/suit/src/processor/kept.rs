@@ -4,8 +4,11 @@
 use alloc::vec::Vec;
 
 use super::{
-    Failure, Outcome, Processor, machine::Machine, procedure::Procedure, shelf::Shelf,
-    state::read_all,
+    Failure, Outcome, Processor,
+    machine::Machine,
+    procedure::Procedure,
+    shelf::Shelf,
+    state::{State, read_all},
 };
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, ManifestRecord, codec::Envelope,
@@ -41,8 +44,8 @@ pub(super) fn uninstall(
     record: &ManifestRecord,
 ) -> Outcome {
     let (shelf, envelopes) = (Shelf::default(), Shelf::default());
-    let procedure = Procedure::Uninstall;
-    let mut machine = Machine::new(processor, device, fetch, &shelf, &envelopes, procedure);
+    let state = State::new(processor, device, fetch, &shelf, &envelopes);
+    let mut machine = Machine::new(state, Procedure::Uninstall);
     let result = machine.uninstall_by_record(record);
     Outcome::unopened(processor, machine.state.device, record.digest, result)
 }

@@ -9,14 +9,13 @@
 use alloc::vec::Vec;
 
 use super::{
-    Failure, Processor,
+    Failure,
     order::Order,
     procedure::Procedure,
-    shelf::Shelf,
     state::{Loaded, Place, Slot, State},
 };
 use crate::{
-    AuthenticatedEnvelope, Device, Error, Fetch, Section, Why,
+    Error, Section, Why,
     codec::{
         Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, SHARED, Sequence,
     },
@@ -191,17 +190,10 @@ enum Flow<'r> {
 }
 
 impl<'r> Machine<'r> {
-    pub(super) fn new(
-        processor: &'r Processor<'r>,
-        device: &'r mut dyn Device,
-        fetch: &'r mut dyn Fetch,
-        shelf: &'r Shelf<Vec<u8>>,
-        envelopes: &'r Shelf<AuthenticatedEnvelope<'r>>,
-        procedure: Procedure,
-    ) -> Self {
-        let budget = processor.settings.limits.executed_commands;
+    pub(super) fn new(state: State<'r>, procedure: Procedure) -> Self {
+        let budget = state.processor.settings.limits.executed_commands;
         Self {
-            state: State::new(processor, device, fetch, shelf, envelopes),
+            state,
             manifests: Vec::new(),
             procedure,
             released: Vec::new(),

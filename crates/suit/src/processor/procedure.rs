@@ -52,7 +52,8 @@ pub(super) fn run(
     recorded: Option<&ManifestRecord>,
 ) -> Outcome {
     let (shelf, envelopes) = (Shelf::default(), Shelf::default());
-    let mut machine = Machine::new(processor, device, fetch, &shelf, &envelopes, procedure);
+    let state = State::new(processor, device, fetch, &shelf, &envelopes);
+    let mut machine = Machine::new(state, procedure);
     let result = match (procedure, recorded) {
         (Procedure::Invoke, Some(record)) => machine.invoke(envelope, record),
         (Procedure::Uninstall, Some(record)) => machine.uninstall(envelope, record),
@@ -323,14 +324,12 @@ impl State<'_> {
                 continue;
             };
             if let Some((digest, length)) = slot.measured {
-                let mut properties = Parameters::new();
-                properties.set(Parameter::ImageDigest(digest));
-                properties.set(Parameter::ImageSize(length));
-                let component = slot.id.clone();
-                self.report(Entry::Claims(Claims {
-                    component,
-                    properties,
-                }));
+                let measured = [Parameter::ImageDigest(digest), Parameter::ImageSize(length)];
+                let claims = Claims {
+                    component: slot.id.clone(),
+                    properties: Parameters::from_list(measured),
+                };
+                self.report(Entry::Claims(claims));
             }
         }
     }

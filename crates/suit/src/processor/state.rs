@@ -122,7 +122,7 @@ pub(super) struct State<'r> {
     pub(super) slots: Vec<Slot<'r>>,
     /// Whether commands are gone through without any effect, to find out beforehand what can be known.
     pub(super) rehearsing: bool,
-    /// Whether nothing is reported.
+    /// Whether nothing is reported of what commands do, and nothing need be made for that.
     pub(super) silent: bool,
     /// Bytes of content that may still be read, and of parameters that may still be set.
     pub(super) read_left: u64,
@@ -163,13 +163,7 @@ impl Measured {
     }
 
     pub(super) fn take(&mut self) -> Parameters<'static> {
-        let mut parameters = Parameters::new();
-        for measured in &mut self.0 {
-            if let Some(measured) = measured.take() {
-                parameters.set(measured);
-            }
-        }
-        parameters
+        Parameters::from_list(self.0.iter_mut().filter_map(Option::take))
     }
 }
 
@@ -239,7 +233,7 @@ impl<'r> State<'r> {
 
     /// Adds to the report, within the limit.
     pub(super) fn report(&mut self, entry: Entry) {
-        if !self.silent && self.entries.len() < self.processor.settings.limits.records {
+        if self.entries.len() < self.processor.settings.limits.records {
             self.entries.push(entry);
         }
     }
