@@ -129,21 +129,27 @@ impl Process {
         line.unwrap().trim().to_owned()
     }
 
-    fn kib(&self, name: &str) -> u64 {
+    fn number(&self, name: &str) -> u64 {
         let status = self.status(name);
         status.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// How many threads it has.
+    #[must_use]
+    pub fn threads(&self) -> u64 {
+        self.number("Threads")
     }
 
     /// The memory that it has in use, in KiB.
     #[must_use]
     pub fn resident_kib(&self) -> u64 {
-        self.kib("VmRSS")
+        self.number("VmRSS")
     }
 
     /// The most memory that it had in use, in KiB.
     #[must_use]
     pub fn peak_kib(&self) -> u64 {
-        self.kib("VmHWM")
+        self.number("VmHWM")
     }
 
     /// Says that it writes no core dump, and can't change that.
