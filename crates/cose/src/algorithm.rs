@@ -16,6 +16,10 @@ impl SignatureAlgorithm {
     /// All of them, in order of preference.
     pub const ALL: [Self; 3] = [Self::Esp256, Self::Ed25519, Self::HssLms];
 
+    /// The COSE algorithm identifiers that are understood: those that are sent, and the two that
+    /// [`from_cose_id`](Self::from_cose_id) takes for the same.
+    pub const COSE_IDS: [i64; 5] = [-9, -19, -46, -7, -8];
+
     /// Those whose private keys are 32 bytes that never change, in order of preference: the algorithms of a
     /// [`SecretKey`](crate::SecretKey).
     pub const STATELESS: [Self; 2] = [Self::Esp256, Self::Ed25519];
@@ -167,6 +171,20 @@ impl DigestAlgorithm {
             Self::Sha256 | Self::Sha512_256 | Self::Shake128 => 32,
             Self::Sha384 => 48,
             Self::Sha512 | Self::Shake256 => 64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identifiers_that_are_understood_are_listed() {
+        for id in -100..100 {
+            let is_listed = SignatureAlgorithm::COSE_IDS.contains(&id);
+            let is_known = SignatureAlgorithm::from_cose_id(id).is_some();
+            assert_eq!(is_listed, is_known, "{id}");
         }
     }
 }

@@ -100,6 +100,9 @@ fn a_key_can_stay_in_a_secure_element() {
         }
     }
     impl KeyUnwrapper for Element {
+        fn algorithm(&self) -> Option<KeyWrap> {
+            KeyWrap::from_key_len(self.2.secret_bytes().len())
+        }
         fn unwrap(&self, algorithm: KeyWrap, wrapped: &[u8]) -> Result<SymmetricKey, Error> {
             self.0.ciphers.unwrap(algorithm, &self.2, wrapped)
         }

@@ -143,13 +143,20 @@ pub trait Device {
         Err(DeviceError::Unsupported)
     }
 
-    /// Whether an event that is not about time has happened. May block until it has; on `false`, the
-    /// procedure ends without effect and is to be repeated later. Called where [`Extensions::wait`] is set.
+    /// Whether the device can tell when an event of this kind has happened that is not about time: by default,
+    /// authorizations where it has [`Extensions::authorization`]. A manifest that waits for another is refused
+    /// before anything is done. Called where [`Extensions::wait`] is set.
+    // req: SUIT-UPD-023
+    fn observes(&self, event: &WaitEvent<'_>) -> bool {
+        matches!(event, WaitEvent::Authorization(_)) && self.extensions().authorization
+    }
+
+    /// Whether an event has happened that the device [`observes`](Self::observes). May block until it has; on
+    /// `false`, the procedure ends without effect and is to be repeated later.
     ///
     /// # Errors
     ///
-    /// [`DeviceError::Unsupported`] if this kind of event never happens here: by default, all but
-    /// authorizations.
+    /// If it can't be told now.
     fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {
         match event {
             WaitEvent::Authorization(priority) => self.authorizes(*priority),

@@ -134,7 +134,14 @@ impl<'a> VendorId<'a> {
             return Err(start.error(RULE, Problem::Expected("16 bytes or tag 112")));
         }
         let pen = reader.sized_bytes(1..=64, "1 to 64 bytes", RULE)?;
-        Ok(Self::Pen(Cow::Borrowed(pen)))
+        // Each arc is as short as it can be, and the last one ends.
+        let padded = |pair: &[u8]| matches!(pair, [0..=0x7f, 0x80]);
+        match pen {
+            [0x80, ..] | [.., 0x80..=0xff] => {}
+            _ if pen.windows(2).any(padded) => {}
+            _ => return Ok(Self::Pen(Cow::Borrowed(pen))),
+        }
+        Err(start.error(RULE, Problem::Expected("a relative OID")))
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
@@ -212,11 +219,48 @@ mod tests {
         let vendor = Uuid::vendor("arm.com");
         assert_eq!(vendor.to_string(), "fa6b4a53-d5ad-5fdf-be9d-e663e4d41ffe");
         assert_eq!(vendor.0[6] >> 4, 5, "version 5");
-        let oid = Uuid::v5(
-            &"6ba7b812-9dad-11d1-80b4-00c04fd430c8".parse().unwrap(),
-            b"\xd8\x6f\x47\x2b\x06\x01\x04\x01",
+        let class = vendor.class("Smart Light Bulb");
+        assert_eq!(class.to_string(), "07d0674c-5025-5219-995f-7d131681f022");
+        let oids = "6ba7b812-9dad-11d1-80b4-00c04fd430c8".parse().unwrap();
+        let enterprises = Uuid::v5(&oids, b"\xd8\x6f\x45\x2b\x06\x01\x04\x01");
+        assert_eq!(enterprises, Uuid::CBOR_PEN);
+        // 32473, the number for examples (RFC 5612).
+        let enterprise = Uuid::enterprise(b"\x81\xfd\x59");
+        assert_eq!(
+            enterprise.to_string(),
+            "1363fc56-535e-5a14-808a-1f407ab884e0"
         );
-        assert_eq!(oid.0[6] >> 4, 5);
+    }
+
+    // req: SUIT-PAR-005
+    #[test]
+    fn an_enterprise_number_is_a_relative_oid() {
+        let read = |pen: &[u8]| {
+            let item = Writer::build(|w| {
+                w.tag(VendorId::PEN_TAG).bytes(pen);
+            });
+            VendorId::read(&mut Reader::new(&item)).is_ok()
+        };
+        for whole in [
+            &b"\x00"[..],
+            b"\x7f",
+            b"\x81\x00",
+            b"\x81\xfd\x59",
+            b"\x01\x02",
+        ] {
+            assert!(read(whole), "{whole:x?}");
+        }
+        for broken in [
+            &b""[..],
+            b"\x80",
+            b"\x81",
+            b"\x01\x82",
+            b"\x80\x01",
+            b"\x01\x80\x01",
+        ] {
+            assert!(!read(broken), "{broken:x?}");
+        }
+        assert!(read(&[1; 64]) && !read(&[1; 65]));
     }
 
     #[test]

@@ -203,6 +203,13 @@ impl Device for MemoryDevice {
         Ok(priority <= least)
     }
 
+    fn observes(&self, event: &WaitEvent<'_>) -> bool {
+        match event {
+            WaitEvent::Authorization(_) => self.least_priority.is_some(),
+            _ => self.events.is_some(),
+        }
+    }
+
     fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {
         match event {
             WaitEvent::Authorization(priority) => self.authorizes(*priority),

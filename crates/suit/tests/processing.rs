@@ -126,6 +126,22 @@ fn identifiers() {
     }
 }
 
+// req: SUIT-CMD-002, SUIT-PAR-005
+#[test]
+fn a_vendor_is_known_by_its_enterprise_number() {
+    let pen = |bytes: &'static [u8]| VendorId::Pen(bytes.into());
+    let mut identity = identity();
+    identity.vendors = vec![pen(b"\x81\xfd\x59")];
+    let device = MemoryDevice::new(identity);
+    for (vendor, holds) in [(pen(b"\x81\xfd\x59"), true), (pen(b"\x81\xfd\x58"), false)] {
+        let test = vec![
+            set([Parameter::VendorId(vendor)]),
+            condition(Condition::VendorIdentifier),
+        ];
+        assert_eq!(install(&mut device.clone(), test).result.is_ok(), holds);
+    }
+}
+
 // req: SUIT-CMD-005, SUIT-CMD-006, SUIT-AMB-013, SUIT-UPD-013, SUIT-CMD-007, SUIT-CMD-008, SUIT-DEP-026
 #[test]
 fn conditions_on_content() {
@@ -206,6 +222,7 @@ fn slots() {
 }
 
 // req: SUIT-CMD-010, SUIT-CMD-011, SUIT-PAR-012, SUIT-PAR-013, SUIT-PAR-014, SUIT-PAR-015, SUIT-PROC-018
+// req: SUIT-UPD-031
 #[test]
 fn try_each_and_soft_failure() {
     let abort = || condition(Condition::Abort);
@@ -272,6 +289,21 @@ fn try_each_and_soft_failure() {
     ));
     assert_eq!(marks(vec![softly]), Ok(Some(b"4".to_vec())));
     assert!(marks(vec![run([soft(false), abort()])]).is_err());
+    // Override Multiple sets it like any other parameter.
+    let soft_by_index = |value| {
+        let parameters = Parameters::from_list([Parameter::SoftFailure(value)]);
+        Command::OverrideMultiple(vec![(0, parameters)])
+    };
+    let softly = run(then(
+        vec![soft_by_index(true)],
+        then(mark(b"5"), vec![abort()]),
+    ));
+    assert_eq!(marks(vec![softly]), Ok(Some(b"5".to_vec())));
+    assert!(with(vec![vec![soft_by_index(false), abort()], mark(b"2")], true).is_err());
+    assert!(matches!(
+        marks(vec![soft_by_index(true)]),
+        Err(Error::Invalid(_))
+    ));
 }
 
 // req: SUIT-COM-014, SUIT-COM-017, SUIT-COM-018, SUIT-AMB-014
@@ -299,16 +331,34 @@ fn several_components_at_once() {
         ["c", "d"]
     );
     // The whole nested sequence for one component before the next.
-    let skip_if_there = |component| {
-        try_each(
-            [
-                vec![condition(Condition::ImageMatch), index(component)],
-                write(),
-            ],
-            false,
-        )
+    let in_order = |commands| {
+        let author = author(2);
+        let envelope = sign_sections(
+            &author,
+            &["a/b", "c", "d"],
+            vec![(Section::Install, commands)],
+        );
+        let recipient = Recipient::trusting([author.key]);
+        let (outcome, effects) = Recorder::new(device()).observe(&mut NoFetch, |device, fetch| {
+            recipient.update(device, fetch, &envelope)
+        });
+        assert_eq!(outcome.result, Ok(()));
+        begun(&effects)
     };
-    assert_eq!(written(vec![all(), skip_if_there(0)]), ["a/b", "c", "d"]);
+    let checked = |bytes| {
+        vec![
+            set([content(bytes), digest_of(bytes)]),
+            action(Action::Write),
+            condition(Condition::ImageMatch),
+        ]
+    };
+    let twice = || then(then(checked(b"x"), vec![index(2)]), checked(b"y"));
+    let whole = ["a/b", "d", "c", "d"];
+    assert_eq!(in_order(vec![list(&[0, 1]), run(twice())]), whole);
+    assert_eq!(
+        in_order(vec![list(&[0, 1]), try_each([twice()], false)]),
+        whole
+    );
     // The outer index is back after a nested sequence.
     assert_eq!(written(then(vec![run([index(2)])], write())), ["a/b"]);
 }
@@ -345,6 +395,8 @@ fn parameters() {
     let copied = vec![
         set([content(b"0")]),
         index(1),
+        // What is there already is overwritten.
+        set([content(b"1")]),
         Command::CopyParameters(vec![(0, vec![18, 21])]),
         write(),
     ];
@@ -370,6 +422,22 @@ fn directives() {
         Ok(())
     );
     assert_eq!(device.content(&id("c")), None);
+    // Write takes its content from the parameter, and fails without one.
+    let write = vec![
+        set([content(b"written"), digest_of(b"written")]),
+        action(Action::Write),
+        condition(Condition::ImageMatch),
+    ];
+    let mut written = device.clone();
+    assert_eq!(install(&mut written, write).result, Ok(()));
+    assert_eq!(written.content(&id("a/b")), Some(&b"written"[..]));
+    assert!(matches!(
+        install(&mut written, vec![action(Action::Write)]).result,
+        Err(Error::ActionFailed {
+            action: Action::Write,
+            why: Why::ParameterMissing(18),
+        })
+    ));
     // A source that is not there.
     let outcome = install(&mut device, copy);
     assert!(matches!(

@@ -17,7 +17,7 @@ use std::{
 use common::*;
 use tamarack_cose::{
     DigestAlgorithm, MacAlgorithm, SignatureAlgorithm, SymmetricKey,
-    encrypt::{ContentAlgorithm, HpkeSuite, KeyWrap, RecipientKey},
+    encrypt::{ContentAlgorithm, Curve, DecryptionKey, RecipientAlgorithm, RecipientKey},
 };
 use tamarack_suit::{
     MemoryDevice, Processor, Profile, Section, SingleAuthority,
@@ -205,11 +205,7 @@ fn every_algorithm_has_its_row() {
     assert_eq!(numbers(&rows, "MAC algorithms"), macs.collect());
     let contents = ContentAlgorithm::ALL.iter().map(|a| a.cose_id());
     assert_eq!(numbers(&rows, "Content algorithms"), contents.collect());
-    let exchanges = (KeyWrap::ALL
-        .iter()
-        .flat_map(|w| [w.cose_id(), w.ecdh_es_cose_id()]))
-    .chain(HpkeSuite::ALL.iter().map(|suite| suite.cose_id()))
-    .chain([-6]);
+    let exchanges = RecipientAlgorithm::ALL.iter().map(|a| a.cose_id());
     assert_eq!(
         numbers(&rows, "Key exchange algorithms"),
         exchanges.collect()
@@ -228,7 +224,7 @@ fn every_algorithm_has_its_row() {
         };
         assert_eq!(row.encode, expected, "{}", row.feature);
     }
-    let known = (-100..100).filter(|id| SignatureAlgorithm::from_cose_id(*id).is_some());
+    let known = SignatureAlgorithm::COSE_IDS.into_iter();
     assert_eq!(numbers(&rows, "Signature algorithms"), known.collect());
     let profiles: BTreeMap<&str, String> = rows
         .iter()
@@ -248,14 +244,29 @@ fn capabilities(keys: &[RecipientKey], device: &MemoryDevice) -> CapabilityRepor
         .capabilities(device)
 }
 
+/// A key of each kind, and of each length or curve that a kind has.
+fn keys_of_all_kinds() -> Vec<RecipientKey> {
+    let wraps = [16, 24, 32].map(|length| {
+        let key = SymmetricKey::new(vec![7; length]);
+        RecipientKey::wrapping(&crypto(), key)
+    });
+    let agreements = [Curve::P256, Curve::X25519].map(|curve| {
+        let key = DecryptionKey::from_bytes(&crypto(), curve, &[7; 32]).unwrap();
+        RecipientKey::agreement(&crypto(), key)
+    });
+    let direct = RecipientKey::direct(SymmetricKey::new([7; 16]));
+    wraps
+        .into_iter()
+        .chain(agreements)
+        .chain([direct])
+        .collect()
+}
+
 /// "yes", "device" and "keys" stand where the processor lists a label without anything, with a device that
 /// has all extensions, and with keys; everywhere else it lists nothing.
 #[test]
 fn what_the_table_says_is_what_the_processor_says() {
-    let keys = [RecipientKey::wrapping(
-        &crypto(),
-        SymmetricKey::new([7; 16]),
-    )];
+    let keys = keys_of_all_kinds();
     let mut rich = device();
     rich.set_battery(1);
     rich.authorize(0);
@@ -272,7 +283,9 @@ fn what_the_table_says_is_what_the_processor_says() {
         ("Conditions and directives", CapabilityList::Commands),
         ("Parameters", CapabilityList::Parameters),
         ("Digest algorithms", CapabilityList::Algorithms),
+        ("Signature algorithms", CapabilityList::Algorithms),
         ("MAC algorithms", CapabilityList::Algorithms),
+        ("Key exchange algorithms", CapabilityList::Algorithms),
         ("Content algorithms", CapabilityList::Algorithms),
     ] {
         for row in rows.iter().filter(|row| row.registry == registry) {
@@ -295,6 +308,25 @@ fn what_the_table_says_is_what_the_processor_says() {
                 .collect();
             assert!(listed.is_subset(&numbers(&rows, registry)), "{registry}");
         }
+    }
+    // Each key is listed with what can be done with it, and with nothing else.
+    let exchanges = numbers(&rows, "Key exchange algorithms");
+    for (key, expected) in keys.chunks(1).zip([
+        &[-3][..],
+        &[-4],
+        &[-5],
+        &[-31, -30, -29, 46, 53],
+        &[-31, -30, -29, 49, 50],
+        &[-6],
+    ]) {
+        let report = capabilities(key, &device());
+        let listed: BTreeSet<i64> = report
+            .list(CapabilityList::Algorithms)
+            .iter()
+            .copied()
+            .filter(|id| exchanges.contains(id))
+            .collect();
+        assert!(listed.iter().eq(expected), "{key:?}: {listed:?}");
     }
     let listed = plain.list(CapabilityList::Manifest).iter().copied();
     let mut manifest: BTreeSet<i64> = listed.collect();

@@ -10,8 +10,8 @@ mod common;
 
 use tamarack_suit::{
     Action, Command, Comparison, ComponentMetadata, Condition, Error, FileType, MemoryDevice,
-    Outcome, Parameter, Permissions, Section, Version, VersionMatch, WaitEvent, WaitInfo, Why,
-    author::Draft, report::Reason,
+    NoFetch, Outcome, Parameter, Permissions, Section, Version, VersionMatch, WaitEvent, WaitInfo,
+    Why, author::Draft, report::Reason,
 };
 
 use common::*;
@@ -202,8 +202,8 @@ fn local_time_is_unsupported_without_a_zone() {
 // req: SUIT-UPD-023
 #[test]
 fn another_devices_version_is_unsupported_where_nobody_knows_it() {
-    let mut device = device();
-    device.set_events([]);
+    let mut device = Recorder::new(device());
+    device.inner.set_events([]);
     let event = WaitEvent::OtherDeviceVersion {
         device: b"pump"[..].into(),
         versions: vec![VersionMatch {
@@ -211,14 +211,54 @@ fn another_devices_version_is_unsupported_where_nobody_knows_it() {
             version: version("2"),
         }],
     };
-    let outcome = install(&mut device, wait(vec![event]));
-    assert!(matches!(
-        outcome.result,
-        Err(Error::ActionFailed {
-            action: Action::Wait,
-            ..
-        })
-    ));
+    // What is written before the wait would be an effect.
+    let commands = [guarded(vec![]), wait(vec![event])].concat();
+    let author = author(2);
+    let envelope = sign_sections(&author, &["a/b"], vec![(Section::Install, commands)]);
+    let recipient = Recipient::trusting([author.key]);
+    for (observes, expected) in [
+        (
+            true,
+            Error::ActionFailed {
+                action: Action::Wait,
+                why: Why::NotYet(4),
+            },
+        ),
+        (false, Error::ParameterUnsupported(29)),
+    ] {
+        device.observes = observes;
+        let (outcome, effects) = device.observe(&mut NoFetch, |device, fetch| {
+            recipient.update(device, fetch, &envelope)
+        });
+        assert_eq!(outcome.result, Err(expected));
+        assert_eq!(effects.is_empty(), !observes);
+    }
+}
+
+// req: SUIT-UPD-021
+#[test]
+fn times_are_unsupported_without_a_clock() {
+    for event in [
+        WaitEvent::Time(0),
+        WaitEvent::TimeOfDayUtc(0),
+        WaitEvent::DayOfWeekUtc(4),
+        WaitEvent::TimeOfDay(0),
+        WaitEvent::DayOfWeek(4),
+    ] {
+        let mut device = device();
+        device.set_events([]);
+        device.set_time_zone(0);
+        let outcome = install(&mut device, wait(vec![event.clone()]));
+        assert_eq!(
+            outcome.result,
+            Err(Error::ParameterUnsupported(29)),
+            "{event:?}"
+        );
+        // 1970-01-01 was a Thursday.
+        device.set_now(0);
+        let outcome = install(&mut device, wait(vec![event.clone()]));
+        assert_eq!(outcome.result, Ok(()), "{event:?}");
+    }
 }
 
 // req: SUIT-UPD-024, SUIT-UPD-026

@@ -258,6 +258,21 @@ pub enum RecipientAlgorithm {
 }
 
 impl RecipientAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::KeyWrap(KeyWrap::A128Kw),
+        Self::KeyWrap(KeyWrap::A192Kw),
+        Self::KeyWrap(KeyWrap::A256Kw),
+        Self::EcdhEs(KeyWrap::A128Kw),
+        Self::EcdhEs(KeyWrap::A192Kw),
+        Self::EcdhEs(KeyWrap::A256Kw),
+        Self::Hpke(HpkeSuite::P256Aes128Gcm),
+        Self::Hpke(HpkeSuite::X25519Aes128Gcm),
+        Self::Hpke(HpkeSuite::X25519ChaCha20Poly1305),
+        Self::Hpke(HpkeSuite::P256Aes256Gcm),
+        Self::Direct,
+    ];
+
     /// The COSE algorithm identifier.
     #[must_use]
     pub fn cose_id(self) -> i64 {
@@ -273,12 +288,6 @@ impl RecipientAlgorithm {
     /// of them (requirement SUIT-ENC-014).
     #[must_use]
     pub fn from_cose_id(id: i64) -> Option<Self> {
-        let wraps = KeyWrap::ALL.into_iter();
-        let suites = HpkeSuite::ALL.into_iter();
-        (wraps.clone().map(Self::KeyWrap))
-            .chain(wraps.map(Self::EcdhEs))
-            .chain(suites.map(Self::Hpke))
-            .chain([Self::Direct])
-            .find(|algorithm| algorithm.cose_id() == id)
+        Self::ALL.into_iter().find(|a| a.cose_id() == id)
     }
 }

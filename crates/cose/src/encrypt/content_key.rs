@@ -48,6 +48,27 @@ impl fmt::Debug for ContentKey {
 }
 
 impl Encrypted<'_> {
+    /// Checks that a recipient is of an algorithm for which there is one of `keys`. Whether it is the very key shows
+    /// when the content key is looked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlgorithmUnsupported`] with the algorithm of a recipient, if none is; [`Error::NoRecipient`] if
+    /// they have no algorithms, or not in their places.
+    pub fn check_recipients(&self, keys: &[RecipientKey]) -> Result<(), Error> {
+        let mut outcome = Err(Error::NoRecipient);
+        for recipient in self.recipients().unwrap_or_default() {
+            let Some(algorithm) = recipient.algorithm() else {
+                continue;
+            };
+            if keys.iter().any(|key| key.is_for(algorithm)) {
+                return Ok(());
+            }
+            outcome = Err(Error::AlgorithmUnsupported(algorithm.cose_id()));
+        }
+        outcome
+    }
+
     /// Finds the content key with one of `keys`.
     ///
     /// A recipient that names a key id is tried with the keys of that id and with those that have none, any

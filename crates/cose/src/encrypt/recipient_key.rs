@@ -1,7 +1,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use super::{Ciphers, DecryptionKey, EncryptionKey, KeyAgreements, KeyWrap};
+use super::{Ciphers, DecryptionKey, EncryptionKey, KeyAgreements, KeyWrap, RecipientAlgorithm};
 use crate::{CryptoProvider, Error, KeyError, SymmetricKey, key::CoseKey};
 
 /// A key of this side with which content keys are found, and by which id others call it.
@@ -20,6 +20,9 @@ pub(super) enum Means {
 
 /// A key-encryption key, wherever it lives: in memory, in a secure element.
 pub trait KeyUnwrapper: Send + Sync {
+    /// The algorithm that the key is for, which is a matter of its length; `None` if it is for none.
+    fn algorithm(&self) -> Option<KeyWrap>;
+
     /// Unwraps a content key.
     ///
     /// # Errors
@@ -118,6 +121,22 @@ impl RecipientKey {
         self.key_id.as_deref()
     }
 
+    /// Whether content keys that were encrypted by `algorithm` can be found with keys like this one.
+    #[must_use]
+    pub fn is_for(&self, algorithm: RecipientAlgorithm) -> bool {
+        match (algorithm, &self.means) {
+            (RecipientAlgorithm::KeyWrap(wrap), Means::Unwrap(kek)) => {
+                kek.algorithm() == Some(wrap)
+            }
+            (RecipientAlgorithm::EcdhEs(_), Means::Agree(_))
+            | (RecipientAlgorithm::Direct, Means::Direct(_)) => true,
+            (RecipientAlgorithm::Hpke(suite), Means::Agree(own)) => {
+                own.public_key().curve() == suite.curve()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a recipient that names `key_id`, or none, may mean this key.
     ///
     /// A key without an id may be meant by any.
@@ -147,6 +166,10 @@ struct InMemoryKek {
 }
 
 impl KeyUnwrapper for InMemoryKek {
+    fn algorithm(&self) -> Option<KeyWrap> {
+        KeyWrap::from_key_len(self.key.secret_bytes().len())
+    }
+
     fn unwrap(&self, algorithm: KeyWrap, wrapped: &[u8]) -> Result<SymmetricKey, Error> {
         self.ciphers.unwrap(algorithm, &self.key, wrapped)
     }

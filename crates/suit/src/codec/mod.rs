@@ -63,12 +63,12 @@ pub(crate) fn enter<'a>(
     reader.enter(&limits.cbor(), rule)
 }
 
-/// Reads `count` things. Not reserved up front: the count is the sender's word.
+/// Reads `count` things, of which there are no more than bytes that passed the door.
 pub(crate) fn several<T>(
     count: usize,
     mut read: impl FnMut() -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
-    let mut list = Vec::new();
+    let mut list = Vec::with_capacity(count);
     for _ in 0..count {
         list.push(read()?);
     }

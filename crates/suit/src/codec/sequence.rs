@@ -51,7 +51,7 @@ impl Context<'_> {
             let problem = Problem::Expected("pairs of command and argument, at least one");
             return Err(start.error(RULE, problem));
         }
-        let mut commands = Vec::new();
+        let mut commands = Vec::with_capacity((items / 2).min(*self.commands_left));
         for _ in 0..items / 2 {
             *self.commands_left = self
                 .commands_left

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::{
     DigestAlgorithm, MacAlgorithm, SignatureAlgorithm,
-    encrypt::{ContentAlgorithm, HpkeSuite, KeyWrap},
+    encrypt::{ContentAlgorithm, RecipientAlgorithm, RecipientKey},
 };
 
 use super::Processor;
@@ -49,7 +49,7 @@ impl Processor<'_> {
         let mut lists = Vec::from([
             (CapabilityList::Commands, commands),
             (CapabilityList::Parameters, parameters),
-            (CapabilityList::Algorithms, algorithms(decrypts)),
+            (CapabilityList::Algorithms, algorithms(self.recipient_keys)),
         ]);
         for (list, labels) in ELEMENTS {
             lists.push((list, labels.to_vec()));
@@ -102,28 +102,22 @@ const PARAMETERS: [i64; 20] = [
     1, 2, 3, 4, 5, 12, 13, 14, 18, 19, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
 ];
 
-/// The COSE algorithms of digests, signatures and MACs and, with keys for it, of encryption.
-fn algorithms(decrypts: bool) -> Vec<i64> {
+/// The COSE algorithms of digests, signatures and MACs and, with `keys` for it, of encryption.
+fn algorithms(keys: &[RecipientKey]) -> Vec<i64> {
     let mut list = Vec::new();
     for algorithm in DigestAlgorithm::ALL {
         list.push(algorithm.cose_id());
     }
-    for algorithm in SignatureAlgorithm::ALL {
-        list.push(algorithm.cose_id());
-    }
+    list.extend(SignatureAlgorithm::COSE_IDS);
     for algorithm in MacAlgorithm::ALL {
         list.push(algorithm.cose_id());
     }
-    if decrypts {
-        for wrap in KeyWrap::ALL {
-            list.push(wrap.cose_id());
+    for algorithm in RecipientAlgorithm::ALL {
+        if keys.iter().any(|key| key.is_for(algorithm)) {
+            list.push(algorithm.cose_id());
         }
-        for wrap in KeyWrap::ALL {
-            list.push(wrap.ecdh_es_cose_id());
-        }
-        for suite in HpkeSuite::ALL {
-            list.push(suite.cose_id());
-        }
+    }
+    if !keys.is_empty() {
         for algorithm in ContentAlgorithm::ALL {
             list.push(algorithm.cose_id());
         }

@@ -137,8 +137,13 @@ fn parameters_supported(
             }
             Parameter::EncryptionInfo(_) if processor.recipient_keys.is_empty() => false,
             Parameter::EncryptionInfo(info) => {
-                Encrypted::decode_encrypt(info)?;
-                true
+                match Encrypted::decode_encrypt(info)?.check_recipients(processor.recipient_keys) {
+                    Err(tamarack_cose::Error::NoRecipient) => false,
+                    checked => {
+                        checked?;
+                        true
+                    }
+                }
             }
             Parameter::Other { .. } => false,
             _ => true,
@@ -150,19 +155,21 @@ fn parameters_supported(
     Ok(())
 }
 
-/// Whether all events of a wait can happen here, as far as that is known before one is asked about.
-// req: SUIT-UPD-021
+/// Whether the device can tell when the events of a wait have happened, all of them.
+// req: SUIT-UPD-021, SUIT-UPD-023
 fn events_supported(
     limits: &Limits,
     device: &mut dyn Device,
     info: &[u8],
 ) -> Result<bool, Failure> {
     let info = WaitInfo::decode(info, limits)?;
-    let zone = device.time_zone();
+    let has_clock = device.now().is_some();
+    let has_zone = device.time_zone().is_some();
     Ok(info.events().iter().all(|event| match event {
-        WaitEvent::TimeOfDay(_) | WaitEvent::DayOfWeek(_) => zone.is_some(),
+        WaitEvent::Time(_) | WaitEvent::TimeOfDayUtc(_) | WaitEvent::DayOfWeekUtc(_) => has_clock,
+        WaitEvent::TimeOfDay(_) | WaitEvent::DayOfWeek(_) => has_clock && has_zone,
         WaitEvent::Other { .. } => false,
-        _ => true,
+        event => device.observes(event),
     }))
 }
 

@@ -503,6 +503,7 @@ impl<'r> State<'r> {
                 let mut last = Targets::One(target);
                 for (index, parameters) in list {
                     self.set_parameters(loaded.slot(*index)?, parameters, true)?;
+                    frame.set_parameters(parameters)?;
                     last = Targets::one(*index);
                 }
                 return Ok(Flow::Retarget(last));

@@ -3,8 +3,8 @@
 use serde_json::json;
 use tamarack_suit::{
     Action, Command, Common, Comparison, ComponentMetadata, Condition, FileType, Manifest,
-    Parameter, Section, SequenceNumber, Severable, Version, VersionMatch, WaitEvent, WaitInfo,
-    author::Draft,
+    Parameter, Parameters, Section, SequenceNumber, Severable, Version, VersionMatch, WaitEvent,
+    WaitInfo, author::Draft,
 };
 
 use crate::{common::*, fixture::Attack};
@@ -87,7 +87,7 @@ fn needs_version() -> Vec<u8> {
 }
 
 /// Copies in a circle while the order of commands does not matter.
-fn race(relaxed: bool) -> Vec<u8> {
+fn race(order: Command<'static>) -> Vec<u8> {
     let copy = |to, from| {
         [
             index(to),
@@ -96,7 +96,7 @@ fn race(relaxed: bool) -> Vec<u8> {
             condition(Condition::ImageMatch),
         ]
     };
-    let mut commands = vec![index(0), set([Parameter::StrictOrder(!relaxed)])];
+    let mut commands = vec![index(0), order];
     commands.extend(copy(1, 0));
     commands.extend(copy(2, 1));
     install(&["a", "b", "c"], commands)
@@ -111,8 +111,11 @@ pub fn attacks() -> Vec<Attack> {
             "What would be a race is refused, also by a processor that runs commands in order.",
         )
         .holding("a", "content")
-        .refused("circle", race(true), "Invalid")
-        .accepted("in-order", race(false)),
+        .refused("circle", race(set([Parameter::StrictOrder(false)])), "Invalid")
+        .refused("circle-by-override-multiple", race(Command::OverrideMultiple(vec![
+            (0, Parameters::from_list([Parameter::StrictOrder(false)])),
+        ])), "Invalid")
+        .accepted("in-order", race(set([Parameter::StrictOrder(true)]))),
         Attack::new(
             "symbolic-link",
             "has a component made a symbolic link to a file outside",

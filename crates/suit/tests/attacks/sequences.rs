@@ -195,6 +195,10 @@ pub fn attacks() -> Vec<Attack> {
         .refused("set", install(vec![
             Command::SetParameters(one(Parameter::SoftFailure(true))),
             condition(Condition::Abort),
+        ]), "Invalid")
+        .refused("override-multiple", install(vec![
+            Command::OverrideMultiple(vec![(0, one(Parameter::SoftFailure(true)))]),
+            condition(Condition::Abort),
         ]), "Invalid"),
         Attack::new(
             "failure-that-is-hidden",
@@ -205,6 +209,13 @@ pub fn attacks() -> Vec<Attack> {
         .refused("nested", install(vec![try_each([vec![run([condition(Condition::Abort)])]], true)]), "ConditionFailed(abort)")
         .refused("switched-off", install(vec![try_each(
             [vec![set([Parameter::SoftFailure(false)]), condition(Condition::Abort)]],
+            true,
+        )]), "ConditionFailed(abort)")
+        .refused("switched-off-by-override-multiple", install(vec![try_each(
+            [vec![
+                Command::OverrideMultiple(vec![(0, one(Parameter::SoftFailure(false)))]),
+                condition(Condition::Abort),
+            ]],
             true,
         )]), "ConditionFailed(abort)"),
         Attack::new(

@@ -63,6 +63,8 @@ pub struct Recorder {
     pub charges_to: Option<u64>,
     /// What its battery gains whenever somebody asks how much it holds.
     pub gains: u64,
+    /// Whether it can tell when events have happened that are not about time.
+    pub observes: bool,
     /// What the device was asked about what, beginning included: `length`, `read`, `begin`, `record`.
     pub asked: Vec<(&'static str, ComponentId)>,
     /// A component whose storage is hostile: once it was read, it holds this.
@@ -78,6 +80,7 @@ impl Recorder {
             fails_at: None,
             charges_to: None,
             gains: 0,
+            observes: true,
             asked: vec![],
             turns: None,
         }
@@ -223,6 +226,10 @@ impl Device for Recorder {
 
     fn authorizes(&mut self, priority: i64) -> Result<bool, DeviceError> {
         self.inner.authorizes(priority)
+    }
+
+    fn observes(&self, event: &WaitEvent<'_>) -> bool {
+        self.observes && self.inner.observes(event)
     }
 
     fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {

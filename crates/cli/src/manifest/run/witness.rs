@@ -172,6 +172,10 @@ impl Device for Witness<'_> {
         self.device.authorizes(priority)
     }
 
+    fn observes(&self, event: &WaitEvent<'_>) -> bool {
+        self.device.observes(event)
+    }
+
     fn has_happened(&mut self, event: &WaitEvent<'_>) -> Result<bool, DeviceError> {
         self.device.has_happened(event)
     }
