@@ -76,7 +76,7 @@ const EVERYTHING: [&str; 4] = [
     "provider/config/suit",
 ];
 
-// req: SUIT-DEP-010, SUIT-DEP-014, SUIT-DEP-015, SUIT-DEP-020, SUIT-DEP-025, SUIT-DEP-027, SUIT-DEP-037, SUIT-DEP-038
+// req: SUIT-DEP-010, SUIT-DEP-014, SUIT-DEP-015, SUIT-DEP-020, SUIT-DEP-027, SUIT-DEP-037, SUIT-DEP-038
 // req: SUIT-DEP-035, SUIT-AMB-018
 #[test]
 fn a_dependency_is_brought_along() {
@@ -145,7 +145,7 @@ fn a_dependency_that_is_installed_already_stays() {
     ));
 }
 
-// req: SUIT-DEP-004, SUIT-DEP-007, SUIT-DEP-027, SUIT-DEP-028, SUIT-DEP-032
+// req: SUIT-DEP-003, SUIT-DEP-004, SUIT-DEP-007, SUIT-DEP-025, SUIT-DEP-027, SUIT-DEP-028, SUIT-DEP-032
 #[test]
 fn a_dependency_that_is_not_the_one_named() {
     let (ours, stranger) = (author(2), author(4));
@@ -175,6 +175,11 @@ fn a_dependency_that_is_not_the_one_named() {
         Error::Unsigned
     );
     assert!(matches!(served(b"junk"), Error::Decode(_)));
+    // A manifest without its envelope, as it stands there or as it is in its byte string.
+    let bare = ta_draft(1, b"payload").manifest().encode();
+    assert!(matches!(served(&bare), Error::Decode(_)));
+    let item = Envelope::decode(&ta_1).unwrap().manifest_item().to_vec();
+    assert!(matches!(served(&item), Error::Decode(_)));
     // The same manifest with another integrated payload: what is installed is still verified.
     let other = ta_draft(1, b"payload").with_integrated("#ta", b"evil!!!");
     let other = other.sign(&crypto(), &[&*ours.signer]).unwrap();
@@ -489,7 +494,7 @@ fn a_dependency_within_the_component_list() {
     );
 }
 
-// req: SUIT-DEP-036
+// req: SUIT-DEP-031
 #[test]
 fn a_new_release_drops_a_dependency() {
     let author = author(2);

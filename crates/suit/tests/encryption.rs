@@ -10,15 +10,18 @@ mod common;
 
 use tamarack_cose::{
     MacAlgorithm, MacKey, SymmetricKey,
+    cbor::{Reader, Writer},
     encrypt::{
-        ContentAlgorithm, Curve, DecryptionKey, Encryption, KeyWrap, Recipient, RecipientKey,
+        ContentAlgorithm, Curve, DecryptionKey, Encryption, KeyWrap, Recipient, RecipientAlgorithm,
+        RecipientKey,
     },
 };
 use tamarack_suit::{
-    Action, Command, Condition, Error, MemoryDevice, NoFetch, Outcome, Parameter, Processor,
-    Section, SequenceNumber, Settings, SingleAuthority, SuitDigest, TrustAnchor, TrustAnchors, Why,
+    Action, Command, Common, Condition, Dependency, Envelope, Error, Manifest, MemoryDevice,
+    NoFetch, Outcome, Parameter, Parameters, Processor, Section, SequenceNumber, Settings,
+    Severable, SingleAuthority, SuitDigest, TrustAnchor, TrustAnchors, Why,
     author::{
-        BuildError, ComponentBuilder, DependencyBuilder, EncryptedImage, ManifestBuilder,
+        BuildError, ComponentBuilder, DependencyBuilder, Draft, EncryptedImage, ManifestBuilder,
         PayloadEncryption,
     },
     report::Reason,
@@ -132,6 +135,7 @@ fn failed(action: Action, why: Why) -> Result<(), Error> {
 /// Everything that encrypts for, and decrypts on, one device.
 struct Device {
     kek: SymmetricKey,
+    longer_keks: [SymmetricKey; 2],
     p256: DecryptionKey,
     x25519: DecryptionKey,
 }
@@ -142,6 +146,7 @@ impl Device {
         let agreement = |curve| DecryptionKey::from_bytes(&crypto, curve, &[seed; 32]).unwrap();
         Self {
             kek: SymmetricKey::new([seed; 16]),
+            longer_keks: [24, 32].map(|length| SymmetricKey::new(vec![seed; length])),
             p256: agreement(Curve::P256),
             x25519: agreement(Curve::X25519),
         }
@@ -149,8 +154,11 @@ impl Device {
 
     fn keys(&self) -> Vec<RecipientKey> {
         let crypto = crypto();
+        let [kek_24, kek_32] = self.longer_keks.clone();
         vec![
             RecipientKey::wrapping(&crypto, self.kek.clone()),
+            RecipientKey::wrapping(&crypto, kek_24),
+            RecipientKey::wrapping(&crypto, kek_32),
             RecipientKey::agreement(&crypto, self.p256.clone()),
             RecipientKey::agreement(&crypto, self.x25519.clone()),
         ]
@@ -234,26 +242,195 @@ fn every_content_algorithm_for_every_recipient() {
     let keys = owner.keys();
     let plaintext: Vec<u8> = (0..10_000_u32).map(|n| (n % 251) as u8).collect();
     for algorithm in ContentAlgorithm::ALL {
-        for (at, recipient) in [
-            Recipient::wrapping(&owner.kek).unwrap(),
-            Recipient::agreement(owner.p256.public_key()),
-            Recipient::agreement_with(owner.x25519.public_key(), KeyWrap::A256Kw),
-            Recipient::hpke(owner.p256.public_key()),
-            Recipient::hpke(owner.x25519.public_key()),
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        for by in RecipientAlgorithm::ALL {
+            let content_key = SymmetricKey::new(vec![7; algorithm.key_len()]);
+            let recipient = match by {
+                RecipientAlgorithm::KeyWrap(KeyWrap::A128Kw) => {
+                    Recipient::wrapping(&owner.kek).unwrap()
+                }
+                RecipientAlgorithm::KeyWrap(KeyWrap::A192Kw) => {
+                    Recipient::wrapping(&owner.longer_keks[0]).unwrap()
+                }
+                RecipientAlgorithm::KeyWrap(KeyWrap::A256Kw) => {
+                    Recipient::wrapping(&owner.longer_keks[1]).unwrap()
+                }
+                RecipientAlgorithm::EcdhEs(wrap) => {
+                    Recipient::agreement_with(owner.p256.public_key(), wrap)
+                }
+                RecipientAlgorithm::Hpke(suite) => {
+                    let own = match suite.curve() {
+                        Curve::P256 => &owner.p256,
+                        _ => &owner.x25519,
+                    };
+                    Recipient::hpke_with(own.public_key(), suite)
+                }
+                _ => Recipient::direct(&content_key),
+            };
+            assert_eq!(recipient.algorithm(), by);
             let (info, ciphertext) = encrypt(algorithm, &[recipient], &plaintext);
             let commands = fetch_and_decrypt(&info, &ciphertext, &plaintext);
             let mut device = device();
-            let outcome = install(&mut device, &keys, commands, &ciphertext);
-            assert_eq!(outcome.result, Ok(()), "{} for {at}", algorithm.name());
+            let direct = [RecipientKey::direct(content_key.clone())];
+            let keys = match by {
+                RecipientAlgorithm::Direct => &direct[..],
+                _ => &keys,
+            };
+            let outcome = install(&mut device, keys, commands, &ciphertext);
+            assert_eq!(outcome.result, Ok(()), "{} by {by:?}", algorithm.name());
             assert_eq!(device.content(&id("p/app")), Some(&plaintext[..]));
             // What was fetched stays what it is.
             assert_eq!(device.content(&id("p/staged")), Some(&ciphertext[..]));
         }
     }
+}
+
+// req: SUIT-UPD-001, SUIT-ENC-006
+#[test]
+fn what_no_key_can_open_is_not_fetched() {
+    let owner = Device::new(7);
+    let crypto = crypto();
+    let (info, ciphertext) = encrypt(
+        ContentAlgorithm::A128Gcm,
+        &[
+            Recipient::hpke(owner.x25519.public_key()),
+            Recipient::agreement(owner.p256.public_key()),
+        ],
+        PLAINTEXT,
+    );
+    let author = author(2);
+    let trusted = [author.key];
+    let commands = fetch_and_decrypt(&info, &ciphertext, PLAINTEXT);
+    let envelope = sign_sections(
+        &author,
+        &["p/app", "p/staged"],
+        vec![(Section::Install, commands)],
+    );
+    let opens = |key: RecipientKey| {
+        let keys = [key];
+        let processor =
+            Processor::new(&crypto, &trusted, &SingleAuthority).with_recipient_keys(&keys);
+        let mut server = Server::with("https://example.com/app.enc", &ciphertext);
+        let (outcome, effects) = Recorder::new(device()).observe(&mut server, |device, fetch| {
+            processor.update_bytes(device, fetch, &envelope)
+        });
+        assert_eq!(outcome.result.is_err(), effects.is_empty());
+        outcome.result
+    };
+    // The last recipient is of this algorithm.
+    let unsupported = Err(Error::AlgorithmUnsupported(-29));
+    let wrapping = RecipientKey::wrapping(&crypto, owner.kek.clone());
+    assert_eq!(opens(wrapping), unsupported);
+    let direct = RecipientKey::direct(owner.kek.clone());
+    assert_eq!(opens(direct), unsupported);
+    let agreement = RecipientKey::agreement(&crypto, owner.x25519.clone());
+    assert_eq!(opens(agreement), Ok(()));
+    let agreement = RecipientKey::agreement(&crypto, owner.p256.clone());
+    assert_eq!(opens(agreement), Ok(()));
+}
+
+/// The same encryption information, of a content key that everybody has, with this key wrapped for one recipient.
+fn rewrapped(info: &[u8], content_key: &SymmetricKey, kek: &SymmetricKey) -> Vec<u8> {
+    let wrapped = crypto()
+        .ciphers
+        .wrap(KeyWrap::A128Kw, kek, content_key)
+        .unwrap();
+    let mut reader = Reader::new(info);
+    let tag = reader.tag("COSE_Encrypt").unwrap();
+    reader.array_of(4, "4", "COSE_Encrypt").unwrap();
+    let headers = [(); 3].map(|()| reader.raw("COSE_Encrypt").unwrap());
+    Writer::build(|w| {
+        w.tag(tag).array(4);
+        headers.iter().for_each(|header| {
+            w.raw(header);
+        });
+        w.array(1).array(3).bytes(&[]);
+        w.map(1).int(1).int(-3);
+        w.bytes(&wrapped);
+    })
+}
+
+// req: SUIT-ENC-025, SUIT-DEP-017
+#[test]
+fn a_distributor_brings_the_content_key() {
+    let (distributor, owner) = (Device::new(9), Device::new(7));
+    let (maker, forwarder) = (author(2), author(4));
+    let crypto = crypto();
+    let content_key = SymmetricKey::new([3; 16]);
+    let (direct, ciphertext) = encrypt(
+        ContentAlgorithm::A128Gcm,
+        &[Recipient::direct(&content_key)],
+        PLAINTEXT,
+    );
+    // The maker encrypts to the distributor, and lets a dependent replace that.
+    let template = rewrapped(&direct, &content_key, &distributor.kek);
+    let template = Parameters::from_list([info(&template)]);
+    let mut made = Manifest::new(
+        SequenceNumber(1),
+        Common {
+            components: vec![id("p/app")],
+            ..Common::default()
+        },
+    );
+    made.component_id = Some(id("p/suit"));
+    let install = sequence([
+        Command::SetParameters(template),
+        set([Parameter::Content(ciphertext.into()), digest(PLAINTEXT)]),
+        action(Action::Write),
+        condition(Condition::ImageMatch),
+    ]);
+    made.set_section(Section::Install, Severable::Inline(install));
+    let made = Draft::new(made).sign(&crypto, &[&*maker.signer]).unwrap();
+    // The distributor has the key, and wraps it for the device.
+    let forwarded = |override_with: Option<Parameter<'static>>| {
+        let common = Common {
+            components: vec![id("p/app")],
+            dependencies: vec![Dependency {
+                index: 1,
+                prefix: Some(id("p/suit")),
+            }],
+            ..Common::default()
+        };
+        let mut manifest = Manifest::new(SequenceNumber(1), common);
+        manifest.component_id = Some(id("d/suit"));
+        let named = Envelope::decode(&made).unwrap().claimed_digest();
+        let dependency = [Parameter::ImageDigest(named), uri("#made")];
+        let replaced = override_with.map(|parameter| set([parameter]));
+        let install = [index(0)].into_iter().chain(replaced).chain([
+            index(1),
+            set(dependency.clone()),
+            action(Action::Fetch),
+            condition(Condition::DependencyIntegrity),
+            action(Action::ProcessDependency),
+        ]);
+        manifest.set_section(Section::Install, Severable::Inline(sequence(install)));
+        Draft::new(manifest)
+            .with_integrated("#made", made.clone())
+            .sign(&crypto, &[&*forwarder.signer])
+            .unwrap()
+    };
+    let keys = owner.keys();
+    let trusted = [maker.key, forwarder.key];
+    let processor = Processor::new(&crypto, &trusted, &SingleAuthority).with_recipient_keys(&keys);
+    let received = |envelope: &[u8]| {
+        let mut device = device();
+        let outcome = in_transaction(&mut device, |device| {
+            processor.update_bytes(device, &mut NoFetch, envelope)
+        });
+        let content = device.content(&id("p/app")).map(<[u8]>::to_vec);
+        outcome.result.map(|()| content)
+    };
+    let for_device = rewrapped(&direct, &content_key, &owner.kek);
+    assert_eq!(
+        received(&forwarded(Some(info(&for_device)))),
+        Ok(Some(PLAINTEXT.to_vec()))
+    );
+    assert_eq!(
+        received(&forwarded(None)),
+        Err(Error::ActionFailed {
+            action: Action::Write,
+            why: Why::NoRecipient
+        })
+    );
 }
 
 // req: SUIT-ENC-010, SUIT-ENC-006

@@ -157,7 +157,7 @@ fn fails_before_fetch(mut commands: Vec<Command<'static>>, device: &mut MemoryDe
     outcome.result.unwrap_err()
 }
 
-// req: SUIT-COM-010, SUIT-PROC-005
+// req: SUIT-COM-010
 #[test]
 fn what_can_be_known_to_fail_fails_before_the_first_effect() {
     let vendor = Parameter::VendorId(tamarack_suit::Uuid([9; 16]).into());

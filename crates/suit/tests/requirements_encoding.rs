@@ -171,7 +171,7 @@ fn the_author_uses_registered_labels_and_custom_ones_are_kept() {
     }
 }
 
-// req: SUIT-ENV-001, SUIT-FMT-009
+// req: SUIT-ENV-001, SUIT-ENV-002, SUIT-ENV-003, SUIT-FMT-009, SUIT-FMT-010
 #[test]
 fn an_envelope_has_one_wrapper_and_after_it_one_manifest() {
     let envelope = signed(&built());
@@ -193,6 +193,21 @@ fn an_envelope_has_one_wrapper_and_after_it_one_manifest() {
         encoded_digest(&decoded.claimed_digest()),
         decoded.manifest_item(),
     );
+    // Algorithm and bytes, of the manifest with the head of its byte string.
+    let hash = crypto().sha256(item);
+    assert_eq!(wrapper, [&[0x82, 0x2f, 0x58, 0x20][..], &hash].concat());
+    assert!(Reader::new(item).bytes("manifest").is_ok());
+    // The wrapper is an array of byte strings: the digest, and each block.
+    let mut reader = Reader::new(&envelope);
+    reader.tag("envelope").unwrap();
+    reader.map("envelope").unwrap();
+    assert_eq!(reader.uint("label").unwrap(), 2);
+    let mut content = Reader::new(reader.bytes("wrapper").unwrap());
+    assert_eq!(content.array("wrapper").unwrap(), 2);
+    assert_eq!(content.bytes("digest").unwrap(), wrapper);
+    let block = content.bytes("block").unwrap();
+    assert_eq!(decoded.authentication_blocks(), [block]);
+    assert!(content.is_at_end());
     let wrapper = Writer::build(|w| {
         w.array(1).bytes(&wrapper);
     });
@@ -528,6 +543,24 @@ fn components_are_lists_of_byte_strings() {
             assert!(*index < count);
         }
     }
+}
+
+// req: SUIT-COM-013
+#[test]
+fn one_component_alone_needs_no_index() {
+    let draft = ManifestBuilder::new(SequenceNumber(1))
+        .component(ComponentBuilder::new(id("a/b")).integrated(&crypto(), "#a", *b"payload"))
+        .build()
+        .unwrap();
+    assert!(
+        !commands(draft.manifest())
+            .iter()
+            .any(|command| matches!(command, Command::SetComponentIndex(_)))
+    );
+    let mut device = device();
+    let outcome = update(&mut device, &author(2), &signed(&draft));
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(device.content(&id("a/b")), Some(&b"payload"[..]));
 }
 
 // req: SUIT-COM-006, SUIT-COM-019, SUIT-SEQ-008, SUIT-DEP-018, SUIT-DEP-030, SUIT-COM-012

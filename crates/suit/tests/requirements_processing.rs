@@ -380,7 +380,7 @@ fn sections_run_in_their_order_and_to_their_end() {
     assert_eq!(effects, invoked);
 }
 
-// req: SUIT-SEQ-011, SUIT-COM-017
+// req: SUIT-SEQ-011, SUIT-COM-017, SUIT-REP-006
 #[test]
 fn several_components_are_reported_one_by_one() {
     let commands = |argument| {
@@ -426,6 +426,28 @@ fn several_components_are_reported_one_by_one() {
         .map(|record| record.component_index)
         .collect();
     assert_eq!(indices, [2, 1, 0]);
+    // And the one that ends the procedure: the component at which it failed.
+    for (argument, failed) in [
+        (IndexArgument::All, 1),
+        (IndexArgument::List(vec![2, 1, 0]), 1),
+    ] {
+        let failing = vec![
+            index(0),
+            set([content(b"x"), digest_of(b"x")]),
+            index(1),
+            set([content(b"x"), digest_of(b"another")]),
+            index(2),
+            set([content(b"x"), digest_of(b"x")]),
+            Command::SetComponentIndex(argument),
+            action(Action::Write),
+            condition(Condition::ImageMatch),
+        ];
+        let (outcome, ..) = install(&["x", "y", "z"], failing);
+        let ReportResult::Failure { record, .. } = outcome.report.result else {
+            panic!("{:?}", outcome.result);
+        };
+        assert_eq!(record.component_index, failed);
+    }
 }
 
 // req: SUIT-CMD-001, SUIT-PAR-002, SUIT-MAN-008

@@ -88,7 +88,7 @@ impl<'r> State<'r> {
         let content = content.ok_or_else(|| missing(action, label::CONTENT))?;
         self.refuse_in_use(action, manifest, index, slot)?;
         if self.rehearsed(slot)? {
-            return Ok(());
+            return self.check_recipients(action, slot);
         }
         self.store(action, slot, content)?;
         if self.processor.settings.written_content == WrittenContent::CoveredBySignature {
@@ -164,7 +164,7 @@ impl<'r> State<'r> {
             return Err(Failure::invalid("copies a component onto itself"));
         }
         if self.rehearsed(slot)? {
-            return Ok(());
+            return self.check_recipients(action, slot);
         }
         let mut intake = self.take_in(action, slot)?;
         self.read(from, &mut |device, chunk| intake.take(device, chunk))?;

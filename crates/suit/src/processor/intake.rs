@@ -87,6 +87,19 @@ impl State<'_> {
         })
     }
 
+    /// Checks that content which is to be decrypted is encrypted for keys like those at hand, which takes none of
+    /// them. Asked in the rehearsal, when it is known which of several sets of parameters is in force.
+    pub(super) fn check_recipients(&self, action: Action, slot: usize) -> Result<(), Failure> {
+        let Some(info) = self.slot(slot)?.parameters.encryption_info() else {
+            return Ok(());
+        };
+        let encrypted = Encrypted::decode_encrypt(info)?;
+        match encrypted.check_recipients(self.processor.recipient_keys) {
+            Err(error @ tamarack_cose::Error::NoRecipient) => Err(undecryptable(action, &error)),
+            checked => Ok(checked?),
+        }
+    }
+
     /// What decrypts the content that is copied or written to a component.
     // req: SUIT-ENC-001, SUIT-ENC-003, SUIT-ENC-006
     fn decryption(&self, action: Action, slot: usize) -> Result<Option<Decryption>, Failure> {
