@@ -14,6 +14,7 @@ use tamarack_suit::{
     MemoryDevice, NoFetch, Outcome, Parameter, Processor, Section, SequenceNumber, Settings,
     Severable, SingleAuthority, Why,
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
+    report::ReportResult,
 };
 
 const TA: &str = "https://example.com/app.suit";
@@ -309,11 +310,19 @@ fn rules_for_processing() {
     refused(vec![fetch(), (Section::Install, process())]);
     // It has it, and does not process it.
     let is_dependency = vec![index(1), condition(Condition::IsDependency)];
-    refused(vec![
+    let ignored = vec![
         fetch(),
         (Section::Install, process()),
         (Section::Validate, is_dependency),
-    ]);
+    ];
+    refused(ignored.clone());
+    // That is reported of the section, and not of its last command, which succeeded.
+    let outcome = update(&mut device(), &author, &dependent(&author, &ta, ignored));
+    let ReportResult::Failure { record, .. } = outcome.report.result else {
+        panic!("{:?}", outcome.result);
+    };
+    assert_eq!((record.section, record.offset), (7, 0));
+    assert!(record.properties.is_empty());
     // It processes it without having looked, or a component that is none.
     let blind = vec![
         index(1),

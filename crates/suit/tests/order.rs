@@ -10,7 +10,7 @@ mod common;
 
 use tamarack_suit::{
     Action, Command, Condition, Error, IndexArgument, MemoryDevice, NoFetch, Outcome, Parameter,
-    Section, Settings,
+    Parameters, Section, Settings,
     report::{Entry, ReportResult},
 };
 
@@ -113,6 +113,32 @@ fn a_sequence_that_runs_out_of_order_chooses_its_component_first_and_only_once()
         .chain(body())
         .chain([source(0), condition(Condition::ImageMatch)]);
     assert_eq!(install(vec![strict(false), run(chain)]).1.result, Ok(()));
+}
+
+// req: SUIT-COM-012, SUIT-UPD-031
+#[test]
+fn a_sequence_may_choose_its_component_by_its_parameters() {
+    let author = author(2);
+    let set_by_index = Command::OverrideMultiple(vec![(
+        1,
+        Parameters::from_list([content(b"new"), digest_of(b"new")]),
+    )]);
+    let with = |first: Command<'static>| {
+        let commands = vec![
+            first,
+            action(Action::Write),
+            condition(Condition::ImageMatch),
+        ];
+        let envelope = sign_sections(&author, &["p/a", "p/b"], vec![(Section::Install, commands)]);
+        let mut device = device();
+        let outcome = update(&mut device, &author, &envelope);
+        (outcome, device)
+    };
+    let (outcome, device) = with(set_by_index);
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(device.content(&id("p/b")), Some(&b"new"[..]));
+    let (outcome, _) = with(set([content(b"new"), digest_of(b"new")]));
+    assert!(invalid(&outcome).contains("does not begin"));
 }
 
 // req: SUIT-PAR-021

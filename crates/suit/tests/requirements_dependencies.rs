@@ -127,6 +127,37 @@ fn a_reference_outlives_signatures_and_severed_elements() {
     }
 }
 
+// req: SUIT-DEP-006
+#[test]
+fn a_dependency_may_have_grown_since_its_size_was_written_down() {
+    let (author, other) = (author(2), author(3));
+    let named = inner(&author, checked(b"x"));
+    let grown = Envelope::decode(&named)
+        .unwrap()
+        .add_signatures(&crypto(), &[&*other.signer])
+        .unwrap();
+    let size = Parameter::ImageSize(named.len() as u64);
+    let mut install = vec![index(1), set([size]), action(Action::Fetch)];
+    install.extend(process());
+    let sections = vec![(Section::Install, install)];
+    for carried in [&named, &grown] {
+        let envelope = dependent(&author, "b/suit", carried, sections.clone());
+        let recipient = Recipient::trusting([author.key, other.key]);
+        let mut device = device();
+        let outcome = recipient.update(&mut device, &mut NoFetch, &envelope);
+        assert_eq!(outcome.result, Ok(()));
+        assert_eq!(device.content(&id("b/x")), Some(&b"x"[..]));
+    }
+}
+
+fn checked(bytes: &'static [u8]) -> Vec<Command<'static>> {
+    vec![
+        set([content(bytes), digest_of(bytes)]),
+        action(Action::Write),
+        condition(Condition::ImageMatch),
+    ]
+}
+
 // req: SUIT-DEP-013
 #[test]
 fn a_dependency_is_kept_where_its_dependent_says() {

@@ -450,6 +450,104 @@ fn several_components_are_reported_one_by_one() {
     }
 }
 
+// req: SUIT-REP-005, SUIT-REP-006
+#[test]
+fn what_is_found_beforehand_is_reported_where_it_stands() {
+    let unknown = || Command::Other {
+        label: -300,
+        argument: vec![0xf6].into(),
+    };
+    let wrong = |failed: Command<'static>| {
+        vec![
+            index(2),
+            run([
+                Command::SetComponentIndex(IndexArgument::List(vec![1, 0])),
+                try_each([vec![condition(Condition::Abort)], vec![failed]], false),
+            ]),
+        ]
+    };
+    for failed in [unknown(), set([Parameter::MinimumBattery(1)])] {
+        for (commands, component) in [
+            (vec![index(2), failed.clone()], 2),
+            (wrong(failed.clone()), 1),
+            (
+                vec![
+                    index(1),
+                    run([index(2), set([content(b"x")])]),
+                    failed.clone(),
+                ],
+                1,
+            ),
+            (
+                vec![
+                    Command::OverrideMultiple(vec![
+                        (0, Parameters::from_list([content(b"x")])),
+                        (2, Parameters::from_list([content(b"x")])),
+                    ]),
+                    failed.clone(),
+                ],
+                2,
+            ),
+            (
+                vec![
+                    index(1),
+                    Command::SetComponentIndex(IndexArgument::All),
+                    failed,
+                ],
+                0,
+            ),
+        ] {
+            let (outcome, effects) = process(
+                &mut Recorder::new(device()),
+                &["x", "y", "z"],
+                vec![(Section::Install, commands)],
+            );
+            assert_eq!(effects, []);
+            let ReportResult::Failure { record, .. } = outcome.report.result else {
+                panic!("{:?}", outcome.result);
+            };
+            assert_eq!(record.section, 20);
+            assert_eq!(record.component_index, component, "{:?}", outcome.result);
+        }
+    }
+}
+
+// req: SUIT-COM-010, SUIT-MAN-005
+#[test]
+fn a_manifest_for_another_device_is_not_recorded_without_a_section_either() {
+    let author = author(2);
+    let manifest = |vendor: Uuid, sections: &[Section]| {
+        let common = Common {
+            components: vec![id("x")],
+            shared_sequence: Some(sequence([
+                set([Parameter::VendorId(vendor.into())]),
+                condition(Condition::VendorIdentifier),
+            ])),
+            ..Common::default()
+        };
+        let mut manifest = Manifest::new(SequenceNumber(u64::MAX), common);
+        for section in sections {
+            let invoke = sequence([action(Action::Invoke)]);
+            manifest.set_section(*section, Severable::Inline(invoke));
+        }
+        Draft::new(manifest)
+            .sign(&crypto(), &[&*author.signer])
+            .unwrap()
+    };
+    let recipient = Recipient::trusting([author.key]);
+    for sections in [&[][..], &[Section::Invoke]] {
+        for (vendor, fits) in [(vendor(), true), (Uuid([9; 16]), false)] {
+            let envelope = manifest(vendor, sections);
+            let (outcome, effects) = Recorder::new(device())
+                .observe(&mut NoFetch, |device, fetch| {
+                    recipient.update(device, fetch, &envelope)
+                });
+            assert_eq!(outcome.result.is_ok(), fits);
+            assert_eq!(effects.is_empty(), !fits, "{effects:?}");
+        }
+    }
+}
+
 // req: SUIT-CMD-001, SUIT-PAR-002, SUIT-MAN-008
 #[test]
 fn what_every_recipient_has_to_implement() {

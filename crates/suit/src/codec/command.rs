@@ -310,6 +310,12 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// Whether the command says which components those after it are for.
+    // req: SUIT-UPD-031
+    pub(crate) fn chooses_components(&self) -> bool {
+        matches!(self, Self::SetComponentIndex(_) | Self::OverrideMultiple(_))
+    }
+
     /// Whether the command may stand in the shared sequence.
     // req: SUIT-COM-007, SUIT-COM-008
     pub(super) fn may_be_shared(&self) -> bool {

@@ -41,10 +41,54 @@ pub(super) fn each_command(
 ) -> Result<(), Failure> {
     for (label, sequence) in manifest.numbered_sequences() {
         sequence.each(&mut |Located { offset, command }| {
-            check(command).map_err(|failure| failure.at(path, label, *offset))
+            check(command).map_err(|mut failure| {
+                let index = match failure.error() {
+                    // It knows the component that is in the way, whatever the index.
+                    Error::CommandUnauthorized { .. } => failure.record_mut().component_index,
+                    _ => index_at(sequence, *offset, 0).unwrap_or_default(),
+                };
+                let mut failure = failure.in_section(path, label, *offset);
+                failure.record_mut().component_index = index;
+                failure
+            })
         })?;
     }
     Ok(())
+}
+
+/// The component index at a command, for the report: of several, the first one. `None` if the command is neither
+/// in this sequence nor in one within it.
+// req: SUIT-REP-006
+fn index_at(sequence: &Sequence<'_>, wanted: u64, mut index: u64) -> Option<u64> {
+    for Located { offset, command } in sequence.commands() {
+        if *offset == wanted {
+            return Some(index);
+        }
+        match command {
+            Command::SetComponentIndex(IndexArgument::One(one)) => index = *one,
+            Command::SetComponentIndex(IndexArgument::All) => index = 0,
+            Command::SetComponentIndex(IndexArgument::List(list)) => {
+                index = list.first().copied().unwrap_or_default();
+            }
+            Command::OverrideMultiple(list) => {
+                index = list.last().map_or(index, |(last, _)| *last);
+            }
+            Command::TryEach { alternatives, .. } => {
+                for alternative in alternatives {
+                    if let Some(found) = index_at(alternative, wanted, index) {
+                        return Some(found);
+                    }
+                }
+            }
+            Command::RunSequence(inner) => {
+                if let Some(found) = index_at(inner, wanted, index) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Whether the manifest says whom its components are for.
@@ -72,11 +116,13 @@ fn identity_checked(manifest: &Manifest<'_>) -> Result<(), Failure> {
 
 // req: SUIT-COM-012
 fn sequence_start(manifest: &Manifest<'_>, sequence: &Sequence<'_>) -> Result<(), Failure> {
-    let first = sequence.commands().first().map(|located| &located.command);
-    match first {
-        Some(Command::SetComponentIndex(_)) | None => Ok(()),
-        Some(_) if manifest.common.index_count() <= 1 => Ok(()),
-        Some(_) => Err(Failure::invalid(
+    match sequence.commands().first() {
+        Some(first) if !first.command.chooses_components() => {}
+        _ => return Ok(()),
+    }
+    match manifest.common.index_count() {
+        0 | 1 => Ok(()),
+        _ => Err(Failure::invalid(
             "has several components and a sequence that does not begin with set-component-index",
         )),
     }

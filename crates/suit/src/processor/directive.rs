@@ -90,7 +90,7 @@ impl<'r> State<'r> {
         if self.rehearsed(slot)? {
             return self.check_recipients(action, slot);
         }
-        self.store(action, slot, content)?;
+        self.store(action, manifest, index, slot, content)?;
         if self.processor.settings.written_content == WrittenContent::CoveredBySignature {
             self.slot_mut(slot)?.verified = true;
         }
@@ -121,9 +121,9 @@ impl<'r> State<'r> {
             return Ok(());
         }
         if let Some(payload) = integrated {
-            return self.store(action, slot, payload);
+            return self.store(action, manifest, index, slot, payload);
         }
-        let mut intake = self.take_in(action, slot)?;
+        let mut intake = self.take_in(action, manifest, index, slot)?;
         // A producer that carries on after the sink refused does not get away with it.
         let mut refused: Option<Failure> = None;
         let device = &mut *self.device;
@@ -145,8 +145,15 @@ impl<'r> State<'r> {
     }
 
     /// Stores bytes that are at hand.
-    fn store(&mut self, action: Action, slot: usize, bytes: &[u8]) -> Result<(), Failure> {
-        let mut intake = self.take_in(action, slot)?;
+    fn store(
+        &mut self,
+        action: Action,
+        manifest: &Loaded<'_>,
+        index: usize,
+        slot: usize,
+        bytes: &[u8],
+    ) -> Result<(), Failure> {
+        let mut intake = self.take_in(action, manifest, index, slot)?;
         intake.take(self.device, bytes)?;
         let stored = intake.finish(self.device)?;
         self.stored(slot, &stored)
@@ -166,7 +173,7 @@ impl<'r> State<'r> {
         if self.rehearsed(slot)? {
             return self.check_recipients(action, slot);
         }
-        let mut intake = self.take_in(action, slot)?;
+        let mut intake = self.take_in(action, manifest, index, slot)?;
         self.read(from, &mut |device, chunk| intake.take(device, chunk))?;
         let stored = intake.finish(self.device)?;
         self.stored(slot, &stored)?;

@@ -106,16 +106,6 @@ impl Failure {
         self
     }
 
-    /// The same failure at a command, with what is known of the component that it is about.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn at(self, path: &[u64], section: i64, offset: u64) -> Self {
-        let index = self.0.record.component_index;
-        let mut failure = self.in_section(path, section, offset);
-        failure.0.record.component_index = index;
-        failure
-    }
-
     /// Where it belongs.
     pub(super) fn record_mut(&mut self) -> &mut Record {
         &mut self.0.record

@@ -8,7 +8,10 @@ use tamarack_cose::{
 };
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{Failure, Measurement, state::State};
+use super::{
+    Failure, Measurement,
+    state::{Loaded, State},
+};
 use crate::{ComponentId, Device, DeviceError, DigestAlgorithm, SuitDigest, Why, codec::Action};
 
 /// What a key derivation is for (SUIT firmware encryption, `SuppPubInfo.other`).
@@ -52,12 +55,23 @@ pub(super) struct Stored {
 const PIECE: usize = 4096;
 
 impl State<'_> {
-    /// Starts new content for a component.
-    // req: SUIT-AMB-013, SUIT-ENC-004
-    pub(super) fn take_in(&mut self, action: Action, slot: usize) -> Result<Intake, Failure> {
+    /// Starts new content for the component of a manifest at an index.
+    ///
+    /// The size of a dependency says nothing about its envelope, which may have grown by a signature since.
+    // req: SUIT-AMB-013, SUIT-DEP-006, SUIT-ENC-004
+    pub(super) fn take_in(
+        &mut self,
+        action: Action,
+        manifest: &Loaded<'_>,
+        index: usize,
+        slot: usize,
+    ) -> Result<Intake, Failure> {
         let target = self.slot(slot)?;
         let id = target.id.clone();
-        let size = target.parameters.image_size();
+        let size = match manifest.is_dependency(index) {
+            true => None,
+            false => target.parameters.image_size(),
+        };
         let limit = self.processor.settings.limits.payload_bytes;
         let measuring = match target.parameters.image_digest() {
             Some(digest) if self.processor.settings.measurement == Measurement::WhileWriting => {

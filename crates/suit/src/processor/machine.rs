@@ -252,6 +252,27 @@ impl<'r> Machine<'r> {
     pub(super) fn run(&mut self, manifest: usize, section: Section) -> Result<(), Failure> {
         self.frames.clear();
         self.enter_section(manifest, section)?;
+        self.finish()
+    }
+
+    /// Runs the shared sequence of the root manifest by itself, where it has no section that the procedure runs:
+    /// a manifest for another device has no effect, and is not recorded either.
+    // req: SUIT-COM-010
+    pub(super) fn run_shared(&mut self) -> Result<(), Failure> {
+        let manifest = self.loaded(0)?.envelope.manifest();
+        let mut sections = self.procedure.sections().iter();
+        if sections.any(|section| manifest.section(*section).is_some()) {
+            return Ok(());
+        }
+        self.frames.clear();
+        if let Some(shared) = &manifest.common.shared_sequence {
+            let frame = Frame::top_level(0, Section::Validate, true, shared);
+            self.frames.push(frame);
+        }
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
         while !self.frames.is_empty() {
             if let Err(error) = self.step() {
                 self.recover(error)?;
@@ -355,6 +376,13 @@ impl<'r> Machine<'r> {
                 return Ok(());
             }
             if !self.state.rehearsing {
+                // What fails now is no fault of the last command's: it is reported of the whole section.
+                self.state.measured.clear();
+                self.state.place = Place {
+                    manifest: frame.manifest,
+                    section: frame.section.label(),
+                    ..Place::default()
+                };
                 self.section_ended(frame.manifest, frame.section)?;
             }
         }

@@ -85,11 +85,7 @@ impl Order {
         command: &Command<'_>,
         position: usize,
     ) -> Result<(), Failure> {
-        let chooses = matches!(
-            command,
-            Command::SetComponentIndex(_) | Command::OverrideMultiple(_)
-        );
-        match self.isolated && chooses && position > 0 {
+        match self.isolated && command.chooses_components() && position > 0 {
             true => Err(Failure::invalid(
                 "sets the component index in a sequence that is run while strict-order is false",
             )),
@@ -99,8 +95,11 @@ impl Order {
 
     /// Whether `sequence` may be run now by Run Sequence for one component that was chosen by its index.
     pub(super) fn check_run(&self, sequence: &Sequence<'_>, one: bool) -> Result<(), Failure> {
-        let first = sequence.commands().first().map(|located| &located.command);
-        match (one, matches!(first, Some(Command::SetComponentIndex(_)))) {
+        let first = sequence.commands().first();
+        match (
+            one,
+            first.is_some_and(|first| first.command.chooses_components()),
+        ) {
             _ if self.relaxed.is_none() => Ok(()),
             (true, true) | (false, false) => Ok(()),
             (true, false) => Err(Failure::invalid(

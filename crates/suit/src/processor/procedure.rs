@@ -76,6 +76,7 @@ impl<'r> Machine<'r> {
         let placement = envelope.manifest().placement();
         let identifiers = check::identifiers(envelope.manifest(), None)?;
         self.prepare(envelope, placement, identifiers)?;
+        self.run_shared()?;
         self.rehearse()?;
         self.run_sections()?;
         self.dependencies_present()?;
