@@ -258,9 +258,12 @@ fn text_and_dependencies_are_looked_for_where_the_report_lists_them() {
     let envelope = signed(&draft);
     let mut report = capable(&[]);
     assert_eq!(lacks(&report, &envelope), []);
-    report
-        .lists
-        .retain(|(list, _)| *list != CapabilityList::Dependency);
+    report.lists.retain(|(list, _)| {
+        !matches!(
+            list,
+            CapabilityList::Dependency | CapabilityList::Text | CapabilityList::ComponentText
+        )
+    });
     report.lists.extend([
         (CapabilityList::Text, vec![2]),
         (CapabilityList::ComponentText, vec![1]),

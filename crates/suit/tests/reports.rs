@@ -239,10 +239,11 @@ fn descriptions() {
     assert!(text.contains("result: success"), "{text}");
     assert!(text.contains("provider/app/ta"), "{text}");
     // What is not plainly visible is escaped.
-    let install = vec![set([uri("http://x\u{1b}[2J\u{202e}")])];
-    let hostile = sign_sections(&author, &["a"], vec![(Section::Install, install)]);
+    let install = vec![set([Parameter::ImageSize(1)])];
+    let name = "x\u{1b}[2J\u{202e}";
+    let hostile = sign_sections(&author, &[name], vec![(Section::Install, install)]);
     let text = describe(&Envelope::decode(&hostile).unwrap(), None).to_string();
-    assert!(text.contains("http://x\\u{1b}[2J\\u{202e}"), "{text}");
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
 }
 
 #[test]

@@ -998,6 +998,74 @@ fn versions_in_texts_are_visible_text_of_one_line() {
     }
 }
 
+// req: SUIT-UPD-009
+#[test]
+fn authors_compare_versions_as_everybody_reads_them() {
+    let build = |required: &str| {
+        let language = LanguageText {
+            manifest: Vec::new(),
+            components: vec![(id("a"), vec![(7, required.to_owned().into())])],
+        };
+        ManifestBuilder::new(SequenceNumber(1))
+            .component(ComponentBuilder::new(id("a")).content(&crypto(), *b"x"))
+            .text(Text {
+                languages: vec![("en".into(), language)],
+            })
+            .build()
+            .map(|_| ())
+    };
+    for required in ["radio > 1.0", ">=2, <3", "= 1", "<=4", "anything"] {
+        assert_eq!(build(required), Ok(()), "{required}");
+    }
+    for (required, operator) in [
+        ("== 1.0", "=="),
+        ("~> 1.0", "~>"),
+        ("radio != 3", "!="),
+        ("≥ 1.0", "≥"),
+        (">1, =>2", "=>"),
+    ] {
+        let refused = BuildError::Comparison(operator.into());
+        assert_eq!(build(required), Err(refused), "{required}");
+    }
+}
+
+// req: SUIT-PAR-009
+#[test]
+fn a_uri_has_the_characters_of_one() {
+    let with = |uri: &str| {
+        let value = Writer::build(|w| {
+            w.map(1).int(21).text(uri);
+        });
+        let content = Writer::build(|w| {
+            w.array(2).int(20).raw(&value);
+        });
+        content
+    };
+    for uri in [
+        "",
+        "#file.bin",
+        "http://example.com/file.bin",
+        "coaps://[2001:db8::1]:5684/a;b=c?d='e'&f=(g)*,+$!@#h-._~",
+        "../caf%C3%A9",
+    ] {
+        assert_eq!(install_decodes(&with(uri)).encode(), with(uri));
+    }
+    for none in [
+        " ", "a b", "a\nb", "a\0", "<a>", "\"", "\\a", "^", "`", "{a}", "|", "%", "a%4", "%zz",
+        "café", "\u{7f}",
+    ] {
+        assert!(
+            matches!(install_problem(&with(none)), Problem::Expected(_)),
+            "{none:?}"
+        );
+    }
+    // Nor under the tag of URIs.
+    let tagged = Writer::build(|w| {
+        w.array(2).int(20).map(1).int(21).tag(32).text("#a");
+    });
+    assert!(matches!(install_problem(&tagged), Problem::Expected(_)));
+}
+
 // req: SUIT-UPD-010
 #[test]
 fn text_is_shown_harmlessly_and_never_acted_on() {

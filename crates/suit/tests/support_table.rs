@@ -280,6 +280,8 @@ fn what_the_table_says_is_what_the_processor_says() {
         ("Envelope", CapabilityList::Envelope),
         ("Common", CapabilityList::Common),
         ("Dependency metadata", CapabilityList::Dependency),
+        ("Text about the manifest", CapabilityList::Text),
+        ("Text about components", CapabilityList::ComponentText),
         ("Conditions and directives", CapabilityList::Commands),
         ("Parameters", CapabilityList::Parameters),
         ("Digest algorithms", CapabilityList::Algorithms),

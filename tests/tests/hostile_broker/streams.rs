@@ -35,7 +35,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         what: "Never reads the output of a command",
-        expected: Expected::HangsUp,
+        expected: Expected::HangsUpOrEnds(ResultCode::TARGET_DEAD),
         act: |stage| {
             let session = stage.open("acme/worker");
             let mut link = stage.link();

@@ -5,7 +5,7 @@ use crate::{
     ComponentId, SequenceNumber,
     codec::{
         Command, Common, ConciseSwidTag, Dependency, IndexArgument, Manifest, Mud, Section,
-        Sequence, Severable, Text, Version,
+        Sequence, Severable, Text, VERSION_REQUIRED, Version,
     },
 };
 
@@ -123,6 +123,7 @@ impl ManifestBuilder {
         }
         self.refuse_duplicate_identifiers()?;
         self.refuse_text_about_others()?;
+        self.refuse_other_comparisons()?;
         if let Some(component) = self.components.iter().find(|c| c.has_staged_alternatives()) {
             return Err(BuildError::StagedAlternatives(component.id.clone()));
         }
@@ -206,6 +207,25 @@ impl ManifestBuilder {
             Some((id, _)) => Err(BuildError::TextComponent(id.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Operators can compare versions only with what everybody reads in the same way.
+    // req: SUIT-UPD-009
+    fn refuse_other_comparisons(&self) -> Result<(), BuildError> {
+        let languages = self.text.iter().flat_map(|text| &text.languages);
+        let components = languages.flat_map(|(_, text)| &text.components);
+        let required = components
+            .flat_map(|(_, texts)| texts)
+            .filter(|(label, _)| *label == VERSION_REQUIRED);
+        for (_, text) in required {
+            let mut found = text.split(|c| !"<>=!~≠≤≥≈".contains(c));
+            if let Some(other) =
+                found.find(|found| !["", ">", ">=", "=", "<=", "<"].contains(found))
+            {
+                return Err(BuildError::Comparison(other.into()));
+            }
+        }
+        Ok(())
     }
 
     /// The components, the staging components and the dependencies, with their indices: dependencies first,

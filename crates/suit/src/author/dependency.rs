@@ -40,11 +40,12 @@ impl DependencyBuilder {
         }
     }
 
-    /// The manifest in `envelope`.
+    /// The manifest in `envelope`: it and no other, by its digest.
     ///
     /// # Errors
     ///
     /// If the manifest does not decode.
+    // req: SUIT-DEP-036
     pub fn of(envelope: &Envelope<'_>) -> Result<Self, DecodeError> {
         let manifest = envelope.unverified_manifest()?;
         Ok(Self {

@@ -70,6 +70,9 @@ pub enum BuildError {
     /// The text describes a component that is not listed.
     #[error("the text is about {0}, which is no component of the manifest")]
     TextComponent(crate::ComponentId),
+    /// The version that a text requires is compared by something else than `>`, `>=`, `=`, `<=` and `<`.
+    #[error("the required version is compared by {0:?}, which is none of >, >=, =, <= and <")]
+    Comparison(String),
     /// A component has images for several slots, one of which is staged or encrypted.
     #[error("{0} has images for several slots, which can't be staged or encrypted")]
     StagedAlternatives(crate::ComponentId),

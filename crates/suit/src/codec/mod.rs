@@ -27,6 +27,8 @@ pub(crate) use parameter::InForce;
 pub use parameter::{Parameter, Parameters};
 pub use section::Section;
 pub use sequence::Sequence;
+#[cfg(feature = "author")]
+pub(crate) use text::VERSION_REQUIRED;
 pub use text::{LanguageText, Text, TextEntries};
 pub use version::{Comparison, Version, VersionError, VersionMatch};
 pub use wait::{WaitEvent, WaitInfo};

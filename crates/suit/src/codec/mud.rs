@@ -98,6 +98,18 @@ mod tests {
         let bytes = mud.encode();
         assert_eq!(Mud::decode(&bytes, &limits), Ok(mud));
         assert!(Mud::decode(&[0xa0], &limits).is_err());
+        // One without the other.
+        let mut reader = Reader::new(&bytes);
+        assert_eq!(reader.map("test"), Ok(2));
+        for label in [URL, SUBJECT_KEY_IDENTIFIER] {
+            assert_eq!(reader.int("test"), Ok(label));
+            let value = reader.raw("test").unwrap();
+            let alone = Writer::build(|w| {
+                w.map(1).int(label).raw(value);
+            });
+            let refused = Mud::decode(&alone, &limits).unwrap_err();
+            assert!(matches!(refused.problem, Problem::Missing(_)), "{label}");
+        }
         let untagged = [0xa1, 0x01, 0x61, b'x'];
         assert!(Mud::decode(&untagged, &limits).is_err());
     }

@@ -144,7 +144,15 @@ impl<'a> Parameter<'a> {
                 const RULE: &str = "suit-parameter-encryption-info";
                 Self::EncryptionInfo(enter(reader, limits, RULE)?.rest().into())
             }
-            label::URI => Self::Uri(reader.text("suit-parameter-uri")?.into()),
+            label::URI => {
+                const RULE: &str = "suit-parameter-uri";
+                let start = reader.clone();
+                let uri = reader.text(RULE)?;
+                if !may_be_uri_reference(uri) {
+                    return Err(start.error(RULE, Problem::Expected("a URI reference of RFC 3986")));
+                }
+                Self::Uri(uri.into())
+            }
             label::SOURCE_COMPONENT => {
                 Self::SourceComponent(reader.uint("suit-parameter-source-component")?)
             }
@@ -279,6 +287,28 @@ impl<'a> Parameter<'a> {
             },
         }
     }
+}
+
+/// Whether text has the characters of a URI reference, and whole escapes (RFC 3986, sections 2 and 4.1). What
+/// scheme and authority it takes, whoever fetches it knows.
+// req: SUIT-PAR-009
+fn may_be_uri_reference(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (b'%', [high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                after
+            }
+            (b'%' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}', _) => {
+                return false;
+            }
+            (b'!'..=b'~', after) => after,
+            _ => return false,
+        };
+    }
+    true
 }
 
 /// Parameters by label, each label once.

@@ -30,6 +30,8 @@ pub struct LanguageText<'a> {
 }
 
 const RULE: &str = "SUIT_Text_Map";
+/// The label of what version of something else a component requires.
+pub(crate) const VERSION_REQUIRED: i64 = 7;
 
 impl<'a> Text<'a> {
     /// Decodes the content of the text element's byte string.
@@ -136,7 +138,6 @@ fn entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), DecodeError
 /// An entry about a component. Versions, which end up before operators, are visible text of one line.
 // req: SUIT-UPD-009, SUIT-UPD-010
 fn component_entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), DecodeError> {
-    const VERSION_REQUIRED: i64 = 7;
     const CURRENT_VERSION: i64 = 8;
     const MAX_BYTES: usize = 256;
     let start = reader.clone();

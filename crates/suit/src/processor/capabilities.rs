@@ -81,13 +81,15 @@ pub(super) fn explains(error: &Error) -> bool {
 }
 
 /// The elements of a manifest that are understood.
-const ELEMENTS: [(CapabilityList, &[i64]); 4] = [
+const ELEMENTS: [(CapabilityList, &[i64]); 6] = [
     (CapabilityList::Envelope, &[2, 3, 14, 15, 16, 18, 20, 23]),
     (
         CapabilityList::Manifest,
         &[1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15, 16, 18, 20, 23, 24],
     ),
     (CapabilityList::Common, &[1, 2, 4]),
+    (CapabilityList::Text, &[1, 2, 3, 4]),
+    (CapabilityList::ComponentText, &[1, 2, 3, 4, 5, 6, 7, 8]),
     (CapabilityList::Dependency, &[1]),
 ];
 

@@ -212,7 +212,7 @@ fn several_components() -> Scenario {
     let old = fetched(1, &[("acme/app", "one"), ("acme/data", "data")]);
     let new = [
         ("acme/app", "two"),
-        ("acme/data", "more data"),
+        ("acme/data", "more"),
         ("Other/Place", "new"),
     ];
     Scenario {
@@ -222,7 +222,7 @@ fn several_components() -> Scenario {
         end: End::Succeeds,
         after: vec![
             ("acme/app", Some(payload("two"))),
-            ("acme/data", Some(payload("more data"))),
+            ("acme/data", Some(payload("more"))),
             ("Other/Place", Some(payload("new"))),
         ],
     }
@@ -339,10 +339,10 @@ fn slots() -> Scenario {
     };
     Scenario {
         name: "try-each over slots",
-        before: installed(&[&envelope(1, "for a", "for b")]),
-        act: Act::Update(envelope(2, "new for a", "new for b")),
+        before: installed(&[&envelope(1, "for-a", "for-b")]),
+        act: Act::Update(envelope(2, "new-for-a", "new-for-b")),
         end: End::Succeeds,
-        after: vec![("slots/a", Some(payload("new for b")))],
+        after: vec![("slots/a", Some(payload("new-for-b")))],
     }
 }
 
@@ -407,7 +407,7 @@ fn bad_digest() -> Scenario {
     let wrong = tamarack_suit::SuitDigest::sha256(&crypto(), b"something else");
     let new = fetched(2, &[("acme/app", "second")])
         .component(ComponentBuilder::new(id("acme/data")).uri("data", wrong, 40));
-    let old = fetched(1, &[("acme/app", "one"), ("acme/data", "old data")]);
+    let old = fetched(1, &[("acme/app", "one"), ("acme/data", "old-data")]);
     Scenario {
         name: "update with a wrong digest",
         before: installed(&[&build(old)]),
@@ -415,7 +415,7 @@ fn bad_digest() -> Scenario {
         end: End::Fails,
         after: vec![
             ("acme/app", Some(payload("one"))),
-            ("acme/data", Some(payload("old data"))),
+            ("acme/data", Some(payload("old-data"))),
         ],
     }
 }
@@ -445,8 +445,8 @@ fn one_of_three_goes() -> Scenario {
         ]
     };
     let mut install = vec![index(2), action(Action::Unlink)];
-    install.extend(fetch(0, "new a"));
-    install.extend(fetch(1, "new b"));
+    install.extend(fetch(0, "new-a"));
+    install.extend(fetch(1, "new-b"));
     let manifest = by_hand(
         2,
         &["acme/a", "acme/b", "acme/far/away/c"],
@@ -465,8 +465,8 @@ fn one_of_three_goes() -> Scenario {
         act: Act::Update(sign(Draft::new(manifest))),
         end: End::Succeeds,
         after: vec![
-            ("acme/a", Some(payload("new a"))),
-            ("acme/b", Some(payload("new b"))),
+            ("acme/a", Some(payload("new-a"))),
+            ("acme/b", Some(payload("new-b"))),
             ("acme/far/away/c", None),
         ],
     }
