@@ -11,7 +11,8 @@ mod common;
 use common::*;
 use tamarack_cose::cbor::{Problem, Writer};
 use tamarack_suit::{
-    Action, Command, Condition, Error, IndexArgument, Parameter, Section, report::Reason,
+    Action, Command, Condition, Envelope, Error, IndexArgument, Parameter, Section,
+    explain::locate, report::Reason,
 };
 
 // req: SUIT-FMT-003, SUIT-FMT-004, SUIT-FMT-006, SUIT-FMT-007, SUIT-SEQ-004, SUIT-ENV-013
@@ -365,4 +366,25 @@ fn what_is_not_supported_is_refused_before_anything_runs() {
         assert_eq!(error, Error::ParameterUnsupported(label));
         assert_eq!(error.reason(), Reason::ParameterUnsupported);
     }
+}
+
+#[test]
+fn what_is_wrong_in_a_manifest_is_found_in_its_envelope() {
+    let author = author(2);
+    // The version, which no manifest has.
+    let mut manifest = raw_manifest(&[]);
+    assert_eq!(manifest[..3], [0xa3, 0x01, 0x01]);
+    manifest[2] = 0x17;
+    let envelope = sign_raw(&author, &manifest);
+    let at = envelope
+        .windows(manifest.len())
+        .position(|window| window == manifest)
+        .unwrap();
+    let decoded = Envelope::decode(&envelope).unwrap();
+    assert_eq!(decoded.manifest_position(), at);
+    let unverified = decoded.unverified_manifest().unwrap_err();
+    let verified = decoded.authenticate(&crypto(), &[author.key]).unwrap_err();
+    assert_eq!(verified, Error::Decode(unverified.clone()));
+    assert_eq!(unverified.offset, at + 2);
+    assert!(locate(&envelope, unverified.offset).starts_with("manifest"));
 }

@@ -68,9 +68,8 @@ impl Diff {
         let one = decode(&self.before, &before)?;
         let other = decode(&self.after, &after)?;
         let opened = |path, bytes, envelope| {
-            explain::unverified(envelope, Some(&crypto)).map_err(|error| {
-                place::failure(path, bytes, &place::in_file(bytes, envelope, error))
-            })
+            explain::unverified(envelope, Some(&crypto))
+                .map_err(|error| place::failure(path, bytes, &error))
         };
         let manifests = [
             opened(&self.before, &before, &one)?,

@@ -1,9 +1,9 @@
-//! Where in a file something stands.
+//! Where in a file something stands, and what.
 
 use std::path::Path;
 
-use tamarack_cose::cbor::{DecodeError, Reader};
-use tamarack_suit::{Envelope, explain};
+use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type};
+use tamarack_suit::explain;
 
 use crate::failure::Failure;
 
@@ -14,21 +14,65 @@ pub(super) fn content(item: &[u8]) -> &[u8] {
 
 /// A failure to decode an envelope: what is wrong, at which byte, and in which part.
 pub(super) fn failure(path: &Path, bytes: &[u8], error: &DecodeError) -> Failure {
-    let place = explain::locate(bytes, error.offset);
-    let failure = match place.is_empty() {
-        true => Failure::file(path, error),
-        false => Failure::file(path, format!("{error}, in {place}")),
-    };
-    failure.hint("a SUIT envelope, in CBOR with or without tag 107, is expected")
+    let failure = Failure::file(path, in_part(bytes, error));
+    match Found::at(bytes, error).and_then(|found| found.in_older_drafts(error.rule)) {
+        Some(then) => failure.hint(then),
+        None => failure.hint("a SUIT envelope, in CBOR with or without tag 107, is expected"),
+    }
 }
 
-/// The manifest's error, with its offset counted from the start of the file.
-pub(super) fn in_file(bytes: &[u8], envelope: &Envelope<'_>, error: DecodeError) -> DecodeError {
-    let content = content(envelope.manifest_item());
-    // The envelope borrows from the file's bytes.
-    let start = content
-        .as_ptr()
-        .addr()
-        .saturating_sub(bytes.as_ptr().addr());
-    error.shifted(start)
+/// What is wrong with an envelope, at which byte, what stands there, and in which part.
+pub(super) fn in_part(bytes: &[u8], error: &DecodeError) -> String {
+    let mut text = error.to_string();
+    match Found::at(bytes, error) {
+        Some(Found::Number(number)) => text += &format!(", where {number} stands"),
+        Some(Found::Tag(tag)) => text += &format!(", where tag {tag} stands"),
+        None => {}
+    }
+    let part = explain::locate(bytes, error.offset);
+    if !part.is_empty() {
+        text += &format!(", in {part}");
+    }
+    text
+}
+
+/// What stands where something else was expected.
+#[derive(Clone, Copy)]
+enum Found {
+    Number(i64),
+    Tag(u64),
+}
+
+impl Found {
+    fn at(bytes: &[u8], error: &DecodeError) -> Option<Self> {
+        if !matches!(
+            error.problem,
+            Problem::Expected(_) | Problem::OutOfBounds(_)
+        ) {
+            return None;
+        }
+        let mut reader = Reader::new(bytes.get(error.offset..)?);
+        match reader.peek() {
+            Type::Tag => reader.tag("found").ok().map(Self::Tag),
+            Type::Uint | Type::NegativeInt => reader.int("found").ok().map(Self::Number),
+            _ => None,
+        }
+    }
+
+    /// What it was in earlier revisions of the drafts, whose envelopes are still about.
+    fn in_older_drafts(self, rule: &str) -> Option<String> {
+        let (what, then, now) = match (rule, self) {
+            ("SUIT_Envelope", Self::Tag(48)) => ("the tag of an envelope", 48, "107"),
+            ("SUIT_Envelope", Self::Number(1)) => ("delegation", 1, "reserved"),
+            ("SUIT_Manifest", Self::Number(10)) => ("validate", 10, "7"),
+            ("SUIT_Manifest", Self::Number(11)) => ("load", 11, "8"),
+            ("SUIT_Manifest", Self::Number(12)) => ("run, now invoke,", 12, "9"),
+            ("SUIT_Manifest", Self::Number(13)) => ("text", 13, "23"),
+            ("SUIT_Manifest", Self::Number(17)) => ("install", 17, "20"),
+            _ => return None,
+        };
+        Some(format!(
+            "{what} was {then} in older drafts, and is {now}: the file was made for one of them"
+        ))
+    }
 }

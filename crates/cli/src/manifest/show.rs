@@ -70,10 +70,7 @@ impl Show {
             return Ok(());
         }
         let error = match &decoded {
-            Ok(envelope) => envelope
-                .unverified_manifest()
-                .err()
-                .map(|error| place::in_file(&bytes, envelope, error)),
+            Ok(envelope) => envelope.unverified_manifest().err(),
             Err(error) => Some(error.clone()),
         };
         if let Some(error) = &error

@@ -29,11 +29,13 @@ pub struct Envelope<'a> {
     unknown: Vec<(i64, &'a [u8])>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Element<'a> {
     /// With the byte string's head: what digests are computed over.
     item: &'a [u8],
     content: &'a [u8],
+    /// Where the item starts in the envelope.
+    position: usize,
 }
 
 /// An element that was severed from the manifest.
@@ -58,6 +60,11 @@ impl<'a> Severed<'a> {
         self.element.content
     }
 
+    /// Where the byte string starts in the envelope.
+    pub(crate) fn position(&self) -> usize {
+        self.element.position
+    }
+
     /// The section, if the element is one; else it is text or a CoSWID.
     #[must_use]
     pub fn section(&self) -> Option<Section> {
@@ -75,11 +82,30 @@ impl<'a> Severed<'a> {
     }
 }
 
+/// One that stands elsewhere is no other.
+impl PartialEq for Element<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.item == other.item
+    }
+}
+
+impl Eq for Element<'_> {}
+
 impl<'a> Element<'a> {
     fn read(reader: &mut Reader<'a>, rule: &'static str) -> Result<Self, DecodeError> {
+        let position = reader.position();
         let content = reader.clone().bytes(rule)?;
         let item = reader.raw(rule)?;
-        Ok(Self { item, content })
+        Ok(Self {
+            item,
+            content,
+            position,
+        })
+    }
+
+    /// Where the content starts in the envelope.
+    fn content_position(&self) -> usize {
+        self.position + (self.item.len() - self.content.len())
     }
 }
 
@@ -218,6 +244,12 @@ impl<'a> Envelope<'a> {
         self.manifest.item
     }
 
+    /// Where the manifest starts, behind the head of its byte string, in bytes from the first one of the envelope.
+    #[must_use]
+    pub fn manifest_position(&self) -> usize {
+        self.manifest.content_position()
+    }
+
     /// Whether the envelope carries tag 107.
     #[must_use]
     pub fn is_tagged(&self) -> bool {
@@ -259,9 +291,10 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Manifest::decode`].
+    /// As [`Manifest::decode`], with the offset counted from the first byte of the envelope.
     pub fn unverified_manifest(&self) -> Result<Manifest<'a>, DecodeError> {
         Manifest::decode(self.manifest.content, &self.limits)
+            .map_err(|error| error.shifted(self.manifest_position()))
     }
 
     /// Encodes the envelope deterministically; members keep the bytes that were received.

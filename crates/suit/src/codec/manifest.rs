@@ -227,7 +227,14 @@ impl<'a> Manifest<'a> {
             let start = reader.clone();
             let label = reader.label(RULE)?;
             match label {
-                label::VERSION => version = Some(reader.uint("suit-manifest-version")?),
+                label::VERSION => {
+                    const RULE: &str = "suit-manifest-version";
+                    let at = reader.clone();
+                    version = Some(reader.uint(RULE)?);
+                    if version != Some(Self::VERSION) {
+                        return Err(at.error(RULE, Problem::OutOfBounds("1")));
+                    }
+                }
                 label::SEQUENCE_NUMBER => {
                     let number = reader.uint("suit-manifest-sequence-number")?;
                     sequence_number = Some(SequenceNumber(number));
@@ -284,9 +291,7 @@ impl<'a> Manifest<'a> {
             }
         }
         let missing = |what| reader.error(RULE, Problem::Missing(what));
-        if version.ok_or_else(|| missing("suit-manifest-version (1)"))? != Self::VERSION {
-            return Err(reader.error("suit-manifest-version", Problem::OutOfBounds("1")));
-        }
+        version.ok_or_else(|| missing("suit-manifest-version (1)"))?;
         self.sequence_number =
             sequence_number.ok_or_else(|| missing("suit-manifest-sequence-number (2)"))?;
         common.ok_or_else(|| missing("suit-common (3)"))
@@ -317,7 +322,10 @@ impl<'a> Manifest<'a> {
         limits: &Limits,
     ) -> Result<(), DecodeError> {
         if let Some(section) = severed.section() {
-            let content = Some(self.decode_severed(severed.item(), limits)?);
+            let content = self
+                .decode_severed(severed.item(), limits)
+                .map_err(|error| error.shifted(severed.position()))?;
+            let content = Some(content);
             self.set_section(section, Severable::Severed { digest, content });
             return Ok(());
         }

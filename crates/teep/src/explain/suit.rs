@@ -181,22 +181,14 @@ impl Walk<'_> {
                 ));
             }
         };
-        // The manifest is a part of the envelope's bytes, behind the head of its byte string.
-        let item = envelope.manifest_item();
-        let content = Reader::new(item).bytes("manifest").unwrap_or_default();
-        let start = content
-            .as_ptr()
-            .addr()
-            .saturating_sub(bytes.as_ptr().addr());
-        if let Err(error) = envelope.unverified_manifest() {
-            let error = error.shifted(start);
-            if fault.is_none() {
-                self.refused(octets, &error, &place(error.offset), source::SUIT);
-            }
+        if let Err(error) = envelope.unverified_manifest()
+            && fault.is_none()
+        {
+            self.refused(octets, &error, &place(error.offset), source::SUIT);
         }
         let tree = explain::describe(&envelope, Some(self.knowledge.crypto));
         if tree.flag("manifest-digest-matches") == Some(false) {
-            let place = octets.origin.locate(start);
+            let place = octets.origin.locate(envelope.manifest_position());
             let what = "the digest that was signed is that of another manifest";
             self.under("manifest", |walk| {
                 walk.problem_at(place, what, source::SUIT);
