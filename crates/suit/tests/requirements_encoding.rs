@@ -1036,10 +1036,9 @@ fn a_uri_has_the_characters_of_one() {
         let value = Writer::build(|w| {
             w.map(1).int(21).text(uri);
         });
-        let content = Writer::build(|w| {
+        Writer::build(|w| {
             w.array(2).int(20).raw(&value);
-        });
-        content
+        })
     };
     for uri in [
         "",
