@@ -25,7 +25,7 @@ pub(crate) enum Command {
 /// signs and a TAM installs like any other.
 ///
 ///   tamarack trust create anchors.json --out anchors.cbor
-///   tamarack manifest create --component trust-anchors/site --payload anchors.cbor \\
+///   tamarack manifest create --component trust-anchors/site --payload anchors.cbor \
 ///       --sequence-number 1 --key administrator.pem --out anchors.suit
 ///
 /// The file has a list of anchors and a list of what is revoked; files are relative to it:
