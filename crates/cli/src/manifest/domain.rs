@@ -30,6 +30,10 @@ impl FromStr for Named {
     }
 }
 
+/// What says what else a manifest is about. An option that `requires` one of `domain` needs it too: clap requires nothing
+/// that is in conflict with what is there.
+const OTHERS: [&str; 2] = ["component", "from"];
+
 /// What a security domain is.
 #[derive(Debug, Args)]
 pub(super) struct SecurityDomainOptions {
@@ -37,7 +41,7 @@ pub(super) struct SecurityDomainOptions {
     #[arg(
         long,
         value_name = "NAME",
-        conflicts_with = "from",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     domain: Option<String>,
@@ -46,6 +50,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "ID",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         required_if_eq("domain", ""),
         help_heading = "Security domain"
     )]
@@ -55,6 +60,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "FILE",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     owner: Vec<PathBuf>,
@@ -63,6 +69,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "BYTES",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_bytes: Option<u64>,
@@ -71,6 +78,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "COUNT",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_applications: Option<u64>,
@@ -79,6 +87,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "COUNT",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_objects: Option<u64>,
@@ -87,6 +96,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "COUNT",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_sessions: Option<u64>,
@@ -95,6 +105,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "BYTES",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_memory: Option<u64>,
@@ -103,6 +114,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "FUEL",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_fuel: Option<u64>,
@@ -111,6 +123,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "MILLISECONDS",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_time: Option<u64>,
@@ -119,6 +132,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "NAME=ID",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     service: Vec<Named>,
@@ -135,6 +149,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "NAME",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     shared_object: Vec<String>,

@@ -5,7 +5,7 @@ use serde_json::json;
 use tamarack_cose::{CryptoProvider, MacAlgorithm, aws_lc};
 use tamarack_suit::{Envelope, author::Draft};
 
-use super::{decode, trust::Voucher};
+use super::{decode, refuse_too_long, trust::Voucher};
 use crate::{failure::Failure, files, output::Output};
 
 /// Add a signature, or a MAC, to a manifest.
@@ -38,6 +38,7 @@ impl Sign {
         let voucher = Voucher::read(&self.key, &crypto)?;
         let signed = vouched(&envelope, &voucher, &crypto)
             .map_err(|failure| Failure::file(&self.file, failure.message()))?;
+        refuse_too_long(&signed).map_err(|failure| failure.about(&self.file))?;
         let out = self.out.unwrap_or(self.file);
         files::write(&out, &signed)?;
         if out == Path::new("-") {
