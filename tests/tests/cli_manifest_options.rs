@@ -130,9 +130,29 @@ fn options_without_effect_are_refused() {
         folder.create(&line).fails(2, words);
         assert!(!folder.has("x"), "{line}");
     }
-    folder
-        .tamarack("manifest create --from @app.json --quota-time 1 --out @x")
-        .fails(2, &["--from", "--quota-time"]);
+    for option in [
+        "--quota-time 1",
+        "--caller a=b",
+        "--class a",
+        "--language de",
+        "--encrypt-with a256gcm",
+    ] {
+        let name = option.split(' ').next().unwrap();
+        folder
+            .tamarack(&format!(
+                "manifest create --from @app.json {option} --out @x"
+            ))
+            .fails(2, &["--from", name]);
+    }
+    let domain = "--domain acme --owner @acme.pub.pem --out @x";
+    for (line, word) in [
+        ("--prefix acme --exchange hpke", "--exchange"),
+        ("--prefix acme --payload-dir @", "--payload-dir"),
+        ("--prefix=", "empty"),
+        ("--prefix acme//lamp", "empty"),
+    ] {
+        folder.create(&format!("{domain} {line}")).fails(2, &[word]);
+    }
     for (line, words) in [
         ("esp256 --levels 5/8", &["--levels", "hss-lms"][..]),
         ("hmac256 --format pem", &["--format pem"]),

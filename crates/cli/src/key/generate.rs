@@ -24,12 +24,14 @@ use crate::{
 ///   tamarack key generate --algorithm hmac256 --out shared.jwk
 ///   tamarack key generate --algorithm hss-lms --levels 10/4,10/4 --out hss.key --public hss.pub.pem
 ///
-/// esp256, ed25519 and hss-lms sign; ecdh-p256 and x25519 are for content that is encrypted to a device;
-/// hmac256 to hmac512 are shared by who makes and who checks a MAC; a128kw to a256kw wrap other keys.
+/// esp256, ed25519 and hss-lms sign; ecdh-p256 and x25519 are for content that is
+/// encrypted to a device; hmac256 to hmac512 are shared by who makes and who checks
+/// a MAC; a128kw to a256kw wrap other keys.
 ///
-/// An hss-lms key makes a fixed number of signatures, each with a number of its own, and is counted in a file
-/// beside it: FILE.state. Two signatures with one number give the key away. Never copy the two files, and
-/// never restore them from a backup.
+/// An hss-lms key makes a fixed number of signatures, each with a number of its
+/// own, and is counted in a file beside it: FILE.state. Two signatures with one
+/// number give the key away. Never copy the two files, and never restore them from
+/// a backup.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Generate {

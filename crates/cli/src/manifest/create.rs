@@ -46,7 +46,8 @@ use crate::{failure::Failure, files, output::Output};
 ///   tamarack manifest create --domain acme/locks --prefix acme/locks --owner locks.pub.pem
 ///     --quota-bytes 1000000 --sequence-number 1 --key acme.pem --out acme-locks-domain.suit
 ///
-/// An envelope has 16 MiB at most, with all that it carries: with --uri, larger payloads are fetched instead.
+/// An envelope has 16 MiB at most, with all that it carries: with --uri, larger
+/// payloads are fetched instead.
 #[derive(Args)]
 #[command(verbatim_doc_comment, disable_version_flag = true)]
 pub(crate) struct Create {
@@ -61,6 +62,7 @@ pub(crate) struct Create {
         long,
         value_name = "DIR",
         requires = "from",
+        conflicts_with_all = ["component", "domain"],
         help_heading = "From JSON"
     )]
     payload_dir: Option<PathBuf>,
@@ -84,7 +86,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "VENDOR", value_parser = typed::vendor, conflicts_with = "from")]
     vendor: Option<String>,
     /// Only for devices of this class: a name within the vendor's, or a UUID.
-    #[arg(long, value_name = "CLASS", value_parser = typed::class, requires = "vendor")]
+    #[arg(long, value_name = "CLASS", value_parser = typed::class, requires = "vendor", conflicts_with = "from")]
     class: Option<String>,
     /// Have the component with this identifier started by the invocation procedure.
     #[arg(long, value_name = "ID", conflicts_with_all = ["from", "domain"])]
@@ -113,6 +115,7 @@ pub(crate) struct Create {
         long,
         value_name = "TAG",
         requires = "description",
+        conflicts_with = "from",
         default_value = "en"
     )]
     language: String,
@@ -138,6 +141,7 @@ pub(crate) struct Create {
         default_value = "a128gcm",
         value_name = "ALGORITHM",
         requires = "encrypt_to",
+        conflicts_with_all = ["from", "domain"],
         help_heading = "Encryption"
     )]
     encrypt_with: Content,
@@ -147,6 +151,7 @@ pub(crate) struct Create {
         value_enum,
         default_value = "ecdh-es",
         requires = "encrypt_to",
+        conflicts_with_all = ["from", "domain"],
         help_heading = "Encryption"
     )]
     exchange: Exchange,

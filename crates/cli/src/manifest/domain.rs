@@ -7,6 +7,7 @@ use tamarack_agent::{Quota, SecurityDomain, Service};
 use tamarack_cose::CryptoProvider;
 use tamarack_suit::ComponentId;
 
+use super::typed;
 use crate::{failure::Failure, key_file::read_public};
 
 /// A name, and what is said of it.
@@ -49,9 +50,9 @@ pub(super) struct SecurityDomainOptions {
     #[arg(
         long,
         value_name = "ID",
+        value_parser = typed::identifier,
         requires = "domain",
         conflicts_with_all = OTHERS,
-        required_if_eq("domain", ""),
         help_heading = "Security domain"
     )]
     prefix: Option<ComponentId>,
@@ -141,6 +142,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "NAME=DOMAIN",
         requires = "service",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     caller: Vec<Named>,
@@ -165,15 +167,15 @@ impl SecurityDomainOptions {
             return Ok(None);
         };
         let component = SecurityDomain::component_id(name).ok_or_else(|| {
-            Failure::new(format!(
+            Failure::usage(format!(
                 "--domain {name:?}: a name has 1 to 64 bytes and is not suit; up to 4 with / between them make a path"
             ))
         })?;
         let prefix = self.prefix.clone().ok_or_else(|| {
-            Failure::new("--prefix is needed: which component identifiers does the domain own?")
+            Failure::usage("--prefix is needed: which component identifiers does the domain own?")
         })?;
         if self.owner.is_empty() {
-            return Err(Failure::new(
+            return Err(Failure::usage(
                 "--owner is needed: whose signatures count in the domain?",
             ));
         }
@@ -209,7 +211,7 @@ impl SecurityDomainOptions {
                 .all(|service| service.name != caller.name)
         }) {
             let name = &caller.name;
-            return Err(Failure::new(format!(
+            return Err(Failure::usage(format!(
                 "--caller {name}={}: there is no --service {name}=…",
                 caller.value
             )));
@@ -220,9 +222,9 @@ impl SecurityDomainOptions {
                 .filter(|caller| caller.name == service.name)
                 .map(|caller| caller.value.clone())
                 .collect();
-            let component = service.value.parse().map_err(|error| {
+            let component = typed::identifier(&service.value).map_err(|error| {
                 let (name, value) = (&service.name, &service.value);
-                Failure::new(format!("--service {name}={value}: {error}"))
+                Failure::usage(format!("--service {name}={value}: {error}"))
             })?;
             Ok(Service {
                 name: service.name.clone(),

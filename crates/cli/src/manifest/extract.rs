@@ -22,8 +22,9 @@ use crate::{
 ///   tamarack manifest extract lamp.suit --section install --out install.cbor
 ///   tamarack manifest extract lamp.suit --all --out parts
 ///
-/// Manifest, sections, text and software tag (CoSWID) are CBOR. Nothing is verified: see `tamarack manifest verify`. A file that is
-/// there is never overwritten.
+/// Manifest, sections, text and software tag (CoSWID) are CBOR. Nothing is
+/// verified: see `tamarack manifest verify`. A file that is there is never
+/// overwritten.
 #[derive(Args)]
 #[command(verbatim_doc_comment, group = ArgGroup::new("part").required(true))]
 pub(crate) struct Extract {

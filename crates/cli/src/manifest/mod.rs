@@ -16,7 +16,7 @@ mod show;
 mod sign;
 mod single;
 mod trust;
-mod typed;
+pub(crate) mod typed;
 mod verify;
 
 use std::path::Path;

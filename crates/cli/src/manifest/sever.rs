@@ -20,8 +20,8 @@ use crate::{
 /// An author severs before signing: the manifest keeps a digest of the part.
 ///   tamarack manifest sever lamp.suit --section install --text
 ///
-/// Whoever passes an envelope on may drop severed parts and payloads that its receivers do not need, or get
-/// elsewhere. The signature stays valid:
+/// Whoever passes an envelope on may drop severed parts and payloads that its
+/// receivers do not need, or get elsewhere. The signature stays valid:
 ///   tamarack manifest sever lamp.suit --drop text --drop '#payload' --out small.suit
 #[derive(Args)]
 #[command(verbatim_doc_comment, group = ArgGroup::new("what").required(true).multiple(true))]

@@ -12,11 +12,12 @@ use crate::{failure::Failure, files, output::Output};
 ///
 ///   tamarack manifest sign hello.suit --key acme.pem
 ///
-/// Signatures that are there stay: several authorities may sign one manifest. A key of HMAC or of AES key wrap
-/// makes a MAC, which those check who share the key.
+/// Signatures that are there stay: several authorities may sign one manifest. A key
+/// of HMAC or of AES key wrap makes a MAC, which those check who share the key.
 ///
-/// An hss-lms key takes the number of the signature from its state file, and that is on the disk before the
-/// signature is made: what fails after that has used up a number.
+/// An hss-lms key takes the number of the signature from its state file, and that
+/// is on the disk before the signature is made: what fails after that has used up a
+/// number.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Sign {

@@ -4,7 +4,7 @@
 use tamarack_suit::{ComponentId, ComponentIdError, Uuid};
 
 /// A component identifier: empty segments, which SUIT allows, are a slip.
-pub(super) fn identifier(text: &str) -> Result<ComponentId, String> {
+pub(crate) fn identifier(text: &str) -> Result<ComponentId, String> {
     if text.is_empty() {
         return Err("it is empty; segments joined by `/` are expected, as in acme/hello".into());
     }

@@ -24,11 +24,13 @@ use crate::{
 ///   tamarack manifest verify hello.suit --key acme.pub.pem
 ///   tamarack manifest verify hello.suit --key acme.pub.pem --key auditor.pub.pem --all
 ///
-/// Says of each signature by whose key it is, and compares the digests of the manifest, of severed parts
-/// and of payloads. Exit code 0 if all of that holds and enough of the keys have signed, 1 if not.
+/// Says of each signature by whose key it is, and compares the digests of the
+/// manifest, of severed parts and of payloads. Exit code 0 if all of that holds and
+/// enough of the keys have signed, 1 if not.
 ///
-/// A payload that no command of the manifest names fails too: no signature vouches for it, and no device
-/// looks at it, so whoever passed the envelope on may have added it. `manifest sever --drop` removes it.
+/// A payload that no command of the manifest names fails too: no signature vouches
+/// for it, and no device looks at it, so whoever passed the envelope on may have
+/// added it. `manifest sever --drop` removes it.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Verify {

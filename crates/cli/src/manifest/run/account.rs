@@ -164,7 +164,9 @@ impl Account {
         };
         let step = |step: &Place| {
             let mut value = place(step);
-            value["held"] = json!(false);
+            if let Value::Object(members) = &mut value {
+                members.insert("held".into(), json!(false));
+            }
             value
         };
         let changes: Vec<Value> = match done {

@@ -43,17 +43,20 @@ use witness::Witness;
 ///   tamarack manifest run --invoke lamp/app/suit --components device --key acme.pub.pem
 ///   tamarack manifest run --uninstall lamp/app/suit --components device
 ///
-/// The components are files in the folder, which is made if need be: `lamp/app` is `lamp+/app`. Everything
-/// happens at one instant or not at all, also if power fails, and the folder remembers which manifests are
-/// installed, so that older ones are refused.
+/// The components are files in the folder, which is made if need be: `lamp/app` is
+/// `lamp+/app`. Everything happens at one instant or not at all, also if power
+/// fails, and the folder remembers which manifests are installed, so that older
+/// ones are refused.
 ///
-/// The device is of no vendor and no class but those that are given, and trusts no keys but those that are
-/// given. Removal asks no signer: whoever manages the device decides about it, so --uninstall needs no --key.
-/// A manifest that others depend on is released, and stays until they are gone.
+/// The device is of no vendor and no class but those that are given, and trusts no
+/// keys but those that are given. Removal asks no signer: whoever manages the
+/// device decides about it, so --uninstall needs no --key. A manifest that others
+/// depend on is released, and stays until they are gone.
 ///
-/// Exit code 0 if it is done; 1 if the manifest was refused or failed, and the folder is as it was; 2 for
-/// wrong usage; 3 if another process works on the folder, so that it can be done later, or if the update is
-/// committed and the next run on the folder completes it.
+/// Exit code 0 if it is done; 1 if the manifest was refused or failed, and the
+/// folder is as it was; 2 for wrong usage; 3 if another process works on the
+/// folder, so that it can be done later, or if the update is committed and the next
+/// run on the folder completes it.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
