@@ -425,11 +425,22 @@ fn examples_in_help_can_be_pasted() {
     for command in [
         "key certify",
         "trust create",
+        "manifest create",
         "manifest encrypt",
         "manifest run",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = system::run(&words).ok();
-        assert!(!help.contains("\\\\"), "{command}: {help}");
+        let lines: Vec<&str> = help.lines().collect();
+        let mut examples = 0;
+        for pair in lines.windows(2) {
+            // A line of an example, which goes on in the next one.
+            let starts = pair[0].starts_with("  tamarack ");
+            if starts && pair[1].starts_with("    ") {
+                assert!(pair[0].ends_with(" \\"), "{command}: {pair:?}");
+                examples += 1;
+            }
+        }
+        assert!(examples > 0 && !help.contains("\\\\"), "{command}: {help}");
     }
 }
