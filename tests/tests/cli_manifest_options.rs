@@ -357,6 +357,19 @@ fn what_the_manifest_does_not_name_is_not_verified() {
     assert_eq!(value["signatures"][1]["algorithm"], "ESP256");
     verified.fails(1, &["#evil", "does not name it"]);
 
+    // What a section named that was dropped, nobody knows.
+    folder
+        .create("--component lamp/app --payload @app.bin --sever install --key @acme.pem --out @severed.suit")
+        .ok();
+    folder
+        .tamarack("manifest sever @severed.suit --drop install")
+        .ok();
+    let value = folder
+        .tamarack("--json manifest verify @severed.suit --key @acme.pub.pem")
+        .json();
+    assert_eq!(value["carried"][0]["holds"], Value::Null);
+    assert_eq!(value["carried"][0]["named"], false);
+
     folder
         .tamarack("manifest sever @more.suit --drop #evil")
         .ok();

@@ -30,7 +30,8 @@ use crate::{
 ///
 /// A payload that no command of the manifest names fails too: no signature vouches
 /// for it, and no device looks at it, so whoever passed the envelope on may have
-/// added it. `manifest sever --drop` removes it.
+/// added it. `manifest sever --drop` removes it. Where a severed section was dropped,
+/// nobody knows what it named: such a payload is marked with ?, and does not fail.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Verify {
