@@ -191,7 +191,7 @@ fn a_descriptor_has_what_the_options_say() {
         (&["--service", "a/b=acme/a"], 1, "without a slash"),
         (
             &["--service", "read=acme/a", "--caller", "write=globex"],
-            1,
+            2,
             "there is no --service write",
         ),
         (&["--shared-object", ""], 1, "1 to 64 bytes"),

@@ -165,10 +165,10 @@ fn values_that_make_no_sense_are_explained() {
         ];
         run(&[&create[..], more].concat())
     };
-    domain(&["--domain", "acme", "--owner", &public]).fails(1, &["--prefix"]);
-    domain(&["--domain", "acme", "--prefix", "acme"]).fails(1, &["--owner"]);
+    domain(&["--domain", "acme", "--owner", &public]).fails(2, &["--prefix"]);
+    domain(&["--domain", "acme", "--prefix", "acme"]).fails(2, &["--owner"]);
     let long = "x".repeat(65);
-    domain(&["--domain", &long, "--prefix", "x", "--owner", &public]).fails(1, &["--domain"]);
+    domain(&["--domain", &long, "--prefix", "x", "--owner", &public]).fails(2, &["--domain"]);
     let reserved = [
         "--domain",
         "x",

@@ -22,6 +22,11 @@ impl Failure {
         }
     }
 
+    /// The command was used wrongly.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(message).code(2)
+    }
+
     /// The result has been printed, and its exit code is 1: nothing is left to say.
     pub(crate) fn told() -> Self {
         Self::new("")

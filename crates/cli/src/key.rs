@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     files,
     key_file::{KeyFile, KeyFormat, Kind},
-    output::{DIM, Output},
+    output::{DIM, Output, printable},
 };
 
 #[derive(Subcommand)]
@@ -183,7 +183,7 @@ impl Show {
             let mut text =
                 format!("{DIM}algorithm{DIM:#}  {algorithm}\n{DIM}key id{DIM:#}     {id}");
             if let Some(named) = named {
-                text += &format!("\n{DIM}known as{DIM:#}   {}", named.escape_debug());
+                text += &format!("\n{DIM}known as{DIM:#}   {}", printable(&named));
             }
             text
         });
@@ -201,7 +201,7 @@ impl Convert {
             }
             Kind::Symmetric if self.format == KeyFormat::Pem => {
                 return Err(
-                    Failure::new("--format pem: there is no PEM for shared keys")
+                    Failure::usage("--format pem: there is no PEM for shared keys")
                         .hint("choose jwk or cose"),
                 );
             }

@@ -22,6 +22,15 @@ use crate::{
 
 /// How the PEM block of a certificate begins.
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+/// What the PEM blocks of private keys are called, in any format.
+const PRIVATE: &str = "PRIVATE KEY-----";
+/// How the block ends that OpenSSL puts before a key on a curve: it says which, as the key does.
+const PARAMETERS: &str = "-----END EC PARAMETERS-----";
+/// Object identifiers of keys that are something else than what is needed.
+const RSA: &str = "1.2.840.113549.1.1.1";
+const NO_RSA: &str = "an RSA key, which is not supported";
+const ELLIPTIC_CURVE: &str = "1.2.840.10045.2.1";
+const X25519: &str = "1.3.101.110";
 
 /// A format of key files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -186,7 +195,53 @@ impl KeyFile {
     }
 
     fn text(&self) -> Result<&str, Failure> {
-        str::from_utf8(&self.bytes).map_err(|_| self.failure("not a text file"))
+        let text = str::from_utf8(&self.bytes).map_err(|_| self.failure("not a text file"))?;
+        Ok(text
+            .split_once(PARAMETERS)
+            .map_or(text, |(_, key)| key.trim_start()))
+    }
+
+    /// A failure to read a key: what the file is instead, where that can be told, and what is expected.
+    fn unfit(&self, error: impl Into<Error>, expected: &str) -> Failure {
+        let error = error.into();
+        let failure = match self.instead(&error) {
+            Some(what) => self.failure(format!("this is {what}")),
+            None => self.failure(error),
+        };
+        failure.hint(expected)
+    }
+
+    fn instead(&self, error: &Error) -> Option<String> {
+        if self.bytes.trim_ascii().is_empty() {
+            return Some("an empty file".into());
+        }
+        if let Error::Key(error) = error
+            && let KeyError::Unsupported(what) = &**error
+        {
+            match what.as_str() {
+                RSA => return Some(NO_RSA.into()),
+                ELLIPTIC_CURVE => {
+                    return Some(
+                        "a key on another curve than P-256, which is not supported".into(),
+                    );
+                }
+                X25519 => return Some("an X25519 key, which is for encryption only".into()),
+                _ => {}
+            }
+        }
+        let text = self.text().ok()?;
+        let label = text.split_once("-----BEGIN ")?.1.split_once("-----")?.0;
+        if label.contains("ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED") {
+            return Some(
+                "a private key under a passphrase; `openssl pkey -in FILE` takes it off".into(),
+            );
+        }
+        match label {
+            "PRIVATE KEY" | "PUBLIC KEY" | "EC PRIVATE KEY" => None,
+            "CERTIFICATE" => Some("a certificate, and not a key".into()),
+            rsa if rsa.starts_with("RSA ") => Some(NO_RSA.into()),
+            other => Some(format!("a PEM block {other}, which is not supported")),
+        }
     }
 
     /// What signs with the private key, and sends the certificates that follow it in the file.
@@ -206,6 +261,11 @@ impl KeyFile {
 
     /// The private key.
     pub(crate) fn secret(&self, crypto: &CryptoProvider) -> Result<SecretKey, Failure> {
+        if self.about().is_for_agreement {
+            return Err(self
+                .failure("the file says that the key is for encryption, not for signatures")
+                .hint("one key for both weakens both; `tamarack key generate` makes one for signatures"));
+        }
         let key = match KeyFormat::of(&self.bytes) {
             KeyFormat::Pem => {
                 // Certificates may follow.
@@ -217,8 +277,7 @@ impl KeyFile {
             KeyFormat::Cose => SecretKey::from_cose_key(crypto, &self.bytes),
         };
         key.map_err(|error| {
-            self.failure(error)
-                .hint("a private key in PEM (PKCS #8), JWK or COSE_Key is expected; `tamarack key generate` makes one")
+            self.unfit(error, "a private P-256 or Ed25519 key in PEM, JWK or COSE_Key is expected; `tamarack key generate` makes one")
         })
     }
 
@@ -227,16 +286,17 @@ impl KeyFile {
         let key = match KeyFormat::of(&self.bytes) {
             KeyFormat::Pem => {
                 let pem = self.text()?;
-                EncryptionKey::from_pem(pem).or_else(|error| {
-                    let secret = DecryptionKey::from_pem(crypto, pem);
-                    secret.map(|key| *key.public_key()).map_err(|_| error)
-                })
+                match pem.contains(PRIVATE) {
+                    true => DecryptionKey::from_pem(crypto, pem).map(|key| *key.public_key()),
+                    false => EncryptionKey::from_pem(pem).map_err(Error::from),
+                }
             }
-            KeyFormat::Jwk => EncryptionKey::from_jwk(self.text()?),
-            KeyFormat::Cose => EncryptionKey::from_cose_key(&self.bytes),
+            KeyFormat::Jwk => EncryptionKey::from_jwk(self.text()?).map_err(Error::from),
+            KeyFormat::Cose => EncryptionKey::from_cose_key(&self.bytes).map_err(Error::from),
         };
         key.map_err(|error| {
-            self.failure(error).hint(
+            self.unfit(
+                error,
                 "a P-256 or X25519 key is expected; `tamarack key generate --algorithm x25519` makes one",
             )
         })
@@ -250,7 +310,8 @@ impl KeyFile {
             KeyFormat::Cose => DecryptionKey::from_cose_key(crypto, &self.bytes),
         };
         key.map_err(|error| {
-            self.failure(error).hint(
+            self.unfit(
+                error,
                 "a private P-256 or X25519 key, or a symmetric key, is expected; `tamarack key generate --algorithm x25519` makes one",
             )
         })
@@ -265,10 +326,25 @@ impl KeyFile {
         key.map_err(|error| self.failure(error))
     }
 
+    /// The symmetric key, for AES key wrap.
+    pub(crate) fn wrapping(&self) -> Result<SymmetricKey, Failure> {
+        match self.about().other_than_wrap() {
+            Some(other) => Err(self.for_another_purpose(other)),
+            None => self.symmetric(),
+        }
+    }
+
+    fn for_another_purpose(&self, purpose: &str) -> Failure {
+        self.failure(format!("the file says that the key is for {purpose}"))
+            .hint("one key for two purposes weakens both; `tamarack key generate` makes keys of AES key wrap (a128kw) and of HMAC (hmac256)")
+    }
+
     /// What the symmetric key is for, and the key for that.
     pub(crate) fn shared(&self) -> Result<(Use, Shared), Failure> {
         let key = self.symmetric()?;
-        let used_for = self.about().used_for(&key);
+        let about = self.about();
+        let used_for = about.used_for(&key);
+        let used_for = used_for.map_err(|other| self.for_another_purpose(other))?;
         let shared = used_for.key(key).map_err(|error| self.failure(error))?;
         Ok((used_for, shared))
     }
@@ -310,13 +386,12 @@ impl KeyFile {
         {
             return Ok(vec![*own.key()]);
         }
-        let keys = match KeyFormat::of(&self.bytes) {
+        let one = |key: Result<PublicKey, KeyError>| Ok(vec![key?]);
+        let keys: Result<Vec<_>, Error> = match KeyFormat::of(&self.bytes) {
             KeyFormat::Pem => pem_blocks(self.text()?)
-                .map(|block| {
-                    PublicKey::from_pem(block).or_else(|error| {
-                        let secret = SecretKey::from_pem(crypto, block);
-                        secret.map(|key| *key.public_key()).map_err(|_| error)
-                    })
+                .map(|block| match block.contains(PRIVATE) {
+                    true => SecretKey::from_pem(crypto, block).map(|key| *key.public_key()),
+                    false => PublicKey::from_pem(block).map_err(Error::from),
                 })
                 .collect(),
             KeyFormat::Jwk => {
@@ -325,16 +400,18 @@ impl KeyFile {
                     Ok(set) => set
                         .keys
                         .iter()
-                        .map(|jwk| PublicKey::from_jwk(&jwk.to_string()))
+                        .map(|jwk| PublicKey::from_jwk(&jwk.to_string()).map_err(Error::from))
                         .collect(),
-                    Err(_) => PublicKey::from_jwk(json).map(|key| vec![key]),
+                    Err(_) => one(PublicKey::from_jwk(json)),
                 }
             }
-            KeyFormat::Cose => PublicKey::from_cose_key(&self.bytes).map(|key| vec![key]),
+            KeyFormat::Cose => one(PublicKey::from_cose_key(&self.bytes)),
         };
-        keys.map_err(|error: KeyError| {
-            self.failure(error)
-                .hint("a public key in PEM, JWK or COSE_Key is expected")
+        keys.map_err(|error| {
+            self.unfit(
+                error,
+                "a public P-256, Ed25519 or HSS/LMS key in PEM, JWK or COSE_Key is expected",
+            )
         })
     }
 }

@@ -94,7 +94,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refused(&error),
+    };
     logging::start(arguments.verbose);
     let output = Output::new(arguments.json);
     let outcome = match arguments.command {
@@ -120,6 +123,19 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Says why a command line is none: to programs in JSON too. Help, which clap treats as an error, is for people.
+fn refused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || !std::env::args_os().any(|argument| argument == "--json") {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let message = text.split("\n\nUsage:").next().unwrap_or_default();
+    let message = message.trim().trim_start_matches("error: ");
+    let failure = Failure::usage(message).hint("`--help` after the command explains it");
+    Output::new(true).failure(&failure);
+    ExitCode::from(failure.exit_code())
 }
 
 /// Runs a future to its end on a runtime of its own.

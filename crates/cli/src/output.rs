@@ -103,6 +103,22 @@ impl Output {
     }
 }
 
+/// Text of somebody else's choice, as it may go to a terminal: what does not show, or changes how the rest shows, is
+/// escaped. For programs, text goes as it is.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        // A mark shows on the character before it.
+        let marked = String::from_iter(['_', character]);
+        match character {
+            '\\' | '"' | '\'' => shown.push(character),
+            plain if marked.escape_debug().count() == marked.chars().count() => shown.push(plain),
+            other => shown.extend(other.escape_unicode()),
+        }
+    }
+    shown
+}
+
 /// Lays rows out in columns, the last one ragged.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let columns = header.len();
@@ -130,4 +146,28 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
             .map(|row| line(row.iter().map(String::as_str).collect())),
     );
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_shows_is_shown_and_nothing_else_reaches_the_terminal() {
+        for text in [
+            "Grüße „日本“ – ‚ok‘",
+            "u\u{308} ⚠\u{fe0f} 💡",
+            "\"a\" 'b' \\n",
+        ] {
+            assert_eq!(printable(text), text);
+        }
+        for (text, shown) in [
+            ("a\u{1b}[2J\n", "a\\u{1b}[2J\\u{a}"),
+            ("\u{9b}\u{202e}", "\\u{9b}\\u{202e}"),
+            ("\u{200b}\u{2066}\u{feff}", "\\u{200b}\\u{2066}\\u{feff}"),
+            ("\u{2028}\u{ad}", "\\u{2028}\\u{ad}"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
+    }
 }

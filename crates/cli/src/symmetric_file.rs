@@ -1,4 +1,6 @@
-//! What a key file says besides the key: its id, and what a symmetric key is for.
+//! What a key file says besides the key: its id, and what the key is for.
+
+use std::ops::RangeInclusive;
 
 use tamarack_cose::{
     CryptoProvider, KeyError, KeyId, MacAlgorithm, MacKey, MacWrappingKey, SymmetricKey,
@@ -42,7 +44,16 @@ pub(crate) struct About {
     pub(crate) is_symmetric: bool,
     /// The name by which others call the key.
     pub(crate) key_id: Option<Vec<u8>>,
-    algorithm: Option<Use>,
+    algorithm: Option<Named>,
+    /// Keys are agreed with it, and nothing is signed.
+    pub(crate) is_for_agreement: bool,
+}
+
+/// The algorithm that a file names for a symmetric key.
+#[derive(Debug, Clone)]
+enum Named {
+    Known(Use),
+    Other(String),
 }
 
 /// The members of a JWK that matter here; the key itself is read elsewhere.
@@ -51,13 +62,22 @@ struct Jwk {
     kty: String,
     kid: Option<String>,
     alg: Option<String>,
+    #[serde(rename = "use")]
+    used_for: Option<String>,
+    #[serde(default)]
+    key_ops: Vec<String>,
 }
 
 const KTY: i64 = 1;
 const KID: i64 = 2;
 const ALG: i64 = 3;
+const KEY_OPS: i64 = 4;
 const K: i64 = -1;
 const KTY_SYMMETRIC: i64 = 4;
+/// The algorithms of COSE that agree on keys: ECDH-ES and ECDH-SS.
+const ECDH: RangeInclusive<i64> = -34..=-25;
+/// The uses of a COSE_Key for signatures: sign and verify.
+const SIGNATURES: [i64; 2] = [1, 2];
 
 impl Use {
     const ALL: [Self; 6] = [
@@ -155,11 +175,20 @@ impl About {
     }
 
     fn of_jwk(jwk: Jwk) -> Self {
-        let named = |one: &Use| Some(one.jose_name()) == jwk.alg.as_deref();
+        let signs = |one: &String| matches!(one.as_str(), "sign" | "verify");
+        let is_for_agreement = jwk.used_for.as_deref() == Some("enc")
+            || (jwk.alg.as_ref())
+                .is_some_and(|alg| alg.starts_with("ECDH-") || alg.starts_with("HPKE"))
+            || !(jwk.key_ops.is_empty() || jwk.key_ops.iter().any(signs));
+        let named = |alg: String| {
+            let known = Use::ALL.into_iter().find(|one| one.jose_name() == alg);
+            known.map_or(Named::Other(alg), Named::Known)
+        };
         Self {
             is_symmetric: jwk.kty == "oct",
             key_id: jwk.kid.map(String::into_bytes),
-            algorithm: Use::ALL.into_iter().find(named),
+            algorithm: jwk.alg.map(named),
+            is_for_agreement,
         }
     }
 
@@ -178,7 +207,17 @@ impl About {
                 KID => about.key_id = Some(reader.bytes(RULE)?.to_vec()),
                 ALG => {
                     let id = reader.int(RULE)?;
-                    about.algorithm = Use::ALL.into_iter().find(|one| one.cose_id() == id);
+                    let known = Use::ALL.into_iter().find(|one| one.cose_id() == id);
+                    let other = || Named::Other(format!("COSE algorithm {id}"));
+                    about.algorithm = Some(known.map_or_else(other, Named::Known));
+                    about.is_for_agreement |= ECDH.contains(&id);
+                }
+                KEY_OPS => {
+                    let mut ops = Reader::new(reader.raw(RULE)?);
+                    let count = ops.array(RULE)?;
+                    let ops: Vec<i64> = (0..count).map_while(|_| ops.int(RULE).ok()).collect();
+                    about.is_for_agreement |=
+                        !(ops.is_empty() || ops.iter().any(|op| SIGNATURES.contains(op)));
                 }
                 _ => reader.skip(RULE)?,
             }
@@ -187,9 +226,25 @@ impl About {
     }
 
     /// What the symmetric key of the file is for: what the file says, or else what its length suggests.
-    pub(crate) fn used_for(&self, key: &SymmetricKey) -> Use {
-        let length = key.secret_bytes().len();
-        self.algorithm.unwrap_or_else(|| Use::of_len(length))
+    ///
+    /// # Errors
+    ///
+    /// The algorithm that the file names, if it is another one than MACs and key wrap have.
+    pub(crate) fn used_for(&self, key: &SymmetricKey) -> Result<Use, &str> {
+        match &self.algorithm {
+            Some(Named::Known(one)) => Ok(*one),
+            Some(Named::Other(other)) => Err(other),
+            None => Ok(Use::of_len(key.secret_bytes().len())),
+        }
+    }
+
+    /// The algorithm that the file names, if that is not key wrap.
+    pub(crate) fn other_than_wrap(&self) -> Option<&str> {
+        match self.algorithm.as_ref()? {
+            Named::Known(Use::Wrap(_)) => None,
+            Named::Known(mac) => Some(mac.name()),
+            Named::Other(other) => Some(other),
+        }
     }
 }
 
@@ -205,7 +260,7 @@ mod tests {
                 let file = one.encode(&key, format);
                 let about = About::of(&file);
                 assert!(about.is_symmetric);
-                assert_eq!(about.used_for(&key), one);
+                assert_eq!(about.used_for(&key), Ok(one));
                 let read = match format {
                     KeyFormat::Cose => SymmetricKey::from_cose_key(&file).unwrap(),
                     _ => SymmetricKey::from_jwk(std::str::from_utf8(&file).unwrap()).unwrap(),
@@ -213,6 +268,42 @@ mod tests {
                 assert_eq!(read.secret_bytes(), key.secret_bytes());
             }
         }
+    }
+
+    #[test]
+    fn a_key_for_another_purpose_is_told() {
+        for (jwk, other) in [
+            (
+                r#"{"kty": "oct", "k": "", "alg": "HS256"}"#,
+                Some("HMAC 256/256"),
+            ),
+            (
+                r#"{"kty": "oct", "k": "", "alg": "A128GCM"}"#,
+                Some("A128GCM"),
+            ),
+            (r#"{"kty": "oct", "k": "", "alg": "A128KW"}"#, None),
+            (r#"{"kty": "oct", "k": ""}"#, None),
+        ] {
+            assert_eq!(About::of(jwk.as_bytes()).other_than_wrap(), other, "{jwk}");
+        }
+        for (jwk, is_for_agreement) in [
+            (r#"{"kty": "EC", "alg": "ECDH-ES+A128KW"}"#, true),
+            (r#"{"kty": "EC", "use": "enc"}"#, true),
+            (r#"{"kty": "EC", "key_ops": ["deriveKey"]}"#, true),
+            (r#"{"kty": "EC", "key_ops": ["sign"]}"#, false),
+            (r#"{"kty": "EC", "alg": "ES256", "use": "sig"}"#, false),
+            (r#"{"kty": "EC"}"#, false),
+        ] {
+            assert_eq!(
+                About::of(jwk.as_bytes()).is_for_agreement,
+                is_for_agreement,
+                "{jwk}"
+            );
+        }
+        let cose = Writer::build(|w| {
+            w.map(2).int(KTY).int(2).int(KEY_OPS).array(1).int(7);
+        });
+        assert!(About::of(&cose).is_for_agreement);
     }
 
     #[test]

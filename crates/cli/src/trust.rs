@@ -12,7 +12,9 @@ use tamarack_cose::{
     x509::{Constraints, Purpose, Revocation, TrustAnchor},
 };
 
-use crate::{failure::Failure, files, key::certificate, key_file::KeyFile, output::Output};
+use crate::{
+    failure::Failure, files, key::certificate, key_file::KeyFile, manifest::typed, output::Output,
+};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -21,11 +23,11 @@ pub(crate) enum Command {
     Show(Show),
 }
 
-/// Encode a set of trust anchors: the payload of a component trust-anchors/NAME, which the device administrator
-/// signs and a TAM installs like any other.
+/// Encode a set of trust anchors: the payload of a component trust-anchors/NAME,
+/// which the device administrator signs and a TAM installs like any other.
 ///
 ///   tamarack trust create anchors.json --out anchors.cbor
-///   tamarack manifest create --component trust-anchors/site --payload anchors.cbor \\
+///   tamarack manifest create --component trust-anchors/site --payload anchors.cbor \
 ///       --sequence-number 1 --key administrator.pem --out anchors.suit
 ///
 /// The file has a list of anchors and a list of what is revoked; files are relative to it:
@@ -190,8 +192,7 @@ impl Anchor {
             },
         };
         let prefix = |text: &String| {
-            text.parse()
-                .map_err(|error| wrong(format!("prefix {text:?}: {error}")))
+            typed::identifier(text).map_err(|error| wrong(format!("prefix {text:?}: {error}")))
         };
         let prefixes = match &self.prefixes {
             Some(list) => Some(list.iter().map(prefix).collect::<Result<Vec<_>, _>>()?),

@@ -98,10 +98,10 @@ fn what_was_encrypted_before_goes_into_a_manifest() {
         .tamarack(&format!(
             "manifest create {line} --encryption-info @big.info"
         ))
-        .fails(1, &["--ciphertext is missing"]);
+        .fails(2, &["--ciphertext is missing"]);
     folder
         .tamarack(&format!("manifest create {line} --ciphertext @big.enc"))
-        .fails(1, &["--encrypt-to"]);
+        .fails(2, &["--encrypt-to"]);
     folder
         .tamarack(&format!(
             "manifest create {line} --ciphertext @big.enc --encryption-info @big.bin"

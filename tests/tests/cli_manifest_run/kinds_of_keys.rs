@@ -48,10 +48,10 @@ fn shared_keys_vouch_for_manifests() {
         .fails(1, &["1 of 2 keys"]);
     folder
         .tamarack("key generate --algorithm hmac256 --format pem --out @x")
-        .fails(1, &["no PEM"]);
+        .fails(2, &["no PEM"]);
     folder
         .tamarack("key generate --algorithm hmac256 --public @y --out @x")
-        .fails(1, &["no public half"]);
+        .fails(2, &["no public half"]);
     folder
         .tamarack("key show @hmac256 --format jwk")
         .fails(1, &["no public half"]);

@@ -16,7 +16,7 @@ use crate::{
     failure::Failure,
     files,
     key_file::{KeyFile, read_public, read_secret},
-    output::{DIM, Output},
+    output::{DIM, Output, printable},
 };
 
 /// Seconds of a day.
@@ -46,7 +46,7 @@ pub(crate) struct Authority {
 
 /// Issue a certificate for a public key, followed by those of the authorities above it, but for the self-signed.
 ///
-///   tamarack key certify tam.pub.pem --purpose tam --subject "CN=TAM 1" \\
+///   tamarack key certify tam.pub.pem --purpose tam --subject "CN=TAM 1" \
 ///       --issuer authority.crt.pem --issuer-key authority.pem --out tam.crt.pem
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
@@ -249,9 +249,9 @@ pub(crate) fn show_chain(chain: &[Certificate], crypto: &CryptoProvider, output:
             lines
                 .map(|(name, value)| {
                     let text = match value {
-                        Value::String(text) => harmless(text),
+                        Value::String(text) => printable(text),
                         Value::Array(list) => {
-                            let texts = list.iter().filter_map(Value::as_str).map(harmless);
+                            let texts = list.iter().filter_map(Value::as_str).map(printable);
                             texts.collect::<Vec<_>>().join(" ")
                         }
                         Value::Number(at) if name.starts_with("not_") => {
@@ -267,18 +267,6 @@ pub(crate) fn show_chain(chain: &[Certificate], crypto: &CryptoProvider, output:
         });
         blocks.collect::<Vec<_>>().join("\n\n")
     });
-}
-
-/// What somebody else chose, as it may go to a terminal.
-fn harmless(text: &str) -> String {
-    let mut shown = String::new();
-    for character in text.chars() {
-        match character {
-            '\\' | '"' | '\'' => shown.push(character),
-            other => shown.extend(other.escape_debug()),
-        }
-    }
-    shown
 }
 
 fn describe(own: &Certificate, crypto: &CryptoProvider) -> Value {

@@ -24,12 +24,14 @@ use crate::{
 ///   tamarack key generate --algorithm hmac256 --out shared.jwk
 ///   tamarack key generate --algorithm hss-lms --levels 10/4,10/4 --out hss.key --public hss.pub.pem
 ///
-/// esp256, ed25519 and hss-lms sign; ecdh-p256 and x25519 are for content that is encrypted to a device;
-/// hmac256 to hmac512 are shared by who makes and who checks a MAC; a128kw to a256kw wrap other keys.
+/// esp256, ed25519 and hss-lms sign; ecdh-p256 and x25519 are for content that is
+/// encrypted to a device; hmac256 to hmac512 are shared by who makes and who checks
+/// a MAC; a128kw to a256kw wrap other keys.
 ///
-/// An hss-lms key makes a fixed number of signatures, each with a number of its own, and is counted in a file
-/// beside it: FILE.state. Two signatures with one number give the key away. Never copy the two files, and
-/// never restore them from a backup.
+/// An hss-lms key makes a fixed number of signatures, each with a number of its
+/// own, and is counted in a file beside it: FILE.state. Two signatures with one
+/// number give the key away. Never copy the two files, and never restore them from
+/// a backup.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Generate {
@@ -38,7 +40,8 @@ pub(crate) struct Generate {
     algorithm: Kind,
     /// The trees of an hss-lms key, the top one first, each as HEIGHT or HEIGHT/WIDTH: height 5, 10, 15 or 20,
     /// width 1, 2, 4 or 8. The key makes 2 to the power of all heights signatures; wider is shorter and slower.
-    #[arg(long, value_name = "LEVELS", value_delimiter = ',', value_parser = level, default_value = "10/4,10/4")]
+    /// 10/4,10/4 by default.
+    #[arg(long, value_name = "LEVELS", value_delimiter = ',', value_parser = level)]
     levels: Vec<HssLevel>,
     /// Where the private or shared key goes.
     #[arg(long, short, value_name = "FILE")]
@@ -78,6 +81,13 @@ enum Kind {
     A256kw,
 }
 
+/// Each of the two trees of an hss-lms key by default.
+const DEFAULT_LEVEL: HssLevel = HssLevel {
+    hash: HssHash::Sha256,
+    height: 10,
+    width: 4,
+};
+
 fn level(text: &str) -> Result<HssLevel, String> {
     let (height, width) = text.split_once('/').unwrap_or((text, "4"));
     let number = |text: &str| text.parse::<u8>().ok();
@@ -93,6 +103,9 @@ fn level(text: &str) -> Result<HssLevel, String> {
 
 impl Generate {
     pub(super) fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
+        if !self.levels.is_empty() && self.algorithm != Kind::HssLms {
+            return Err(Failure::usage("--levels is for --algorithm hss-lms only"));
+        }
         match self.algorithm {
             Kind::Esp256 => self.signing(SignatureAlgorithm::Esp256, crypto, output),
             Kind::Ed25519 => self.signing(SignatureAlgorithm::Ed25519, crypto, output),
@@ -124,7 +137,11 @@ impl Generate {
     }
 
     fn hss(&self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
-        let key = HssSecretKey::generate(crypto, &self.levels)?;
+        let levels = match self.levels.as_slice() {
+            [] => &[DEFAULT_LEVEL; 2],
+            levels => levels,
+        };
+        let key = HssSecretKey::generate(crypto, levels)?;
         let capacity = key.capacity();
         let public = HssFile::create(&self.out, key, crypto)?;
         let warning = format!(
@@ -174,12 +191,12 @@ impl Generate {
         output: Output,
     ) -> Result<(), Failure> {
         if self.public.is_some() {
-            return Err(Failure::new("--public: a shared key has no public half"));
+            return Err(Failure::usage("--public: a shared key has no public half"));
         }
         let format = match self.format {
             Some(KeyFormat::Pem) => {
                 return Err(
-                    Failure::new("--format pem: there is no PEM for shared keys")
+                    Failure::usage("--format pem: there is no PEM for shared keys")
                         .hint("choose jwk or cose"),
                 );
             }

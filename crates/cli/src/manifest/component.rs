@@ -12,7 +12,7 @@ use tamarack_suit::{
     author::{ComponentBuilder, EncryptedImage, PayloadEncryption},
 };
 
-use super::{create::Applies, encryption::Recipients};
+use super::{create::Applies, encryption::Recipients, typed};
 use crate::{failure::Failure, files};
 
 /// A component, as far as the command line describes it.
@@ -69,7 +69,7 @@ impl Components {
         slots.dedup();
         if slots.len() < count || slots.contains(&None) {
             return Err(
-                Failure::new(format!("--component {id} is there twice")).hint(
+                Failure::usage(format!("--component {id} is there twice")).hint(
                     "images for different slots of one component are told apart by --slot after each",
                 ),
             );
@@ -79,6 +79,11 @@ impl Components {
 }
 
 impl Component {
+    /// Whether the payload has been encrypted before.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.encryption_info.is_some()
+    }
+
     fn image(
         &self,
         position: usize,
@@ -91,7 +96,7 @@ impl Component {
             image = image.slot(slot);
         }
         let path = self.payload.as_ref().ok_or_else(|| {
-            Failure::new(format!("--component {}: --payload is missing", self.id))
+            Failure::usage(format!("--component {}: --payload is missing", self.id))
                 .hint("give the file with the component's content after it; with --uri, it is measured and not carried")
         })?;
         let payload = files::read(path)?;
@@ -134,7 +139,7 @@ impl Component {
         let id = &self.id;
         if let Some(info) = &self.encryption_info {
             let ciphertext = self.ciphertext.as_ref().ok_or_else(|| {
-                Failure::new(format!("--component {id}: --ciphertext is missing"))
+                Failure::usage(format!("--component {id}: --ciphertext is missing"))
                     .hint("with --encryption-info, the payload has been encrypted before; give the file with the ciphertext")
             })?;
             let ciphertext = files::read(ciphertext)?;
@@ -146,7 +151,7 @@ impl Component {
         let Some(to) = encrypted else {
             return match self.ciphertext {
                 None => Ok(None),
-                Some(_) => Err(Failure::new(format!(
+                Some(_) => Err(Failure::usage(format!(
                     "--component {id}: --ciphertext is for what is encrypted"
                 ))
                 .hint("give --encrypt-to, or --encryption-info for what was encrypted before")),
@@ -154,11 +159,10 @@ impl Component {
         };
         let is_fetched = self.uri.as_ref().is_some_and(|uri| !uri.starts_with('#'));
         if self.ciphertext.is_some() && !is_fetched {
-            return Err(Failure::new(format!(
+            return Err(Failure::usage(format!(
                 "--component {id}: --ciphertext is for what devices fetch from --uri"
             ))
-            .hint("give the --uri; without it, the envelope carries the ciphertext")
-            .code(2));
+            .hint("give the --uri; without it, the envelope carries the ciphertext"));
         }
         let recipients = to.recipients.all()?;
         let (image, ciphertext) = to
@@ -186,18 +190,6 @@ const SLOT: &str = "slot";
 const CIPHERTEXT: &str = "ciphertext";
 const ENCRYPTION_INFO: &str = "encryption-info";
 
-/// A component identifier as somebody types it: two slashes in a row are a slip, though SUIT allows empty segments.
-fn without_empty_segments(text: &str) -> Result<ComponentId, String> {
-    if !text.is_empty() && text.split('/').any(str::is_empty) {
-        return Err(
-            "a segment is empty: take away the `/` that is too much (0x is a segment that is meant to be empty)"
-                .into(),
-        );
-    }
-    text.parse()
-        .map_err(|error: tamarack_suit::ComponentIdError| error.to_string())
-}
-
 impl Args for Components {
     fn augment_args(command: Command) -> Command {
         let arg = |name: &'static str, value: &'static str| {
@@ -212,7 +204,7 @@ impl Args for Components {
         command
             .arg(
                 arg(COMPONENT, "ID")
-                    .value_parser(without_empty_segments)
+                    .value_parser(typed::identifier)
                     .required_unless_present_any(["domain", "from"])
                     .help("A component to install: segments joined by `/`, such as acme/hello. What follows, up to the next --component, is about this one"),
             )
@@ -222,9 +214,11 @@ impl Args for Components {
                     .required_unless_present_any(["domain", "from"])
                     .help("The file with the component's content, which the envelope carries"),
             )
-            .arg(of_component(URI, "URI").help(
-                "Have devices fetch the content from here instead; `#name` carries it in the envelope under that key",
-            ))
+            .arg(
+                of_component(URI, "URI")
+                    .value_parser(typed::uri)
+                    .help("Have devices fetch the content from here instead; `#name` carries it in the envelope under that key"),
+            )
             .arg(
                 of_component(SLOT, "NUMBER")
                     .value_parser(value_parser!(u64))

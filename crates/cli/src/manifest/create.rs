@@ -11,38 +11,43 @@ use tamarack_suit::{
 };
 
 use super::{
-    component::{Components, Encrypted},
+    component::{Component, Components, Encrypted},
     decode,
     domain::SecurityDomainOptions,
     encryption::{Content, Exchange, Recipients},
     part::{Part, sever},
+    refuse_too_long,
     sign::seal,
     trust::{FileWith, Voucher},
+    typed,
 };
 use crate::{failure::Failure, files, output::Output};
 
 /// Make a manifest for a trusted application, for firmware, for data, or for a security domain.
 ///
 /// A trusted application or data, carried in the envelope:
-///   tamarack manifest create --component acme/hello --payload hello.wasm --sequence-number 1
+///   tamarack manifest create --component acme/hello --payload hello.wasm --sequence-number 1 \
 ///     --vendor tamarack.example --class software-tee --key acme.pem --out hello.suit
 ///
 /// Two components, one of them fetched by the devices:
-///   tamarack manifest create -n 3 --vendor acme.example --class lamp
-///     --component acme/app --payload app.bin --uri https://acme.example/app.bin
-///     --component acme/config --payload config.json
+///   tamarack manifest create -n 3 --vendor acme.example --class lamp \
+///     --component acme/app --payload app.bin --uri https://acme.example/app.bin \
+///     --component acme/config --payload config.json \
 ///     --version 1.4.0 --description 'Brighter.' --sever install,text --key acme.pem -o lamp.suit
 ///
 /// From JSON, as in the examples of draft-ietf-suit-manifest:
 ///   tamarack manifest create --from example.json --payload-dir images --key acme.pem -o lamp.suit
 ///
 /// A security domain, which gives a provider a part of the TEE:
-///   tamarack manifest create --domain acme --prefix acme --owner acme-public.pem
+///   tamarack manifest create --domain acme --prefix acme --owner acme.pub.pem \
 ///     --sequence-number 1 --key administrator.pem --out acme-domain.suit
 ///
 /// A part of that domain for somebody else, which the domain's owner signs:
-///   tamarack manifest create --domain acme/locks --prefix acme/locks --owner locks-public.pem
+///   tamarack manifest create --domain acme/locks --prefix acme/locks --owner locks.pub.pem \
 ///     --quota-bytes 1000000 --sequence-number 1 --key acme.pem --out acme-locks-domain.suit
+///
+/// An envelope has 16 MiB at most, with all that it carries: with --uri, larger
+/// payloads are fetched instead.
 #[derive(Args)]
 #[command(verbatim_doc_comment, disable_version_flag = true)]
 pub(crate) struct Create {
@@ -57,6 +62,7 @@ pub(crate) struct Create {
         long,
         value_name = "DIR",
         requires = "from",
+        conflicts_with_all = ["component", "domain"],
         help_heading = "From JSON"
     )]
     payload_dir: Option<PathBuf>,
@@ -74,20 +80,21 @@ pub(crate) struct Create {
     )]
     sequence_number: Option<u64>,
     /// The manifest's own identifier; the first component's with `suit` after it by default.
-    #[arg(long, value_name = "ID", conflicts_with = "from")]
+    #[arg(long, value_name = "ID", value_parser = typed::identifier, conflicts_with = "from")]
     manifest_id: Option<ComponentId>,
     /// Only for devices of this vendor: a domain name, or a UUID.
-    #[arg(long, value_name = "VENDOR", conflicts_with = "from")]
+    #[arg(long, value_name = "VENDOR", value_parser = typed::vendor, conflicts_with = "from")]
     vendor: Option<String>,
     /// Only for devices of this class: a name within the vendor's, or a UUID.
-    #[arg(long, value_name = "CLASS", requires = "vendor")]
+    #[arg(long, value_name = "CLASS", value_parser = typed::class, requires = "vendor", conflicts_with = "from")]
     class: Option<String>,
     /// Have the component with this identifier started by the invocation procedure.
     #[arg(long, value_name = "ID", conflicts_with_all = ["from", "domain"])]
     invoke: Option<ComponentId>,
     /// A manifest that must be installed for this one to make sense, and where a device gets it that does not have it:
-    /// the URI of the envelope, or that of a TAM, which the device asks for it. May be given several times.
-    #[arg(long, value_name = "FILE[=URI]", conflicts_with = "from")]
+    /// the URI of the envelope, or that of a TAM, which the device asks for it; `#name` carries it in the envelope under
+    /// that key. May be given several times.
+    #[arg(long, value_name = "FILE[=URI]", value_parser = Needed::parse, conflicts_with = "from")]
     depends_on: Vec<Needed>,
     /// The version of what is installed, such as 1.2.3 or 1.3-beta.1.
     #[arg(
@@ -98,7 +105,7 @@ pub(crate) struct Create {
     )]
     set_version: Option<Version>,
     /// Where the manifest can be had.
-    #[arg(long, value_name = "URI", conflicts_with = "from")]
+    #[arg(long, value_name = "URI", value_parser = typed::uri, conflicts_with = "from")]
     reference_uri: Option<String>,
     /// What the manifest is for, in words.
     #[arg(long, value_name = "TEXT", conflicts_with = "from")]
@@ -108,10 +115,11 @@ pub(crate) struct Create {
         long,
         value_name = "TAG",
         requires = "description",
+        conflicts_with = "from",
         default_value = "en"
     )]
     language: String,
-    /// Move these sections, or `text`, out of the manifest into the envelope, where they can be dropped later.
+    /// Move these sections, or `text` or `coswid`, out of the manifest into the envelope, where they can be dropped later.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     sever: Vec<Part>,
     /// Encrypt the payloads to this key: the public key of a device, P-256 or X25519, or a key of AES key wrap
@@ -119,6 +127,7 @@ pub(crate) struct Create {
     /// given several times.
     #[arg(
         long,
+        visible_alias = "recipient",
         value_name = "KEY[=KID]",
         conflicts_with_all = ["from", "domain"],
         help_heading = "Encryption"
@@ -127,10 +136,12 @@ pub(crate) struct Create {
     /// How payloads are encrypted.
     #[arg(
         long,
+        visible_alias = "algorithm",
         value_enum,
         default_value = "a128gcm",
         value_name = "ALGORITHM",
         requires = "encrypt_to",
+        conflicts_with_all = ["from", "domain"],
         help_heading = "Encryption"
     )]
     encrypt_with: Content,
@@ -140,6 +151,7 @@ pub(crate) struct Create {
         value_enum,
         default_value = "ecdh-es",
         requires = "encrypt_to",
+        conflicts_with_all = ["from", "domain"],
         help_heading = "Encryption"
     )]
     exchange: Exchange,
@@ -259,6 +271,9 @@ impl Create {
         for part in &self.sever {
             draft = sever(draft, *part, &crypto)?;
         }
+        let unsigned = draft.encode_unsigned(&crypto);
+        // Before a signature is made: a key of HSS/LMS has a number of them.
+        refuse_too_long(&unsigned)?;
         let mut verb = "";
         let (envelope, signed_by) = match &self.key {
             Some(path) => {
@@ -267,8 +282,9 @@ impl Create {
                 verb = voucher.verb();
                 (envelope, Some(voucher.id(&crypto)))
             }
-            None => (draft.encode_unsigned(&crypto), None),
+            None => (unsigned, None),
         };
+        refuse_too_long(&envelope)?;
         files::write(&self.out, &envelope)?;
         let made = draft.manifest();
         let manifest = made.placement().to_string();
@@ -336,7 +352,7 @@ impl Create {
         if let Some(id) = &self.invoke {
             let position = components.iter().position(|(known, _)| known == id);
             let position = position.ok_or_else(|| {
-                Failure::new(format!("--invoke {id}: no --component has this identifier"))
+                Failure::usage(format!("--invoke {id}: no --component has this identifier"))
             })?;
             let (id, component) = components.swap_remove(position);
             components.insert(position, (id, component.invoke(None)));
@@ -347,6 +363,11 @@ impl Create {
             // clap lets nothing through without a component.
             (None, None) => return Err(Failure::new("--component is needed")),
         };
+        if components.iter().any(|(id, _)| *id == manifest_id) {
+            let problem = format!("--manifest-id {manifest_id}: a component has this identifier");
+            return Err(Failure::usage(problem)
+                .hint("by default, it is that of the first component with `suit` after it"));
+        }
         let number = SequenceNumber(self.sequence_number.unwrap_or_default());
         let mut builder = ManifestBuilder::new(number).manifest_id(manifest_id);
         if let Some(version) = &self.set_version {
@@ -381,6 +402,12 @@ impl Create {
         if self.encrypt_to.is_empty() {
             return Ok(None);
         }
+        if self.components.0.iter().all(Component::is_encrypted) {
+            let problem =
+                "--encrypt-to: with --encryption-info, every payload has been encrypted before";
+            return Err(Failure::usage(problem)
+                .hint("leave out one of the two; `tamarack manifest encrypt` has --recipient"));
+        }
         Ok(Some(Encrypted {
             recipients: Recipients::read(&self.encrypt_to, self.exchange, crypto)?,
             encryption: PayloadEncryption::new(self.encrypt_with.into())
@@ -396,29 +423,28 @@ struct Needed {
     uri: Option<String>,
 }
 
-impl From<&str> for Needed {
-    fn from(text: &str) -> Self {
-        match text.split_once('=') {
+impl Needed {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(match text.split_once('=') {
             // A file may be called so.
             Some((path, uri)) if !Path::new(text).exists() => Self {
                 path: path.into(),
-                uri: Some(uri.into()),
+                uri: Some(typed::uri(uri)?),
             },
             _ => Self {
                 path: text.into(),
                 uri: None,
             },
-        }
+        })
     }
-}
 
-impl Needed {
     fn dependency(&self) -> Result<DependencyBuilder, Failure> {
         let bytes = files::read(&self.path)?;
         let needed = DependencyBuilder::of(&decode(&self.path, &bytes)?)
             .map_err(|error| Failure::file(&self.path, error))?;
         Ok(match &self.uri {
-            Some(uri) => needed.uri(uri.clone()),
+            Some(key) if key.starts_with('#') => needed.integrated(key, bytes),
+            Some(uri) => needed.uri(uri),
             None => needed,
         })
     }

@@ -9,11 +9,11 @@ use tamarack_suit::{
     explain::{self, Tree},
 };
 
-use super::{decode, outline::shown, place};
+use super::{decode, outline::plain, place};
 use crate::{
     failure::Failure,
     files,
-    output::{BAD, DIM, GOOD, Output, STRONG},
+    output::{BAD, DIM, GOOD, Output, STRONG, printable},
 };
 
 /// Say what changed from one manifest to another.
@@ -189,7 +189,7 @@ fn about_manifest(manifest: &Manifest<'_>) -> Facts {
     put("manifest-component-id", id.map(ToString::to_string));
     put(
         "reference-uri",
-        manifest.reference_uri.as_deref().map(shown),
+        manifest.reference_uri.as_deref().map(str::to_owned),
     );
     let coswid = manifest.coswid.as_ref();
     put(
@@ -250,7 +250,7 @@ fn parameters(manifest: &Manifest<'_>, index: u64) -> Facts {
     {
         let value = match name.as_str() {
             "source-component" => identifier(&manifest.common, &tree),
-            _ => tree.to_string().trim_end().to_owned(),
+            _ => plain(&tree),
         };
         match facts.iter_mut().find(|(known, _)| *known == name) {
             Some((_, values)) if values.split(" | ").any(|known| known == value) => {}
@@ -390,8 +390,8 @@ fn texts(manifest: &Manifest<'_>) -> Facts {
                     Some(id) => (explain::component_text_name, format!(" of {id}")),
                 };
                 for (label, text) in entries {
-                    let name = format!("{}{of} ({})", names(*label), shown(tag));
-                    facts.push((name, shown(text)));
+                    let name = format!("{}{of} ({tag})", names(*label));
+                    facts.push((name, text.to_string()));
                 }
             }
         }
@@ -408,7 +408,7 @@ fn carried(envelope: &Envelope<'_>, crypto: &CryptoProvider) -> Facts {
     let integrated = envelope.integrated().iter().map(|(key, payload)| {
         let digest = SuitDigest::sha256(crypto, payload);
         let value = format!("{} bytes, {digest}", payload.len());
-        (format!("payload {}", shown(key)), value)
+        (format!("payload {key}"), value)
     });
     severed.chain(integrated).collect()
 }
@@ -500,8 +500,8 @@ fn text(changes: &[Change]) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut about = "";
     for change in changes {
-        let minus = |text: &str| format!("{BAD}- {text}{BAD:#}");
-        let plus = |text: &str| format!("{GOOD}+ {text}{GOOD:#}");
+        let minus = |text: &str| format!("{BAD}- {}{BAD:#}", printable(text));
+        let plus = |text: &str| format!("{GOOD}+ {}{GOOD:#}", printable(text));
         if change.about != about {
             about = &change.about;
             if change.what == COMPONENT {
@@ -511,9 +511,9 @@ fn text(changes: &[Change]) -> String {
                 });
                 continue;
             }
-            lines.push(format!("{STRONG}{about}{STRONG:#}"));
+            lines.push(format!("{STRONG}{}{STRONG:#}", printable(about)));
         }
-        let what = &change.what;
+        let what = printable(&change.what);
         match (&change.before, &change.after) {
             (Some(before), None) if change.is_item() => lines.push(format!("  {}", minus(before))),
             (None, Some(after)) if change.is_item() => lines.push(format!("  {}", plus(after))),
@@ -522,6 +522,7 @@ fn text(changes: &[Change]) -> String {
             }
             (None, Some(after)) => lines.push(format!("  {}", plus(&format!("{what}: {after}")))),
             (Some(before), Some(after)) if before.len() + after.len() <= WIDE => {
+                let (before, after) = (printable(before), printable(after));
                 lines.push(format!("  {what}: {before} {DIM}→{DIM:#} {after}"));
             }
             (before, after) => {

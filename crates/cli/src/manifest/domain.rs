@@ -7,6 +7,7 @@ use tamarack_agent::{Quota, SecurityDomain, Service};
 use tamarack_cose::CryptoProvider;
 use tamarack_suit::ComponentId;
 
+use super::typed;
 use crate::{failure::Failure, key_file::read_public};
 
 /// A name, and what is said of it.
@@ -30,6 +31,10 @@ impl FromStr for Named {
     }
 }
 
+/// What says what else a manifest is about. An option that `requires` one of `domain` needs it too: clap requires nothing
+/// that is in conflict with what is there.
+const OTHERS: [&str; 2] = ["component", "from"];
+
 /// What a security domain is.
 #[derive(Debug, Args)]
 pub(super) struct SecurityDomainOptions {
@@ -37,7 +42,7 @@ pub(super) struct SecurityDomainOptions {
     #[arg(
         long,
         value_name = "NAME",
-        conflicts_with = "from",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     domain: Option<String>,
@@ -45,8 +50,9 @@ pub(super) struct SecurityDomainOptions {
     #[arg(
         long,
         value_name = "ID",
+        value_parser = typed::identifier,
         requires = "domain",
-        required_if_eq("domain", ""),
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     prefix: Option<ComponentId>,
@@ -55,6 +61,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "FILE",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     owner: Vec<PathBuf>,
@@ -63,6 +70,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "BYTES",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_bytes: Option<u64>,
@@ -71,6 +79,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "COUNT",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_applications: Option<u64>,
@@ -79,6 +88,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "COUNT",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_objects: Option<u64>,
@@ -87,6 +97,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "COUNT",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_sessions: Option<u64>,
@@ -95,6 +106,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "BYTES",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_memory: Option<u64>,
@@ -103,6 +115,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "FUEL",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_fuel: Option<u64>,
@@ -111,6 +124,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "MILLISECONDS",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     quota_time: Option<u64>,
@@ -119,6 +133,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "NAME=ID",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     service: Vec<Named>,
@@ -127,6 +142,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "NAME=DOMAIN",
         requires = "service",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     caller: Vec<Named>,
@@ -135,6 +151,7 @@ pub(super) struct SecurityDomainOptions {
         long,
         value_name = "NAME",
         requires = "domain",
+        conflicts_with_all = OTHERS,
         help_heading = "Security domain"
     )]
     shared_object: Vec<String>,
@@ -150,15 +167,15 @@ impl SecurityDomainOptions {
             return Ok(None);
         };
         let component = SecurityDomain::component_id(name).ok_or_else(|| {
-            Failure::new(format!(
+            Failure::usage(format!(
                 "--domain {name:?}: a name has 1 to 64 bytes and is not suit; up to 4 with / between them make a path"
             ))
         })?;
         let prefix = self.prefix.clone().ok_or_else(|| {
-            Failure::new("--prefix is needed: which component identifiers does the domain own?")
+            Failure::usage("--prefix is needed: which component identifiers does the domain own?")
         })?;
         if self.owner.is_empty() {
-            return Err(Failure::new(
+            return Err(Failure::usage(
                 "--owner is needed: whose signatures count in the domain?",
             ));
         }
@@ -194,7 +211,7 @@ impl SecurityDomainOptions {
                 .all(|service| service.name != caller.name)
         }) {
             let name = &caller.name;
-            return Err(Failure::new(format!(
+            return Err(Failure::usage(format!(
                 "--caller {name}={}: there is no --service {name}=…",
                 caller.value
             )));
@@ -205,9 +222,9 @@ impl SecurityDomainOptions {
                 .filter(|caller| caller.name == service.name)
                 .map(|caller| caller.value.clone())
                 .collect();
-            let component = service.value.parse().map_err(|error| {
+            let component = typed::identifier(&service.value).map_err(|error| {
                 let (name, value) = (&service.name, &service.value);
-                Failure::new(format!("--service {name}={value}: {error}"))
+                Failure::usage(format!("--service {name}={value}: {error}"))
             })?;
             Ok(Service {
                 name: service.name.clone(),

@@ -16,6 +16,7 @@ use tempfile::NamedTempFile;
 use super::{
     encryption::{Content, Exchange, Recipients},
     trust::FileWith,
+    typed,
 };
 use crate::{
     failure::Failure,
@@ -47,7 +48,7 @@ pub(crate) struct Encrypt {
     /// The payload.
     file: PathBuf,
     /// The component that the payload is for.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = typed::identifier)]
     component: Option<ComponentId>,
     /// The payload is for any component: also for one of another signer on the device, who can read it there once he has
     /// the two files.
@@ -55,14 +56,20 @@ pub(crate) struct Encrypt {
     any_component: bool,
     /// The public key of a device, P-256 or X25519, or a key of AES key wrap that it shares, and perhaps the id
     /// by which it knows the key, as text or in hexadecimal after 0x. May be given several times.
-    #[arg(long, short, value_name = "KEY[=KID]", required = true)]
+    #[arg(
+        long,
+        short,
+        visible_alias = "encrypt-to",
+        value_name = "KEY[=KID]",
+        required = true
+    )]
     recipient: Vec<FileWith>,
     /// How the payload is encrypted.
     #[arg(
         long,
+        visible_alias = "encrypt-with",
         value_enum,
-        default_value = "a128gcm",
-        hide_possible_values = false
+        default_value = "a128gcm"
     )]
     algorithm: Content,
     /// How the content key gets to devices with public keys.
@@ -127,12 +134,15 @@ impl Encrypt {
                 )
             };
             format!(
-                "{}\n{}\n{DIM}info{DIM:#}        {}  {} bytes, {} recipients",
+                "{}\n{}\n{DIM}info{DIM:#}        {}  {} bytes, for {}",
                 line("plaintext ", &self.file, Some(image.plaintext())),
                 line("ciphertext", &self.out, ciphertext),
                 self.info.display(),
                 image.info().len(),
-                recipients.len()
+                match recipients.len() {
+                    1 => "1 recipient".into(),
+                    several => format!("{several} recipients"),
+                }
             )
         });
         Ok(())

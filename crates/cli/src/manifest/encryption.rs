@@ -64,6 +64,16 @@ enum Key {
     Shared(SymmetricKey),
 }
 
+impl Key {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Public(one), Self::Public(other)) => one == other,
+            (Self::Shared(one), Self::Shared(other)) => one.secret_bytes() == other.secret_bytes(),
+            _ => false,
+        }
+    }
+}
+
 impl Recipients {
     /// Reads the recipients' keys, each with the id by which its owner knows it: the one that is given, or
     /// else the file's.
@@ -72,16 +82,27 @@ impl Recipients {
         exchange: Exchange,
         crypto: &CryptoProvider,
     ) -> Result<Self, Failure> {
-        let read = |with: &FileWith| {
+        let read = |with: &FileWith| -> Result<_, Failure> {
             let file = KeyFile::read(&with.path)?;
             let key = match file.kind() {
-                Kind::Symmetric => Key::Shared(file.symmetric()?),
+                Kind::Symmetric => Key::Shared(file.wrapping()?),
                 _ => Key::Public(file.encryption(crypto)?),
             };
             Ok((key, with.key_id(&file)?))
         };
-        let keys = keys.iter().map(read).collect::<Result<_, Failure>>()?;
-        Ok(Self { keys, exchange })
+        let mut all: Vec<(Key, Option<Vec<u8>>)> = Vec::new();
+        for with in keys {
+            let one = read(with)?;
+            if all.iter().any(|(known, _)| known.is(&one.0)) {
+                let path = with.path.display();
+                return Err(Failure::usage(format!("{path}: this key is there twice")));
+            }
+            all.push(one);
+        }
+        Ok(Self {
+            keys: all,
+            exchange,
+        })
     }
 
     pub(super) fn all(&self) -> Result<Vec<Recipient<'_>>, Failure> {

@@ -5,8 +5,16 @@ use serde_json::json;
 use tamarack_cose::cbor::Reader;
 use tamarack_suit::{Envelope, Section, Severed};
 
-use super::{decode, outline::shown, place};
-use crate::{failure::Failure, files, output::Output};
+use super::{
+    decode,
+    part::{COSWID, TEXT},
+    place,
+};
+use crate::{
+    failure::Failure,
+    files,
+    output::{Output, printable},
+};
 
 /// Take parts out of an envelope: payloads, dependencies, the manifest, sections, the text.
 ///
@@ -14,8 +22,9 @@ use crate::{failure::Failure, files, output::Output};
 ///   tamarack manifest extract lamp.suit --section install --out install.cbor
 ///   tamarack manifest extract lamp.suit --all --out parts
 ///
-/// Manifest, sections, text and software tag (CoSWID) are CBOR. Nothing is verified: see `tamarack manifest verify`. A file that is
-/// there is never overwritten.
+/// Manifest, sections, text and software tag (CoSWID) are CBOR. Nothing is
+/// verified: see `tamarack manifest verify`. A file that is there is never
+/// overwritten.
 #[derive(Args)]
 #[command(verbatim_doc_comment, group = ArgGroup::new("part").required(true))]
 pub(crate) struct Extract {
@@ -33,6 +42,9 @@ pub(crate) struct Extract {
     /// The text for people, wherever it stands.
     #[arg(long, group = "part")]
     text: bool,
+    /// The software tag (CoSWID), wherever it stands.
+    #[arg(long, group = "part")]
+    coswid: bool,
     /// Everything that is in the envelope, each part in a file of its own.
     #[arg(long, group = "part")]
     all: bool,
@@ -40,10 +52,6 @@ pub(crate) struct Extract {
     #[arg(long, short, value_name = "PATH")]
     out: PathBuf,
 }
-
-/// The labels of the software tag, and of the text.
-const COSWID: i64 = 14;
-const TEXT: i64 = 23;
 
 fn section(text: &str) -> Result<Section, String> {
     Section::from_name(text).ok_or_else(|| {
@@ -83,7 +91,7 @@ impl Extract {
             let mut payloads = envelope.integrated().iter();
             let found = payloads.find(|(key, _)| key == wanted);
             return found.map(|(_, payload)| *payload).ok_or_else(|| {
-                let keys = envelope.integrated().iter().map(|(key, _)| shown(key));
+                let keys = envelope.integrated().iter().map(|(key, _)| printable(key));
                 let keys: Vec<String> = keys.collect();
                 let failure = Failure::file(&self.file, format!("no payload has the key {wanted}"));
                 match keys.is_empty() {
@@ -95,6 +103,7 @@ impl Extract {
         let (label, name) = match self.section {
             Some(section) => (section.label(), section.name()),
             None if self.text => (TEXT, "text"),
+            None if self.coswid => (COSWID, "coswid"),
             None => return Ok(manifest(envelope)),
         };
         element(envelope, label).ok_or_else(|| {

@@ -16,12 +16,13 @@ mod show;
 mod sign;
 mod single;
 mod trust;
+pub(crate) mod typed;
 mod verify;
 
 use std::path::Path;
 
 use clap::Subcommand;
-use tamarack_suit::Envelope;
+use tamarack_suit::{Envelope, Limits};
 
 use crate::{failure::Failure, output::Output};
 
@@ -60,4 +61,18 @@ impl Command {
 /// Decodes an envelope from a file.
 pub(crate) fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Result<Envelope<'a>, Failure> {
     Envelope::decode(bytes).map_err(|error| place::failure(path, bytes, &error))
+}
+
+/// Refuses an envelope that is longer than anybody reads.
+fn refuse_too_long(envelope: &[u8]) -> Result<(), Failure> {
+    let most = Limits::default().envelope_bytes;
+    match envelope.len() > most {
+        true => Err(Failure::new(format!(
+            "the envelope would have {} bytes; one of more than {} MiB is read by nobody",
+            envelope.len(),
+            most >> 20
+        ))
+        .hint("with --uri after --payload, a payload is measured and not carried, and devices fetch it")),
+        false => Ok(()),
+    }
 }

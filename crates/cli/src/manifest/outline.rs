@@ -2,7 +2,7 @@
 
 use tamarack_suit::explain::Tree;
 
-use crate::output::{BAD, DIM, GOOD, STRONG};
+use crate::output::{BAD, DIM, GOOD, STRONG, printable};
 
 /// The tree below a headline; its lines without a newline at the end.
 pub(crate) fn outline(tree: &Tree) -> String {
@@ -28,11 +28,11 @@ fn members(tree: &Tree, margin: &str, out: &mut String) {
     match tree {
         Tree::Map(members) => {
             let names = members.iter().filter(|(_, tree)| scalar(tree).is_some());
-            let width = names.map(|(name, _)| shown(name).chars().count()).max();
+            let width = names.map(|(name, _)| printable(name).chars().count()).max();
             let width = width.unwrap_or(0);
             for (at, (name, tree)) in members.iter().enumerate() {
                 let [mark, below] = rails(at + 1 == members.len());
-                let name = shown(name);
+                let name = printable(name);
                 let below = format!("{margin}{below}");
                 match (scalar(tree), tree) {
                     (Some(text), _) => {
@@ -41,15 +41,9 @@ fn members(tree: &Tree, margin: &str, out: &mut String) {
                     }
                     (None, Tree::Text(text)) => {
                         line(out, margin, mark, &name);
-                        let lines: Vec<&str> = text.lines().collect();
-                        for text in lines {
-                            let text = Tree::Text(text.into()).to_string();
-                            line(
-                                out,
-                                &below,
-                                "  ",
-                                &format!("{DIM}{}{DIM:#}", text.trim_end()),
-                            );
+                        for text in text.lines() {
+                            let text = format!("{DIM}{}{DIM:#}", printable(text));
+                            line(out, &below, "  ", &text);
                         }
                     }
                     _ => {
@@ -101,7 +95,7 @@ fn headline(entries: &[(String, Tree)]) -> String {
         .filter_map(|(name, tree)| Some((name, tree, scalar(tree)?)));
     let mut text = scalars.next().map_or_else(String::new, |(_, _, text)| text);
     for (name, tree, value) in scalars {
-        let name = shown(name);
+        let name = printable(name);
         text += &match tree {
             Tree::Flag(_) => format!("  {DIM}{name}{DIM:#} {value}"),
             _ => format!("  {DIM}{name} {value}{DIM:#}"),
@@ -116,7 +110,8 @@ fn scalar(tree: &Tree) -> Option<String> {
         Tree::Flag(true) => Some(format!("{GOOD}yes{GOOD:#}")),
         Tree::Flag(false) => Some(format!("{BAD}no{BAD:#}")),
         Tree::Text(text) if text.contains('\n') => None,
-        Tree::Text(_) | Tree::Number(_) => Some(tree.to_string().trim_end().to_owned()),
+        Tree::Text(text) => Some(printable(text)),
+        Tree::Number(number) => Some(number.to_string()),
         Tree::List(items) if items.is_empty() => Some(format!("{DIM}none{DIM:#}")),
         Tree::List(items) => {
             let number = |item: &Tree| match item {
@@ -130,9 +125,15 @@ fn scalar(tree: &Tree) -> Option<String> {
     }
 }
 
-/// A name that comes from a manifest, escaped as text is.
-pub(super) fn shown(name: &str) -> String {
-    Tree::Text(name.into()).to_string().trim_end().to_owned()
+/// A value without its name: text as it is, for programs; all else in one line.
+pub(super) fn plain(tree: &Tree) -> String {
+    match tree {
+        Tree::Text(text) => text.clone(),
+        other => {
+            let text = other.to_string();
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        }
+    }
 }
 
 #[cfg(test)]

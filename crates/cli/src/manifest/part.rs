@@ -14,6 +14,23 @@ pub(super) enum Part {
     Section(Section),
     /// The text for people.
     Text,
+    /// The software tag (CoSWID).
+    Coswid,
+}
+
+/// The labels of the software tag, and of the text.
+pub(super) const COSWID: i64 = 14;
+pub(super) const TEXT: i64 = 23;
+
+/// The name of the part with a label.
+pub(super) fn name(label: i64) -> String {
+    let section = Section::from_label(label).map(Section::name);
+    match (label, section) {
+        (COSWID, _) => "coswid".into(),
+        (TEXT, _) => "text".into(),
+        (_, Some(section)) => section.into(),
+        (other, None) => format!("element {other}"),
+    }
 }
 
 impl fmt::Display for Part {
@@ -21,6 +38,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::Section(section) => section.name(),
             Self::Text => "text",
+            Self::Coswid => "coswid",
         })
     }
 }
@@ -29,8 +47,10 @@ impl FromStr for Part {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "text" {
-            return Ok(Self::Text);
+        match text {
+            "text" => return Ok(Self::Text),
+            "coswid" => return Ok(Self::Coswid),
+            _ => {}
         }
         let severable = || {
             Section::ALL
@@ -46,7 +66,7 @@ impl FromStr for Part {
                     None => "is no part of a manifest",
                 };
                 Err(format!(
-                    "{text} {what}; severable are {} and text",
+                    "{text} {what}; severable are {}, text and coswid",
                     names.join(", ")
                 ))
             }
@@ -60,6 +80,7 @@ pub(super) fn sever(draft: Draft, part: Part, crypto: &CryptoProvider) -> Result
     let is_severed = match part {
         Part::Section(section) => manifest.section(section).map(|s| s.digest().is_some()),
         Part::Text => manifest.text.as_ref().map(|s| s.digest().is_some()),
+        Part::Coswid => manifest.coswid.as_ref().map(|s| s.digest().is_some()),
     };
     match is_severed {
         None => {
@@ -70,9 +91,8 @@ pub(super) fn sever(draft: Draft, part: Part, crypto: &CryptoProvider) -> Result
                 })
                 .map(|(section, _)| section.name())
                 .collect();
-            if manifest.text.is_some() {
-                there.push("text");
-            }
+            there.extend(manifest.text.is_some().then_some("text"));
+            there.extend(manifest.coswid.is_some().then_some("coswid"));
             let hint = match there.is_empty() {
                 true => "it has no part that can be severed".to_owned(),
                 false => format!("what can be severed is {}", there.join(", ")),
@@ -84,6 +104,7 @@ pub(super) fn sever(draft: Draft, part: Part, crypto: &CryptoProvider) -> Result
         Some(false) => Ok(match part {
             Part::Section(section) => draft.sever(crypto, section),
             Part::Text => draft.sever_text(crypto),
+            Part::Coswid => draft.sever_coswid(crypto),
         }),
     }
 }

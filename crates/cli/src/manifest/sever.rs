@@ -7,18 +7,21 @@ use tamarack_suit::{Section, Severed, author::Draft};
 
 use super::{
     decode,
-    outline::shown,
     part::{Part, sever},
 };
-use crate::{failure::Failure, files, output::Output};
+use crate::{
+    failure::Failure,
+    files,
+    output::{Output, printable},
+};
 
 /// Move parts of an unsigned manifest into the envelope, or drop what was moved there.
 ///
 /// An author severs before signing: the manifest keeps a digest of the part.
 ///   tamarack manifest sever lamp.suit --section install --text
 ///
-/// Whoever passes an envelope on may drop severed parts and payloads that its receivers do not need, or get
-/// elsewhere. The signature stays valid:
+/// Whoever passes an envelope on may drop severed parts and payloads that its
+/// receivers do not need, or get elsewhere. The signature stays valid:
 ///   tamarack manifest sever lamp.suit --drop text --drop '#payload' --out small.suit
 #[derive(Args)]
 #[command(verbatim_doc_comment, group = ArgGroup::new("what").required(true).multiple(true))]
@@ -31,8 +34,11 @@ pub(crate) struct Sever {
     /// Move the text.
     #[arg(long, group = "what")]
     text: bool,
+    /// Move the software tag (CoSWID).
+    #[arg(long, group = "what")]
+    coswid: bool,
     /// Drop a severed section, `text`, `coswid`, or the payload with this key. May be given several times.
-    #[arg(long, value_name = "PART", group = "what", conflicts_with_all = ["section", "text"])]
+    #[arg(long, value_name = "PART", group = "what", conflicts_with_all = ["section", "text", "coswid"])]
     drop: Vec<String>,
     /// Where the envelope goes; in place of the old one by default.
     #[arg(long, short, value_name = "FILE")]
@@ -42,7 +48,9 @@ pub(crate) struct Sever {
 fn section(text: &str) -> Result<Section, String> {
     match text.parse()? {
         Part::Section(section) => Ok(section),
-        Part::Text => Err("the text is no section; --text severs it".into()),
+        part @ (Part::Text | Part::Coswid) => {
+            Err(format!("{part} is no section; --{part} severs it"))
+        }
     }
 }
 
@@ -89,7 +97,9 @@ impl Sever {
         let fault = |error: tamarack_cose::cbor::DecodeError| Failure::file(&self.file, error);
         let mut draft = Draft::of(&envelope).map_err(fault)?;
         let sections = self.section.iter().copied().map(Part::Section);
-        let parts = sections.chain(self.text.then_some(Part::Text));
+        let parts = sections
+            .chain(self.text.then_some(Part::Text))
+            .chain(self.coswid.then_some(Part::Coswid));
         let parts: Vec<Part> = parts.collect();
         for part in &parts {
             draft = sever(draft, *part, &crypto)?;
@@ -114,7 +124,7 @@ impl Sever {
             else {
                 let severed = envelope.severed().iter().map(Severed::name);
                 let mut there: Vec<String> = severed.map(str::to_owned).collect();
-                there.extend(keys.map(|(key, _)| shown(key)));
+                there.extend(keys.map(|(key, _)| printable(key)));
                 let failure = Failure::file(&self.file, format!("the envelope has no {name}"));
                 return Err(match there.is_empty() {
                     true => failure.hint("nothing in it can be dropped"),

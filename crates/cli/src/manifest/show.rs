@@ -25,7 +25,8 @@ use crate::{
 ///   tamarack manifest show hello.suit --format json | jq .manifest.install
 ///   tamarack manifest show report.cbor
 ///
-/// Of a manifest that is broken, what can be read is shown, with the place of the break; the exit code is 1.
+/// Of a manifest that is broken, what can be read is shown, with the place of the
+/// break; the exit code is 1.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Show {

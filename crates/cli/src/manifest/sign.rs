@@ -5,18 +5,19 @@ use serde_json::json;
 use tamarack_cose::{CryptoProvider, MacAlgorithm, aws_lc};
 use tamarack_suit::{Envelope, author::Draft};
 
-use super::{decode, trust::Voucher};
+use super::{decode, refuse_too_long, trust::Voucher};
 use crate::{failure::Failure, files, output::Output};
 
 /// Add a signature, or a MAC, to a manifest.
 ///
 ///   tamarack manifest sign hello.suit --key acme.pem
 ///
-/// Signatures that are there stay: several authorities may sign one manifest. A key of HMAC or of AES key wrap
-/// makes a MAC, which those check who share the key.
+/// Signatures that are there stay: several authorities may sign one manifest. A key
+/// of HMAC or of AES key wrap makes a MAC, which those check who share the key.
 ///
-/// An hss-lms key takes the number of the signature from its state file, and that is on the disk before the
-/// signature is made: what fails after that has used up a number.
+/// An hss-lms key takes the number of the signature from its state file, and that
+/// is on the disk before the signature is made: what fails after that has used up a
+/// number.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Sign {
@@ -38,6 +39,7 @@ impl Sign {
         let voucher = Voucher::read(&self.key, &crypto)?;
         let signed = vouched(&envelope, &voucher, &crypto)
             .map_err(|failure| Failure::file(&self.file, failure.message()))?;
+        refuse_too_long(&signed).map_err(|failure| failure.about(&self.file))?;
         let out = self.out.unwrap_or(self.file);
         files::write(&out, &signed)?;
         if out == Path::new("-") {

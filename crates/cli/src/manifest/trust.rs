@@ -10,8 +10,9 @@ use clap::Args;
 use tamarack_cose::{
     CryptoProvider, KeyId, Mac, Mac0, MacKey, MacWrappingKey, Signed, Signer, x509,
 };
-use tamarack_suit::{AnchorKey, ComponentId, TrustAnchor, TrustAnchors};
+use tamarack_suit::{AnchorKey, Authority, ComponentId, TrustAnchor, TrustAnchors};
 
+use super::typed;
 use crate::{
     failure::Failure,
     key::certificate,
@@ -52,11 +53,20 @@ impl FileWith {
         let Some(text) = &self.addition else {
             return Ok(file.about().key_id);
         };
-        match text.strip_prefix("0x") {
-            Some(digits) => base16ct::mixed::decode_vec(digits).map(Some).map_err(|_| {
-                Failure::new(format!("{text}: hexadecimal digits are expected after 0x"))
-            }),
-            None => Ok(Some(text.clone().into_bytes())),
+        let id = match text.strip_prefix("0x") {
+            Some(digits) => base16ct::mixed::decode_vec(digits).map_err(|_| {
+                let problem = "pairs of hexadecimal digits are expected after 0x";
+                Failure::usage(format!("{}={text}: {problem}", self.path.display()))
+            })?,
+            None => text.clone().into_bytes(),
+        };
+        match id.is_empty() {
+            true => Err(Failure::usage(format!(
+                "{}={text}: the id after `=` is empty",
+                self.path.display()
+            ))
+            .hint("without `=`, the key has the id that its file says, or else none")),
+            false => Ok(Some(id)),
         }
     }
 }
@@ -87,9 +97,13 @@ impl Trust {
     /// How many of `given` keys must have signed.
     pub(super) fn needed(&self, given: usize) -> Result<usize, Failure> {
         let needed = usize::try_from(self.at_least).unwrap_or(usize::MAX);
+        let keys = match given {
+            1 => "key is",
+            _ => "different keys are",
+        };
         match needed > given {
-            true => Err(Failure::new(format!(
-                "--at-least {needed}: only {given} different keys are given"
+            true => Err(Failure::usage(format!(
+                "--at-least {needed}: only {given} {keys} given"
             ))),
             false => Ok(needed),
         }
@@ -100,7 +114,7 @@ impl Trust {
         let mut all: Vec<Trusted> = Vec::new();
         for file in &self.key {
             let prefixes = match &file.addition {
-                Some(list) => Some(prefixes(list)?),
+                Some(list) => Some(prefixes(&file.path, list)?),
                 None => None,
             };
             for (key, named) in keys(&file.path, crypto)? {
@@ -126,10 +140,16 @@ impl Trust {
     }
 }
 
-fn prefixes(list: &str) -> Result<Vec<ComponentId>, Failure> {
+/// The prefixes after `=`. An empty one, which would be a prefix of everything, is never meant: it is what a comma too
+/// much leaves, or a shell variable that is not set.
+fn prefixes(path: &Path, list: &str) -> Result<Vec<ComponentId>, Failure> {
     let parsed = list.split(',').map(|text| {
-        text.parse::<ComponentId>()
-            .map_err(|error| Failure::new(format!("--key …={list}: {error}")))
+        typed::identifier(text).map_err(|error| {
+            let path = path.display();
+            Failure::usage(format!("--key {path}={list}: prefix {text:?}: {error}")).hint(
+                "an empty prefix would be one of everything; to trust a key with everything, leave out the `=`",
+            )
+        })
     });
     parsed.collect()
 }
@@ -172,6 +192,19 @@ fn key_id(key: &AnchorKey, crypto: &CryptoProvider) -> Option<KeyId> {
 impl Trusted {
     pub(super) fn id(&self, crypto: &CryptoProvider) -> Option<KeyId> {
         key_id(&self.key, crypto)
+    }
+
+    /// Whether the key is trusted with something only.
+    pub(super) fn is_restricted(&self) -> bool {
+        self.prefixes.is_some()
+    }
+
+    /// Whether a party is whom this key stands for.
+    pub(super) fn is(&self, authority: &Authority, crypto: &CryptoProvider) -> bool {
+        match (&self.key, authority) {
+            (AnchorKey::Issuer(anchor), Authority::Certified(id)) => anchor.id(crypto) == *id,
+            _ => self.id(crypto) == Some(authority.key_id(crypto)),
+        }
     }
 
     /// Whether this key made an authentication block about `payload`.

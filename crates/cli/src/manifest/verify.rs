@@ -1,21 +1,22 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tamarack_cose::{CryptoProvider, Headers, Mac, Mac0, Signed, aws_lc};
 use tamarack_suit::{
-    Access, AccessControl, AuthenticatedEnvelope, Envelope,
+    Access, AccessControl, AuthenticatedEnvelope, Authority, Envelope, Error,
     explain::{self, Tree},
 };
 
 use super::{
     decode,
+    outline::plain,
     trust::{Trust, Trusted, anchors},
 };
 use crate::{
     failure::Failure,
     files,
-    output::{BAD, DIM, GOOD, Output},
+    output::{BAD, DIM, GOOD, Output, printable},
 };
 
 /// Check who signed a manifest, and that what the envelope carries is what the manifest promises.
@@ -23,8 +24,14 @@ use crate::{
 ///   tamarack manifest verify hello.suit --key acme.pub.pem
 ///   tamarack manifest verify hello.suit --key acme.pub.pem --key auditor.pub.pem --all
 ///
-/// Says of each signature by whose key it is, and compares the digests of the manifest, of severed parts
-/// and of payloads. Exit code 0 if all of that holds and enough of the keys have signed, 1 if not.
+/// Says of each signature by whose key it is, and compares the digests of the
+/// manifest, of severed parts and of payloads. Exit code 0 if all of that holds and
+/// enough of the keys have signed, 1 if not.
+///
+/// A payload that no command of the manifest names fails too: no signature vouches
+/// for it, and no device looks at it, so whoever passed the envelope on may have
+/// added it. `manifest sever --drop` removes it. Where a severed section was dropped,
+/// nobody knows what it named: such a payload is marked with ?, and does not fail.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Verify {
@@ -42,6 +49,8 @@ struct Check {
     what: String,
     holds: Option<bool>,
     why: String,
+    /// The same for programs.
+    facts: Map<String, Value>,
 }
 
 impl Verify {
@@ -58,13 +67,18 @@ impl Verify {
         let authenticated = envelope.authenticate(&crypto, &anchors(&trusted, 1, &crypto));
         let described = explain::describe(&envelope, Some(&crypto));
         let signatures = signatures(&envelope, &described, &trusted, &crypto);
-        let carried = carried(&described);
+        let carried = carried(&envelope, &described, &crypto);
 
         let signers = match &authenticated {
             Ok(authenticated) => authenticated.signers(),
             Err(_) => &[],
         };
+        let spoiled = || {
+            let spoiled = carried.iter().find(|check| check.holds == Some(false));
+            spoiled.map(|check| format!("{}: {}", printable(&check.what), check.why))
+        };
         let trouble = match &authenticated {
+            Err(error @ Error::SeveredDigest(_)) => spoiled().or_else(|| Some(error.to_string())),
             Err(error) => Some(error.to_string()),
             Ok(_) if signers.len() < needed => {
                 let given = trusted.len();
@@ -73,18 +87,18 @@ impl Verify {
                     "{signed} of {given} keys have signed; {needed} are needed"
                 ))
             }
-            Ok(authenticated) => foreign(authenticated, &trusted, needed, &crypto).or_else(|| {
-                let spoiled = carried.iter().find(|check| check.holds == Some(false));
-                spoiled.map(|check| format!("{}: {}", check.what, check.why))
-            }),
+            Ok(authenticated) => foreign(authenticated, &trusted, needed, &crypto).or_else(spoiled),
         };
         let manifest = envelope.unverified_manifest().ok();
         let identifier = manifest.as_ref().map(|m| m.placement().to_string());
         let number = manifest.as_ref().map(|m| m.sequence_number.0);
-        let ids: Vec<String> = signers
-            .iter()
-            .map(|key| key.key_id(&crypto).to_hex())
-            .collect();
+        let id = |signer: &Authority| {
+            let mut trusted = trusted.iter();
+            let key = trusted.find(|trusted| trusted.is(signer, &crypto));
+            let id = key.and_then(|key| key.id(&crypto));
+            id.unwrap_or_else(|| signer.key_id(&crypto)).to_hex()
+        };
+        let ids: Vec<String> = signers.iter().map(id).collect();
         let checks = || signatures.iter().chain(&carried);
         let value = json!({
             "verified": trouble.is_none(),
@@ -97,14 +111,17 @@ impl Verify {
             "carried": carried.iter().map(Check::to_json).collect::<Vec<_>>(),
         });
         output.result(&value, || {
-            let width = checks().map(|check| check.what.chars().count()).max();
+            let width = checks()
+                .map(|check| printable(&check.what).chars().count())
+                .max();
             let width = width.unwrap_or(0);
             let mut lines: Vec<String> = checks().map(|check| check.line(width)).collect();
             if trouble.is_none() {
                 lines.push(format!(
-                    "{GOOD}verified{GOOD:#}: manifest {}, number {}, signed by {}",
-                    identifier.unwrap_or_default(),
+                    "{GOOD}verified{GOOD:#}: manifest {}, number {}, {} by {}",
+                    printable(&identifier.unwrap_or_default()),
                     number.unwrap_or_default(),
+                    verb(signers),
                     ids.join(", ")
                 ));
             }
@@ -114,6 +131,18 @@ impl Verify {
             None => Ok(()),
             Some(trouble) => Err(Failure::file(&self.file, trouble)),
         }
+    }
+}
+
+/// How those who vouch for the manifest do it.
+fn verb(signers: &[Authority]) -> &'static str {
+    let macs = signers
+        .iter()
+        .filter(|signer| matches!(signer, Authority::Mac(_)));
+    match macs.count() {
+        0 => "signed",
+        all if all == signers.len() => "MACed",
+        _ => "signed and MACed",
     }
 }
 
@@ -136,12 +165,16 @@ fn signatures(
             Ok(false) => "is not the one that the signatures are about".into(),
             Err(error) => error.to_string(),
         },
+        facts: facts([
+            ("part", json!("manifest")),
+            ("digest", json!(envelope.claimed_digest().to_string())),
+        ]),
     }];
     let described = described.get("signatures").map_or(&[][..], Tree::items);
     let blocks = envelope.authentication_blocks().iter().zip(described);
     for (position, (block, names)) in blocks.enumerate() {
-        let algorithm = names.word("algorithm");
-        let algorithm = algorithm.unwrap_or_else(|| "several algorithms".into());
+        let known = names.word("algorithm");
+        let key_id = names.word("key-id");
         let what = format!("signature {}", position + 1);
         let key_ids = key_ids(block);
         let by: Vec<&Trusted> = trusted
@@ -152,28 +185,28 @@ fn signatures(
             .iter()
             .find(|trusted| key_ids.iter().any(|id| trusted.is_named(id, crypto)));
         let paths: Vec<String> = by.iter().map(|t| t.path.display().to_string()).collect();
-        checks.push(match (by.is_empty(), named) {
-            (false, _) => Check {
-                what,
-                holds: Some(true),
-                why: format!("{algorithm}, by {}", paths.join(" and ")),
-            },
-            (true, Some(named)) => Check {
-                what,
-                holds: Some(false),
-                why: format!(
-                    "{algorithm}, names {} and is not by it",
-                    named.path.display()
-                ),
-            },
-            (true, None) => Check {
-                what,
-                holds: None,
-                why: match names.word("key-id") {
-                    Some(id) => format!("{algorithm}, by none of the keys; names key {id}"),
-                    None => format!("{algorithm}, by none of the keys"),
-                },
-            },
+        let facts = facts([
+            ("part", json!("signature")),
+            ("number", json!(position + 1)),
+            ("algorithm", json!(known)),
+            ("key_id", json!(key_id)),
+            ("keys", json!(paths)),
+        ]);
+        let algorithm = known.unwrap_or_else(|| "several algorithms".into());
+        let (holds, why) = match (by.is_empty(), named, key_id) {
+            (false, _, _) => (Some(true), format!("by {}", paths.join(" and "))),
+            (true, Some(named), _) => {
+                let named = named.path.display();
+                (Some(false), format!("names {named} and is not by it"))
+            }
+            (true, None, Some(id)) => (None, format!("by none of the keys; names key {id}")),
+            (true, None, None) => (None, "by none of the keys".into()),
+        };
+        checks.push(Check {
+            what,
+            holds,
+            why: format!("{algorithm}, {why}"),
+            facts,
         });
     }
     checks
@@ -223,35 +256,71 @@ fn key_ids(block: &[u8]) -> Vec<Vec<u8>> {
 
 /// What the envelope carries besides the manifest, against the digests in the manifest.
 // req: SUIT-SEV-006, SUIT-SEV-007, SUIT-SEV-016
-fn carried(described: &Tree) -> Vec<Check> {
+fn carried(envelope: &Envelope<'_>, described: &Tree, crypto: &CryptoProvider) -> Vec<Check> {
+    // What a section that is not there says, nobody knows.
+    let manifest = explain::unverified(envelope, Some(crypto));
+    let is_whole = manifest.is_ok_and(|manifest| {
+        let mut sections = manifest.sections();
+        sections.all(|(_, section)| section.content().is_some())
+    });
     let list = |name| described.get(name).map_or(&[][..], Tree::items).iter();
-    let check = |what: String, item: &Tree, unused: &str| {
-        let holds = item.flag("digest-matches");
-        let why = match holds {
+    let check = |part: &str, name: &str, item: &Tree| {
+        let text = item.get(name).map(plain).unwrap_or_default();
+        let bytes = item.get("bytes").map(Tree::to_json);
+        let is_used = match part {
+            "payload" => item.get("for").is_some(),
+            _ => item.flag("in-manifest") != Some(false),
+        };
+        let (holds, why) = match item.flag("digest-matches") {
             Some(true) => {
                 let bytes = item.word("bytes").unwrap_or_default();
-                format!("has its digest ({bytes} bytes)")
+                (Some(true), format!("has its digest ({bytes} bytes)"))
             }
-            Some(false) => "does not have the digest that the manifest promises".into(),
-            None => unused.into(),
+            Some(false) => {
+                let why = "does not have the digest that the manifest promises";
+                (Some(false), why.into())
+            }
+            None if is_used => (None, "the manifest sets no digest for it".into()),
+            None if is_whole => (
+                Some(false),
+                "the manifest does not name it: no signature vouches for it, and no device looks at it".into(),
+            ),
+            None => (None, "what is there of the manifest does not name it".into()),
         };
-        Check { what, holds, why }
+        Check {
+            what: format!("{part} {text}"),
+            holds,
+            why,
+            facts: facts([
+                ("part", json!(part)),
+                (name, json!(text)),
+                ("bytes", json!(bytes)),
+                ("component", json!(item.get("for").map(Tree::to_json))),
+                ("named", json!(is_used)),
+            ]),
+        }
     };
-    let severed = list("severed").map(|item| {
-        let what = format!("severed {}", item.word("element").unwrap_or_default());
-        let unused = "the manifest does not refer to it: nobody looks at it";
-        check(what, item, unused)
-    });
-    let integrated = list("integrated").map(|item| {
-        let what = format!("payload {}", item.word("key").unwrap_or_default());
-        check(what, item, "the manifest sets no digest for it")
-    });
+    let severed = list("severed").map(|item| check("severed", "element", item));
+    let integrated = list("integrated").map(|item| check("payload", "key", item));
     severed.chain(integrated).collect()
+}
+
+fn facts<const N: usize>(facts: [(&str, Value); N]) -> Map<String, Value> {
+    let named = facts
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    named.filter(|(_, value)| !value.is_null()).collect()
 }
 
 impl Check {
     fn to_json(&self) -> Value {
-        json!({ "what": self.what, "holds": self.holds, "why": self.why })
+        let mut value = self.facts.clone();
+        value.extend(facts([
+            ("what", json!(self.what)),
+            ("why", json!(self.why)),
+        ]));
+        value.insert("holds".into(), json!(self.holds));
+        Value::Object(value)
     }
 
     fn line(&self, width: usize) -> String {
@@ -260,6 +329,7 @@ impl Check {
             Some(false) => format!("{BAD}✗{BAD:#}"),
             None => format!("{DIM}?{DIM:#}"),
         };
-        format!("{mark} {:width$}  {DIM}{}{DIM:#}", self.what, self.why)
+        let what = printable(&self.what);
+        format!("{mark} {what:width$}  {DIM}{}{DIM:#}", self.why)
     }
 }

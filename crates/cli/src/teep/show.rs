@@ -25,8 +25,9 @@ use crate::{
 ///   tamarack teep show --trace exchanges.trace
 ///   tamarack teep show --trace exchanges.trace --message 3
 ///
-/// A message may be protected or bare, in CBOR, hexadecimal or base64; an EAT is shown too. Nothing that is shown
-/// is verified, unless `verified by` says so. The exit code is 1 if a message has a problem.
+/// A message may be protected or bare, in CBOR, hexadecimal or base64; an EAT is
+/// shown too. Nothing that is shown is verified, unless `verified by` says so. The
+/// exit code is 1 if a message has a problem.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Show {

@@ -4,7 +4,7 @@ use base16ct::lower::encode_string;
 use serde_json::{Value, json};
 use tamarack_cose::CryptoProvider;
 use tamarack_suit::{
-    ComponentId, Manifest, ManifestRecord, Outcome,
+    ComponentId, Error, Manifest, ManifestRecord, Outcome,
     directory::{DirectoryDevice, OsFiles},
     explain,
     report::{Record, ReportResult},
@@ -15,13 +15,18 @@ use super::{
     place::Place,
     witness::{Deed, Witness},
 };
-use crate::output::{BAD, DIM, GOOD, Output, STRONG};
+use crate::{
+    manifest::outline::plain,
+    output::{BAD, DIM, GOOD, Output, STRONG, printable},
+};
 
 /// What was checked and changed.
 pub(super) struct Account {
     procedure: &'static str,
-    digest: String,
-    /// The commands that the report tells of, each once.
+    /// The manifest's, if there is one.
+    digest: Option<String>,
+    /// The conditions that did not hold where the manifest provides for that, each once: a report has records of no
+    /// others.
     steps: Vec<Place>,
     /// What was found true: of a component, a property and its value.
     claims: Vec<(String, String, String)>,
@@ -36,6 +41,8 @@ pub(super) struct Account {
     number: Option<u64>,
     before: Option<u64>,
     signers: Vec<String>,
+    /// The manifests for which one stays that is not wanted for its own sake any more.
+    needed_by: Vec<String>,
 }
 
 impl Account {
@@ -61,13 +68,16 @@ impl Account {
             ReportResult::Success => None,
             ReportResult::Failure { record, .. } => Some(Place::of(record, root, witness)),
         };
-        // What failed is told apart from what held.
+        // What the manifest does not provide for is told apart.
         if let Some(failed) = &failed_at {
             steps.retain(|step| !step.is_same(failed));
         }
         Self {
             procedure: task.name(),
-            digest: outcome.report.reference.digest.to_string(),
+            digest: match &outcome.result {
+                Err(Error::NotInstalled(_)) => None,
+                _ => Some(outcome.report.reference.digest.to_string()),
+            },
             steps,
             claims: claims(outcome),
             failed_at,
@@ -78,6 +88,7 @@ impl Account {
             number: None,
             before: None,
             signers: Vec::new(),
+            needed_by: Vec::new(),
         }
     }
 
@@ -108,14 +119,27 @@ impl Account {
         let records = device.records().iter().chain(before);
         let mut records = records.filter(|record| record.id == id);
         let signers = records.next().map(|record| record.signers.clone());
-        let name = |id: tamarack_cose::KeyId| {
+        let name = |signer: tamarack_suit::Authority| {
             let mut trusted = trusted.iter();
-            let file = trusted.find(|trusted| trusted.id(crypto) == Some(id));
-            file.map_or_else(|| id.to_hex(), |file| file.path.display().to_string())
+            let file = trusted.find(|trusted| trusted.is(&signer, crypto));
+            file.map_or_else(
+                || signer.key_id(crypto).to_hex(),
+                |file| file.path.display().to_string(),
+            )
         };
-        let signers = signers.into_iter().flatten();
-        self.signers = signers.map(|signer| name(signer.key_id(crypto))).collect();
+        self.signers = signers.into_iter().flatten().map(name).collect();
         self.manifest = Some(id);
+    }
+
+    /// Looks up who needs a manifest that was to go.
+    pub(super) fn look_for_dependents(
+        &mut self,
+        device: &DirectoryDevice<OsFiles>,
+        id: &ComponentId,
+    ) {
+        let records = device.records().iter();
+        let dependents = records.filter(|record| record.dependencies.contains(id));
+        self.needed_by = dependents.map(|record| record.id.to_string()).collect();
     }
 
     fn path(&self, id: &ComponentId) -> &str {
@@ -138,6 +162,13 @@ impl Account {
                 "dependency": place.dependency,
             })
         };
+        let step = |step: &Place| {
+            let mut value = place(step);
+            if let Value::Object(members) = &mut value {
+                members.insert("held".into(), json!(false));
+            }
+            value
+        };
         let changes: Vec<Value> = match done {
             true => self.deeds.iter().map(|deed| self.deed(deed)).collect(),
             false => Vec::new(),
@@ -152,12 +183,13 @@ impl Account {
             "sequence_number": self.number,
             "previous_sequence_number": self.before,
             "signers": if done { json!(self.signers) } else { Value::Null },
-            "steps": self.steps.iter().map(place).collect::<Vec<_>>(),
+            "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
             "found": self.claims.iter().map(|(component, name, value)| {
                 json!({ "component": component, "property": name, "value": value })
             }).collect::<Vec<_>>(),
             "fetched": fetched.map(|(uri, from)| json!({ "uri": uri, "from": from })).collect::<Vec<_>>(),
             "changes": changes,
+            "needed_by": self.needed_by,
             "failed_at": self.failed_at.as_ref().map(place),
         })
     }
@@ -232,6 +264,10 @@ impl Account {
                 ("update", true) => format!("{GOOD}done{GOOD:#}: everything was there already"),
                 ("update", false) => format!("{GOOD}installed{GOOD:#}"),
                 ("invoke", _) => format!("{GOOD}ready{GOOD:#}: checked, and nothing was executed"),
+                _ if !self.needed_by.is_empty() => format!(
+                    "{GOOD}released{GOOD:#}: it stays, because it is needed by {}",
+                    printable(&self.needed_by.join(", "))
+                ),
                 _ => format!("{GOOD}uninstalled{GOOD:#}"),
             });
         } else {
@@ -279,8 +315,11 @@ impl Account {
                 printable(&place.shown())
             )
         };
-        let held = self.steps.iter();
-        lines.extend(held.map(|place| line(format!("{GOOD}✓{GOOD:#}"), place)));
+        let provided_for = self.steps.iter();
+        lines.extend(provided_for.map(|place| {
+            let text = line(format!("{DIM}–{DIM:#}"), place);
+            format!("{text}  did not hold, as the manifest provides for")
+        }));
         lines.extend(
             failed
                 .clone()
@@ -338,7 +377,7 @@ fn claims(outcome: &Outcome) -> Vec<(String, String, String)> {
         let component = claims.component.to_string();
         for parameter in claims.properties.iter() {
             let (name, value) = explain::describe_parameter(parameter);
-            let value = value.to_string().trim_end().to_owned();
+            let value = plain(&value);
             let claim = (component.clone(), name, value);
             if !all.contains(&claim) {
                 all.push(claim);
@@ -346,18 +385,6 @@ fn claims(outcome: &Outcome) -> Vec<(String, String, String)> {
         }
     }
     all
-}
-
-/// Text of the manifest, which must not disturb a terminal.
-pub(super) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
-    }
-    out
 }
 
 impl Deed {

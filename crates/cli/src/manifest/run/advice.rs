@@ -4,32 +4,77 @@ use tamarack_suit::{
     Action, Condition, DeviceError, Error, Manifest, Parameter, Why, report::Reason,
 };
 
-use super::account::{Account, printable};
-use crate::failure::Failure;
+use super::{Trusted, account::Account};
+use crate::{failure::Failure, manifest::part, output::printable};
 
 pub(super) fn failure(
     subject: &str,
     error: &Error,
     account: &Account,
     root: Option<&Manifest<'_>>,
+    trusted: &[Trusted],
 ) -> Failure {
-    let mut message = format!("{}: {}", printable(subject), printable(&error.to_string()));
+    let mut message = format!("{}: ", printable(subject));
+    let culprit = dependency(error, account);
+    if let Some(id) = &culprit {
+        message += &format!("dependency {}: ", printable(id));
+    }
+    message += &printable(&words(error));
     if let Some(place) = &account.failed_at
         && place.command.is_some()
     {
-        if let Some(component) = &place.component {
+        if let Some(component) = &place.component
+            && !(place.is_dependency && culprit.is_some())
+        {
             message += &format!(", for component {}", printable(&component.to_string()));
         }
         message += &format!(" ({})", printable(&place.shown()));
     }
     let failure = Failure::new(message);
-    match hint(error, account, root) {
+    let restricted = trusted.iter().any(Trusted::is_restricted);
+    match hint(error, account, root, restricted) {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
 }
 
-fn hint(error: &Error, account: &Account, root: Option<&Manifest<'_>>) -> Option<String> {
+/// The error, with parts of the manifest by their names.
+fn words(error: &Error) -> String {
+    match error {
+        Error::SeveredDigest(label) => {
+            let name = part::name(*label);
+            format!("the severed {name} does not have its digest in the manifest")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The dependency that an error is about, if it is not about the manifest itself and does not say so.
+fn dependency(error: &Error, account: &Account) -> Option<String> {
+    let place = account.failed_at.as_ref()?;
+    let target = place.component.as_ref().filter(|_| place.is_dependency);
+    match (&place.dependency, error) {
+        (_, Error::Dependency { .. }) => None,
+        (Some(inside), _) => Some(inside.clone()),
+        // What its dependent does with it is the dependent's.
+        (None, Error::ActionFailed { .. } | Error::ConditionFailed { .. }) => None,
+        (None, _) => target.map(ToString::to_string),
+    }
+}
+
+/// Why a dependency can't be used as the standard wants it, and can be with `--compatible`.
+const LOOSE: [&str; 3] = [
+    "it is processed without a check of its integrity",
+    "it has a section that its dependent lacks",
+    "its section was not processed",
+];
+
+fn hint(
+    error: &Error,
+    account: &Account,
+    root: Option<&Manifest<'_>>,
+    restricted: bool,
+) -> Option<String> {
     let wanted = |pick: fn(&Parameter<'_>) -> Option<String>| -> Vec<String> {
         let place = account.failed_at.iter();
         let mut all: Vec<String> = place
@@ -103,14 +148,18 @@ fn hint(error: &Error, account: &Account, root: Option<&Manifest<'_>>) -> Option
             Some("the content is encrypted: give the device's key with --decrypt".into())
         }
         Error::Unverified(_) => compatible(),
-        Error::Dependency { .. } => Some("--compatible is less strict with dependencies, as the published examples need it".into()),
+        Error::Dependency { why, .. } if LOOSE.contains(why) => Some("--compatible is less strict with dependencies, as the published examples need it".into()),
         Error::Rollback { .. } => {
-            let id = root?.placement();
-            Some(format!("a device takes newer numbers only; --uninstall {} makes it forget", printable(&id.to_string())))
+            let id = match dependency(error, account) {
+                Some(id) => id,
+                None => root?.placement().to_string(),
+            };
+            Some(format!("a device takes newer numbers only; --uninstall {} makes it forget", printable(&id)))
         }
-        Error::ComponentUnauthorized(_) | Error::CommandUnauthorized { .. } => {
-            Some("the keys are trusted below the prefixes after `=` in --key only".into())
-        }
+        Error::ComponentUnauthorized(_) | Error::CommandUnauthorized { .. } => Some(match restricted {
+            true => "the keys are trusted below the prefixes after `=` in --key only; that goes for what their manifests depend on, too".into(),
+            false => "no --key is that of who signed it, or not of as many as --at-least wants".into(),
+        }),
         Error::SeveredMissing(_) => Some("the part was dropped from the envelope; get the envelope as its author made it".into()),
         Error::Device(_) if root.is_none() => Some("the manifests are named when they are installed: by the identifier that `tamarack manifest show` calls manifest-component-id".into()),
         _ if error.reason() == Reason::Unauthorized => {

@@ -20,7 +20,10 @@ use tamarack_suit::{
     explain,
 };
 
-use super::trust::{FileWith, Trust, Trusted, anchors};
+use super::{
+    trust::{FileWith, Trust, Trusted, anchors},
+    typed,
+};
 use crate::{
     failure::Failure,
     files,
@@ -38,20 +41,27 @@ use witness::Witness;
 ///       --vendor acme.example --class lamp
 ///   tamarack manifest run lamp.suit --components device --key acme.pub.pem=lamp --decrypt device.pem
 ///   tamarack manifest run --invoke lamp/app/suit --components device --key acme.pub.pem
-///   tamarack manifest run --uninstall lamp/app/suit --components device --key acme.pub.pem
+///   tamarack manifest run --uninstall lamp/app/suit --components device
 ///
-/// The components are files in the folder, which is made if need be: `lamp/app` is `lamp+/app`. Everything
-/// happens at one instant or not at all, also if power fails, and the folder remembers which manifests are
-/// installed, so that older ones are refused.
+/// The components are files in the folder, which is made if need be: `lamp/app` is
+/// `lamp+/app`. Everything happens at one instant or not at all, also if power
+/// fails, and the folder remembers which manifests are installed, so that older
+/// ones are refused.
 ///
-/// The device is of no vendor and no class but those that are given, and trusts no keys but those that are
-/// given.
+/// The device is of no vendor and no class but those that are given, and trusts no
+/// keys but those that are given. Removal asks no signer: whoever manages the
+/// device decides about it, so --uninstall needs no --key. A manifest that others
+/// depend on is released, and stays until they are gone.
 ///
-/// Exit code 0 if it is done; 1 if the manifest was refused or failed, and the folder is as it was; 2 for
-/// wrong usage; 3 if another process works on the folder, so that it can be done later, or if the update is
-/// committed and the next run on the folder completes it.
+/// Exit code 0 if it is done; 1 if the manifest was refused or failed, and the
+/// folder is as it was; 2 for wrong usage; 3 if another process works on the
+/// folder, so that it can be done later, or if the update is committed and the next
+/// run on the folder completes it.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    verbatim_doc_comment,
+    mut_arg("key", |key| key.required(false).required_unless_present("uninstall"))
+)]
 pub(crate) struct Run {
     /// The envelope, `-` for standard input.
     #[arg(required_unless_present_any = ["invoke", "uninstall"])]
@@ -63,20 +73,21 @@ pub(crate) struct Run {
     trust: Trust,
     /// Start what the manifest that is installed at this identifier installed: it is checked and loaded, and
     /// what would be started is shown. Nothing is executed.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["file", "uninstall"])]
+    #[arg(long, value_name = "ID", value_parser = typed::identifier, conflicts_with_all = ["file", "uninstall"])]
     invoke: Option<ComponentId>,
-    /// Remove what the manifest that is installed at this identifier installed.
-    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    /// Remove what the manifest that is installed at this identifier installed, whoever signed it; a manifest that others
+    /// depend on stays.
+    #[arg(long, value_name = "ID", value_parser = typed::identifier, conflicts_with = "file")]
     uninstall: Option<ComponentId>,
 
     /// The vendor of the device: a domain name, or a UUID. May be given several times.
-    #[arg(long, value_name = "VENDOR", help_heading = "Device")]
+    #[arg(long, value_name = "VENDOR", value_parser = typed::vendor, help_heading = "Device")]
     vendor: Vec<String>,
     /// The class of the device: a name within each vendor's, or a UUID. May be given several times.
-    #[arg(long, value_name = "CLASS", help_heading = "Device")]
+    #[arg(long, value_name = "CLASS", value_parser = typed::class, help_heading = "Device")]
     class: Vec<String>,
     /// The device itself: a name within each vendor's, or a UUID. May be given several times.
-    #[arg(long, value_name = "DEVICE", help_heading = "Device")]
+    #[arg(long, value_name = "DEVICE", value_parser = typed::class, help_heading = "Device")]
     device_id: Vec<String>,
     /// The slot that a component is in. May be given several times.
     #[arg(long, value_name = "ID=NUMBER", value_parser = slot, help_heading = "Device")]
@@ -128,10 +139,7 @@ fn nonce(text: &str) -> Result<Nonce, String> {
 fn slot(text: &str) -> Result<(ComponentId, u64), String> {
     let (id, number) = text.rsplit_once('=').ok_or("ID=NUMBER is expected")?;
     let number = number.parse().map_err(|_| "a slot is a number")?;
-    let id = id
-        .parse::<ComponentId>()
-        .map_err(|error| error.to_string())?;
-    Ok((id, number))
+    Ok((typed::identifier(id)?, number))
 }
 
 fn fetched(text: &str) -> Result<(String, PathBuf), String> {
@@ -162,7 +170,10 @@ impl Run {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         let crypto = aws_lc::provider();
         let trusted = self.trust.read(&crypto)?;
-        let needed = self.trust.needed(trusted.len())?;
+        let needed = match self.uninstall {
+            Some(_) => 1,
+            None => self.trust.needed(trusted.len())?,
+        };
         let recipient_keys = self.recipient_keys(&crypto)?;
         let bytes = match &self.file {
             Some(path) => files::read(path)?,
@@ -197,6 +208,9 @@ impl Run {
             Err(_) => drop(transaction),
         }
         account.look_at(&device, &before, root.as_ref(), &trusted, &crypto);
+        if let Task::Uninstall(id) = &task {
+            account.look_for_dependents(&device, id);
+        }
         let subject = self.subject();
         account.tell(&subject, outcome.result.is_ok(), output);
         // A report of success is one of what the folder has.
@@ -212,7 +226,13 @@ impl Run {
             Err(Error::Decode(error)) if root.is_none() && self.file.is_some() => {
                 Err(super::place::failure(Path::new(&subject), &bytes, error))
             }
-            Err(error) => Err(advice::failure(&subject, error, &account, root.as_ref())),
+            Err(error) => Err(advice::failure(
+                &subject,
+                error,
+                &account,
+                root.as_ref(),
+                &trusted,
+            )),
         }
     }
 
@@ -263,7 +283,7 @@ impl Run {
             .find(|name| name.parse::<Uuid>().is_err() && self.vendor.is_empty())
         {
             return Err(
-                Failure::new(format!("{name}: a name is one within a vendor's"))
+                Failure::usage(format!("{name}: a name is one within a vendor's"))
                     .hint("give --vendor too, or the UUID in place of the name"),
             );
         }
@@ -302,7 +322,7 @@ impl Run {
         let keys = self.decrypt.iter().map(|with| {
             let file = KeyFile::read(&with.path)?;
             let key = match file.kind() {
-                Kind::Symmetric => RecipientKey::wrapping(crypto, file.symmetric()?),
+                Kind::Symmetric => RecipientKey::wrapping(crypto, file.wrapping()?),
                 _ => RecipientKey::agreement(crypto, file.decryption(crypto)?),
             };
             Ok(match with.key_id(&file)? {

@@ -11,6 +11,8 @@ pub(super) struct Place {
     /// The command there, if it is known.
     pub(super) command: Option<String>,
     pub(super) component: Option<ComponentId>,
+    /// Whether the component is a dependency of the manifest.
+    pub(super) is_dependency: bool,
     /// The dependency that the place is in; `None` for the root manifest.
     pub(super) dependency: Option<String>,
     pub(super) section: String,
@@ -76,6 +78,9 @@ impl Place {
             component: manifest.and_then(|manifest| {
                 let common = &manifest.common;
                 common.identifier(record.component_index).cloned()
+            }),
+            is_dependency: manifest.is_some_and(|manifest| {
+                manifest.common.dependency(record.component_index).is_some()
             }),
             dependency,
             section: match record.section {

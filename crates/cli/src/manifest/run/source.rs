@@ -9,6 +9,8 @@ use std::{
 
 use tamarack_suit::{DeviceError, Fetch};
 
+use crate::files::explain;
+
 /// The payloads that a device can reach.
 pub(super) struct Source {
     /// URIs with the files that stand for what is there.
@@ -38,7 +40,7 @@ impl Fetch for Source {
             (None, None) => None,
         };
         if let Some(path) = path {
-            read(&path, sink)?;
+            read(uri, &path, sink)?;
             self.fetched.push((uri.into(), path.display().to_string()));
             return Ok(());
         }
@@ -64,9 +66,11 @@ fn in_folder(folder: &Path, uri: &str) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-fn read(path: &Path, sink: Sink<'_>) -> Result<(), DeviceError> {
-    let fault =
-        |error: std::io::Error| DeviceError::Unavailable(format!("{}: {error}", path.display()));
+fn read(uri: &str, path: &Path, sink: Sink<'_>) -> Result<(), DeviceError> {
+    let fault = |error: std::io::Error| {
+        let why = explain(&error);
+        DeviceError::Unavailable(format!("{uri}: {}: {why}", path.display()))
+    };
     let mut file = File::open(path).map_err(fault)?;
     let mut buffer = vec![0; CHUNK];
     loop {
