@@ -32,7 +32,7 @@ mod trace;
 mod trust;
 mod verifier;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -77,12 +77,21 @@ enum Command {
     Broker(broker::Command),
     App(app::Arguments),
     /// Make keys and show them.
+    ///
+    /// `-` is standard input where a file is read, and standard output where one is written.
     #[command(subcommand)]
     Key(key::Command),
     /// Sets of trust anchors, which reach devices as trusted components.
     #[command(subcommand)]
     Trust(trust::Command),
     /// Make, sign, read, verify, run, encrypt, compare and take apart SUIT manifests.
+    ///
+    /// `-` is standard input where a file is read, and standard output where one is written: nothing else is printed
+    /// there then. Of one command, one file can be either.
+    ///
+    /// A file that is written is there when it is whole, and takes the place of an older one in one step. No output
+    /// may be an input too, but that `sign` and `sever` work in place. Symbolic links are followed; devices and pipes
+    /// are written to.
     #[command(subcommand)]
     Manifest(manifest::Command),
     /// Read TEEP messages.
@@ -94,7 +103,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explained(&error),
+    };
     logging::start(arguments.verbose);
     let output = Output::new(arguments.json);
     let outcome = match arguments.command {
@@ -111,14 +123,29 @@ fn main() -> ExitCode {
         Command::Teep(command) => command.run(output),
         Command::Bench(command) => command.run(output),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if !failure.message().is_empty() {
-                output.failure(&failure);
-            }
-            ExitCode::from(failure.exit_code())
+    let mut code = 0;
+    for failure in [outcome, output.arrived()]
+        .into_iter()
+        .filter_map(Result::err)
+    {
+        if !failure.message().is_empty() {
+            output.failure(&failure);
         }
+        if code == 0 {
+            code = failure.exit_code();
+        }
+    }
+    ExitCode::from(code)
+}
+
+/// Prints help, or what was wrong with the arguments.
+fn explained(error: &clap::Error) -> ExitCode {
+    match error.print() {
+        Err(fault) if fault.kind() != io::ErrorKind::BrokenPipe => {
+            Output::new(false).failure(&Failure::new(format!("standard output: {fault}")));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1)),
     }
 }
 

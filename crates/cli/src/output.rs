@@ -1,6 +1,9 @@
 //! Results on standard output: text for people, JSON for programs.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::OnceLock,
+};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -15,6 +18,9 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 /// What matters more.
 pub(crate) const STRONG: Style = Style::new().bold();
+
+/// Why standard output took no more: results are printed in many places, and none of them ends the command.
+static BROKEN: OnceLock<String> = OnceLock::new();
 
 /// Where results go. Colours show on a terminal only.
 #[derive(Clone, Copy)]
@@ -66,6 +72,14 @@ impl Output {
         }
     }
 
+    /// Fails if a result that was printed did not arrive.
+    pub(crate) fn arrived(self) -> Result<(), Failure> {
+        match BROKEN.get() {
+            Some(why) => Err(Failure::new(format!("standard output: {why}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Prints why the command failed, on standard error.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
@@ -98,7 +112,7 @@ impl Output {
         if let Err(error) = written
             && error.kind() != io::ErrorKind::BrokenPipe
         {
-            anstream::eprintln!("{BAD}error:{BAD:#} standard output: {error}");
+            BROKEN.get_or_init(|| error.to_string());
         }
     }
 }
