@@ -46,6 +46,7 @@ struct Check {
 
 impl Verify {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
+        files::keep_apart(self.trust.files().chain([&*self.file]), [])?;
         let crypto = aws_lc::provider();
         let trusted = self.trust.read(&crypto)?;
         let needed = match self.all {
