@@ -168,6 +168,14 @@ fn outputs_go_through_links_and_into_pipes_and_devices() {
                 .is_symlink()
         );
     }
+    symlink("lamp.suit", folder.path("current.suit")).unwrap();
+    folder.key("other");
+    folder
+        .tamarack("manifest sign @current.suit --key @other.pem")
+        .ok();
+    folder
+        .tamarack("manifest verify @lamp.suit --key @other.pub.pem")
+        .ok();
     // What a file is allowed, it keeps.
     fs::set_permissions(folder.path("app.enc"), fs::Permissions::from_mode(0o640)).unwrap();
     encrypt("--out @app.enc --info @app.info").ok();
