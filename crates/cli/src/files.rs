@@ -29,7 +29,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Opens a file to be read piece by piece, or standard input for `-`.
-pub(crate) fn reader(path: &Path) -> Result<Box<dyn Read>, Failure> {
+pub(crate) fn reader(path: &Path) -> Result<Box<dyn Read + Send>, Failure> {
     Ok(match is_standard(path) {
         true => Box::new(io::stdin()),
         false => Box::new(open(path, fs::OpenOptions::new().read(true))?),

@@ -32,12 +32,12 @@ mod trace;
 mod trust;
 mod verifier;
 
-use std::{io, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
-use output::Output;
+use output::{Output, patient};
 
 /// TEEP: trusted applications for trusted execution environments.
 ///
@@ -87,7 +87,7 @@ enum Command {
     /// Make, sign, read, verify, run, encrypt, compare and take apart SUIT manifests.
     ///
     /// `-` is standard input where a file is read, and standard output where one is written: nothing else is printed
-    /// there then. Of one command, one file can be either.
+    /// there then. A command can have one of each there.
     ///
     /// A file that is written is there when it is whole, and takes the place of an older one in one step. No output
     /// may be an input too, but that `sign` and `sever` work in place. Symbolic links are followed; devices and pipes
@@ -140,12 +140,12 @@ fn main() -> ExitCode {
 
 /// Prints help, or what was wrong with the arguments.
 fn explained(error: &clap::Error) -> ExitCode {
-    match error.print() {
-        Err(fault) if fault.kind() != io::ErrorKind::BrokenPipe => {
+    match patient(error.print()) {
+        Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1)),
+        Err(fault) => {
             Output::new(false).failure(&Failure::new(format!("standard output: {fault}")));
             ExitCode::FAILURE
         }
-        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1)),
     }
 }
 

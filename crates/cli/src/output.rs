@@ -54,15 +54,11 @@ impl Output {
         }
     }
 
-    /// Writes bytes as they are. A reader that went away is no error.
+    /// Writes bytes as they are.
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(format!("standard output: {error}")))
-            }
-            _ => Ok(()),
-        }
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        patient(written).map_err(|error| Failure::new(format!("standard output: {error}")))
     }
 
     /// Prints a value on a line of its own, for results that come one by one.
@@ -105,15 +101,20 @@ impl Output {
         self.line(&text.unwrap_or_default());
     }
 
-    /// A reader that went away (`tamarack … | head`) is no error.
     fn line(self, text: &str) {
         let mut out = anstream::stdout().lock();
         let written = writeln!(out, "{text}").and_then(|()| out.flush());
-        if let Err(error) = written
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
+        if let Err(error) = patient(written) {
             BROKEN.get_or_init(|| error.to_string());
         }
+    }
+}
+
+/// Of writing to standard output, all failures but that the reader went away, as in `tamarack … | head`.
+pub(crate) fn patient(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
     }
 }
 

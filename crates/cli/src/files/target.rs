@@ -13,7 +13,7 @@ use std::{
 use tempfile::NamedTempFile;
 
 use super::{explain, folder_of, followed, is_standard};
-use crate::failure::Failure;
+use crate::{failure::Failure, output::patient};
 
 /// A place for output that is open. What can be known to go wrong there has gone wrong by then, and what is
 /// there stays there until [`publish`].
@@ -34,10 +34,7 @@ enum Place {
         at: PathBuf,
     },
     /// A file that gets its name when it is whole, if nothing is there.
-    New {
-        new: NamedTempFile,
-        hint: &'static str,
-    },
+    New(NamedTempFile),
 }
 
 impl Target {
@@ -80,28 +77,23 @@ impl Target {
             // A device or a pipe holds nothing that could be overwritten.
             return Self::replacing(path);
         }
-        Self::where_nothing_is(
-            path,
-            NEW_FILE,
-            "it is not overwritten; choose another place",
-        )
+        Self::where_nothing_is(path, NEW_FILE)
     }
 
     /// Writes a file that only its owner may read, where there is nothing yet. `-` is standard output.
     pub(crate) fn secret(path: &Path) -> Result<Self, Failure> {
-        const HINT: &str = "private keys are never overwritten; choose another file";
-        Self::where_nothing_is(path, OWNERS_ONLY, HINT)
+        Self::where_nothing_is(path, OWNERS_ONLY)
     }
 
-    fn where_nothing_is(path: &Path, mode: u32, hint: &'static str) -> Result<Self, Failure> {
+    fn where_nothing_is(path: &Path, mode: u32) -> Result<Self, Failure> {
         if is_standard(path) {
             return Ok(Self::of(path, Place::StandardOutput));
         }
         if fs::symlink_metadata(path).is_ok() {
-            return Err(in_the_way(path, hint));
+            return Err(in_the_way(path));
         }
         let new = temporary(path, mode)?;
-        Ok(Self::of(path, Place::New { new, hint }))
+        Ok(Self::of(path, Place::New(new)))
     }
 
     fn of(path: &Path, place: Place) -> Self {
@@ -129,9 +121,7 @@ impl Target {
         let written = match &mut self.place {
             Place::StandardOutput => patient(io::stdout().lock().write_all(bytes)),
             Place::Stream(file) => file.write_all(bytes),
-            Place::Replacing { new, .. } | Place::New { new, .. } => {
-                new.as_file_mut().write_all(bytes)
-            }
+            Place::Replacing { new, .. } | Place::New(new) => new.as_file_mut().write_all(bytes),
         };
         written.map_err(|error| self.fault(&error))
     }
@@ -141,7 +131,7 @@ impl Target {
         let settled = match &mut self.place {
             Place::StandardOutput => patient(io::stdout().flush()),
             Place::Stream(_) => Ok(()),
-            Place::Replacing { new, .. } | Place::New { new, .. } => new.as_file().sync_all(),
+            Place::Replacing { new, .. } | Place::New(new) => new.as_file().sync_all(),
         };
         settled.map_err(|error| self.fault(&error))
     }
@@ -154,10 +144,10 @@ impl Target {
                 Ok(_) => Ok(()),
                 Err(error) => Err(Failure::file(&self.path, explain(&error.error))),
             },
-            Place::New { new, hint } => match new.persist_noclobber(&self.path) {
+            Place::New(new) => match new.persist_noclobber(&self.path) {
                 Ok(_) => Ok(()),
                 Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                    Err(in_the_way(&self.path, hint))
+                    Err(in_the_way(&self.path))
                 }
                 Err(error) => Err(Failure::file(&self.path, explain(&error.error))),
             },
@@ -202,14 +192,6 @@ fn temporary(path: &Path, mode: u32) -> Result<NamedTempFile, Failure> {
     })
 }
 
-fn in_the_way(path: &Path, hint: &str) -> Failure {
-    Failure::file(path, "the file exists").hint(hint)
-}
-
-/// A reader that went away (`tamarack … | head`) is no error.
-fn patient(written: io::Result<()>) -> io::Result<()> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
+fn in_the_way(path: &Path) -> Failure {
+    Failure::file(path, "the file exists").hint("it is never overwritten; choose another place")
 }
