@@ -127,6 +127,11 @@ fn forty_megabytes_stream_through_a_device_that_does_not_hold_them() {
     ];
     world.app(&first).ok();
     assert_eq!(fs::read(&to).unwrap(), b"Ada");
+    let onto_itself = ["stream", "acme/copy", "1", "--input-file", &to];
+    world
+        .app(&[&onto_itself[..], &["--output-file", &to]].concat())
+        .fails(2, &["--output-file", "is an input too"]);
+    assert_eq!(fs::read(&to).unwrap(), b"Ada");
     let before = [world.broker.peak_kib(), world.tee.peak_kib()];
     assert_eq!(world.app(&stream).json()["bytes"], data.len());
     assert!(fs::read(&to).unwrap() == data);

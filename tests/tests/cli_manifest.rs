@@ -3,7 +3,7 @@
 use std::{fs, ops::Deref, path::Path};
 
 use serde_json::Value;
-use tamarack_cose::SecretKey;
+use tamarack_cose::{SecretKey, cbor::Reader};
 use tamarack_suit::{
     ConciseSwidTag, Entity, Envelope, Identity, Manifest, MemoryDevice, NoFetch, Processor,
     Section, SequenceNumber, Severed, SingleAuthority, TagId, Uuid,
@@ -459,22 +459,17 @@ fn parts_are_taken_out_whole_and_never_over_others() {
 fn keys_of_a_hostile_envelope_do_not_leave_the_folder() {
     let folder = Folder::new();
     let crypto = &crypto();
-    let keys = [
-        "../../escape",
-        "/etc/passwd",
-        "#..",
-        "#",
-        "passwd",
-        "\u{1b}[2J",
-    ];
+    let keys = ["../../escape", "/etc/passwd", "#..", "#", "passwd"];
     let components = keys.iter().enumerate().map(|(position, key)| {
         let id = format!("c/{position}").parse().unwrap();
         ComponentBuilder::new(id).integrated(crypto, *key, key.as_bytes())
     });
     let builder = ManifestBuilder::new(SequenceNumber(1));
     let builder = components.fold(builder, ManifestBuilder::component);
-    let envelope = builder.build().unwrap().encode_unsigned(crypto);
-    folder.write("hostile.suit", envelope);
+    // A key that no manifest can name, since it is no URI.
+    let draft = builder.build().unwrap();
+    let draft = draft.with_integrated("\u{1b}[2J", *b"hostile");
+    folder.write("hostile.suit", draft.encode_unsigned(crypto));
     fs::create_dir(folder.path("deep")).unwrap();
     let out = folder
         .manifest("extract @hostile.suit --all --out @deep/parts")
@@ -613,6 +608,53 @@ fn broken_manifests_are_shown_as_far_as_they_go() {
         folder.manifest(command).fails(1, &["cut.suit"]);
         fs::remove_file(folder.path("acme.pem")).unwrap();
         fs::remove_file(folder.path("acme.pub.pem")).unwrap();
+    }
+}
+
+#[test]
+fn a_manifest_of_an_older_draft_is_called_one() {
+    let folder = Folder::new();
+    folder.key("acme");
+    folder.write("app.bin", b"payload");
+    folder
+        .manifest("create --component a --payload @app.bin -n 1 --out @new.suit")
+        .ok();
+    // The section install under its older label, and the digest of that.
+    let mut bytes = folder.read("new.suit");
+    let envelope = Envelope::decode(&bytes).unwrap();
+    let (start, item) = (envelope.manifest_position(), envelope.manifest_item());
+    let content = start..start + Reader::new(item).bytes("manifest").unwrap().len();
+    let item = content.end - item.len()..content.end;
+    let digest = envelope.digest_bytes()[4..].to_vec();
+    let label = content.start
+        + bytes[content.clone()]
+            .windows(2)
+            .rposition(|window| matches!(window, [0x14, 0x40..=0x5b]))
+            .unwrap();
+    bytes[label] = 17;
+    let at = bytes
+        .windows(32)
+        .position(|window| window == digest)
+        .unwrap();
+    let digest = crypto().sha256(&bytes[item]);
+    bytes[at..at + 32].copy_from_slice(&digest);
+    folder.write("old.suit", &bytes);
+    folder.manifest("sign @old.suit --key @acme.pem").ok();
+    let label = {
+        let bytes = folder.read("old.suit");
+        let start = Envelope::decode(&bytes).unwrap().manifest_position();
+        start + label - content.start
+    };
+    let place = format!("at byte {label}, where 17 stands, in manifest");
+    let then = "install was 17 in older drafts, and is 20";
+    for command in [
+        "show @old.suit",
+        "verify @old.suit --key @acme.pub.pem",
+        "run @old.suit --key @acme.pub.pem --components @device",
+    ] {
+        folder
+            .manifest(command)
+            .fails(1, &["old.suit", &place, then]);
     }
 }
 

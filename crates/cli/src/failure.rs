@@ -53,6 +53,12 @@ impl Failure {
         self
     }
 
+    /// Says what failed besides.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        self.message = format!("{}; and {}", self.message, other.message);
+        self
+    }
+
     /// Adds what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -7,8 +7,7 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
-    io::Write,
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -18,7 +17,10 @@ use tamarack_cose::{
     hss::{HssSecretKey, HssSigner, HssState},
 };
 
-use crate::{failure::Failure, files};
+use crate::{
+    failure::Failure,
+    files::{self, Target},
+};
 
 /// A private key and the place of its state.
 pub(crate) struct HssFile {
@@ -46,7 +48,8 @@ pub(crate) fn is_secret(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0x83)
 }
 
-fn state_path(path: &Path) -> PathBuf {
+/// Where the state of a key is.
+pub(crate) fn state_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".state");
     name.into()
@@ -60,19 +63,19 @@ impl HssFile {
         Ok(Self { path, key })
     }
 
-    /// Writes a fresh key and its state, neither of which may be there. Returns the public key.
+    /// Writes a fresh key and its state, neither of which may be there, to be published. Returns the public key.
     pub(crate) fn create(
         path: &Path,
         key: HssSecretKey,
         crypto: &CryptoProvider,
-    ) -> Result<PublicKey, Failure> {
-        if path == Path::new("-") {
+    ) -> Result<(PublicKey, [Target; 2]), Failure> {
+        if files::is_standard(path) {
             return Err(Failure::new("an HSS/LMS key can't go to standard output")
                 .hint("its state has to be kept beside it; choose a file"));
         }
-        let state = state_path(path);
-        files::refuse_existing(path)?;
-        files::refuse_existing(&state)?;
+        // Making the key takes long: what is in the way is better known before.
+        // A key without a state is of no use; a state without a key does no harm.
+        let mut targets = [Target::secret(&state_path(path))?, Target::secret(path)?];
         let capacity = key.capacity();
         let bytes = key.to_bytes();
         let this = Self {
@@ -86,10 +89,10 @@ impl HssFile {
             next: 0,
             capacity,
         };
-        // A key without a state is of no use; a state without a key does no harm.
-        files::write_secret(&state, &first.encode())
-            .and_then(|()| files::write_secret(path, &bytes))?;
-        Ok(public)
+        let [for_state, for_key] = &mut targets;
+        for_state.put(&first.encode())?;
+        for_key.put(&bytes)?;
+        Ok((public, targets))
     }
 
     /// The public key, which takes making the top tree.
@@ -173,19 +176,12 @@ impl HssState for Numbers {
 }
 
 /// Puts new content in place of a file, so that after a power loss it is there.
-fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut name = OsString::from(path);
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let mut file = File::create(&new)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
+fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    files::write(path, content)?;
+    let folder = files::folder_of(path);
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| Failure::file(folder, error))
 }
 
 /// For a key that is only looked at.

@@ -47,7 +47,7 @@ pub(crate) struct Convert {
     /// The format to write.
     #[arg(long, value_enum)]
     format: KeyFormat,
-    /// Where it goes.
+    /// Where it goes, `-` for standard output.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
 }
@@ -218,6 +218,9 @@ impl Convert {
             },
         };
         files::write_secret(&self.out, &bytes)?;
+        if files::is_standard(&self.out) {
+            return Ok(());
+        }
         let value = json!({ "file": self.out });
         output.result(&value, || self.out.display().to_string());
         Ok(())

@@ -37,7 +37,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
-use output::Output;
+use output::{Output, patient};
 
 /// TEEP: trusted applications for trusted execution environments.
 ///
@@ -77,12 +77,21 @@ enum Command {
     Broker(broker::Command),
     App(app::Arguments),
     /// Make keys and show them.
+    ///
+    /// `-` is standard input where a file is read, and standard output where one is written.
     #[command(subcommand)]
     Key(key::Command),
     /// Sets of trust anchors, which reach devices as trusted components.
     #[command(subcommand)]
     Trust(trust::Command),
     /// Make, sign, read, verify, run, encrypt, compare and take apart SUIT manifests.
+    ///
+    /// `-` is standard input where a file is read, and standard output where one is written: nothing else is printed
+    /// there then. A command can have one of each there.
+    ///
+    /// A file that is written is there when it is whole, and takes the place of an older one in one step. No output
+    /// may be an input too, but that `sign` and `sever` work in place. Symbolic links are followed; devices and pipes
+    /// are written to.
     #[command(subcommand)]
     Manifest(manifest::Command),
     /// Read TEEP messages.
@@ -114,13 +123,28 @@ fn main() -> ExitCode {
         Command::Teep(command) => command.run(output),
         Command::Bench(command) => command.run(output),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if !failure.message().is_empty() {
-                output.failure(&failure);
-            }
-            ExitCode::from(failure.exit_code())
+    let mut code = 0;
+    for failure in [outcome, output.arrived()]
+        .into_iter()
+        .filter_map(Result::err)
+    {
+        if !failure.message().is_empty() {
+            output.failure(&failure);
+        }
+        if code == 0 {
+            code = failure.exit_code();
+        }
+    }
+    ExitCode::from(code)
+}
+
+/// Prints help, or what was wrong with the arguments.
+fn explained(error: &clap::Error) -> ExitCode {
+    match patient(error.print()) {
+        Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1)),
+        Err(fault) => {
+            Output::new(false).failure(&Failure::new(format!("standard output: {fault}")));
+            ExitCode::FAILURE
         }
     }
 }
@@ -128,7 +152,7 @@ fn main() -> ExitCode {
 /// Says why a command line is none: to programs in JSON too. Help, which clap treats as an error, is for people.
 fn refused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || !std::env::args_os().any(|argument| argument == "--json") {
-        error.exit();
+        return explained(error);
     }
     let text = error.render().to_string();
     let message = text.split("\n\nUsage:").next().unwrap_or_default();

@@ -1,6 +1,9 @@
 //! Results on standard output: text for people, JSON for programs.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::OnceLock,
+};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -15,6 +18,9 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 /// What matters more.
 pub(crate) const STRONG: Style = Style::new().bold();
+
+/// Why standard output took no more: results are printed in many places, and none of them ends the command.
+static BROKEN: OnceLock<String> = OnceLock::new();
 
 /// Where results go. Colours show on a terminal only.
 #[derive(Clone, Copy)]
@@ -48,21 +54,25 @@ impl Output {
         }
     }
 
-    /// Writes bytes as they are. A reader that went away is no error.
+    /// Writes bytes as they are.
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(format!("standard output: {error}")))
-            }
-            _ => Ok(()),
-        }
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        patient(written).map_err(|error| Failure::new(format!("standard output: {error}")))
     }
 
     /// Prints a value on a line of its own, for results that come one by one.
     pub(crate) fn event(self, value: &impl Serialize) {
         if self.json {
             self.json_line(value, false);
+        }
+    }
+
+    /// Fails if a result that was printed did not arrive.
+    pub(crate) fn arrived(self) -> Result<(), Failure> {
+        match BROKEN.get() {
+            Some(why) => Err(Failure::new(format!("standard output: {why}"))),
+            None => Ok(()),
         }
     }
 
@@ -91,14 +101,11 @@ impl Output {
         self.line(&text.unwrap_or_default());
     }
 
-    /// A reader that went away (`tamarack … | head`) is no error.
     fn line(self, text: &str) {
         let mut out = anstream::stdout().lock();
         let written = writeln!(out, "{text}").and_then(|()| out.flush());
-        if let Err(error) = written
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            anstream::eprintln!("{BAD}error:{BAD:#} standard output: {error}");
+        if let Err(error) = patient(written) {
+            BROKEN.get_or_init(|| error.to_string());
         }
     }
 }
@@ -117,6 +124,14 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Of writing to standard output, all failures but that the reader went away, as in `tamarack … | head`.
+pub(crate) fn patient(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 /// Lays rows out in columns, the last one ragged.

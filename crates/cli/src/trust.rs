@@ -43,7 +43,7 @@ pub(crate) enum Command {
 pub(crate) struct Create {
     /// The description, a JSON file.
     file: PathBuf,
-    /// Where the payload goes.
+    /// Where the payload goes, `-` for standard output.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
 }
@@ -89,8 +89,12 @@ impl Command {
         let crypto = aws_lc::provider();
         match self {
             Self::Create(command) => {
+                files::keep_apart([&*command.file], [("--out", &*command.out)])?;
                 let set = read_description(&command.file, &crypto)?;
                 files::write(&command.out, &set.encode())?;
+                if files::is_standard(&command.out) {
+                    return Ok(());
+                }
                 output.result(&describe(&set, &crypto), || {
                     format!(
                         "{}: {} anchors, {} revocations",

@@ -320,8 +320,8 @@ fn what_is_done_stays_done_without_a_report() {
     let folder = Folder::new();
     folder.lamp(1);
     folder
-        .run(&format!("@lamp-1.suit {LAMP} --report @gone/report"))
-        .fails(1, &["gone/report", "only the report is missing"]);
+        .run(&format!("@lamp-1.suit {LAMP} --report /dev/full"))
+        .fails(1, &["/dev/full", "only the report is missing"]);
     assert_eq!(folder.read("device/lamp+/app"), folder.read("app.bin"));
 }
 

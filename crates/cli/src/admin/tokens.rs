@@ -9,7 +9,7 @@ use tamarack_tam::api;
 use super::{AdminApi, show};
 use crate::{
     failure::Failure,
-    files,
+    files::{self, Target},
     output::{GOOD, Output, table},
 };
 
@@ -32,7 +32,8 @@ pub(super) enum Token {
         /// A security domain of a signer. May be given several times.
         #[arg(long, value_name = "NAME")]
         domain: Vec<String>,
-        /// Where the token goes, readable by its owner only. It can't be had again.
+        /// Where the token goes, readable by its owner only. It can't be had again. `-` is standard
+        /// output.
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
     },
@@ -55,17 +56,23 @@ impl Token {
                 out,
             } => {
                 // Before there is a token that nobody has.
-                files::refuse_existing(&out)?;
+                let mut target = Target::secret(&out)?;
+                let is_here = target.is_standard();
                 let request = api::TokenRequest {
                     name,
                     role,
                     domains: domain,
                 };
                 let made = api.add_token(&request).await?;
-                let written = files::write_secret(&out, format!("{}\n", made.secret).as_bytes());
+                let written = target
+                    .put(format!("{}\n", made.secret).as_bytes())
+                    .and_then(|()| files::publish([target]));
                 if let Err(failure) = written {
                     api.remove_token(&made.token.name).await?;
                     return Err(failure);
+                }
+                if is_here {
+                    return Ok(());
                 }
                 let token = made.token;
                 let result = json!({ "token": token, "file": out });

@@ -1,10 +1,6 @@
 //! Commands of Trusted Applications: in a session of their own, or in one that stays open.
 
-use std::{
-    fs,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::PathBuf};
 
 use base64ct::{Base64, Encoding};
 use clap::{Args, Subcommand};
@@ -325,8 +321,10 @@ impl Stream {
 impl Streams {
     /// Bytes go through as they are; `--json` has no say in that.
     fn run(&self, session: &Session, command: u32, output: Output) -> Result<(), Failure> {
-        let input = self.input()?;
-        let bytes = match is_standard(&self.output_file) {
+        files::keep_apart([&*self.input_file], [("--output-file", &*self.output_file)])?;
+        let input = files::reader(&self.input_file)?;
+        // What comes in is there at once: a stream may have no end.
+        let bytes = match files::is_standard(&self.output_file) {
             true => session.run(command, input, io::stdout().lock()),
             false => {
                 let fault = |error| Failure::file(&self.output_file, error);
@@ -340,23 +338,10 @@ impl Streams {
             }
             other => Failure::from(other),
         })?;
-        if !is_standard(&self.output_file) {
+        if !files::is_standard(&self.output_file) {
             let value = serde_json::json!({ "bytes": bytes });
             output.result(&value, || format!("{bytes} bytes"));
         }
         Ok(())
     }
-
-    fn input(&self) -> Result<Box<dyn Read + Send>, Failure> {
-        if is_standard(&self.input_file) {
-            return Ok(Box::new(io::stdin()));
-        }
-        let file = fs::File::open(&self.input_file);
-        let file = file.map_err(|error| Failure::file(&self.input_file, error))?;
-        Ok(Box::new(file))
-    }
-}
-
-fn is_standard(path: &Path) -> bool {
-    path == Path::new("-")
 }

@@ -143,6 +143,13 @@ impl What {
         }
     }
 
+    fn keep_apart<'a>(&self, inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+        files::keep_apart(
+            inputs.into_iter().map(PathBuf::as_path),
+            [("--out", &*self.out)],
+        )
+    }
+
     fn finish(
         &self,
         chain: &[Certificate],
@@ -184,6 +191,8 @@ fn authority(path: &Path) -> Result<(Certificate, Vec<Certificate>), Failure> {
 
 impl Authority {
     pub(crate) fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
+        let issuer = [&self.issuer, &self.issuer_key].into_iter().flatten();
+        self.what.keep_apart(issuer.chain([&self.key]))?;
         let key = read_public(&self.key, crypto)?;
         let usage = Usage::Authority {
             path_length: self.path_length,
@@ -203,6 +212,8 @@ impl Authority {
 
 impl Certify {
     pub(crate) fn run(self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
+        self.what
+            .keep_apart([&self.key, &self.issuer, &self.issuer_key])?;
         let key = read_public(&self.key, crypto)?;
         let usage = Usage::Leaf(self.purpose.map(Purpose::from));
         let issue = self.what.issue(key, usage);

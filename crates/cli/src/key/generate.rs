@@ -10,8 +10,8 @@ use tamarack_cose::{
 
 use crate::{
     failure::Failure,
-    files,
-    hss_file::HssFile,
+    files::{self, Target},
+    hss_file::{HssFile, state_path},
     key_file::KeyFormat,
     output::{BAD, Output},
     symmetric_file::Use,
@@ -43,10 +43,10 @@ pub(crate) struct Generate {
     /// 10/4,10/4 by default.
     #[arg(long, value_name = "LEVELS", value_delimiter = ',', value_parser = level)]
     levels: Vec<HssLevel>,
-    /// Where the private or shared key goes.
+    /// Where the private or shared key goes, `-` for standard output.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-    /// Where the public key goes, if it is wanted in a file.
+    /// Where the public key goes, if it is wanted in a file; `-` for standard output.
     #[arg(long, value_name = "FILE")]
     public: Option<PathBuf>,
     /// The format of both: by default PEM for key pairs, and JWK for shared keys, for which there is no PEM. A
@@ -106,6 +106,13 @@ impl Generate {
         if !self.levels.is_empty() && self.algorithm != Kind::HssLms {
             return Err(Failure::usage("--levels is for --algorithm hss-lms only"));
         }
+        let state = state_path(&self.out);
+        let mut outputs = vec![("--out", &*self.out)];
+        if self.algorithm == Kind::HssLms {
+            outputs.push(("the state", &state));
+        }
+        outputs.extend(self.public.as_deref().map(|public| ("--public", public)));
+        files::keep_apart([], outputs)?;
         match self.algorithm {
             Kind::Esp256 => self.signing(SignatureAlgorithm::Esp256, crypto, output),
             Kind::Ed25519 => self.signing(SignatureAlgorithm::Ed25519, crypto, output),
@@ -132,8 +139,8 @@ impl Generate {
         output: Output,
     ) -> Result<(), Failure> {
         let key = SecretKey::generate(crypto, algorithm)?;
-        files::write_secret(&self.out, &self.format().encode_secret(&key)?)?;
-        self.made(key.public_key(), "", crypto, output)
+        let secret = self.secret(&self.format().encode_secret(&key)?)?;
+        self.made([secret], key.public_key(), "", crypto, output)
     }
 
     fn hss(&self, crypto: &CryptoProvider, output: Output) -> Result<(), Failure> {
@@ -143,26 +150,49 @@ impl Generate {
         };
         let key = HssSecretKey::generate(crypto, levels)?;
         let capacity = key.capacity();
-        let public = HssFile::create(&self.out, key, crypto)?;
+        let (public, secrets) = HssFile::create(&self.out, key, crypto)?;
         let warning = format!(
             "\n{BAD}It makes {capacity} signatures, counted in {}.state. Never copy or restore either file: \
              two signatures with one number give the key away.{BAD:#}",
             self.out.display()
         );
-        self.made(&public, &warning, crypto, output)
+        self.made(secrets, &public, &warning, crypto, output)
     }
 
-    /// Writes the public half of a key that signs, and says what was made.
+    /// A private or shared key in its file, to be published.
+    fn secret(&self, bytes: &[u8]) -> Result<Target, Failure> {
+        let mut target = Target::secret(&self.out)?;
+        target.put(bytes)?;
+        Ok(target)
+    }
+
+    /// Publishes secrets with the public half, if that is wanted: all of them, or none.
+    fn publish(
+        &self,
+        secrets: impl IntoIterator<Item = Target>,
+        public: impl FnOnce() -> Result<Vec<u8>, Failure>,
+    ) -> Result<(), Failure> {
+        let half = match &self.public {
+            Some(path) => {
+                let mut target = Target::replacing(path)?;
+                target.put(&public()?)?;
+                Some(target)
+            }
+            None => None,
+        };
+        files::publish(secrets.into_iter().chain(half))
+    }
+
+    /// Publishes a key that signs, and says what was made.
     fn made(
         &self,
+        secrets: impl IntoIterator<Item = Target>,
         public: &PublicKey,
         warning: &str,
         crypto: &CryptoProvider,
         output: Output,
     ) -> Result<(), Failure> {
-        if let Some(path) = &self.public {
-            files::write(path, &self.format().encode_public(public)?)?;
-        }
+        self.publish(secrets, || self.format().encode_public(public))?;
         let algorithm = public.algorithm().name();
         self.tell(algorithm, &public.key_id(crypto).to_hex(), warning, output);
         Ok(())
@@ -176,10 +206,10 @@ impl Generate {
         output: Output,
     ) -> Result<(), Failure> {
         let key = DecryptionKey::generate(crypto, curve)?;
-        files::write_secret(&self.out, &self.format().encode_decryption(&key, crypto)?)?;
-        if let Some(path) = &self.public {
-            files::write(path, &self.format().encode_encryption(key.public_key())?)?;
-        }
+        let secret = self.secret(&self.format().encode_decryption(&key, crypto)?)?;
+        self.publish([secret], || {
+            self.format().encode_encryption(key.public_key())
+        })?;
         self.tell(name, &key.public_key().key_id(crypto).to_hex(), "", output);
         Ok(())
     }
@@ -211,6 +241,14 @@ impl Generate {
     }
 
     fn tell(&self, algorithm: &str, id: &str, warning: &str, output: Output) {
+        let written = [Some(&self.out), self.public.as_ref()];
+        if written
+            .into_iter()
+            .flatten()
+            .any(|path| files::is_standard(path))
+        {
+            return;
+        }
         let value = json!({
             "algorithm": algorithm,
             "key_id": id,

@@ -26,6 +26,19 @@ pub(super) struct Component {
     encryption_info: Option<PathBuf>,
 }
 
+/// A ciphertext that devices fetch, and the file where it is put for them.
+pub(super) struct Ciphertext {
+    pub(super) path: PathBuf,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What a manifest is made of.
+pub(super) struct Built {
+    pub(super) components: Vec<(ComponentId, ComponentBuilder)>,
+    /// What the envelope does not carry.
+    pub(super) ciphertexts: Vec<Ciphertext>,
+}
+
 /// To whom the payloads are encrypted, and how.
 pub(super) struct Encrypted {
     pub(super) recipients: Recipients,
@@ -37,6 +50,17 @@ pub(super) struct Encrypted {
 pub(super) struct Components(pub(super) Vec<Component>);
 
 impl Components {
+    /// The files that are read.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let files = self.0.iter().flat_map(Component::inputs).flatten();
+        files.map(PathBuf::as_path)
+    }
+
+    /// The files with ciphertexts that are written, if payloads are encrypted.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = PathBuf> {
+        self.0.iter().filter_map(Component::place_of_ciphertext)
+    }
+
     /// Reads the payloads and makes the components; those with one identifier are one, with a slot each.
     pub(super) fn build(
         &self,
@@ -44,10 +68,12 @@ impl Components {
         algorithm: DigestAlgorithm,
         encrypted: Option<&Encrypted>,
         crypto: &CryptoProvider,
-    ) -> Result<Vec<(ComponentId, ComponentBuilder)>, Failure> {
+    ) -> Result<Built, Failure> {
         let mut built: Vec<(ComponentId, ComponentBuilder)> = Vec::new();
+        let mut ciphertexts = Vec::new();
         for (position, component) in self.0.iter().enumerate() {
-            let image = component.image(position, algorithm, encrypted, crypto)?;
+            let (image, ciphertext) = component.image(position, algorithm, encrypted, crypto)?;
+            ciphertexts.extend(ciphertext);
             let at = built.iter().position(|(id, _)| *id == component.id);
             match at {
                 Some(at) => {
@@ -58,7 +84,10 @@ impl Components {
                 None => built.push((component.id.clone(), applies.to(image))),
             }
         }
-        Ok(built)
+        Ok(Built {
+            components: built,
+            ciphertexts,
+        })
     }
 
     fn refuse_slots_in_common(&self, id: &ComponentId) -> Result<(), Failure> {
@@ -84,13 +113,36 @@ impl Component {
         self.encryption_info.is_some()
     }
 
+    fn inputs(&self) -> [Option<&PathBuf>; 3] {
+        let info = self.encryption_info.as_ref();
+        // What was encrypted before.
+        let ciphertext = info.and(self.ciphertext.as_ref());
+        [self.payload.as_ref(), info, ciphertext]
+    }
+
+    fn is_fetched(&self) -> bool {
+        self.uri.as_ref().is_some_and(|uri| !uri.starts_with('#'))
+    }
+
+    /// Where the ciphertext goes if the payload is encrypted now and fetched.
+    fn place_of_ciphertext(&self) -> Option<PathBuf> {
+        if !self.is_fetched() || self.encryption_info.is_some() {
+            return None;
+        }
+        self.ciphertext.clone().or_else(|| {
+            let mut name = self.payload.as_ref()?.as_os_str().to_owned();
+            name.push(".enc");
+            Some(name.into())
+        })
+    }
+
     fn image(
         &self,
         position: usize,
         algorithm: DigestAlgorithm,
         encrypted: Option<&Encrypted>,
         crypto: &CryptoProvider,
-    ) -> Result<ComponentBuilder, Failure> {
+    ) -> Result<(ComponentBuilder, Option<Ciphertext>), Failure> {
         let mut image = ComponentBuilder::new(self.id.clone());
         if let Some(slot) = self.slot {
             image = image.slot(slot);
@@ -109,28 +161,31 @@ impl Component {
             position => format!("#payload-{}", position + 1),
         });
         let is_carried = uri.starts_with('#');
-        let Some((said, ciphertext)) =
-            self.encrypted(path, &payload, measure, encrypted, crypto)?
-        else {
+        let Some((said, ciphertext)) = self.encrypted(&payload, measure, encrypted, crypto)? else {
             let (digest, length) = measure(&payload);
-            return Ok(match is_carried {
+            let image = match is_carried {
                 true => image.integrated(crypto, uri, payload).image(digest, length),
                 false => image.uri(uri, digest, length),
-            });
+            };
+            return Ok((image, None));
         };
         let staging = self.id.clone().joined(STAGING);
         let staging = staging.map_err(|error| Failure::new(error.to_string()))?;
-        Ok(match is_carried {
-            true => image.encrypted_integrated(uri, ciphertext, staging, said),
-            false => image.encrypted_uri(uri, staging, said),
-        })
+        if is_carried {
+            let image = image.encrypted_integrated(uri, ciphertext, staging, said);
+            return Ok((image, None));
+        }
+        let written = self.place_of_ciphertext().map(|path| Ciphertext {
+            path,
+            bytes: ciphertext,
+        });
+        Ok((image.encrypted_uri(uri, staging, said), written))
     }
 
     /// What the manifest says about the encrypted payload, and the ciphertext; `None` if it is not to be
-    /// encrypted. A ciphertext that the envelope does not carry is written to a file.
+    /// encrypted.
     fn encrypted(
         &self,
-        path: &Path,
         payload: &[u8],
         measure: impl Fn(&[u8]) -> (SuitDigest, u64),
         encrypted: Option<&Encrypted>,
@@ -157,26 +212,17 @@ impl Component {
                 .hint("give --encrypt-to, or --encryption-info for what was encrypted before")),
             };
         };
-        let is_fetched = self.uri.as_ref().is_some_and(|uri| !uri.starts_with('#'));
-        if self.ciphertext.is_some() && !is_fetched {
+        if self.ciphertext.is_some() && !self.is_fetched() {
             return Err(Failure::usage(format!(
                 "--component {id}: --ciphertext is for what devices fetch from --uri"
             ))
             .hint("give the --uri; without it, the envelope carries the ciphertext"));
         }
         let recipients = to.recipients.all()?;
-        let (image, ciphertext) = to
+        let encrypted = to
             .encryption
             .encrypt(crypto, Some(id), &recipients, payload)?;
-        if is_fetched {
-            let target = self.ciphertext.clone().unwrap_or_else(|| {
-                let mut name = path.as_os_str().to_owned();
-                name.push(".enc");
-                name.into()
-            });
-            files::write(&target, &ciphertext)?;
-        }
-        Ok(Some((image, ciphertext)))
+        Ok(Some(encrypted))
     }
 }
 

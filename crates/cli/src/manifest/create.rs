@@ -11,7 +11,7 @@ use tamarack_suit::{
 };
 
 use super::{
-    component::{Component, Components, Encrypted},
+    component::{Built, Ciphertext, Component, Components, Encrypted},
     decode,
     domain::SecurityDomainOptions,
     encryption::{Content, Exchange, Recipients},
@@ -21,7 +21,12 @@ use super::{
     trust::{FileWith, Voucher},
     typed,
 };
-use crate::{failure::Failure, files, output::Output};
+use crate::{
+    failure::Failure,
+    files::{self, Target},
+    hss_file::state_path,
+    output::Output,
+};
 
 /// Make a manifest for a trusted application, for firmware, for data, or for a security domain.
 ///
@@ -161,7 +166,7 @@ pub(crate) struct Create {
     /// Sign with this private key at once, or MAC with this shared one. Without it the envelope is for `tamarack manifest sign`.
     #[arg(long, short, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Where the envelope goes.
+    /// Where the envelope goes, `-` for standard output.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
 }
@@ -262,9 +267,10 @@ fn version(text: &str) -> Result<Version, String> {
 
 impl Create {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
+        self.keep_apart()?;
         let crypto = aws_lc::provider();
-        let draft = match &self.from {
-            Some(path) => self.read_json(path, &crypto)?,
+        let (draft, ciphertexts) = match &self.from {
+            Some(path) => (self.read_json(path, &crypto)?, Vec::new()),
             None => self.read_options(&crypto)?,
         };
         let mut draft = draft.with_digest_algorithm(self.digest.into());
@@ -272,8 +278,15 @@ impl Create {
             draft = sever(draft, *part, &crypto)?;
         }
         let unsigned = draft.encode_unsigned(&crypto);
-        // Before a signature is made: a key of HSS/LMS has a number of them.
+        // Before an HSS/LMS key spends a number.
         refuse_too_long(&unsigned)?;
+        let mut target = Target::replacing(&self.out)?;
+        let mut targets = Vec::new();
+        for ciphertext in &ciphertexts {
+            let mut target = Target::replacing(&ciphertext.path)?;
+            target.put(&ciphertext.bytes)?;
+            targets.push(target);
+        }
         let mut verb = "";
         let (envelope, signed_by) = match &self.key {
             Some(path) => {
@@ -285,7 +298,13 @@ impl Create {
             None => (unsigned, None),
         };
         refuse_too_long(&envelope)?;
-        files::write(&self.out, &envelope)?;
+        target.put(&envelope)?;
+        targets.push(target);
+        let is_here = targets.iter().any(Target::is_standard);
+        files::publish(targets)?;
+        if is_here {
+            return Ok(());
+        }
         let made = draft.manifest();
         let manifest = made.placement().to_string();
         let components = made.common.components.iter().map(ToString::to_string);
@@ -299,22 +318,44 @@ impl Create {
             "digest": draft.digest(&crypto).to_string(),
             "signed_by": signed_by,
             "bytes": envelope.len(),
+            "ciphertexts": ciphertexts.iter().map(|ciphertext| &ciphertext.path).collect::<Vec<_>>(),
         });
-        if self.out == Path::new("-") {
-            return Ok(());
-        }
         output.result(&value, || {
             let signed = match &signed_by {
                 Some(id) => format!("{verb} by {id}"),
                 None => "not signed yet".into(),
             };
             let number = made.sequence_number;
-            format!(
+            let mut text = format!(
                 "{}: manifest {manifest}, number {number}, {signed}",
                 self.out.display()
-            )
+            );
+            for Ciphertext { path, bytes } in &ciphertexts {
+                let length = bytes.len();
+                text += &format!("\n{}: ciphertext, {length} bytes", path.display());
+            }
+            text
         });
         Ok(())
+    }
+
+    fn keep_apart(&self) -> Result<(), Failure> {
+        let state = self.key.as_deref().map(state_path);
+        let keys = self.encrypt_to.iter().map(|key| &*key.path);
+        let needed = self.depends_on.iter().map(|needed| &*needed.path);
+        let single = [&self.from, &self.key, &state].into_iter().flatten();
+        let inputs = single
+            .map(PathBuf::as_path)
+            .chain(self.components.inputs())
+            .chain(self.security_domain.files())
+            .chain(needed)
+            .chain(keys);
+        let ciphertexts: Vec<PathBuf> = match self.encrypt_to.is_empty() {
+            true => Vec::new(),
+            false => self.components.outputs().collect(),
+        };
+        let outputs = ciphertexts.iter().map(|path| ("--ciphertext", &**path));
+        files::keep_apart(inputs, outputs.chain([("--out", &*self.out)]))
     }
 
     fn read_json(&self, path: &Path, crypto: &CryptoProvider) -> Result<Draft, Failure> {
@@ -327,7 +368,9 @@ impl Create {
             None => path.parent().unwrap_or(Path::new(".")),
         };
         let mut payload = |name: &str| {
-            let read = files::read(&folder.join(name));
+            let path = folder.join(name);
+            let read = files::keep_apart([&*path], [("--out", &*self.out)])
+                .and_then(|()| files::read(&path));
             read.map_err(|failure| failure.message().to_owned())
         };
         input
@@ -335,12 +378,16 @@ impl Create {
             .map_err(|error| fault(&error))
     }
 
-    fn read_options(&self, crypto: &CryptoProvider) -> Result<Draft, Failure> {
+    fn read_options(&self, crypto: &CryptoProvider) -> Result<(Draft, Vec<Ciphertext>), Failure> {
         let applies = Applies::parse(self.vendor.as_deref(), self.class.as_deref());
-        let mut components = match self.security_domain.component(crypto)? {
+        let built = match self.security_domain.component(crypto)? {
             Some((id, descriptor)) => {
                 let component = applies.to(ComponentBuilder::new(id.clone()));
-                vec![(id, component.integrated(crypto, "#payload", descriptor))]
+                let component = component.integrated(crypto, "#payload", descriptor);
+                Built {
+                    components: vec![(id, component)],
+                    ciphertexts: Vec::new(),
+                }
             }
             None => {
                 let encrypted = self.encrypted(crypto)?;
@@ -349,6 +396,10 @@ impl Create {
                     .build(applies, digest, encrypted.as_ref(), crypto)?
             }
         };
+        let Built {
+            mut components,
+            ciphertexts,
+        } = built;
         if let Some(id) = &self.invoke {
             let position = components.iter().position(|(known, _)| known == id);
             let position = position.ok_or_else(|| {
@@ -392,9 +443,9 @@ impl Create {
         for needed in &self.depends_on {
             builder = builder.dependency(needed.dependency()?);
         }
-        builder
-            .build()
-            .map_err(|error| Failure::new(error.to_string()))
+        let draft = builder.build();
+        let draft = draft.map_err(|error| Failure::new(error.to_string()))?;
+        Ok((draft, ciphertexts))
     }
 
     /// To whom payloads are encrypted, if they are.

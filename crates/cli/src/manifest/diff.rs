@@ -27,7 +27,7 @@ use crate::{
 pub(crate) struct Diff {
     /// The older envelope, `-` for standard input.
     before: PathBuf,
-    /// The newer one.
+    /// The newer one, likewise.
     after: PathBuf,
 }
 
@@ -56,6 +56,8 @@ impl Diff {
             true => "no difference".into(),
             false => text(&changes),
         });
+        // Whoever misses the result must not take it for a difference.
+        output.arrived().map_err(|_| Failure::told().code(2))?;
         match changes.is_empty() {
             true => Ok(()),
             false => Err(Failure::told()),
@@ -63,6 +65,7 @@ impl Diff {
     }
 
     fn changes(&self) -> Result<Vec<Change>, Failure> {
+        files::keep_apart([&*self.before, &*self.after], [])?;
         let crypto = aws_lc::provider();
         let [before, after] = [files::read(&self.before)?, files::read(&self.after)?];
         let one = decode(&self.before, &before)?;

@@ -1,6 +1,9 @@
 //! The description of a security domain, from options.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use clap::Args;
 use tamarack_agent::{Quota, SecurityDomain, Service};
@@ -158,6 +161,11 @@ pub(super) struct SecurityDomainOptions {
 }
 
 impl SecurityDomainOptions {
+    /// The files that are read.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.owner.iter().map(PathBuf::as_path)
+    }
+
     /// The component that describes the security domain, and its content, if one is to be made.
     pub(super) fn component(
         &self,

@@ -1,6 +1,5 @@
 use std::{
-    fs::File,
-    io::{self, Read, Write},
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,6 @@ use tamarack_suit::{
     ComponentId,
     author::{EncryptedImage, PayloadEncryption, PayloadEncryptor},
 };
-use tempfile::NamedTempFile;
 
 use super::{
     encryption::{Content, Exchange, Recipients},
@@ -20,7 +18,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    files,
+    files::{self, Target},
     output::{DIM, Output},
     progress::Progress,
 };
@@ -45,7 +43,7 @@ use crate::{
     group(ArgGroup::new("target").required(true).args(["component", "any_component"]))
 )]
 pub(crate) struct Encrypt {
-    /// The payload.
+    /// The payload, `-` for standard input.
     file: PathBuf,
     /// The component that the payload is for.
     #[arg(long, value_name = "ID", value_parser = typed::identifier)]
@@ -87,27 +85,23 @@ const CHUNK: usize = 64 << 10;
 
 impl Encrypt {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
-        let [is_out_here, is_info_here] =
-            [&self.out, &self.info].map(|path| path == Path::new("-"));
-        if is_out_here && is_info_here {
-            return Err(
-                Failure::new("--out - and --info -: both can't go to standard output")
-                    .hint("nobody could tell them apart; choose a file for one")
-                    .code(2),
-            );
-        }
+        let keys = self.recipient.iter().map(|key| &*key.path);
+        let outputs = [("--out", &*self.out), ("--info", &*self.info)];
+        files::keep_apart(keys.chain([&*self.file]), outputs)?;
         let crypto = aws_lc::provider();
         let recipients = Recipients::read(&self.recipient, self.exchange, &crypto)?;
         let recipients = recipients.all()?;
         let component = self.component.as_ref();
         let encryptor =
             PayloadEncryption::new(self.algorithm.into()).start(&crypto, component, &recipients)?;
-        let image = match is_out_here {
-            true => self.stream(encryptor, &mut io::stdout().lock(), output)?,
-            false => self.to_file(encryptor, output)?,
-        };
-        files::write(&self.info, image.info())?;
-        if is_out_here || is_info_here {
+        let mut ciphertext = Target::replacing(&self.out)?;
+        let mut info = Target::replacing(&self.info)?;
+        let is_here = ciphertext.is_standard() || info.is_standard();
+        let image = self.stream(encryptor, &mut ciphertext, output)?;
+        info.put(image.info())?;
+        // Neither is of use without the other.
+        files::publish([ciphertext, info])?;
+        if is_here {
             return Ok(());
         }
         let (plaintext, length) = image.plaintext();
@@ -148,65 +142,33 @@ impl Encrypt {
         Ok(())
     }
 
-    /// Encrypts from file to file. The ciphertext gets its name when it is whole.
-    fn to_file(
-        &self,
-        encryptor: PayloadEncryptor,
-        output: Output,
-    ) -> Result<EncryptedImage, Failure> {
-        let folder = match self.out.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let target = NamedTempFile::new_in(folder);
-        let mut target = target.map_err(|error| Failure::file(&self.out, error))?;
-        let image = self.stream(encryptor, &mut target, output)?;
-        publish(target, &self.out)?;
-        Ok(image)
-    }
-
     fn stream(
         &self,
         mut encryptor: PayloadEncryptor,
-        target: &mut dyn Write,
+        target: &mut Target,
         output: Output,
     ) -> Result<EncryptedImage, Failure> {
-        let from = |error: io::Error| Failure::file(&self.file, error);
-        let to = |error: io::Error| Failure::file(&self.out, error);
-        let mut plaintext = File::open(&self.file).map_err(from)?;
-        let total = plaintext.metadata().map_err(from)?.len();
+        let mut plaintext = files::reader(&self.file)?;
+        let known = fs::metadata(&self.file).ok();
+        let total = known.filter(fs::Metadata::is_file).map(|file| file.len());
         let mut progress = Progress::new(output);
-        progress.begin(self.file.display().to_string(), Some(total));
+        progress.begin(self.file.display().to_string(), total);
         let mut buffer = vec![0; CHUNK];
         let mut ciphertext = Vec::new();
         loop {
-            let read = plaintext.read(&mut buffer).map_err(from)?;
+            let read = plaintext.read(&mut buffer);
+            let read = read.map_err(|error| Failure::file(&self.file, error))?;
             let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else {
                 break;
             };
             ciphertext.clear();
             encryptor.update(chunk, &mut ciphertext)?;
-            target.write_all(&ciphertext).map_err(to)?;
+            target.put(&ciphertext)?;
             progress.advance(read as u64);
         }
         ciphertext.clear();
         let image = encryptor.finish(&mut ciphertext)?;
-        target.write_all(&ciphertext).map_err(to)?;
-        target.flush().map_err(to)?;
+        target.put(&ciphertext)?;
         Ok(image)
     }
-}
-
-/// Gives a temporary file its name, and the rights that new files have.
-fn publish(target: NamedTempFile, path: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    let fault = |error: io::Error| Failure::file(path, error);
-    // A ciphertext is to be given away.
-    let permissions = std::fs::Permissions::from_mode(0o644);
-    target
-        .as_file()
-        .set_permissions(permissions)
-        .map_err(fault)?;
-    target.persist(path).map_err(|error| fault(error.error))?;
-    Ok(())
 }

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use serde_json::json;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    files,
+    files::{self, Target},
     output::{Output, printable},
 };
 
@@ -69,14 +69,24 @@ struct Piece<'a> {
 
 impl Extract {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
+        if self.all && files::is_standard(&self.out) {
+            return Err(
+                Failure::new("--all --out -: several parts can't go to standard output")
+                    .hint("give a folder for them, or take out one part")
+                    .code(2),
+            );
+        }
         let bytes = files::read(&self.file)?;
         let envelope = decode(&self.file, &bytes)?;
         if self.all {
             return self.extract_all(&envelope, output);
         }
         let content = self.one(&envelope)?;
-        files::write_new(&self.out, content)?;
-        if self.out == Path::new("-") {
+        let mut target = Target::new(&self.out)?;
+        let is_here = target.is_standard();
+        target.put(content)?;
+        files::publish([target])?;
+        if is_here {
             return Ok(());
         }
         let value = json!({ "file": self.out, "bytes": content.len() });
@@ -144,13 +154,13 @@ impl Extract {
             });
         }
         files::make_folder(&self.out)?;
-        // Nothing is written if anything would be in the way.
-        for piece in &pieces {
-            files::refuse_existing(&self.out.join(&piece.name))?;
-        }
-        for piece in &pieces {
-            files::write_new(&self.out.join(&piece.name), piece.bytes)?;
-        }
+        // Nothing is there if anything is in the way, or the disk is full.
+        let targets = pieces.iter().map(|piece| {
+            let mut target = Target::new(&self.out.join(&piece.name))?;
+            target.put(piece.bytes)?;
+            Ok(target)
+        });
+        files::publish(targets.collect::<Result<Vec<_>, Failure>>()?)?;
         let list = pieces.iter().map(|piece| {
             let file = self.out.join(&piece.name);
             json!({ "part": piece.part, "file": file, "bytes": piece.bytes.len() })

@@ -40,7 +40,7 @@ pub(crate) struct Sever {
     /// Drop a severed section, `text`, `coswid`, or the payload with this key. May be given several times.
     #[arg(long, value_name = "PART", group = "what", conflicts_with_all = ["section", "text", "coswid"])]
     drop: Vec<String>,
-    /// Where the envelope goes; in place of the old one by default.
+    /// Where the envelope goes, `-` for standard output; in place of the old one by default.
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -56,16 +56,18 @@ fn section(text: &str) -> Result<Section, String> {
 
 impl Sever {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
-        let bytes = files::read(&self.file)?;
+        let (bytes, mut target) = files::revise(&self.file, self.out.as_deref(), &[])?;
         let (envelope, done) = match self.drop.is_empty() {
             true => self.severed(&bytes)?,
             false => self.dropped(&bytes)?,
         };
-        let out = self.out.as_ref().unwrap_or(&self.file);
-        files::write(out, &envelope)?;
-        if out.as_os_str() == "-" {
+        let is_here = target.is_standard();
+        target.put(&envelope)?;
+        files::publish([target])?;
+        if is_here {
             return Ok(());
         }
+        let out = self.out.as_ref().unwrap_or(&self.file);
         let value = json!({
             "file": out,
             "severed": if self.drop.is_empty() { &done[..] } else { &[] },

@@ -1,12 +1,12 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 use tamarack_cose::{CryptoProvider, MacAlgorithm, aws_lc};
-use tamarack_suit::{Envelope, author::Draft};
+use tamarack_suit::{Envelope, Limits, author::Draft};
 
 use super::{decode, refuse_too_long, trust::Voucher};
-use crate::{failure::Failure, files, output::Output};
+use crate::{failure::Failure, files, hss_file::state_path, output::Output};
 
 /// Add a signature, or a MAC, to a manifest.
 ///
@@ -14,19 +14,20 @@ use crate::{failure::Failure, files, output::Output};
 ///
 /// Signatures that are there stay: several authorities may sign one manifest. A key
 /// of HMAC or of AES key wrap makes a MAC, which those check who share the key.
+/// Several may sign one file at the same time: in place, they wait for each other.
 ///
 /// An hss-lms key takes the number of the signature from its state file, and that
 /// is on the disk before the signature is made: what fails after that has used up a
-/// number.
+/// number. Where the result goes is looked at first.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Sign {
-    /// The envelope to sign.
+    /// The envelope to sign, `-` for standard input.
     file: PathBuf,
     /// The private key of the trusted component signer, or a shared key.
     #[arg(long, short, value_name = "FILE")]
     key: PathBuf,
-    /// Where the signed envelope goes; in place of the old one by default.
+    /// Where the signed envelope goes, `-` for standard output; in place of the old one by default.
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -34,17 +35,27 @@ pub(crate) struct Sign {
 impl Sign {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         let crypto = aws_lc::provider();
-        let bytes = files::read(&self.file)?;
+        let with = [&*self.key, &state_path(&self.key)];
+        // Before an HSS/LMS key spends a number.
+        let (bytes, mut target) = files::revise(&self.file, self.out.as_deref(), &with)?;
         let envelope = decode(&self.file, &bytes)?;
+        let most = Limits::default().authentication_blocks;
+        if envelope.authentication_blocks().len() >= most {
+            let problem = format!("it has {most} signatures and MACs, and more are not read");
+            return Err(Failure::file(&self.file, problem)
+                .hint("some of those who sign have to sign another envelope"));
+        }
         let voucher = Voucher::read(&self.key, &crypto)?;
         let signed = vouched(&envelope, &voucher, &crypto)
             .map_err(|failure| Failure::file(&self.file, failure.message()))?;
         refuse_too_long(&signed).map_err(|failure| failure.about(&self.file))?;
-        let out = self.out.unwrap_or(self.file);
-        files::write(&out, &signed)?;
-        if out == Path::new("-") {
+        let is_here = target.is_standard();
+        target.put(&signed)?;
+        files::publish([target])?;
+        if is_here {
             return Ok(());
         }
+        let out = self.out.unwrap_or(self.file);
         let id = voucher.id(&crypto);
         output.result(&json!({ "file": out, "signed_by": id }), || {
             format!("{}: {} by {id}", out.display(), voucher.verb())

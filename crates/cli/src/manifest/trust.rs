@@ -94,6 +94,11 @@ pub(super) struct Trusted {
 }
 
 impl Trust {
+    /// The files with the keys.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.key.iter().map(|file| &*file.path)
+    }
+
     /// How many of `given` keys must have signed.
     pub(super) fn needed(&self, given: usize) -> Result<usize, Failure> {
         let needed = usize::try_from(self.at_least).unwrap_or(usize::MAX);

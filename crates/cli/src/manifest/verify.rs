@@ -11,6 +11,7 @@ use tamarack_suit::{
 use super::{
     decode,
     outline::plain,
+    place,
     trust::{Trust, Trusted, anchors},
 };
 use crate::{
@@ -55,6 +56,7 @@ struct Check {
 
 impl Verify {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
+        files::keep_apart(self.trust.files().chain([&*self.file]), [])?;
         let crypto = aws_lc::provider();
         let trusted = self.trust.read(&crypto)?;
         let needed = match self.all {
@@ -127,9 +129,10 @@ impl Verify {
             }
             lines.join("\n")
         });
-        match trouble {
-            None => Ok(()),
-            Some(trouble) => Err(Failure::file(&self.file, trouble)),
+        match (&authenticated, trouble) {
+            (_, None) => Ok(()),
+            (Err(Error::Decode(error)), _) => Err(place::failure(&self.file, &bytes, error)),
+            (_, Some(trouble)) => Err(Failure::file(&self.file, trouble)),
         }
     }
 }
@@ -259,6 +262,7 @@ fn key_ids(block: &[u8]) -> Vec<Vec<u8>> {
 fn carried(envelope: &Envelope<'_>, described: &Tree, crypto: &CryptoProvider) -> Vec<Check> {
     // What a section that is not there says, nobody knows.
     let manifest = explain::unverified(envelope, Some(crypto));
+    let is_readable = manifest.is_ok();
     let is_whole = manifest.is_ok_and(|manifest| {
         let mut sections = manifest.sections();
         sections.all(|(_, section)| section.content().is_some())
@@ -280,6 +284,7 @@ fn carried(envelope: &Envelope<'_>, described: &Tree, crypto: &CryptoProvider) -
                 let why = "does not have the digest that the manifest promises";
                 (Some(false), why.into())
             }
+            None if !is_readable => (None, "what the manifest says of it can't be read".into()),
             None if is_used => (None, "the manifest sets no digest for it".into()),
             None if is_whole => (
                 Some(false),

@@ -68,7 +68,10 @@ pub fn describe(envelope: &Envelope<'_>, crypto: Option<&CryptoProvider>) -> Tre
                     members.extend(matches.map(|tree| ("digest-matches".to_string(), tree)));
                 }
                 // No Recipient looks at it.
-                None => members.push(("in-manifest".to_string(), Tree::Flag(false))),
+                None if manifest.is_some() => {
+                    members.push(("in-manifest".to_string(), Tree::Flag(false)));
+                }
+                None => {}
             }
             Tree::Map(members)
         });

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    files,
+    files::{self, Target},
     key_file::{KeyFile, Kind},
     output::Output,
     progress::Progress,
@@ -113,7 +113,7 @@ pub(crate) struct Run {
     #[arg(long, help_heading = "Payloads")]
     offline: bool,
 
-    /// Write the SUIT report here, in CBOR, also of a failure of the manifest; where the folder fails, there is
+    /// Write the SUIT report here, `-` for standard output, in CBOR, also of a failure of the manifest; where the folder fails, there is
     /// none. `tamarack manifest show` shows it.
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     report: Option<PathBuf>,
@@ -168,6 +168,7 @@ impl Task<'_> {
 
 impl Run {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
+        self.keep_apart()?;
         let crypto = aws_lc::provider();
         let trusted = self.trust.read(&crypto)?;
         let needed = match self.uninstall {
@@ -184,6 +185,10 @@ impl Run {
             (None, Some(id)) => Task::Uninstall(id),
             (None, None) => Task::Update(&bytes),
         };
+        let mut source = self.source()?;
+        // Nothing runs that can't be reported.
+        let report = self.report.as_deref().map(Target::replacing);
+        let report = report.transpose()?;
         let mut device = self.device()?;
         let before = device.records().to_vec();
         let anchors = anchors(&trusted, needed, &crypto);
@@ -193,7 +198,6 @@ impl Run {
         if let Some(Nonce(nonce)) = &self.nonce {
             processor = processor.with_nonce(nonce);
         }
-        let mut source = self.source();
         let failed = |error| self.folder_failure(&error);
         let mut transaction = device.transaction().map_err(failed)?;
         let root = root(&task, &mut transaction, &crypto);
@@ -212,28 +216,37 @@ impl Run {
             account.look_for_dependents(&device, id);
         }
         let subject = self.subject();
-        account.tell(&subject, outcome.result.is_ok(), output);
+        if !report.as_ref().is_some_and(Target::is_standard) {
+            account.tell(&subject, outcome.result.is_ok(), output);
+        }
         // A report of success is one of what the folder has.
-        if let Some(path) = &self.report {
-            let written = files::write(path, &outcome.report.encode());
-            written.map_err(|failure| match &outcome.result {
-                Ok(()) => failure.hint("all else is done; only the report is missing"),
-                Err(_) => failure,
-            })?;
-        }
-        match &outcome.result {
-            Ok(()) => Ok(()),
-            Err(Error::Decode(error)) if root.is_none() && self.file.is_some() => {
-                Err(super::place::failure(Path::new(&subject), &bytes, error))
+        let reported = report.map_or(Ok(()), |mut target| {
+            target.put(&outcome.report.encode())?;
+            files::publish([target])
+        });
+        let failure = match &outcome.result {
+            Ok(()) => {
+                let hint = "all else is done; only the report is missing";
+                return reported.map_err(|failure| failure.hint(hint));
             }
-            Err(error) => Err(advice::failure(
-                &subject,
-                error,
-                &account,
-                root.as_ref(),
-                &trusted,
-            )),
-        }
+            Err(Error::Decode(error)) if root.is_none() && self.file.is_some() => {
+                super::place::failure(Path::new(&subject), &bytes, error)
+            }
+            Err(error) => advice::failure(&subject, error, &account, root.as_ref(), &trusted),
+        };
+        Err(match reported {
+            Ok(()) => failure,
+            Err(other) => failure.and(&other),
+        })
+    }
+
+    fn keep_apart(&self) -> Result<(), Failure> {
+        let keys = self.decrypt.iter().map(|key| &*key.path);
+        let fetched = self.fetch.iter().map(|(_, path)| &**path);
+        let file = self.file.as_deref();
+        let inputs = self.trust.files().chain(keys).chain(fetched).chain(file);
+        let report = self.report.as_deref();
+        files::keep_apart(inputs, report.map(|path| ("--report", path)))
     }
 
     /// What errors are about.
@@ -309,13 +322,17 @@ impl Run {
         }
     }
 
-    fn source(&self) -> Source {
-        Source {
+    fn source(&self) -> Result<Source, Failure> {
+        if let Some(folder) = self.payload_dir.as_ref().filter(|folder| !folder.is_dir()) {
+            let problem = format!("--payload-dir {}: no such folder", folder.display());
+            return Err(Failure::new(problem).hint("give the folder with the payloads"));
+        }
+        Ok(Source {
             files: self.fetch.clone(),
             folder: self.payload_dir.clone(),
             online: !self.offline,
             fetched: Vec::new(),
-        }
+        })
     }
 
     fn recipient_keys(&self, crypto: &CryptoProvider) -> Result<Vec<RecipientKey>, Failure> {
