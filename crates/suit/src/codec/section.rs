@@ -36,6 +36,16 @@ impl Section {
         Self::Uninstall,
     ];
 
+    /// The sections of the update procedure, in order.
+    // req: SUIT-SEQ-001
+    pub const UPDATE: [Self; 5] = [
+        Self::DependencyResolution,
+        Self::PayloadFetch,
+        Self::CandidateVerification,
+        Self::Install,
+        Self::Validate,
+    ];
+
     /// The label in the manifest.
     #[must_use]
     pub fn label(self) -> i64 {

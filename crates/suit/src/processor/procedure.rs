@@ -29,13 +29,7 @@ impl Procedure {
     // req: SUIT-SEQ-001, SUIT-SEQ-002, SUIT-SEQ-003
     pub(super) fn sections(self) -> &'static [Section] {
         match self {
-            Self::Update => &[
-                Section::DependencyResolution,
-                Section::PayloadFetch,
-                Section::CandidateVerification,
-                Section::Install,
-                Section::Validate,
-            ],
+            Self::Update => &Section::UPDATE,
             Self::Invoke => &[Section::Validate, Section::Load, Section::Invoke],
             Self::Uninstall => &[Section::Uninstall],
         }

@@ -4,7 +4,7 @@ use base16ct::lower::encode_string;
 use serde_json::{Value, json};
 use tamarack_cose::CryptoProvider;
 use tamarack_suit::{
-    ComponentId, Error, Manifest, ManifestRecord, Outcome,
+    ComponentId, Error, Manifest, ManifestRecord, Outcome, Section,
     directory::{DirectoryDevice, OsFiles},
     explain,
     report::{Record, ReportResult},
@@ -39,6 +39,8 @@ pub(super) struct Account {
     paths: Vec<(ComponentId, String)>,
     manifest: Option<ComponentId>,
     number: Option<u64>,
+    /// Whether it has a section that an update runs.
+    has_update: bool,
     before: Option<u64>,
     signers: Vec<String>,
     /// The manifests for which one stays that is not wanted for its own sake any more.
@@ -86,6 +88,11 @@ impl Account {
             paths: Vec::new(),
             manifest: None,
             number: None,
+            has_update: root.is_some_and(|root| {
+                Section::UPDATE
+                    .iter()
+                    .any(|section| root.section(*section).is_some())
+            }),
             before: None,
             signers: Vec::new(),
             needed_by: Vec::new(),
@@ -261,6 +268,9 @@ impl Account {
         if done {
             self.deeds_in_lines(&mut lines);
             lines.push(match (self.procedure, self.deeds.is_empty()) {
+                ("update", true) if !self.has_update => {
+                    format!("{GOOD}done{GOOD:#}: the manifest has nothing to install")
+                }
                 ("update", true) => format!("{GOOD}done{GOOD:#}: everything was there already"),
                 ("update", false) => format!("{GOOD}installed{GOOD:#}"),
                 ("invoke", _) => format!("{GOOD}ready{GOOD:#}: checked, and nothing was executed"),

@@ -1,5 +1,6 @@
 //! Why a manifest failed, and what to do about it.
 
+use tamarack_cose::encrypt::RecipientAlgorithm;
 use tamarack_suit::{
     Action, Condition, DeviceError, Error, Manifest, Parameter, Why, report::Reason,
 };
@@ -94,9 +95,6 @@ fn hint(
             ))
         }
     };
-    let compatible = || {
-        Some("the standard wants a condition here; --compatible does without, as the published examples do".to_owned())
-    };
     match error {
         Error::ConditionFailed { condition, .. } => match condition {
             Condition::VendorIdentifier => identity(
@@ -147,7 +145,13 @@ fn hint(
         Error::ParameterUnsupported(19) => {
             Some("the content is encrypted: give the device's key with --decrypt".into())
         }
-        Error::Unverified(_) => compatible(),
+        Error::Unverified(_) => Some("a condition has to check what was written, such as image-match; --compatible does without where a signature or a cipher covers it, as the published examples do".into()),
+        Error::AlgorithmUnsupported(2) => {
+            Some("2 was SHA-256 in older drafts, and is -16: the file was made for one of them".into())
+        }
+        Error::AlgorithmUnsupported(id) if RecipientAlgorithm::from_cose_id(*id).is_some() => {
+            Some("the content is encrypted for keys of another kind than those of --decrypt; `tamarack manifest show` says for which".into())
+        }
         Error::Dependency { why, .. } if LOOSE.contains(why) => Some("--compatible is less strict with dependencies, as the published examples need it".into()),
         Error::Rollback { .. } => {
             let id = match dependency(error, account) {
