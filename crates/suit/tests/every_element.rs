@@ -183,7 +183,13 @@ fn every_wait_event_is_waited_for() {
 fn every_metadata_member_reaches_the_device() {
     let whole = ComponentMetadata {
         default_permissions: Some(Permissions::LIST_READ),
-        user_permissions: vec![(ActorId::Number(0), Permissions::LIST_READ)],
+        user_permissions: vec![
+            (ActorId::Number(0), Permissions::LIST_READ),
+            (
+                ActorId::Bytes(b"id"[..].into()),
+                Permissions::new(0x3fff).unwrap(),
+            ),
+        ],
         group_permissions: vec![(ActorId::Text("staff".into()), Permissions::LIST_READ)],
         role_permissions: vec![(ActorId::Uuid([9; 16]), Permissions::LIST_READ)],
         file_type: Some(FileType::Directory),

@@ -225,6 +225,12 @@ fn an_envelope_has_one_wrapper_and_after_it_one_manifest() {
     assert!(Envelope::decode(&of(true, true)).is_ok());
     assert!(matches!(problem(&of(true, false)), Problem::Missing(_)));
     assert!(matches!(problem(&of(false, true)), Problem::Missing(_)));
+    // A manifest under its own tag is none.
+    let alone = Writer::build(|w| {
+        w.tag(1070)
+            .raw(Reader::new(item).bytes("manifest").unwrap());
+    });
+    assert!(matches!(problem(&alone), Problem::Expected(_)));
 }
 
 // req: SUIT-ENV-008
