@@ -27,10 +27,12 @@ pub(crate) enum Command {
 /// which the device administrator signs and a TAM installs like any other.
 ///
 ///   tamarack trust create anchors.json --out anchors.cbor
-///   tamarack manifest create --component trust-anchors/site --payload anchors.cbor \
-///       --sequence-number 1 --key administrator.pem --out anchors.suit
+///   tamarack manifest create --component trust-anchors/site \
+///       --payload anchors.cbor --sequence-number 1 --key administrator.pem \
+///       --out anchors.suit
 ///
-/// The file has a list of anchors and a list of what is revoked; files are relative to it:
+/// The file has a list of anchors and a list of what is revoked; files are
+/// relative to it:
 ///
 ///   { "anchors": [
 ///       { "purpose": "tam", "file": "tam.pub.pem" },

@@ -25,7 +25,8 @@ const DAY: u64 = 24 * 60 * 60;
 /// Make the certificate of an authority: self-signed, or issued by another authority.
 ///
 ///   tamarack key generate --out authority.pem
-///   tamarack key authority authority.pem --subject "CN=Operator" --out authority.crt.pem
+///   tamarack key authority authority.pem --subject "CN=Operator" \
+///       --out authority.crt.pem
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Authority {

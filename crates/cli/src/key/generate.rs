@@ -20,13 +20,15 @@ use crate::{
 /// Make a key. The secret goes to a file that only you can read.
 ///
 ///   tamarack key generate --out acme.pem --public acme.pub.pem
-///   tamarack key generate --algorithm x25519 --out device.pem --public device.pub.pem
+///   tamarack key generate --algorithm x25519 --out device.pem \
+///       --public device.pub.pem
 ///   tamarack key generate --algorithm hmac256 --out shared.jwk
-///   tamarack key generate --algorithm hss-lms --levels 10/4,10/4 --out hss.key --public hss.pub.pem
+///   tamarack key generate --algorithm hss-lms --levels 10/4,10/4 --out hss.key \
+///       --public hss.pub.pem
 ///
 /// esp256, ed25519 and hss-lms sign; ecdh-p256 and x25519 are for content that is
-/// encrypted to a device; hmac256 to hmac512 are shared by who makes and who checks
-/// a MAC; a128kw to a256kw wrap other keys.
+/// encrypted to a device; hmac256 to hmac512 are shared by who makes and who
+/// checks a MAC; a128kw to a256kw wrap other keys.
 ///
 /// An hss-lms key makes a fixed number of signatures, each with a number of its
 /// own, and is counted in a file beside it: FILE.state. Two signatures with one

@@ -31,25 +31,29 @@ use crate::{
 /// Make a manifest for a trusted application, for firmware, for data, or for a security domain.
 ///
 /// A trusted application or data, carried in the envelope:
-///   tamarack manifest create --component acme/hello --payload hello.wasm --sequence-number 1 \
-///     --vendor tamarack.example --class software-tee --key acme.pem --out hello.suit
+///   tamarack manifest create --component acme/hello --payload hello.wasm \
+///       --sequence-number 1 --vendor tamarack.example --class software-tee \
+///       --key acme.pem --out hello.suit
 ///
 /// Two components, one of them fetched by the devices:
 ///   tamarack manifest create -n 3 --vendor acme.example --class lamp \
-///     --component acme/app --payload app.bin --uri https://acme.example/app.bin \
-///     --component acme/config --payload config.json \
-///     --version 1.4.0 --description 'Brighter.' --sever install,text --key acme.pem -o lamp.suit
+///       --component acme/app --payload app.bin \
+///       --uri https://acme.example/app.bin --component acme/config \
+///       --payload config.json --version 1.4.0 --description 'Brighter.' \
+///       --sever install,text --key acme.pem -o lamp.suit
 ///
 /// From JSON, as in the examples of draft-ietf-suit-manifest:
-///   tamarack manifest create --from example.json --payload-dir images --key acme.pem -o lamp.suit
+///   tamarack manifest create --from example.json --payload-dir images \
+///       --key acme.pem -o lamp.suit
 ///
 /// A security domain, which gives a provider a part of the TEE:
 ///   tamarack manifest create --domain acme --prefix acme --owner acme.pub.pem \
 ///     --sequence-number 1 --key administrator.pem --out acme-domain.suit
 ///
 /// A part of that domain for somebody else, which the domain's owner signs:
-///   tamarack manifest create --domain acme/locks --prefix acme/locks --owner locks.pub.pem \
-///     --quota-bytes 1000000 --sequence-number 1 --key acme.pem --out acme-locks-domain.suit
+///   tamarack manifest create --domain acme/locks --prefix acme/locks \
+///       --owner locks.pub.pem --quota-bytes 1000000 --sequence-number 1 \
+///       --key acme.pem --out acme-locks-domain.suit
 ///
 /// An envelope has 16 MiB at most, with all that it carries: with --uri, larger
 /// payloads are fetched instead.

@@ -20,8 +20,9 @@ use crate::{
 ///
 ///   tamarack manifest diff hello-1.suit hello-2.suit
 ///
-/// Compares what the manifests say and who signed them, and verifies nothing. Exit code 0 if nothing
-/// differs, 1 if something does, 2 if the manifests could not be compared.
+/// Compares what the manifests say and who signed them, and verifies nothing. Exit
+/// code 0 if nothing differs, 1 if something does, 2 if the manifests could not be
+/// compared.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Diff {

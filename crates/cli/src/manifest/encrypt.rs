@@ -25,18 +25,19 @@ use crate::{
 
 /// Encrypt a payload to devices.
 ///
-///   tamarack manifest encrypt app.bin --component lamp/app --recipient device.pub.pem \
-///       --out app.enc --info app.info
-///   tamarack manifest create --component lamp/app --payload app.bin --ciphertext app.enc \
-///       --encryption-info app.info --uri https://acme.example/app.enc -n 1 --key acme.pem \
-///       --out lamp.suit
+///   tamarack manifest encrypt app.bin --component lamp/app \
+///       --recipient device.pub.pem --out app.enc --info app.info
+///   tamarack manifest create --component lamp/app --payload app.bin \
+///       --ciphertext app.enc --encryption-info app.info \
+///       --uri https://acme.example/app.enc -n 1 --key acme.pem --out lamp.suit
 ///
-/// A fresh content key encrypts the payload, which may be of any size, and is itself encrypted to
-/// each recipient. The info says how to decrypt: it goes into a manifest. `manifest create
-/// --encrypt-to` does both at once.
+/// A fresh content key encrypts the payload, which may be of any size, and is
+/// itself encrypted to each recipient. The info says how to decrypt: it goes into
+/// a manifest. `manifest create --encrypt-to` does both at once.
 ///
-/// Tamarack's devices decrypt what is for a component into that one only, whoever signs the
-/// manifest. Other devices don't look at it, and AES key wrap has no place to say it.
+/// Tamarack's devices decrypt what is for a component into that one only, whoever
+/// signs the manifest. Other devices don't look at it, and AES key wrap has no
+/// place to say it.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,

@@ -22,7 +22,8 @@ use crate::{
 ///
 /// Whoever passes an envelope on may drop severed parts and payloads that its
 /// receivers do not need, or get elsewhere. The signature stays valid:
-///   tamarack manifest sever lamp.suit --drop text --drop '#payload' --out small.suit
+///   tamarack manifest sever lamp.suit --drop text --drop '#payload' \
+///       --out small.suit
 #[derive(Args)]
 #[command(verbatim_doc_comment, group = ArgGroup::new("what").required(true).multiple(true))]
 pub(crate) struct Sever {

@@ -12,13 +12,14 @@ use crate::{failure::Failure, files, hss_file::state_path, output::Output};
 ///
 ///   tamarack manifest sign hello.suit --key acme.pem
 ///
-/// Signatures that are there stay: several authorities may sign one manifest. A key
-/// of HMAC or of AES key wrap makes a MAC, which those check who share the key.
-/// Several may sign one file at the same time: in place, they wait for each other.
+/// Signatures that are there stay: several authorities may sign one manifest. A
+/// key of HMAC or of AES key wrap makes a MAC, which those check who share the
+/// key. Several may sign one file at the same time: in place, they wait for each
+/// other.
 ///
 /// An hss-lms key takes the number of the signature from its state file, and that
-/// is on the disk before the signature is made: what fails after that has used up a
-/// number. Where the result goes is looked at first.
+/// is on the disk before the signature is made: what fails after that has used up
+/// a number. Where the result goes is looked at first.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Sign {

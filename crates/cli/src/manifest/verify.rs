@@ -23,16 +23,18 @@ use crate::{
 /// Check who signed a manifest, and that what the envelope carries is what the manifest promises.
 ///
 ///   tamarack manifest verify hello.suit --key acme.pub.pem
-///   tamarack manifest verify hello.suit --key acme.pub.pem --key auditor.pub.pem --all
+///   tamarack manifest verify hello.suit --key acme.pub.pem \
+///       --key auditor.pub.pem --all
 ///
 /// Says of each signature by whose key it is, and compares the digests of the
-/// manifest, of severed parts and of payloads. Exit code 0 if all of that holds and
-/// enough of the keys have signed, 1 if not.
+/// manifest, of severed parts and of payloads. Exit code 0 if all of that holds
+/// and enough of the keys have signed, 1 if not.
 ///
 /// A payload that no command of the manifest names fails too: no signature vouches
 /// for it, and no device looks at it, so whoever passed the envelope on may have
-/// added it. `manifest sever --drop` removes it. Where a severed section was dropped,
-/// nobody knows what it named: such a payload is marked with ?, and does not fail.
+/// added it. `manifest sever --drop` removes it. Where a severed section was
+/// dropped, nobody knows what it named: such a payload is marked with ?, and does
+/// not fail.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Verify {

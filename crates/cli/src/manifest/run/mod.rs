@@ -39,8 +39,10 @@ use witness::Witness;
 ///
 ///   tamarack manifest run lamp.suit --components device --key acme.pub.pem \
 ///       --vendor acme.example --class lamp
-///   tamarack manifest run lamp.suit --components device --key acme.pub.pem=lamp --decrypt device.pem
-///   tamarack manifest run --invoke lamp/app/suit --components device --key acme.pub.pem
+///   tamarack manifest run lamp.suit --components device --key acme.pub.pem=lamp \
+///       --decrypt device.pem
+///   tamarack manifest run --invoke lamp/app/suit --components device \
+///       --key acme.pub.pem
 ///   tamarack manifest run --uninstall lamp/app/suit --components device
 ///
 /// The components are files in the folder, which is made if need be: `lamp/app` is
@@ -55,8 +57,8 @@ use witness::Witness;
 ///
 /// Exit code 0 if it is done; 1 if the manifest was refused or failed, and the
 /// folder is as it was; 2 for wrong usage; 3 if another process works on the
-/// folder, so that it can be done later, or if the update is committed and the next
-/// run on the folder completes it.
+/// folder, so that it can be done later, or if the update is committed and the
+/// next run on the folder completes it.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
