@@ -113,3 +113,26 @@ fn advice_fits_the_failure() {
         .run("@lamp-1.suit --class lamp")
         .fails(2, &["lamp", "--vendor"]);
 }
+
+#[test]
+fn what_is_not_supported_is_named() {
+    let folder = Folder::new();
+    for (algorithm, public) in [
+        ("ecdh-p256 --out @device.pem", "--public @device.pub.pem"),
+        ("a128kw --out @shared.jwk", "--format jwk"),
+    ] {
+        folder
+            .tamarack(&format!("key generate --algorithm {algorithm} {public}"))
+            .ok();
+    }
+    folder.create(
+        "-n 1 --component app --payload @app.bin --encrypt-to @device.pub.pem --key @acme.pem --out @app.suit",
+    );
+    let without = "parameter 19 (encryption-info) is not supported";
+    folder.run("@app.suit").fails(1, &[without, "--decrypt"]);
+    let other = "COSE algorithm -29 (ECDH-ES + A128KW) is not supported";
+    folder
+        .run("@app.suit --decrypt @shared.jwk")
+        .fails(1, &[other, "keys of another kind"]);
+    folder.run("@app.suit --decrypt @device.pem").ok();
+}

@@ -17,6 +17,22 @@ pub fn algorithm_name(id: i64) -> Option<&'static str> {
     shape::algorithm(id)
 }
 
+/// The name of a command, by its label; `None` if it is not registered.
+#[must_use]
+pub fn command_name(label: i64) -> Option<&'static str> {
+    registered(shape::command(label).1)
+}
+
+/// The name of a parameter, by its label; `None` if it is not registered.
+#[must_use]
+pub fn parameter_name(label: i64) -> Option<&'static str> {
+    registered(shape::parameter(label))
+}
+
+fn registered(member: shape::Member) -> Option<&'static str> {
+    (!member.name.is_empty()).then_some(member.name)
+}
+
 /// Text from outside, fit for a terminal: everything that is not plainly visible is escaped.
 #[must_use]
 pub fn visible(text: &str) -> String {

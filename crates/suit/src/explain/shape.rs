@@ -138,7 +138,7 @@ pub(super) fn command(label: i64) -> (&'static str, Member) {
     ("directive-", directive)
 }
 
-fn parameter(label: i64) -> Member {
+pub(super) fn parameter(label: i64) -> Member {
     match label {
         parameter::VENDOR_IDENTIFIER => member("vendor-id", Shape::Uuid),
         parameter::CLASS_IDENTIFIER => member("class-id", Shape::Uuid),
@@ -273,6 +273,7 @@ pub(super) fn algorithm(id: i64) -> Option<&'static str> {
         -19 => "Ed25519",
         -46 => "HSS-LMS",
         -16 => "SHA-256",
+        -17 => "SHA-512/256",
         -18 => "SHAKE128",
         -43 => "SHA-384",
         -44 => "SHA-512",

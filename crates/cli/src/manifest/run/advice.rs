@@ -2,7 +2,7 @@
 
 use tamarack_cose::encrypt::RecipientAlgorithm;
 use tamarack_suit::{
-    Action, Condition, DeviceError, Error, Manifest, Parameter, Why, report::Reason,
+    Action, Condition, DeviceError, Error, Manifest, Parameter, Why, explain, report::Reason,
 };
 
 use super::{Trusted, account::Account};
@@ -46,7 +46,35 @@ fn words(error: &Error) -> String {
             let name = part::name(*label);
             format!("the severed {name} does not have its digest in the manifest")
         }
+        Error::CommandUnsupported(label) => {
+            let command = numbered(*label, explain::command_name(*label));
+            format!("command {command} is not supported")
+        }
+        Error::ParameterUnsupported(label) => {
+            let parameter = numbered(*label, explain::parameter_name(*label));
+            format!("parameter {parameter} is not supported")
+        }
+        Error::AlgorithmUnsupported(id) => {
+            let algorithm = numbered(*id, explain::algorithm_name(*id));
+            format!("COSE algorithm {algorithm} is not supported")
+        }
+        Error::ActionFailed {
+            action,
+            why: Why::ParameterMissing(label),
+        } => {
+            let parameter = numbered(*label, explain::parameter_name(*label));
+            let action = action.name();
+            format!("directive {action} failed: parameter {parameter} is not set")
+        }
         other => other.to_string(),
+    }
+}
+
+/// A number of a registry, and what it stands for there.
+fn numbered(number: i64, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("{number} ({name})"),
+        None => number.to_string(),
     }
 }
 
