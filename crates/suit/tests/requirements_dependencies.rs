@@ -10,8 +10,8 @@ mod common;
 
 use common::*;
 use tamarack_suit::{
-    Action, Command, Common, Condition, Dependency, Envelope, Error, Manifest, NoFetch, Parameter,
-    Parameters, Section, SequenceNumber, Severable,
+    Action, Command, Common, Condition, Dependency, Envelope, Error, Limits, Manifest, NoFetch,
+    Parameter, Parameters, Section, SequenceNumber, Settings, Severable, Why,
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
 };
 
@@ -148,6 +148,26 @@ fn a_dependency_may_have_grown_since_its_size_was_written_down() {
         assert_eq!(outcome.result, Ok(()));
         assert_eq!(device.content(&id("b/x")), Some(&b"x"[..]));
     }
+    // No more than an envelope may have.
+    let settings = Settings {
+        limits: Limits {
+            envelope_bytes: 1024,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    };
+    let far = "https://example.com/inner.suit";
+    let install = vec![index(1), set([uri(far)]), action(Action::Fetch)];
+    let sections = vec![(Section::Install, [install, process()].concat())];
+    let envelope = dependent(&author, "b/suit", &named, sections);
+    let recipient = Recipient::trusting([author.key]).with_settings(settings);
+    let mut server = Server::with(far, &[0; 2048]);
+    let outcome = recipient.update(&mut device(), &mut server, &envelope);
+    let too_long = Error::ActionFailed {
+        action: Action::Fetch,
+        why: Why::TooLong(1024),
+    };
+    assert_eq!(outcome.result, Err(too_long));
 }
 
 fn checked(bytes: &'static [u8]) -> Vec<Command<'static>> {

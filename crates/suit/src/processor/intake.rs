@@ -68,11 +68,11 @@ impl State<'_> {
     ) -> Result<Intake, Failure> {
         let target = self.slot(slot)?;
         let id = target.id.clone();
-        let size = match manifest.is_dependency(index) {
-            true => None,
-            false => target.parameters.image_size(),
+        let limits = &self.processor.settings.limits;
+        let (size, limit) = match manifest.is_dependency(index) {
+            true => (None, limits.envelope_bytes as u64),
+            false => (target.parameters.image_size(), limits.payload_bytes),
         };
-        let limit = self.processor.settings.limits.payload_bytes;
         let measuring = match target.parameters.image_digest() {
             Some(digest) if self.processor.settings.measurement == Measurement::WhileWriting => {
                 let algorithm = digest.algorithm()?;
