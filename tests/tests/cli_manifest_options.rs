@@ -302,6 +302,39 @@ fn a_file_that_is_no_key_for_this_is_named() {
     folder
         .tamarack("manifest verify @x --key @openssl.pem")
         .ok();
+    // Other keys of the file still count, before and behind it.
+    folder.key("other");
+    let other = String::from_utf8(folder.read("other.pub.pem")).unwrap();
+    for bundle in [
+        format!("{other}{parameters}{key}"),
+        format!("{parameters}{key}{other}"),
+        format!("{parameters}{other}{parameters}{key}"),
+    ] {
+        folder.write("bundle.pem", bundle);
+        folder
+            .tamarack("manifest verify @x --key @bundle.pem --all")
+            .fails(1, &["1 of 2 keys have signed"]);
+        folder.tamarack("manifest verify @x --key @bundle.pem").ok();
+    }
+}
+
+#[test]
+fn a_broken_signature_is_called_one() {
+    let folder = Folder::new();
+    folder
+        .create("--component lamp/app --payload @app.bin --key @acme.pem --out @a.suit")
+        .ok();
+    let mut bytes = folder.read("a.suit");
+    // The head of the COSE_Sign1's array.
+    let at = bytes
+        .windows(2)
+        .position(|window| window == [0xd2, 0x84])
+        .unwrap();
+    bytes[at + 1] = 0x83;
+    folder.write("a.suit", bytes);
+    folder
+        .tamarack("manifest verify @a.suit --key @acme.pub.pem")
+        .fails(1, &["a signature or MAC: "]);
 }
 
 // req: SUIT-DEP-038

@@ -127,7 +127,7 @@ fn whole(path: &Path, from: impl Read) -> Result<Vec<u8>, Failure> {
 }
 
 /// Where a path leads over symbolic links, also if nothing is there.
-fn followed(path: &Path) -> PathBuf {
+pub(crate) fn followed(path: &Path) -> PathBuf {
     /// As many as Linux follows.
     const MOST: usize = 40;
     let mut path = path.to_owned();

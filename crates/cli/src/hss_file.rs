@@ -178,7 +178,9 @@ impl HssState for Numbers {
 /// Puts new content in place of a file, so that after a power loss it is there.
 fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
     files::write(path, content)?;
-    let folder = files::folder_of(path);
+    // Where the file is, if there is a link in its place.
+    let path = files::followed(path);
+    let folder = files::folder_of(&path);
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| Failure::file(folder, error))

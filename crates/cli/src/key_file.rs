@@ -26,6 +26,8 @@ const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const PRIVATE: &str = "PRIVATE KEY-----";
 /// How the block ends that OpenSSL puts before a key on a curve: it says which, as the key does.
 const PARAMETERS: &str = "-----END EC PARAMETERS-----";
+/// How the block begins that it ends.
+const BEFORE_KEY: &str = "-----BEGIN EC PARAMETERS-----";
 /// Object identifiers of keys that are something else than what is needed.
 const RSA: &str = "1.2.840.113549.1.1.1";
 const NO_RSA: &str = "an RSA key, which is not supported";
@@ -196,9 +198,13 @@ impl KeyFile {
 
     fn text(&self) -> Result<&str, Failure> {
         let text = str::from_utf8(&self.bytes).map_err(|_| self.failure("not a text file"))?;
-        Ok(text
-            .split_once(PARAMETERS)
-            .map_or(text, |(_, key)| key.trim_start()))
+        // OpenSSL puts a block with the curve before the key. No other block is passed over.
+        Ok(match text.trim_start().strip_prefix(BEFORE_KEY) {
+            Some(parameters) => parameters
+                .split_once(PARAMETERS)
+                .map_or(text, |(_, key)| key.trim_start()),
+            None => text,
+        })
     }
 
     /// A failure to read a key: what the file is instead, where that can be told, and what is expected.
@@ -444,7 +450,7 @@ struct JwkSet {
 fn pem_blocks(pem: &str) -> impl Iterator<Item = &str> {
     const END: &str = "-----END";
     let mut rest = pem.trim();
-    std::iter::from_fn(move || {
+    let blocks = std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
@@ -455,5 +461,6 @@ fn pem_blocks(pem: &str) -> impl Iterator<Item = &str> {
         let (block, left) = rest.split_at(end.unwrap_or(rest.len()));
         rest = left.trim_start();
         Some(block)
-    })
+    });
+    blocks.filter(|block| !block.starts_with(BEFORE_KEY))
 }

@@ -235,6 +235,36 @@ fn another_devices_version_is_unsupported_where_nobody_knows_it() {
     }
 }
 
+#[test]
+fn what_was_installed_after_a_wait_is_invoked_and_removed_where_nobody_could_wait() {
+    let author = author(2);
+    let network = WaitEvent::Network(1);
+    let sections = vec![
+        (Section::Install, wait(vec![network.clone()])),
+        (Section::Invoke, vec![action(Action::Invoke)]),
+    ];
+    let envelope = sign_sections(&author, &["a/b"], sections);
+    let recipient = Recipient::trusting([author.key]);
+    let mut device = Recorder::new(device());
+    device.inner.set_events([network]);
+    let place = id("a/b/suit");
+    let (outcome, _) = device.observe(&mut NoFetch, |device, fetch| {
+        recipient.update(device, fetch, &envelope)
+    });
+    assert_eq!(outcome.result, Ok(()));
+    device.observes = false;
+    let (outcome, effects) = device.observe(&mut NoFetch, |device, fetch| {
+        recipient.invoke(device, fetch, &place)
+    });
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(effects, [Effect::Invoke(id("a/b"))]);
+    let (outcome, _) = device.observe(&mut NoFetch, |device, fetch| {
+        recipient.processor().uninstall(device, fetch, &place)
+    });
+    assert_eq!(outcome.result, Ok(()));
+    assert_eq!(device.inner.components().count(), 0);
+}
+
 // req: SUIT-UPD-021
 #[test]
 fn times_are_unsupported_without_a_clock() {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, Permissions},
-    io::{self, Write},
+    io::{self, Seek, Write},
     os::unix::{
         ffi::OsStrExt,
         fs::{MetadataExt, PermissionsExt, fchown},
@@ -60,12 +60,14 @@ impl Target {
         }
         let new = temporary(path, OWNERS_ONLY)?;
         let own = new.as_file().metadata().map_err(fault)?;
+        let mut mode = known.permissions();
         if (own.uid(), own.gid()) != (known.uid(), known.gid()) {
-            // Only root may give files away; for others, the new file is theirs.
-            let _ = fchown(new.as_file(), Some(known.uid()), Some(known.gid()));
+            // Only root may give files away; for others, the new file is theirs, and their group has no part in it.
+            if fchown(new.as_file(), Some(known.uid()), Some(known.gid())).is_err() {
+                mode.set_mode(mode.mode() & !0o070);
+            }
         }
-        let kept = new.as_file().set_permissions(known.permissions());
-        kept.map_err(fault)?;
+        new.as_file().set_permissions(mode).map_err(fault)?;
         let at = followed(path);
         Ok(Self::of(path, Place::Replacing { new, at }))
     }
@@ -140,8 +142,13 @@ impl Target {
     fn appear(self) -> Result<(), Failure> {
         match self.place {
             Place::StandardOutput | Place::Stream(_) => Ok(()),
-            Place::Replacing { new, at } => match new.persist(at) {
+            Place::Replacing { new, at } => match new.persist(&at) {
                 Ok(_) => Ok(()),
+                // A file that is mounted by itself keeps its name.
+                Err(error) if error.error.kind() == io::ErrorKind::ResourceBusy => {
+                    let written = overwrite(&at, error.file);
+                    written.map_err(|error| Failure::file(&self.path, explain(&error)))
+                }
                 Err(error) => Err(Failure::file(&self.path, explain(&error.error))),
             },
             Place::New(new) => match new.persist_noclobber(&self.path) {
@@ -169,6 +176,14 @@ pub(crate) fn publish(targets: impl IntoIterator<Item = Target>) -> Result<(), F
         target.settle()?;
     }
     targets.into_iter().try_for_each(Target::appear)
+}
+
+/// Writes what is new into the file that is there.
+fn overwrite(at: &Path, mut new: NamedTempFile) -> io::Result<()> {
+    new.rewind()?;
+    let mut old = fs::OpenOptions::new().write(true).truncate(true).open(at)?;
+    io::copy(&mut new, &mut old)?;
+    old.sync_all()
 }
 
 /// What the umask leaves of this, new files have.

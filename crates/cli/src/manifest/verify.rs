@@ -83,6 +83,7 @@ impl Verify {
         };
         let trouble = match &authenticated {
             Err(error @ Error::SeveredDigest(_)) => spoiled().or_else(|| Some(error.to_string())),
+            Err(Error::Decode(error)) => Some(format!("a signature or MAC: {error}")),
             Err(error) => Some(error.to_string()),
             Ok(_) if signers.len() < needed => {
                 let given = trusted.len();
@@ -133,7 +134,12 @@ impl Verify {
         });
         match (&authenticated, trouble) {
             (_, None) => Ok(()),
-            (Err(Error::Decode(error)), _) => Err(place::failure(&self.file, &bytes, error)),
+            // Of what is signed, the place is known.
+            (Err(Error::Decode(error)), _)
+                if explain::unverified(&envelope, Some(&crypto)).is_err() =>
+            {
+                Err(place::failure(&self.file, &bytes, error))
+            }
             (_, Some(trouble)) => Err(Failure::file(&self.file, trouble)),
         }
     }

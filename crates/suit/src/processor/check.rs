@@ -179,7 +179,7 @@ fn parameters_supported(
             Parameter::UpdatePriority(_) => has.authorization,
             Parameter::ComponentMetadata(_) => has.metadata,
             Parameter::WaitInfo(info) => {
-                has.wait && events_supported(&processor.settings.limits, device, info)?
+                has.wait && events_known(&processor.settings.limits, info)?
             }
             Parameter::EncryptionInfo(_) if processor.recipient_keys.is_empty() => false,
             Parameter::EncryptionInfo(info) => {
@@ -196,22 +196,13 @@ fn parameters_supported(
     Ok(())
 }
 
-/// Whether the device can tell when the events of a wait have happened, all of them.
-// req: SUIT-UPD-021, SUIT-UPD-023
-fn events_supported(
-    limits: &Limits,
-    device: &mut dyn Device,
-    info: &[u8],
-) -> Result<bool, Failure> {
+/// Whether all events of a wait are known. Whether the device can tell when they have happened is asked where it
+/// waits: what was installed is invoked and removed without a clock too.
+// req: SUIT-UPD-021
+fn events_known(limits: &Limits, info: &[u8]) -> Result<bool, Failure> {
     let info = WaitInfo::decode(info, limits)?;
-    let has_clock = device.now().is_some();
-    let has_zone = device.time_zone().is_some();
-    Ok(info.events().iter().all(|event| match event {
-        WaitEvent::Time(_) | WaitEvent::TimeOfDayUtc(_) | WaitEvent::DayOfWeekUtc(_) => has_clock,
-        WaitEvent::TimeOfDay(_) | WaitEvent::DayOfWeek(_) => has_clock && has_zone,
-        WaitEvent::Other { .. } => false,
-        event => device.observes(event),
-    }))
+    let mut events = info.events().iter();
+    Ok(!events.any(|event| matches!(event, WaitEvent::Other { .. })))
 }
 
 /// Whether the components that a command names exist.

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     ComponentId, DeviceError, Error, Why, WrittenContent,
-    codec::{Action, ComponentMetadata, Parameter, Parameters, WaitInfo, parameter_label as label},
+    codec::{
+        Action, ComponentMetadata, Parameter, Parameters, WaitEvent, WaitInfo,
+        parameter_label as label,
+    },
 };
 
 impl<'r> State<'r> {
@@ -41,21 +44,34 @@ impl<'r> State<'r> {
     }
 
     /// Goes on if all events have happened.
-    // req: SUIT-UPD-020, SUIT-UPD-023
+    // req: SUIT-UPD-020, SUIT-UPD-021, SUIT-UPD-023
     fn wait(&mut self, slot: usize) -> Result<(), Failure> {
         let action = Action::Wait;
         let info = self.slot(slot)?.parameters.wait_info();
         let info = info.ok_or_else(|| missing(action, label::WAIT_INFO))?;
+        let info = WaitInfo::decode(info, &self.processor.settings.limits)?;
+        let (now, zone) = (self.device.now(), self.device.time_zone());
+        for event in info.events() {
+            let observed = match event {
+                WaitEvent::Time(_) | WaitEvent::TimeOfDayUtc(_) | WaitEvent::DayOfWeekUtc(_) => {
+                    now.is_some()
+                }
+                WaitEvent::TimeOfDay(_) | WaitEvent::DayOfWeek(_) => {
+                    now.is_some() && zone.is_some()
+                }
+                event => self.device.observes(event),
+            };
+            if !observed {
+                return Err(Error::ParameterUnsupported(label::WAIT_INFO).into());
+            }
+        }
         if self.rehearsing {
             return Ok(());
         }
-        let (now, zone) = (self.device.now(), self.device.time_zone());
-        for event in WaitInfo::decode(info, &self.processor.settings.limits)?.events() {
-            let about_time = event.has_come(now.unwrap_or_default(), zone);
-            let happened = match (about_time, now) {
-                (Some(come), Some(_)) => come,
-                (Some(_), None) => return Err(failed(action, DeviceError::Unsupported)),
-                (None, _) => self
+        for event in info.events() {
+            let happened = match event.has_come(now.unwrap_or_default(), zone) {
+                Some(come) => come,
+                None => self
                     .device
                     .has_happened(event)
                     .map_err(|error| failed(action, error))?,
@@ -170,8 +186,13 @@ impl<'r> State<'r> {
         if from == slot {
             return Err(Failure::invalid("copies a component onto itself"));
         }
+        // What an earlier directive brings may be what is wanted already, and nothing is decrypted then.
+        let is_known = !self.slot(slot)?.expected;
         if self.rehearsed(slot)? {
-            return self.check_recipients(action, slot);
+            return match is_known {
+                true => self.check_recipients(action, slot),
+                false => Ok(()),
+            };
         }
         let mut intake = self.take_in(action, manifest, index, slot)?;
         self.read(from, &mut |device, chunk| intake.take(device, chunk))?;
