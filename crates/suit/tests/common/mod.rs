@@ -22,7 +22,7 @@ use tamarack_cose::{
 };
 use tamarack_suit::{
     Action, Command, Common, ComponentId, Condition, DeviceError, Envelope, Error, Fetch, Identity,
-    IndexArgument, Manifest, MemoryDevice, NoFetch, Outcome, Parameter, Parameters,
+    IndexArgument, Limits, Manifest, MemoryDevice, NoFetch, Outcome, Parameter, Parameters,
     ReportingPolicy, Section, Sequence, SequenceNumber, Severable, SuitDigest, TrustAnchor,
     TrustAnchors, Uuid,
     author::{ComponentBuilder, Draft, ManifestBuilder},
@@ -205,9 +205,7 @@ pub fn sign_raw(author: &Author, manifest: &[u8]) -> Vec<u8> {
 
 /// The same with further envelope members, each an encoded key and value.
 pub fn sign_with_members(author: &Author, manifest: &[u8], members: &[Vec<u8>]) -> Vec<u8> {
-    let item = Writer::build(|w| {
-        w.bytes(manifest);
-    });
+    let item = byte_string(manifest);
     let digest = Writer::build(|w| {
         w.array(2).int(-16).bytes(&crypto().sha256(&item));
     });
@@ -370,6 +368,18 @@ pub fn refused_untouched(envelope: &[u8]) -> Error {
     outcome.result.unwrap_err()
 }
 
+/// The install section of a manifest with this content, which is one.
+pub fn install_decodes(content: &[u8]) -> Sequence<'static> {
+    let manifest = raw_manifest(&[(20, content)]);
+    let manifest = Manifest::decode(&manifest, &Limits::default()).unwrap();
+    let section = manifest.into_owned();
+    section
+        .section(Section::Install)
+        .and_then(Severable::content)
+        .unwrap()
+        .clone()
+}
+
 /// The envelope is refused as above, because it can't be decoded; what is wrong with it.
 pub fn problem(envelope: &[u8]) -> Problem {
     match refused_untouched(envelope) {
@@ -421,6 +431,13 @@ pub fn envelope_of(digest: &[u8], blocks: &[Vec<u8>], manifest_item: &[u8]) -> V
     });
     Writer::build(|w| {
         w.map(2).int(2).bytes(&wrapper).int(3).raw(manifest_item);
+    })
+}
+
+/// The byte string with this content.
+pub fn byte_string(content: &[u8]) -> Vec<u8> {
+    Writer::build(|w| {
+        w.bytes(content);
     })
 }
 
