@@ -65,16 +65,12 @@ pub(crate) fn revise(
 
 /// Writes a file in place of an older one, or to standard output for `-`.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut target = Target::replacing(path)?;
-    target.put(bytes)?;
-    publish([target])
+    Target::replacing(path)?.fill(bytes)
 }
 
 /// Writes a file that only its owner may read, and never over another one; or to standard output for `-`.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut target = Target::secret(path)?;
-    target.put(bytes)?;
-    publish([target])
+    Target::secret(path)?.fill(bytes)
 }
 
 /// Makes a folder and those around it, if they are not there.

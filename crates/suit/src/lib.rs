@@ -174,6 +174,7 @@ pub use codec::{
     Dependency, Entity, Envelope, FileType, IndexArgument, LanguageText, Located, Manifest, Mud,
     Parameter, Parameters, Permissions, ReportingPolicy, Section, Sequence, Severable, Severed,
     TagId, Text, TextEntries, Version, VersionError, VersionMatch, WaitEvent, WaitInfo,
+    fault_in_uri,
 };
 pub use component::{ComponentId, ComponentIdError};
 pub use device::{Device, DeviceError, Extensions, Fetch, NoFetch};

@@ -9,7 +9,7 @@ use tamarack_tam::api;
 use super::{AdminApi, show};
 use crate::{
     failure::Failure,
-    files::{self, Target},
+    files::Target,
     output::{GOOD, Output, table},
 };
 
@@ -56,7 +56,7 @@ impl Token {
                 out,
             } => {
                 // Before there is a token that nobody has.
-                let mut target = Target::secret(&out)?;
+                let target = Target::secret(&out)?;
                 let is_here = target.is_standard();
                 let request = api::TokenRequest {
                     name,
@@ -64,9 +64,7 @@ impl Token {
                     domains: domain,
                 };
                 let made = api.add_token(&request).await?;
-                let written = target
-                    .put(format!("{}\n", made.secret).as_bytes())
-                    .and_then(|()| files::publish([target]));
+                let written = target.fill(format!("{}\n", made.secret).as_bytes());
                 if let Err(failure) = written {
                     api.remove_token(&made.token.name).await?;
                     return Err(failure);

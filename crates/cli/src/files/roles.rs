@@ -16,29 +16,25 @@ pub(crate) fn keep_apart<'i, 'o>(
 ) -> Result<(), Failure> {
     let inputs: Vec<&Path> = inputs.into_iter().collect();
     if inputs.iter().filter(|path| is_standard(path)).count() > 1 {
-        return Err(Failure::new("only one input can be standard input, `-`")
-            .hint("give the others as files")
-            .code(2));
+        return Err(Failure::usage("only one input can be standard input, `-`")
+            .hint("give the others as files"));
     }
     let mut before: Vec<(&str, &Path)> = Vec::new();
     for (option, path) in outputs {
         if !is_standard(path) && inputs.iter().any(|input| is_same(input, path)) {
             return Err(
-                Failure::new(format!("{option} {}: is an input too", path.display()))
-                    .hint("it would be overwritten; choose another place")
-                    .code(2),
+                Failure::usage(format!("{option} {}: is an input too", path.display()))
+                    .hint("it would be overwritten; choose another place"),
             );
         }
         if let Some((other, first)) = before.iter().find(|(_, before)| is_same(before, path)) {
             let (first, second) = (first.display(), path.display());
             let both = format!("{other} {first} and {option} {second}");
             return Err(match is_standard(path) {
-                true => Failure::new(format!("{both}: both can't go to standard output"))
-                    .hint("nobody could tell them apart; choose a file for one")
-                    .code(2),
-                false => Failure::new(format!("{both}: both can't be one file"))
-                    .hint("the second would overwrite the first; choose another place for one")
-                    .code(2),
+                true => Failure::usage(format!("{both}: both can't go to standard output"))
+                    .hint("nobody could tell them apart; choose a file for one"),
+                false => Failure::usage(format!("{both}: both can't be one file"))
+                    .hint("the second would overwrite the first; choose another place for one"),
             });
         }
         before.push((option, path));

@@ -128,6 +128,12 @@ impl Target {
         written.map_err(|error| self.fault(&error))
     }
 
+    /// Puts all of the output there at once, and publishes it.
+    pub(crate) fn fill(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.put(bytes)?;
+        publish([self])
+    }
+
     /// Has the output arrive where it is kept: a disk may be found full as late as this.
     fn settle(&mut self) -> Result<(), Failure> {
         let settled = match &mut self.place {

@@ -1,6 +1,7 @@
 //! To whom payloads are encrypted, and how.
 
 use clap::ValueEnum;
+use subtle::ConstantTimeEq;
 use tamarack_cose::{
     CryptoProvider, SymmetricKey,
     encrypt::{ContentAlgorithm, EncryptionKey, Recipient},
@@ -68,7 +69,9 @@ impl Key {
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Public(one), Self::Public(other)) => one == other,
-            (Self::Shared(one), Self::Shared(other)) => one.secret_bytes() == other.secret_bytes(),
+            (Self::Shared(one), Self::Shared(other)) => {
+                one.secret_bytes().ct_eq(other.secret_bytes()).into()
+            }
             _ => false,
         }
     }

@@ -71,9 +71,8 @@ impl Extract {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         if self.all && files::is_standard(&self.out) {
             return Err(
-                Failure::new("--all --out -: several parts can't go to standard output")
-                    .hint("give a folder for them, or take out one part")
-                    .code(2),
+                Failure::usage("--all --out -: several parts can't go to standard output")
+                    .hint("give a folder for them, or take out one part"),
             );
         }
         let bytes = files::read(&self.file)?;
@@ -82,10 +81,9 @@ impl Extract {
             return self.extract_all(&envelope, output);
         }
         let content = self.one(&envelope)?;
-        let mut target = Target::new(&self.out)?;
+        let target = Target::new(&self.out)?;
         let is_here = target.is_standard();
-        target.put(content)?;
-        files::publish([target])?;
+        target.fill(content)?;
         if is_here {
             return Ok(());
         }

@@ -12,19 +12,11 @@ pub(super) fn content(item: &[u8]) -> &[u8] {
     Reader::new(item).bytes("byte string").unwrap_or_default()
 }
 
-/// A failure to decode an envelope: what is wrong, at which byte, and in which part.
+/// A failure to decode an envelope: what is wrong, at which byte, what stands there, and in which part.
 pub(super) fn failure(path: &Path, bytes: &[u8], error: &DecodeError) -> Failure {
-    let failure = Failure::file(path, in_part(bytes, error));
-    match Found::at(bytes, error).and_then(|found| found.in_older_drafts(error.rule)) {
-        Some(then) => failure.hint(then),
-        None => failure.hint("a SUIT envelope, in CBOR with or without tag 107, is expected"),
-    }
-}
-
-/// What is wrong with an envelope, at which byte, what stands there, and in which part.
-pub(super) fn in_part(bytes: &[u8], error: &DecodeError) -> String {
+    let found = Found::at(bytes, error);
     let mut text = error.to_string();
-    match Found::at(bytes, error) {
+    match found {
         Some(Found::Number(number)) => text += &format!(", where {number} stands"),
         Some(Found::Tag(tag)) => text += &format!(", where tag {tag} stands"),
         None => {}
@@ -33,7 +25,16 @@ pub(super) fn in_part(bytes: &[u8], error: &DecodeError) -> String {
     if !part.is_empty() {
         text += &format!(", in {part}");
     }
-    text
+    let failure = Failure::file(path, text);
+    match found.and_then(|found| found.in_older_drafts(error.rule)) {
+        Some(then) => failure.hint(then),
+        None => failure.hint("a SUIT envelope, in CBOR with or without tag 107, is expected"),
+    }
+}
+
+/// That a number was another one in earlier revisions of the drafts, whose envelopes are still about.
+pub(super) fn older_draft(what: &str, then: i64, now: &str) -> String {
+    format!("{what} was {then} in older drafts, and is {now}: the file was made for one of them")
 }
 
 /// What stands where something else was expected.
@@ -59,7 +60,7 @@ impl Found {
         }
     }
 
-    /// What it was in earlier revisions of the drafts, whose envelopes are still about.
+    /// What it was in earlier revisions of the drafts.
     fn in_older_drafts(self, rule: &str) -> Option<String> {
         let (what, then, now) = match (rule, self) {
             ("SUIT_Envelope", Self::Tag(48)) => ("the tag of an envelope", 48, "107"),
@@ -71,8 +72,6 @@ impl Found {
             ("SUIT_Manifest", Self::Number(17)) => ("install", 17, "20"),
             _ => return None,
         };
-        Some(format!(
-            "{what} was {then} in older drafts, and is {now}: the file was made for one of them"
-        ))
+        Some(older_draft(what, then, now))
     }
 }

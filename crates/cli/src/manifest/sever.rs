@@ -57,14 +57,13 @@ fn section(text: &str) -> Result<Section, String> {
 
 impl Sever {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
-        let (bytes, mut target) = files::revise(&self.file, self.out.as_deref(), &[])?;
+        let (bytes, target) = files::revise(&self.file, self.out.as_deref(), &[])?;
         let (envelope, done) = match self.drop.is_empty() {
             true => self.severed(&bytes)?,
             false => self.dropped(&bytes)?,
         };
         let is_here = target.is_standard();
-        target.put(&envelope)?;
-        files::publish([target])?;
+        target.fill(&envelope)?;
         if is_here {
             return Ok(());
         }

@@ -38,7 +38,7 @@ impl Sign {
         let crypto = aws_lc::provider();
         let with = [&*self.key, &state_path(&self.key)];
         // Before an HSS/LMS key spends a number.
-        let (bytes, mut target) = files::revise(&self.file, self.out.as_deref(), &with)?;
+        let (bytes, target) = files::revise(&self.file, self.out.as_deref(), &with)?;
         let envelope = decode(&self.file, &bytes)?;
         let most = Limits::default().authentication_blocks;
         if envelope.authentication_blocks().len() >= most {
@@ -51,8 +51,7 @@ impl Sign {
             .map_err(|failure| Failure::file(&self.file, failure.message()))?;
         refuse_too_long(&signed).map_err(|failure| failure.about(&self.file))?;
         let is_here = target.is_standard();
-        target.put(&signed)?;
-        files::publish([target])?;
+        target.fill(&signed)?;
         if is_here {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! What people type for a manifest: identifiers, URIs, and the names of vendors and classes. Slips are refused that
 //! would go through as something else.
 
-use tamarack_suit::{ComponentId, ComponentIdError, Uuid};
+use tamarack_suit::{ComponentId, ComponentIdError, Uuid, fault_in_uri};
 
 /// A component identifier: empty segments, which SUIT allows, are a slip.
 pub(crate) fn identifier(text: &str) -> Result<ComponentId, String> {
@@ -20,11 +20,11 @@ pub(crate) fn identifier(text: &str) -> Result<ComponentId, String> {
 
 /// A URI, or a reference to something that the envelope carries.
 pub(super) fn uri(text: &str) -> Result<String, String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(c);
     if text.is_empty() || text == "#" {
         return Err("it is empty; a URI is expected, or `#` and a name".into());
     }
-    match text.chars().find(|c| !allowed(*c)) {
+    let fault = fault_in_uri(text).and_then(|at| text.get(at..)?.chars().next());
+    match fault {
         Some(other) => Err(format!(
             "{other:?} can't stand in a URI; it is written as % and two hexadecimal digits for each of its bytes"
         )),
@@ -79,6 +79,7 @@ mod tests {
             "https://a/b c",
             "https://a/ü",
             "a\\b",
+            "100%",
         ] {
             assert!(uri(text).is_err(), "{text}");
         }

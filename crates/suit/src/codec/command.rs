@@ -1,4 +1,5 @@
 use alloc::{borrow::Cow, vec::Vec};
+use core::slice;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
@@ -307,6 +308,15 @@ impl<'a> Command<'a> {
         match self {
             Self::Condition(_, policy) | Self::Action(_, policy) => Some(*policy),
             _ => None,
+        }
+    }
+
+    /// The sequences that the command runs, or may run, in the order of the encoding.
+    pub(crate) fn nested(&self) -> &[Sequence<'a>] {
+        match self {
+            Self::TryEach { alternatives, .. } => alternatives,
+            Self::RunSequence(sequence) => slice::from_ref(sequence),
+            _ => &[],
         }
     }
 

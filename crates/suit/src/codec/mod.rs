@@ -24,7 +24,7 @@ pub use manifest::{Manifest, Severable};
 pub use metadata::{ActorId, ComponentMetadata, FileType, Permissions};
 pub use mud::Mud;
 pub(crate) use parameter::InForce;
-pub use parameter::{Parameter, Parameters};
+pub use parameter::{Parameter, Parameters, fault_in_uri};
 pub use section::Section;
 pub use sequence::Sequence;
 #[cfg(feature = "author")]

@@ -148,7 +148,7 @@ impl<'a> Parameter<'a> {
                 const RULE: &str = "suit-parameter-uri";
                 let start = reader.clone();
                 let uri = reader.text(RULE)?;
-                if !may_be_uri_reference(uri) {
+                if fault_in_uri(uri).is_some() {
                     return Err(start.error(RULE, Problem::Expected("a URI reference of RFC 3986")));
                 }
                 Self::Uri(uri.into())
@@ -289,10 +289,11 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// Whether text has the characters of a URI reference, and whole escapes (RFC 3986, sections 2 and 4.1). What
-/// scheme and authority it takes, whoever fetches it knows.
+/// Where text has a character that no URI reference has, or an escape that is none (RFC 3986, sections 2 and 4.1): its
+/// byte offset; `None` if there is no such place. What scheme and authority a URI takes, whoever fetches it knows.
 // req: SUIT-PAR-009
-fn may_be_uri_reference(text: &str) -> bool {
+#[must_use]
+pub fn fault_in_uri(text: &str) -> Option<usize> {
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         rest = match (first, after) {
@@ -301,14 +302,12 @@ fn may_be_uri_reference(text: &str) -> bool {
             {
                 after
             }
-            (b'%' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}', _) => {
-                return false;
-            }
+            (b'%' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}', _) => break,
             (b'!'..=b'~', after) => after,
-            _ => return false,
+            _ => break,
         };
     }
-    true
+    (!rest.is_empty()).then(|| text.len() - rest.len())
 }
 
 /// Parameters by label, each label once.

@@ -130,14 +130,8 @@ impl<'a> Sequence<'a> {
     ) -> Result<(), E> {
         for located in &self.commands {
             visit(located)?;
-            match &located.command {
-                Command::TryEach { alternatives, .. } => {
-                    for alternative in alternatives {
-                        alternative.each(visit)?;
-                    }
-                }
-                Command::RunSequence(inner) => inner.each(visit)?,
-                _ => {}
+            for nested in located.command.nested() {
+                nested.each(visit)?;
             }
         }
         Ok(())

@@ -73,19 +73,12 @@ fn index_at(sequence: &Sequence<'_>, wanted: u64, mut index: u64) -> Option<u64>
             Command::OverrideMultiple(list) => {
                 index = list.last().map_or(index, |(last, _)| *last);
             }
-            Command::TryEach { alternatives, .. } => {
-                for alternative in alternatives {
-                    if let Some(found) = index_at(alternative, wanted, index) {
-                        return Some(found);
-                    }
-                }
-            }
-            Command::RunSequence(inner) => {
-                if let Some(found) = index_at(inner, wanted, index) {
-                    return Some(found);
-                }
-            }
             _ => {}
+        }
+        for nested in command.nested() {
+            if let Some(found) = index_at(nested, wanted, index) {
+                return Some(found);
+            }
         }
     }
     None

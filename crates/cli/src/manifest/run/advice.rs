@@ -6,7 +6,11 @@ use tamarack_suit::{
 };
 
 use super::{Trusted, account::Account};
-use crate::{failure::Failure, manifest::part, output::printable};
+use crate::{
+    failure::Failure,
+    manifest::{part, place::older_draft},
+    output::printable,
+};
 
 pub(super) fn failure(
     subject: &str,
@@ -174,9 +178,7 @@ fn hint(
             Some("the content is encrypted: give the device's key with --decrypt".into())
         }
         Error::Unverified(_) => Some("a condition has to check what was written, such as image-match; --compatible does without where a signature or a cipher covers it, as the published examples do".into()),
-        Error::AlgorithmUnsupported(2) => {
-            Some("2 was SHA-256 in older drafts, and is -16: the file was made for one of them".into())
-        }
+        Error::AlgorithmUnsupported(2) => Some(older_draft("SHA-256", 2, "-16")),
         Error::AlgorithmUnsupported(id) if RecipientAlgorithm::from_cose_id(*id).is_some() => {
             Some("the content is encrypted for keys of another kind than those of --decrypt; `tamarack manifest show` says for which".into())
         }

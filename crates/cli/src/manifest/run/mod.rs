@@ -222,10 +222,7 @@ impl Run {
             account.tell(&subject, outcome.result.is_ok(), output);
         }
         // A report of success is one of what the folder has.
-        let reported = report.map_or(Ok(()), |mut target| {
-            target.put(&outcome.report.encode())?;
-            files::publish([target])
-        });
+        let reported = report.map_or(Ok(()), |target| target.fill(&outcome.report.encode()));
         let failure = match &outcome.result {
             Ok(()) => {
                 let hint = "all else is done; only the report is missing";
