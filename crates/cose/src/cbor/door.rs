@@ -33,51 +33,51 @@ pub(super) struct Head {
     pub(super) content: usize,
 }
 
-/// Reads the head at `at`. Most are of one byte.
+/// The argument of the head at `at`, and where its content starts; `None` if it is not well-formed, or has none.
+/// [`head`] says why.
 #[inline]
-pub(super) fn head(bytes: &[u8], at: usize) -> Result<Head, DecodeError> {
-    match bytes.get(at) {
-        Some(first) if first & 0x1f < 24 => Ok(Head {
-            major: first >> 5,
-            argument: Some(u64::from(first & 0x1f)),
-            content: at + 1,
-        }),
-        Some(first) => long_head(bytes, at, first >> 5, first & 0x1f),
-        None => Err(DecodeError::new(at, "cbor", Problem::Truncated)),
-    }
-}
-
-fn long_head(bytes: &[u8], at: usize, major: u8, info: u8) -> Result<Head, DecodeError> {
-    let error = |problem| DecodeError::new(at, "cbor", problem);
-    let width = match info {
-        24 => 1,
-        25 => 2,
-        26 => 4,
-        27 => 8,
-        31 if (2..=5).contains(&major) || major == 7 => {
-            return Ok(Head {
-                major,
-                argument: None,
-                content: at + 1,
-            });
-        }
-        _ => return Err(error(Problem::NotWellFormed)),
+pub(super) fn argument(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let first = *bytes.get(at)?;
+    let width = match first & 0x1f {
+        // Most are of one byte.
+        short @ ..24 => return Some((u64::from(short), at + 1)),
+        info @ 24..28 => 1 << (info - 24),
+        _ => return None,
     };
     let content = at + 1 + width;
-    let raw = bytes
-        .get(at + 1..content)
-        .ok_or_else(|| error(Problem::Truncated))?;
+    let raw = bytes.get(at + 1..content)?;
     let argument = raw
         .iter()
         .fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
-    if major == 7 && width == 1 && argument < 32 {
-        return Err(error(Problem::NotWellFormed));
+    // Simple values of two bytes that have one byte, or are reserved.
+    (first != 0xf8 || argument >= 32).then_some((argument, content))
+}
+
+/// Reads the head at `at`.
+pub(super) fn head(bytes: &[u8], at: usize) -> Result<Head, DecodeError> {
+    let error = |problem| DecodeError::new(at, "cbor", problem);
+    let Some(first) = bytes.get(at) else {
+        return Err(error(Problem::Truncated));
+    };
+    let (major, info) = (first >> 5, first & 0x1f);
+    let is_indefinite = info == 31 && matches!(major, 2..=5 | 7);
+    match argument(bytes, at) {
+        Some((argument, content)) => Ok(Head {
+            major,
+            argument: Some(argument),
+            content,
+        }),
+        None if is_indefinite => Ok(Head {
+            major,
+            argument: None,
+            content: at + 1,
+        }),
+        // With all its bytes, only a simple value can be wrong.
+        None if info < 28 && (*first != 0xf8 || bytes.get(at + 1).is_none()) => {
+            Err(error(Problem::Truncated))
+        }
+        None => Err(error(Problem::NotWellFormed)),
     }
-    Ok(Head {
-        major,
-        argument: Some(argument),
-        content,
-    })
 }
 
 /// Checks that `bytes` are exactly one acceptable CBOR item.
@@ -108,31 +108,44 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), DecodeError> {
 /// Checks the item at `at`, within `depth` levels, and returns the offset of its end.
 ///
 /// Recursive, but no deeper than `depth`.
+#[inline]
 fn item_end(bytes: &[u8], at: usize, depth: usize) -> Result<usize, DecodeError> {
-    match bytes.get(at) {
-        // An integer of one byte, as most labels are.
-        Some(0..=0x17 | 0x20..=0x37) => Ok(at + 1),
-        _ => content_end(bytes, at, &head(bytes, at)?, depth),
+    match short_end(bytes, at) {
+        Some(end) => Ok(end),
+        None => long_item_end(bytes, at, depth),
     }
 }
 
-/// Checks what follows the head of the item at `at`.
-fn content_end(bytes: &[u8], at: usize, head: &Head, depth: usize) -> Result<usize, DecodeError> {
-    let error = |problem| DecodeError::new(at, "cbor", problem);
-    let content = head.content;
-    let Some(argument) = head.argument else {
-        return Err(error(match head.major {
-            7 => Problem::NotWellFormed,
-            _ => Problem::IndefiniteLength,
-        }));
+/// The end of what most items are: an integer of one byte, or a byte string with a head of one byte.
+#[inline]
+fn short_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = match *bytes.get(at)? {
+        0..=0x17 | 0x20..=0x37 => at + 1,
+        first @ 0x40..=0x57 => at + 1 + usize::from(first - 0x40),
+        _ => return None,
     };
-    if let 0 | 1 | 7 = head.major {
+    (end <= bytes.len()).then_some(end)
+}
+
+/// Checks the item at `at`, whatever it is.
+#[inline(never)]
+fn long_item_end(bytes: &[u8], at: usize, depth: usize) -> Result<usize, DecodeError> {
+    let error = |problem| DecodeError::new(at, "cbor", problem);
+    let (Some(first), Some((argument, content))) = (bytes.get(at), argument(bytes, at)) else {
+        return Err(match head(bytes, at) {
+            Ok(Head { major: 7, .. }) => error(Problem::NotWellFormed),
+            Ok(_) => error(Problem::IndefiniteLength),
+            Err(error) => error,
+        });
+    };
+    let major = first >> 5;
+    if let 0 | 1 | 7 = major {
         return Ok(content);
     }
     // Every byte of a string takes one, and every other item at least one: what is beyond is a lie.
     let left = bytes.len() - content;
     let argument = usize::try_from(argument).unwrap_or(usize::MAX);
-    let most = match head.major {
+    let most = match major {
         5 => left / 2,
         6 => usize::MAX,
         _ => left,
@@ -140,10 +153,10 @@ fn content_end(bytes: &[u8], at: usize, head: &Head, depth: usize) -> Result<usi
     if argument > most {
         return Err(error(Problem::Truncated));
     }
-    if let 2 | 3 = head.major {
+    if let 2 | 3 = major {
         let end = content + argument;
         let text = bytes.get(content..end).unwrap_or_default();
-        return match head.major == 3 && core::str::from_utf8(text).is_err() {
+        return match major == 3 && core::str::from_utf8(text).is_err() {
             true => Err(error(Problem::InvalidUtf8)),
             false => Ok(end),
         };
@@ -151,7 +164,7 @@ fn content_end(bytes: &[u8], at: usize, head: &Head, depth: usize) -> Result<usi
     let depth = depth
         .checked_sub(1)
         .ok_or_else(|| error(Problem::TooDeep))?;
-    match head.major {
+    match major {
         4 => items_end(bytes, content, argument, depth),
         5 => map_end(bytes, content, argument, depth),
         _ => item_end(bytes, content, depth),
@@ -174,9 +187,8 @@ fn map_end(bytes: &[u8], start: usize, entries: usize, depth: usize) -> Result<u
     let mut last = None;
     let mut in_order = true;
     for _ in 0..entries {
-        let key = head(bytes, at)?;
-        let end = content_end(bytes, at, &key, depth)?;
-        let key = key.meaning(bytes, end);
+        let end = item_end(bytes, at, depth)?;
+        let key = meaning(bytes, at, end);
         in_order &= last.is_none_or(|last| last < key);
         last = Some(key);
         at = item_end(bytes, end, depth)?;
@@ -190,12 +202,13 @@ fn map_end(bytes: &[u8], start: usize, entries: usize, depth: usize) -> Result<u
 /// What a key means, whatever the width of its head: major type, argument, and what follows the head.
 type Meaning<'a> = (u8, u64, &'a [u8]);
 
-impl Head {
-    /// What the item that ends at `end` means as a key. It has passed, so that it has an argument.
-    fn meaning<'a>(&self, bytes: &'a [u8], end: usize) -> Meaning<'a> {
-        let content = bytes.get(self.content..end).unwrap_or_default();
-        (self.major, self.argument.unwrap_or_default(), content)
-    }
+/// What the item from `at` to `end` means as a key. It has passed, so that it has an argument.
+#[inline]
+fn meaning(bytes: &[u8], at: usize, end: usize) -> Meaning<'_> {
+    let first = bytes.get(at).copied().unwrap_or_default();
+    let (argument, content) = argument(bytes, at).unwrap_or_default();
+    let content = bytes.get(content..end).unwrap_or_default();
+    (first >> 5, argument, content)
 }
 
 /// Refuses a map in which two keys mean the same.
@@ -206,7 +219,7 @@ fn refuse_duplicates(bytes: &[u8], start: usize, entries: usize) -> Result<(), D
     for _ in 0..entries {
         let at = start + reader.position();
         reader.skip("cbor")?;
-        let (major, argument, content) = head(bytes, at)?.meaning(bytes, start + reader.position());
+        let (major, argument, content) = meaning(bytes, at, start + reader.position());
         let mut meaning = Writer::with_capacity(9 + content.len() + size_of_val(&at));
         meaning.head(major, argument).raw(content);
         // Of two that are the same, the second is the one too many.

@@ -1,6 +1,6 @@
 use super::{
     DecodeError, Limits, Problem,
-    door::{Head, check, head},
+    door::{argument, check, head},
 };
 
 /// Takes apart an item that has passed [`check`](super::check), with errors that say where and why.
@@ -113,10 +113,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn head(&self, rule: &'static str) -> Result<Head, DecodeError> {
-        head(self.rest, 0).map_err(|error| error.under(rule).shifted(self.position))
-    }
-
     /// The argument of the next head if it has the major type, else an error; moves past the head.
     fn expect(
         &mut self,
@@ -124,33 +120,27 @@ impl<'a> Reader<'a> {
         rule: &'static str,
         what: &'static str,
     ) -> Result<u64, DecodeError> {
-        if let Some(short) = self.take_short(major) {
-            return Ok(u64::from(short));
-        }
-        match self.head(rule)? {
-            Head {
-                major: found,
-                argument: Some(argument),
-                content,
-            } if found == major => {
-                self.skip_bytes(content);
-                Ok(argument)
-            }
-            _ => Err(self.error(rule, Problem::Expected(what))),
-        }
+        self.take_head(major).ok_or_else(|| self.other(rule, what))
     }
 
-    /// Takes a head of one byte, as most are, if it has this major type; returns its argument.
-    #[inline(always)]
-    fn take_short(&mut self, major: u8) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        let argument = first ^ major << 5;
-        if argument >= 24 {
+    /// Takes a head if it has this major type; returns its argument.
+    fn take_head(&mut self, major: u8) -> Option<u64> {
+        if self.rest.first()? >> 5 != major {
             return None;
         }
-        self.rest = rest;
-        self.position += 1;
+        let (argument, content) = argument(self.rest, 0)?;
+        self.skip_bytes(content);
         Some(argument)
+    }
+
+    /// What is wrong with a head that is not what was expected.
+    #[cold]
+    #[inline(never)]
+    fn other(&self, rule: &'static str, what: &'static str) -> DecodeError {
+        match head(self.rest, 0) {
+            Ok(_) => self.error(rule, Problem::Expected(what)),
+            Err(error) => error.under(rule).shifted(self.position),
+        }
     }
 
     /// An unsigned integer.
@@ -164,21 +154,17 @@ impl<'a> Reader<'a> {
 
     /// A signed integer that fits 64 bits.
     pub fn int(&mut self, rule: &'static str) -> Result<i64, DecodeError> {
-        if let Some(short) = self.take_short(0) {
-            return Ok(i64::from(short));
-        }
-        match self.head(rule)? {
-            Head {
-                major: major @ (0 | 1),
-                argument: Some(argument),
-                content,
-            } => {
-                let value = i64::try_from(argument)
-                    .map_err(|_| self.error(rule, Problem::OutOfBounds("64 bits")))?;
-                self.skip_bytes(content);
-                Ok(if major == 1 { !value } else { value })
-            }
-            _ => Err(self.error(rule, Problem::Expected("an integer"))),
+        let start = self.position;
+        let is_negative = self.peek() == Type::NegativeInt;
+        let argument = self.expect(u8::from(is_negative), rule, "an integer")?;
+        match i64::try_from(argument) {
+            Ok(value) if is_negative => Ok(!value),
+            Ok(value) => Ok(value),
+            Err(_) => Err(DecodeError::new(
+                start,
+                rule,
+                Problem::OutOfBounds("64 bits"),
+            )),
         }
     }
 

@@ -187,7 +187,8 @@ impl<'a> Envelope<'a> {
                 }
                 label if is_severable(label) => {
                     let element = Element::read(&mut reader, "SUIT_Severable_Manifest_Members")?;
-                    severed.push(Severed { label, element });
+                    let place = severed.partition_point(|other: &Severed<'_>| other.label < label);
+                    severed.insert(place, Severed { label, element });
                 }
                 label => unknown.push((label, reader.raw(RULE)?)),
             }
@@ -256,7 +257,7 @@ impl<'a> Envelope<'a> {
         self.tagged
     }
 
-    /// The elements that were severed from the manifest, as received.
+    /// The elements that were severed from the manifest, as received, by label.
     #[must_use]
     pub fn severed(&self) -> &[Severed<'a>] {
         &self.severed
@@ -313,50 +314,45 @@ impl<'a> Envelope<'a> {
     /// The envelope without integrated payloads, untagged: what a Recipient keeps of it.
     #[must_use]
     pub(crate) fn encode_kept(&self) -> Vec<u8> {
-        let members = self.kept_members();
-        // Up to 9 bytes for each head.
-        let lengths = members.iter().map(|(_, item)| item.len() + 9);
-        let length = self.wrapper.len() + 19 + lengths.sum::<usize>();
-        let mut w = Writer::with_capacity(length);
-        w.map(1 + members.len());
-        self.write_members(&members, &mut w);
+        let severed = self.severed.iter();
+        let items = severed.map(|severed| severed.item().len());
+        let items = self.wrapper.len() + self.manifest.item.len() + items.sum::<usize>();
+        // Up to 9 bytes for each head and label.
+        let mut w = Writer::with_capacity(items + 18 * (3 + self.severed.len()));
+        w.map(2 + self.severed.len());
+        self.write_wrapper_and_manifest(&mut w);
+        for severed in &self.severed {
+            w.int(severed.label).raw(severed.item());
+        }
         w.into_bytes()
     }
 
     fn encode_whole(&self, tagged: bool) -> Vec<u8> {
-        let mut members = self.kept_members();
-        members.extend_from_slice(&self.unknown);
-        members.sort_unstable_by_key(|(label, _)| deterministic(*label));
+        let severed = self.severed.iter();
+        let severed = severed.map(|severed| (severed.label, severed.item()));
+        let mut others: Vec<_> = severed.chain(self.unknown.iter().copied()).collect();
+        others.sort_unstable_by_key(|(label, _)| deterministic(*label));
         let mut integrated = self.integrated.clone();
         integrated.sort_unstable_by_key(|(key, _)| (key.len(), *key));
         Writer::build(|w| {
             if tagged {
                 w.tag(Self::TAG);
             }
-            w.map(1 + members.len() + integrated.len());
-            self.write_members(&members, w);
+            w.map(2 + others.len() + integrated.len());
+            // Their labels are the lowest that an envelope can have.
+            self.write_wrapper_and_manifest(w);
+            for (label, item) in others {
+                w.int(label).raw(item);
+            }
             for (key, payload) in integrated {
                 w.text(key).bytes(payload);
             }
         })
     }
 
-    /// Label and item of the manifest and what was severed from it, in order.
-    fn kept_members(&self) -> Vec<(i64, &'a [u8])> {
-        let mut members = Vec::from([(label::envelope::MANIFEST, self.manifest.item)]);
-        for severed in &self.severed {
-            let place = members.partition_point(|(label, _)| *label < severed.label);
-            members.insert(place, (severed.label, severed.element.item));
-        }
-        members
-    }
-
-    /// Writes the authentication wrapper, whose label is the lowest, and then these members.
-    fn write_members(&self, members: &[(i64, &[u8])], w: &mut Writer) {
+    fn write_wrapper_and_manifest(&self, w: &mut Writer) {
         w.int(label::envelope::AUTHENTICATION).bytes(self.wrapper);
-        for (label, item) in members {
-            w.int(*label).raw(item);
-        }
+        w.int(label::envelope::MANIFEST).raw(self.manifest.item);
     }
 }
 

@@ -223,7 +223,9 @@ impl<'a> Manifest<'a> {
         let mut version = None;
         let mut sequence_number = None;
         let mut common = None;
-        for _ in 0..reader.map(RULE)? {
+        let members = reader.map(RULE)?;
+        self.sections.reserve(members.min(Section::ALL.len()));
+        for _ in 0..members {
             let start = reader.clone();
             let label = reader.label(RULE)?;
             match label {

@@ -425,16 +425,20 @@ impl<'a> Parameters<'a> {
 
 /// The parameters of a component that are in force while a procedure runs: those that commands set last,
 /// which stay where the manifest has them.
-#[derive(Default)]
-pub(crate) struct InForce<'p>(Vec<&'p Parameter<'p>>);
+pub(crate) struct InForce<'p>(Vec<(i64, &'p Parameter<'p>)>);
 
 impl<'p> InForce<'p> {
+    /// None yet, and room for as many as a component has where manifests are ordinary.
+    pub(crate) fn with_room() -> Self {
+        Self(Vec::with_capacity(6))
+    }
+
     /// Sets a parameter, in place of one with the same label.
     pub(crate) fn set(&mut self, parameter: &'p Parameter<'p>) {
         let label = parameter.label();
-        match self.0.iter_mut().find(|old| old.label() == label) {
-            Some(old) => *old = parameter,
-            None => self.0.push(parameter),
+        match self.0.iter_mut().find(|(old, _)| *old == label) {
+            Some((_, old)) => *old = parameter,
+            None => self.0.push((label, parameter)),
         }
     }
 
@@ -445,8 +449,9 @@ impl<'p> InForce<'p> {
 
     /// The parameter with a label.
     pub(crate) fn get(&self, label: i64) -> Option<&'p Parameter<'p>> {
-        let mut all = self.0.iter().copied();
-        all.find(|parameter| parameter.label() == label)
+        let mut all = self.0.iter();
+        all.find(|(known, _)| *known == label)
+            .map(|(_, parameter)| *parameter)
     }
 
     /// Removes all.

@@ -1,32 +1,51 @@
 //! What signers may do with what they may touch.
 
-use super::{Failure, Processor, check};
-use crate::{AuthenticatedEnvelope, ComponentId, Error};
+use alloc::vec::Vec;
 
-/// The signers may use every command of the manifest on every component and dependency of it.
-// req: SUIT-ACL-001, SUIT-ACL-004, SUIT-ACL-005
-pub(super) fn commands(
-    processor: &Processor<'_>,
-    envelope: &AuthenticatedEnvelope<'_>,
-    identifiers: &[ComponentId],
-    path: &[u64],
-) -> Result<(), Failure> {
-    let manifest = envelope.manifest();
-    let signers = envelope.signers();
-    check::each_command(manifest, path, &mut |command| {
+use super::{Failure, Processor, check};
+use crate::{
+    Access, AccessControl, AuthenticatedEnvelope, Authority, ComponentId, Error, codec::Command,
+};
+
+/// The rights of a manifest's signers on components and dependencies of it.
+pub(super) struct Rights<'c> {
+    access: &'c dyn AccessControl,
+    signers: &'c [Authority],
+    /// By index.
+    touched: Vec<(Access, &'c ComponentId)>,
+}
+
+impl<'c> Rights<'c> {
+    pub(super) fn new(
+        processor: &Processor<'c>,
+        envelope: &'c AuthenticatedEnvelope<'_>,
+        identifiers: &'c [ComponentId],
+    ) -> Self {
+        let mut touched = Vec::with_capacity(identifiers.len());
         for (index, id) in (0..).zip(identifiers) {
-            let access = check::access_to(manifest, index);
-            let access_control = processor.access;
-            if !access_control.permits_command(signers, access, id, command) {
-                let error = Error::CommandUnauthorized {
+            touched.push((check::access_to(envelope.manifest(), index), id));
+        }
+        Self {
+            access: processor.access,
+            signers: envelope.signers(),
+            touched,
+        }
+    }
+
+    /// The signers may use a command, wherever it stands, on all of it.
+    // req: SUIT-ACL-001, SUIT-ACL-004, SUIT-ACL-005
+    pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Failure> {
+        for (index, (access, id)) in (0..).zip(&self.touched) {
+            let access_control = self.access;
+            if !access_control.permits_command(self.signers, *access, id, command) {
+                let mut failure = Failure::from(Error::CommandUnauthorized {
                     command: command.label(),
-                    component: id.clone(),
-                };
-                let mut failure = Failure::from(error);
+                    component: ComponentId::clone(id),
+                });
                 failure.record_mut().component_index = index;
                 return Err(failure);
             }
         }
         Ok(())
-    })
+    }
 }

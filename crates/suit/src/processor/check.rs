@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::encrypt::Encrypted;
 
-use super::{Failure, IdentityChecks, Processor};
+use super::{Failure, IdentityChecks, Processor, authority::Rights};
 use crate::{
     Access, AuthenticatedEnvelope, ComponentId, Device, Error, Limits, Manifest, ManifestRecord,
     Section,
@@ -14,34 +14,30 @@ use crate::{
     },
 };
 
-/// Checks the commands of every sequence, without executing any.
+/// Checks the commands of every sequence, without executing any; that the signers may use them on what is `touched`.
 pub(super) fn commands(
     processor: &Processor<'_>,
     device: &mut dyn Device,
-    manifest: &Manifest<'_>,
+    envelope: &AuthenticatedEnvelope<'_>,
+    touched: &[ComponentId],
     path: &[u64],
 ) -> Result<(), Failure> {
+    let manifest = envelope.manifest();
     if processor.settings.identity_checks == IdentityChecks::Required {
         identity_checked(manifest).map_err(|failure| failure.in_section(path, SHARED, 0))?;
     }
     for (label, sequence) in manifest.numbered_sequences() {
         sequence_start(manifest, sequence).map_err(|failure| failure.in_section(path, label, 0))?;
     }
-    each_command(manifest, path, &mut |command| {
-        supported(processor, device, command)?;
-        indices(manifest, command)
-    })
-}
-
-/// Checks each command of a manifest, nested ones included.
-pub(super) fn each_command(
-    manifest: &Manifest<'_>,
-    path: &[u64],
-    check: &mut dyn FnMut(&Command<'_>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    let rights = Rights::new(processor, envelope, touched);
     for (label, sequence) in manifest.numbered_sequences() {
         sequence.each(&mut |Located { offset, command }| {
-            check(command).map_err(|mut failure| {
+            let mut check = || {
+                rights.check(command)?;
+                supported(processor, device, command)?;
+                indices(manifest, command)
+            };
+            check().map_err(|mut failure| {
                 let index = match failure.error() {
                     // It knows the component that is in the way, whatever the index.
                     Error::CommandUnauthorized { .. } => failure.record_mut().component_index,
@@ -324,7 +320,7 @@ pub(super) fn access(
             return Err(failure);
         }
     }
-    super::authority::commands(processor, envelope, identifiers, path)
+    Ok(())
 }
 
 /// The manifest is newer than the one that is installed at the same place, or it is the same one.

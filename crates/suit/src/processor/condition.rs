@@ -19,10 +19,14 @@ fn unset(condition: Condition) -> Failure {
     Failure::condition(condition, UNSET)
 }
 
-/// Whether the Recipient asserts the identifier that is wanted, and the position of the one to report.
-fn asserted<T: PartialEq>(asserted: &[T], wanted: &T) -> (bool, usize) {
-    let found = asserted.iter().position(|identifier| identifier == wanted);
-    (found.is_some(), found.unwrap_or_default())
+/// Whether the Recipient asserts the identifier that is wanted, and the position of the one to report: beyond all, if
+/// it does and that is not to be reported.
+fn asserted<T: PartialEq>(asserted: &[T], wanted: &T, policy: ReportingPolicy) -> (bool, usize) {
+    match asserted.iter().position(|identifier| identifier == wanted) {
+        Some(_) if !policy.reports_success() => (true, usize::MAX),
+        Some(at) => (true, at),
+        None => (false, 0),
+    }
 }
 
 impl State<'_> {
@@ -49,8 +53,12 @@ impl State<'_> {
         if undecided {
             return Ok(false);
         }
+        let policy = match self.silent {
+            true => ReportingPolicy::NONE,
+            false => policy,
+        };
         self.test(condition, policy, manifest, index, slot)?;
-        if policy.reports_success() && !self.silent {
+        if policy.reports_success() {
             self.claim_measured(slot)?;
         }
         self.measured.clear();
@@ -95,19 +103,19 @@ impl State<'_> {
             // req: SUIT-CMD-002, SUIT-CMD-003
             Condition::VendorIdentifier => {
                 let wanted = parameters.vendor_id().ok_or_else(|| unset(condition))?;
-                let (holds, at) = asserted(&identity.vendors, wanted);
+                let (holds, at) = asserted(&identity.vendors, wanted, policy);
                 let found = identity.vendors.get(at).cloned().map(Parameter::VendorId);
                 (holds, found, "the component takes nothing of this vendor")
             }
             Condition::ClassIdentifier => {
                 let wanted = parameters.class_id().ok_or_else(|| unset(condition))?;
-                let (holds, at) = asserted(&identity.classes, &wanted);
+                let (holds, at) = asserted(&identity.classes, &wanted, policy);
                 let found = identity.classes.get(at).copied().map(Parameter::ClassId);
                 (holds, found, "the component is not of this class")
             }
             Condition::DeviceIdentifier => {
                 let wanted = parameters.device_id().ok_or_else(|| unset(condition))?;
-                let (holds, at) = asserted(&identity.devices, &wanted);
+                let (holds, at) = asserted(&identity.devices, &wanted, policy);
                 let found = identity.devices.get(at).copied().map(Parameter::DeviceId);
                 (holds, found, "this is another device")
             }

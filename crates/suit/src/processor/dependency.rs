@@ -173,23 +173,7 @@ impl Machine<'_> {
             let why = "it names a manifest that depends on it";
             return Err(Failure::dependency(&id, why));
         }
-        let checked = check::commands(processor, self.state.device, envelope.manifest(), &path)
-            .and_then(|()| match self.procedure {
-                Procedure::Uninstall => Ok(()),
-                Procedure::Update | Procedure::Invoke => check::access(
-                    processor,
-                    self.state.device,
-                    &envelope,
-                    &id,
-                    &identifiers,
-                    &path,
-                ),
-            });
-        checked?;
-        check::rollback(self.state.device, &envelope, &id)?;
-        if self.procedure == Procedure::Update {
-            self.check_belonging(envelope.manifest(), &id, &identifiers)?;
-        }
+        self.admit(&envelope, &id, &identifiers, &path)?;
         let envelope = self.state.envelopes.keep(envelope);
         let loaded = self.add(envelope, id, path, identifiers);
         self.state.slot_mut(slot)?.loaded = Some(loaded);

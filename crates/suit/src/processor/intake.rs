@@ -1,18 +1,17 @@
 //! New content on its way into a component: bounded, decrypted and measured in passing.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::boxed::Box;
 
+use super::{
+    Failure, Measurement,
+    buffer::Buffer,
+    state::{Loaded, State},
+};
+use crate::{ComponentId, Device, DeviceError, DigestAlgorithm, SuitDigest, Why, codec::Action};
 use tamarack_cose::{
     DigestContext,
     encrypt::{Decryptor, Encrypted},
 };
-use zeroize::{Zeroize as _, Zeroizing};
-
-use super::{
-    Failure, Measurement,
-    state::{Loaded, State},
-};
-use crate::{ComponentId, Device, DeviceError, DigestAlgorithm, SuitDigest, Why, codec::Action};
 
 /// What a key derivation is for (SUIT firmware encryption, `SuppPubInfo.other`).
 // req: SUIT-ENC-016
@@ -33,7 +32,7 @@ pub(super) struct Intake {
     /// Whether the end of the content shows that it was not changed.
     authenticated: bool,
     /// The plaintext of one piece, which may be secret and leaves no copies behind.
-    plaintext: Zeroizing<Vec<u8>>,
+    plaintext: Buffer,
 }
 
 /// What decrypts content.
@@ -97,7 +96,7 @@ impl State<'_> {
             measuring,
             authenticated: decryption.as_ref().is_some_and(|with| with.authenticates),
             decryption,
-            plaintext: Zeroizing::default(),
+            plaintext: Buffer::default(),
         })
     }
 
@@ -142,10 +141,10 @@ impl Intake {
         };
         // The network decides how large its chunks are, not how much memory they take when decrypted.
         for piece in chunk.chunks(PIECE) {
-            self.plaintext.zeroize();
+            self.plaintext.clear();
             decryption
                 .decryptor
-                .update(piece, &mut self.plaintext)
+                .update(piece, self.plaintext.bytes())
                 .map_err(|error| undecryptable(self.action, &error))?;
             self.store_plaintext(device)?;
         }
@@ -156,10 +155,10 @@ impl Intake {
     /// Ends the content.
     pub(super) fn finish(mut self, device: &mut dyn Device) -> Result<Stored, Failure> {
         if let Some(decryption) = self.decryption.take() {
-            self.plaintext.zeroize();
+            self.plaintext.clear();
             decryption
                 .decryptor
-                .finish(&mut self.plaintext)
+                .finish(self.plaintext.bytes())
                 .map_err(|error| undecryptable(self.action, &error))?;
             self.store_plaintext(device)?;
         }
@@ -176,8 +175,8 @@ impl Intake {
     }
 
     fn store_plaintext(&mut self, device: &mut dyn Device) -> Result<(), Failure> {
-        let plaintext = core::mem::take(&mut self.plaintext);
-        let stored = self.store(device, &plaintext);
+        let mut plaintext = core::mem::take(&mut self.plaintext);
+        let stored = self.store(device, plaintext.bytes());
         self.plaintext = plaintext;
         stored
     }

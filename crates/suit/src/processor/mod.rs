@@ -7,6 +7,7 @@
 
 mod authority;
 mod belonging;
+mod buffer;
 mod capabilities;
 mod check;
 mod condition;

@@ -4,7 +4,7 @@
 //! kept. What would be a race for a processor that does not is refused here too, so that a manifest means
 //! the same everywhere.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::Failure;
 use crate::codec::{Action, Command, Sequence};
@@ -14,7 +14,7 @@ use crate::codec::{Action, Command, Sequence};
 pub(super) struct Order {
     /// What commands touched since Strict Order is false; `None` while it is true, the default.
     // req: SUIT-PAR-016, SUIT-PAR-017
-    relaxed: Option<Touched>,
+    relaxed: Option<Box<Touched>>,
     /// Whether the sequence, being run by a command under false Strict Order, may not choose components.
     isolated: bool,
 }

@@ -198,22 +198,37 @@ impl<'r> Machine<'r> {
         placement: ComponentId,
         identifiers: Vec<ComponentId>,
     ) -> Result<(), Failure> {
-        let manifest = envelope.manifest();
+        self.admit(envelope, &placement, &identifiers, &[])?;
+        check::sections_present(envelope.manifest(), self.procedure.sections())?;
+        self.add(envelope, placement, Vec::new(), identifiers);
+        Ok(())
+    }
+
+    /// Checks whether a manifest may take part.
+    pub(super) fn admit(
+        &mut self,
+        envelope: &AuthenticatedEnvelope<'_>,
+        placement: &ComponentId,
+        identifiers: &[ComponentId],
+        path: &[u64],
+    ) -> Result<(), Failure> {
+        let processor = self.state.processor;
+        let device = &mut *self.state.device;
         // What a manifest may remove was settled when it was installed: its signer's rights may have
         // gone since, and it must go all the same.
-        if self.procedure != Procedure::Uninstall {
-            let processor = self.state.processor;
-            let device = &*self.state.device;
-            check::access(processor, device, envelope, &placement, &identifiers, &[])?;
-        }
-        check::commands(self.state.processor, self.state.device, manifest, &[])?;
-        check::sections_present(manifest, self.procedure.sections())?;
+        let touched = match self.procedure {
+            Procedure::Uninstall => &[],
+            Procedure::Update | Procedure::Invoke => {
+                check::access(processor, device, envelope, placement, identifiers, path)?;
+                identifiers
+            }
+        };
+        check::commands(processor, device, envelope, touched, path)?;
         if self.procedure == Procedure::Update {
-            check::rollback(self.state.device, envelope, &placement)?;
-            self.check_belonging(manifest, &placement, &identifiers)
-                .map_err(|failure| failure.in_section(&[], SHARED, 0))?;
+            check::rollback(device, envelope, placement)?;
+            self.check_belonging(envelope.manifest(), placement, identifiers)
+                .map_err(|failure| failure.in_section(path, SHARED, 0))?;
         }
-        self.add(envelope, placement, Vec::new(), identifiers);
         Ok(())
     }
 

@@ -2,9 +2,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use zeroize::Zeroize as _;
-
-use super::{Failure, Processor, shelf::Shelf};
+use super::{Failure, Processor, buffer::Buffer, shelf::Shelf};
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Fetch, Section, SuitDigest,
     codec::{Envelope, InForce, Parameter, Parameters},
@@ -37,7 +35,7 @@ impl Slot<'_> {
     fn new(id: ComponentId) -> Self {
         Self {
             id,
-            parameters: InForce::default(),
+            parameters: InForce::with_room(),
             expected: false,
             written: false,
             verified: false,
@@ -150,7 +148,9 @@ impl Measured {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        if !self.is_empty() {
+            *self = Self::default();
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -164,16 +164,6 @@ impl Measured {
 
     pub(super) fn take(&mut self) -> Parameters<'static> {
         Parameters::from_list(self.0.iter_mut().filter_map(Option::take))
-    }
-}
-
-/// Zeroed at its end. As a slice, which is done at once; a `Zeroizing<Vec<u8>>` is zeroed byte by byte.
-#[derive(Default)]
-struct Buffer(Vec<u8>);
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        self.0.as_mut_slice().zeroize();
     }
 }
 
@@ -248,14 +238,14 @@ impl<'r> State<'r> {
         let Some(length) = self.device.length(id)? else {
             return Ok(None);
         };
-        if self.buffer.0.is_empty() {
-            let length = self.processor.settings.limits.chunk_bytes.max(64);
-            self.buffer = Buffer(vec![0; length]);
+        let buffer = self.buffer.bytes();
+        if buffer.is_empty() {
+            buffer.resize(self.processor.settings.limits.chunk_bytes.max(64), 0);
         }
         let mut offset = 0;
         while offset < length {
-            let read = self.device.read_at(id, offset, &mut self.buffer.0)?;
-            let chunk = self.buffer.0.get(..read).filter(|chunk| !chunk.is_empty());
+            let read = self.device.read_at(id, offset, buffer)?;
+            let chunk = buffer.get(..read).filter(|chunk| !chunk.is_empty());
             let chunk = chunk.ok_or_else(|| Failure::truncated(id))?;
             spend(&mut self.read_left, read as u64, "the content that is read")?;
             take(self.device, chunk)?;
