@@ -33,8 +33,8 @@ pub(super) struct Head {
     pub(super) content: usize,
 }
 
-/// The argument of the head at `at`, and where its content starts; `None` if it is not well-formed, or has none.
-/// [`head`] says why.
+/// The argument of the head at `at`, and where its content starts. `None` if it has none or is not well-formed;
+/// [`head`] says which, and what is wrong.
 #[inline]
 pub(super) fn argument(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let first = *bytes.get(at)?;
@@ -53,7 +53,7 @@ pub(super) fn argument(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     (first != 0xf8 || argument >= 32).then_some((argument, content))
 }
 
-/// Reads the head at `at`.
+/// Reads the head at `at`: one without an argument too.
 pub(super) fn head(bytes: &[u8], at: usize) -> Result<Head, DecodeError> {
     let error = |problem| DecodeError::new(at, "cbor", problem);
     let Some(first) = bytes.get(at) else {
@@ -220,11 +220,11 @@ fn refuse_duplicates(bytes: &[u8], start: usize, entries: usize) -> Result<(), D
         let at = start + reader.position();
         reader.skip("cbor")?;
         let (major, argument, content) = meaning(bytes, at, start + reader.position());
-        let mut meaning = Writer::with_capacity(9 + content.len() + size_of_val(&at));
-        meaning.head(major, argument).raw(content);
+        let mut key = Writer::with_capacity(9 + content.len() + size_of_val(&at));
+        key.head(major, argument).raw(content);
         // Of two that are the same, the second is the one too many.
-        meaning.raw(&at.to_be_bytes());
-        meanings.push(meaning.into_bytes());
+        key.raw(&at.to_be_bytes());
+        meanings.push(key.into_bytes());
         reader.skip("cbor")?;
     }
     let meanings = sorted(meanings);

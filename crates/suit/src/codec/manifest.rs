@@ -224,7 +224,9 @@ impl<'a> Manifest<'a> {
         let mut sequence_number = None;
         let mut common = None;
         let members = reader.map(RULE)?;
-        self.sections.reserve(members.min(Section::ALL.len()));
+        // All but the three that every manifest has.
+        let most = members.saturating_sub(3).min(Section::ALL.len());
+        self.sections.reserve(most);
         for _ in 0..members {
             let start = reader.clone();
             let label = reader.label(RULE)?;

@@ -10,14 +10,15 @@ use zeroize::optimization_barrier;
 pub(super) struct Buffer(Vec<u8>);
 
 impl Buffer {
-    /// The bytes; what is taken away from them must have been zeroed.
+    /// The bytes. A list that grows leaves what it holds behind: there must be room for it before.
     pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.0
     }
 
-    /// Zeroes the bytes and removes them. The memory stays.
+    /// Removes the bytes, and zeroes all memory that they may have been in. It stays.
     pub(super) fn clear(&mut self) {
-        self.0.fill(0);
+        self.0.clear();
+        self.0.resize(self.0.capacity(), 0);
         optimization_barrier(self.0.as_slice());
         self.0.clear();
     }
