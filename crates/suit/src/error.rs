@@ -1,10 +1,12 @@
 use alloc::string::String;
+use core::fmt;
 
 use tamarack_cose::cbor::DecodeError;
 
 use crate::{
     ComponentId, DeviceError, SequenceNumber,
-    codec::{Action, Condition},
+    codec::{Action, Condition, element_name},
+    explain,
     report::Reason,
 };
 
@@ -28,7 +30,7 @@ pub enum Error {
     #[error("unsupported authentication block: {0}")]
     CoseUnsupported(&'static str),
     /// A COSE algorithm that is not implemented.
-    #[error("COSE algorithm {0} is not supported")]
+    #[error("COSE algorithm {} is not supported", Numbered(*.0, explain::algorithm_name(*.0)))]
     AlgorithmUnsupported(i64),
     /// No signature by a trusted key, or one that does not verify.
     #[error("{0}")]
@@ -51,7 +53,7 @@ pub enum Error {
     #[error("the manifest does not have the digest in its authentication wrapper")]
     ManifestDigest,
     /// A severed element is not the one that the manifest names.
-    #[error("the severed element {0} does not have its digest in the manifest")]
+    #[error("the severed {} does not have its digest in the manifest", element_name(*.0))]
     SeveredDigest(i64),
     /// A severed section that has to be run is not in the envelope.
     #[error("the section {0} was severed and is not in the envelope")]
@@ -78,7 +80,10 @@ pub enum Error {
     #[error("the signer has no right to component {0}")]
     ComponentUnauthorized(ComponentId),
     /// A command, or a parameter that it sets, that the manifest's signer may not use on a component.
-    #[error("the signer has no right to use command {command} on component {component}")]
+    #[error(
+        "the signer has no right to use command {} on component {component}",
+        Numbered(*command, explain::command_name(*command))
+    )]
     CommandUnauthorized {
         /// The label of the command.
         command: i64,
@@ -86,10 +91,10 @@ pub enum Error {
         component: ComponentId,
     },
     /// A command that is not implemented.
-    #[error("command {0} is not supported")]
+    #[error("command {} is not supported", Numbered(*.0, explain::command_name(*.0)))]
     CommandUnsupported(i64),
     /// A parameter that is not implemented.
-    #[error("parameter {0} is not supported")]
+    #[error("parameter {} is not supported", Numbered(*.0, explain::parameter_name(*.0)))]
     ParameterUnsupported(i64),
     /// A condition did not hold.
     #[error("condition {} failed: {}", condition.name(), some(why, "it does not hold"))]
@@ -140,12 +145,24 @@ fn some(words: &'static str, others: &'static str) -> &'static str {
     }
 }
 
+/// A number of a registry, and what it stands for there.
+struct Numbered(i64, Option<&'static str>);
+
+impl fmt::Display for Numbered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(number, Some(name)) => write!(f, "{number} ({name})"),
+            Self(number, None) => write!(f, "{number}"),
+        }
+    }
+}
+
 /// Why a directive did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Why {
     /// A parameter that the directive needs is not set.
-    #[error("parameter {0} is not set")]
+    #[error("parameter {} is not set", Numbered(*.0, explain::parameter_name(*.0)))]
     ParameterMissing(i64),
     /// A URI that starts with `#` and names no integrated payload.
     #[error("the envelope has no payload {0}")]

@@ -22,17 +22,6 @@ pub(super) enum Part {
 pub(super) const COSWID: i64 = 14;
 pub(super) const TEXT: i64 = 23;
 
-/// The name of the part with a label.
-pub(super) fn name(label: i64) -> String {
-    let section = Section::from_label(label).map(Section::name);
-    match (label, section) {
-        (COSWID, _) => "coswid".into(),
-        (TEXT, _) => "text".into(),
-        (_, Some(section)) => section.into(),
-        (other, None) => format!("element {other}"),
-    }
-}
-
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

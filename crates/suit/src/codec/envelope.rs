@@ -74,11 +74,16 @@ impl<'a> Severed<'a> {
     /// The name of the element in the standard.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self.section() {
-            Some(section) => section.name(),
-            None if self.label == label::manifest::TEXT => "text",
-            None => "coswid",
-        }
+        element_name(self.label)
+    }
+}
+
+/// The name of an element that may be severed, by its label.
+pub(crate) fn element_name(label: i64) -> &'static str {
+    match Section::from_label(label) {
+        Some(section) => section.name(),
+        None if label == label::manifest::TEXT => "text",
+        None => "coswid",
     }
 }
 

@@ -18,6 +18,7 @@ mod wait;
 pub use command::{Action, Command, Condition, IndexArgument, Located, ReportingPolicy};
 pub use common::{Common, Dependency};
 pub use coswid::{ConciseSwidTag, Entity, TagId};
+pub(crate) use envelope::element_name;
 pub use envelope::{Envelope, Severed};
 pub(crate) use manifest::SHARED;
 pub use manifest::{Manifest, Severable};

@@ -2,15 +2,11 @@
 
 use tamarack_cose::encrypt::RecipientAlgorithm;
 use tamarack_suit::{
-    Action, Condition, DeviceError, Error, Manifest, Parameter, Why, explain, report::Reason,
+    Action, Condition, DeviceError, Error, Manifest, Parameter, Why, report::Reason,
 };
 
 use super::{Trusted, account::Account};
-use crate::{
-    failure::Failure,
-    manifest::{part, place::older_draft},
-    output::printable,
-};
+use crate::{failure::Failure, manifest::place::older_draft, output::printable};
 
 pub(super) fn failure(
     subject: &str,
@@ -24,7 +20,7 @@ pub(super) fn failure(
     if let Some(id) = &culprit {
         message += &format!("dependency {}: ", printable(id));
     }
-    message += &printable(&words(error));
+    message += &printable(&error.to_string());
     if let Some(place) = &account.failed_at
         && place.command.is_some()
     {
@@ -40,45 +36,6 @@ pub(super) fn failure(
     match hint(error, account, root, restricted) {
         Some(hint) => failure.hint(hint),
         None => failure,
-    }
-}
-
-/// The error, with parts of the manifest by their names.
-fn words(error: &Error) -> String {
-    match error {
-        Error::SeveredDigest(label) => {
-            let name = part::name(*label);
-            format!("the severed {name} does not have its digest in the manifest")
-        }
-        Error::CommandUnsupported(label) => {
-            let command = numbered(*label, explain::command_name(*label));
-            format!("command {command} is not supported")
-        }
-        Error::ParameterUnsupported(label) => {
-            let parameter = numbered(*label, explain::parameter_name(*label));
-            format!("parameter {parameter} is not supported")
-        }
-        Error::AlgorithmUnsupported(id) => {
-            let algorithm = numbered(*id, explain::algorithm_name(*id));
-            format!("COSE algorithm {algorithm} is not supported")
-        }
-        Error::ActionFailed {
-            action,
-            why: Why::ParameterMissing(label),
-        } => {
-            let parameter = numbered(*label, explain::parameter_name(*label));
-            let action = action.name();
-            format!("directive {action} failed: parameter {parameter} is not set")
-        }
-        other => other.to_string(),
-    }
-}
-
-/// A number of a registry, and what it stands for there.
-fn numbered(number: i64, name: Option<&str>) -> String {
-    match name {
-        Some(name) => format!("{number} ({name})"),
-        None => number.to_string(),
     }
 }
 
