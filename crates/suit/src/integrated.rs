@@ -15,6 +15,7 @@ impl Manifest<'_> {
         self.parameters_of(index)
             .into_iter()
             .find_map(Parameters::image_digest)
+            .copied()
     }
 
     /// The URIs that the manifest sets for the component at `index`.

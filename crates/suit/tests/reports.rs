@@ -52,7 +52,7 @@ fn success() {
     assert_eq!(claims[0].component, id("provider/app/ta"));
     assert_eq!(claims[0].properties.image_size(), Some(7));
     let digest = SuitDigest::sha256(&crypto, b"payload");
-    assert_eq!(claims[0].properties.image_digest(), Some(digest));
+    assert_eq!(claims[0].properties.image_digest(), Some(&digest));
     // In the order of the CDDL's numbers: 2, 3, 4, 99; the digest is no byte string.
     let bytes = report.encode();
     assert_eq!(bytes[..2], [0xa4, 0x02]);
@@ -94,7 +94,7 @@ fn failure() {
     assert_eq!(record.component_index, 1);
     assert_eq!(record.properties.image_size(), Some(5));
     let measured = SuitDigest::sha256(&crypto(), b"wrong");
-    assert_eq!(record.properties.image_digest(), Some(measured));
+    assert_eq!(record.properties.image_digest(), Some(&measured));
     // The offset is that of the command in the encoded section.
     let manifest = Envelope::decode(&envelope)
         .unwrap()

@@ -226,7 +226,7 @@ fn examples_of_the_teep_draft() {
         assert_eq!(claims[0].properties.image_size(), Some(20));
         assert_eq!(
             claims[0].properties.image_digest(),
-            Some(SuitDigest::sha256(&crypto, b"Hello, Secure World!"))
+            Some(&SuitDigest::sha256(&crypto, b"Hello, Secure World!"))
         );
         let outcome = processor.uninstall(&mut device, &mut NoFetch, &suit);
         assert_eq!(outcome.result, Ok(()));

@@ -85,7 +85,7 @@ impl From<&Claims> for InstalledComponent {
     fn from(claims: &Claims) -> Self {
         Self {
             component: claims.component.clone(),
-            digest: claims.properties.image_digest(),
+            digest: claims.properties.image_digest().copied(),
         }
     }
 }

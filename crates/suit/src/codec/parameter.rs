@@ -406,14 +406,16 @@ impl<'a> Parameters<'a> {
 
     /// Writes the map in deterministic order.
     pub(crate) fn write(&self, w: &mut Writer) {
-        w.sorted_map(self.encoded().collect());
+        w.sorted_map(self.encoded());
     }
 
     /// Each parameter with its label, encoded.
-    pub(crate) fn encoded(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.0
-            .iter()
-            .map(|parameter| Writer::build(|w| parameter.write(w)))
+    pub(crate) fn encoded(&self) -> Vec<Vec<u8>> {
+        let mut all = Vec::with_capacity(self.len());
+        for parameter in self.iter() {
+            all.push(Writer::build(|w| parameter.write(w)));
+        }
+        all
     }
 
     /// The same parameters, holding their bytes themselves.
@@ -493,7 +495,7 @@ typed! {
     /// Parameter 2.
     class_id: CLASS_IDENTIFIER ClassId(value) -> Uuid = *value;
     /// Parameter 3.
-    image_digest: IMAGE_DIGEST ImageDigest(value) -> SuitDigest = *value;
+    image_digest: IMAGE_DIGEST ImageDigest(value) -> &'p SuitDigest = value;
     /// Parameter 4, in seconds since 1970-01-01 UTC.
     use_before: USE_BEFORE UseBefore(value) -> u64 = *value;
     /// Parameter 5.

@@ -123,8 +123,8 @@ fn users<'m>(manifest: &'m Manifest<'_>, key: &str) -> Vec<(&'m ComponentId, Vec
     let fetches = indices.filter(|index| manifest.uris(*index).contains(&key));
     let user = |index| {
         let parameters = manifest.parameters_of(index).into_iter();
-        let digests = parameters.filter_map(Parameters::image_digest).collect();
-        Some((common.identifier(index)?, digests))
+        let digests = parameters.filter_map(Parameters::image_digest);
+        Some((common.identifier(index)?, digests.copied().collect()))
     };
     fetches.filter_map(user).collect()
 }

@@ -38,22 +38,23 @@ impl Processor<'_> {
             (has.metadata, 0, parameter::COMPONENT_METADATA),
             (decrypts, 0, parameter::ENCRYPTION_INFO),
         ];
-        let mut commands = Vec::from(COMMANDS);
-        let mut parameters = Vec::from(PARAMETERS);
-        for (has, command, parameter) in optional {
-            if !has {
-                commands.retain(|label| *label != command);
-                parameters.retain(|label| *label != parameter);
+        let mut lists = Vec::with_capacity(LISTS.len() + 1);
+        for (list, labels) in LISTS {
+            let mut supported = Vec::with_capacity(labels.len());
+            for label in labels {
+                let label = i64::from(*label);
+                let lacks = |(has, command, parameter): &(bool, i64, i64)| match list {
+                    CapabilityList::Commands => !has && label == *command,
+                    CapabilityList::Parameters => !has && label == *parameter,
+                    _ => false,
+                };
+                if !optional.iter().any(lacks) {
+                    supported.push(label);
+                }
             }
+            lists.push((list, supported));
         }
-        let mut lists = Vec::from([
-            (CapabilityList::Commands, commands),
-            (CapabilityList::Parameters, parameters),
-            (CapabilityList::Algorithms, algorithms(self.recipient_keys)),
-        ]);
-        for (list, labels) in ELEMENTS {
-            lists.push((list, labels.to_vec()));
-        }
+        lists.push((CapabilityList::Algorithms, algorithms(self.recipient_keys)));
         let mut components = Vec::new();
         for id in device.component_prefixes() {
             let is_prefix = true;
@@ -80,8 +81,10 @@ pub(super) fn explains(error: &Error) -> bool {
     )
 }
 
-/// The elements of a manifest that are understood.
-const ELEMENTS: [(CapabilityList, &[i64]); 6] = [
+/// What is implemented, and understood, by label.
+const LISTS: [(CapabilityList, &[i8]); 8] = [
+    (CapabilityList::Commands, &COMMANDS),
+    (CapabilityList::Parameters, &PARAMETERS),
     (CapabilityList::Envelope, &[2, 3, 14, 15, 16, 18, 20, 23]),
     (
         CapabilityList::Manifest,
@@ -93,14 +96,12 @@ const ELEMENTS: [(CapabilityList, &[i64]); 6] = [
     (CapabilityList::Dependency, &[1]),
 ];
 
-/// The commands that are implemented.
-const COMMANDS: [i64; 29] = [
+const COMMANDS: [i8; 29] = [
     1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31, 32,
     33, 34, 35,
 ];
 
-/// The parameters that are implemented.
-const PARAMETERS: [i64; 20] = [
+const PARAMETERS: [i8; 20] = [
     1, 2, 3, 4, 5, 12, 13, 14, 18, 19, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
 ];
 
@@ -148,10 +149,11 @@ mod tests {
             command::OVERRIDE_MULTIPLE,
             command::COPY_PARAMS,
         ];
-        for label in -64..64 {
-            let is_implemented = Condition::from_label(label).is_some()
-                || Action::from_label(label).is_some()
-                || others.contains(&label);
+        for label in -64..64_i8 {
+            let number = i64::from(label);
+            let is_implemented = Condition::from_label(number).is_some()
+                || Action::from_label(number).is_some()
+                || others.contains(&number);
             assert_eq!(COMMANDS.contains(&label), is_implemented, "{label}");
         }
     }
@@ -159,9 +161,9 @@ mod tests {
     // req: SUIT-REP-015
     #[test]
     fn every_parameter_that_is_implemented_is_listed() {
-        for label in (-64..64).filter(|label| *label != 0) {
+        for label in (-64..64_i8).filter(|label| *label != 0) {
             let no_value = Writer::build(|w| {
-                w.map(1).int(label).null();
+                w.map(1).int(label.into()).null();
             });
             // Whatever is a parameter's value, null is none.
             let read = Parameters::read(&mut Reader::new(&no_value), &Limits::default(), 1);

@@ -220,7 +220,7 @@ impl State<'_> {
         let algorithm = expected.algorithm()?;
         if manifest.is_dependency(index) {
             return match self.measure_manifest(slot, algorithm)? {
-                Some(found) if found == expected => {
+                Some(found) if found == *expected => {
                     let target = self.slot_mut(slot)?;
                     target.verified = true;
                     Ok(())
@@ -232,10 +232,10 @@ impl State<'_> {
                 None => fail("the component holds no envelope"),
             };
         }
-        let Some((found, length)) = self.measure(slot, algorithm)? else {
+        let Some(&(found, length)) = self.measure(slot, algorithm)? else {
             return fail(ABSENT);
         };
-        if found == expected && size.is_none_or(|size| size == length) {
+        if found == *expected && size.is_none_or(|size| size == length) {
             let target = self.slot_mut(slot)?;
             target.verified = true;
             target.reported |= policy.reports_success();

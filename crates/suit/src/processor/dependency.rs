@@ -39,7 +39,7 @@ impl Machine<'_> {
             .ok_or_else(Failure::defect)?
             .envelope
             .digest();
-        if found != expected {
+        if found != *expected {
             let target = self.state.slot(slot)?;
             return Err(Failure::dependency(&target.id, "it holds another manifest"));
         }

@@ -313,7 +313,7 @@ impl<'r> State<'r> {
         let size = target.parameters.image_size();
         let algorithm = digest.algorithm()?;
         if manifest.is_dependency(index) {
-            return Ok(self.measure_manifest(slot, algorithm)? == Some(digest));
+            return Ok(self.measure_manifest(slot, algorithm)?.as_ref() == Some(digest));
         }
         // Without a size, comparing could cost more than fetching.
         if size.is_none() || device.length(&target.id)? != size {

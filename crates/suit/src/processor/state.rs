@@ -259,12 +259,13 @@ impl<'r> State<'r> {
         &mut self,
         slot: usize,
         algorithm: DigestAlgorithm,
-    ) -> Result<Option<(SuitDigest, u64)>, Failure> {
-        let known = self.slot(slot)?.measured;
-        if let Some((digest, _)) = known
-            && digest.algorithm_id() == algorithm.cose_id()
+    ) -> Result<Option<&(SuitDigest, u64)>, Failure> {
+        let known = &self.slot(slot)?.measured;
+        if known
+            .as_ref()
+            .is_some_and(|(digest, _)| digest.algorithm_id() == algorithm.cose_id())
         {
-            return Ok(known);
+            return Ok(self.slot(slot)?.measured.as_ref());
         }
         let mut context = self.processor.crypto.digests.start(algorithm);
         let length = self.read(slot, &mut |_, chunk| {
@@ -273,8 +274,9 @@ impl<'r> State<'r> {
         })?;
         let measured =
             length.map(|length| (SuitDigest::finished(algorithm, context.finish()), length));
-        self.slot_mut(slot)?.measured = measured;
-        Ok(measured)
+        let target = self.slot_mut(slot)?;
+        target.measured = measured;
+        Ok(target.measured.as_ref())
     }
 
     /// The digest of the manifest in the envelope that a component holds; `None` if it holds none.
