@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
         let count = self.expect(major, rule, what)?;
         usize::try_from(count)
             .ok()
-            .filter(|count| *count <= self.rest.len() / size)
+            .filter(|count| count.saturating_mul(size) <= self.rest.len())
             .ok_or_else(|| self.error(rule, Problem::Truncated))
     }
 
