@@ -38,7 +38,7 @@ impl Processor<'_> {
             (has.metadata, 0, parameter::COMPONENT_METADATA),
             (decrypts, 0, parameter::ENCRYPTION_INFO),
         ];
-        let mut lists = Vec::with_capacity(LISTS.len() + 1);
+        let mut lists = Vec::with_capacity(LISTS.len());
         for (list, labels) in LISTS {
             let mut supported = Vec::with_capacity(labels.len());
             for label in labels {
@@ -52,9 +52,11 @@ impl Processor<'_> {
                     supported.push(label);
                 }
             }
+            if list == CapabilityList::Algorithms {
+                supported = algorithms(self.recipient_keys);
+            }
             lists.push((list, supported));
         }
-        lists.push((CapabilityList::Algorithms, algorithms(self.recipient_keys)));
         let mut components = Vec::new();
         for id in device.component_prefixes() {
             let is_prefix = true;
@@ -81,10 +83,11 @@ pub(super) fn explains(error: &Error) -> bool {
     )
 }
 
-/// What is implemented, and understood, by label.
-const LISTS: [(CapabilityList, &[i8]); 8] = [
+/// What is implemented, and understood, by label; which algorithms are, depends on the keys. In the order of the encoding.
+const LISTS: [(CapabilityList, &[i8]); 9] = [
     (CapabilityList::Commands, &COMMANDS),
     (CapabilityList::Parameters, &PARAMETERS),
+    (CapabilityList::Algorithms, &[]),
     (CapabilityList::Envelope, &[2, 3, 14, 15, 16, 18, 20, 23]),
     (
         CapabilityList::Manifest,
