@@ -105,8 +105,7 @@ impl SuitDigest {
         Ok(*self == Self::of(crypto, self.algorithm()?, data))
     }
 
-    /// Reads the array, not wrapped in a byte string.
-    /// Reads a `SUIT_Digest` array.
+    /// Reads a `SUIT_Digest` array, not wrapped in a byte string.
     ///
     /// # Errors
     ///

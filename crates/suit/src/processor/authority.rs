@@ -2,10 +2,19 @@
 
 use alloc::vec::Vec;
 
-use super::{Failure, Processor, check};
+use super::{Failure, Processor};
 use crate::{
-    Access, AccessControl, AuthenticatedEnvelope, Authority, ComponentId, Error, codec::Command,
+    Access, AccessControl, AuthenticatedEnvelope, Authority, ComponentId, Error, Manifest,
+    codec::Command,
 };
+
+/// What a manifest wants with what is at an index of it.
+pub(super) fn access_to(manifest: &Manifest<'_>, index: u64) -> Access {
+    match manifest.common.dependency(index) {
+        Some(_) => Access::Dependency,
+        None => Access::Component,
+    }
+}
 
 /// The rights of a manifest's signers on components and dependencies of it.
 pub(super) struct Rights<'c> {
@@ -23,7 +32,7 @@ impl<'c> Rights<'c> {
     ) -> Self {
         let mut touched = Vec::with_capacity(identifiers.len());
         for (index, id) in (0..).zip(identifiers) {
-            touched.push((check::access_to(envelope.manifest(), index), id));
+            touched.push((access_to(envelope.manifest(), index), id));
         }
         Self {
             access: processor.access,

@@ -21,39 +21,35 @@ impl Processor<'_> {
     // req: SUIT-REP-015, SUIT-REP-016, SUIT-UPD-033
     #[must_use]
     pub fn capabilities(&self, device: &dyn Device) -> CapabilityReport {
+        use CapabilityList::{Algorithms, Commands, Parameters};
         let has = device.extensions();
         let decrypts = !self.recipient_keys.is_empty();
         let optional = [
-            (
-                has.battery,
-                Condition::MinimumBattery.label(),
-                parameter::MINIMUM_BATTERY,
-            ),
+            (has.battery, Commands, Condition::MinimumBattery.label()),
+            (has.battery, Parameters, parameter::MINIMUM_BATTERY),
             (
                 has.authorization,
+                Commands,
                 Condition::UpdateAuthorized.label(),
-                parameter::UPDATE_PRIORITY,
             ),
-            (has.wait, Action::Wait.label(), parameter::WAIT_INFO),
-            (has.metadata, 0, parameter::COMPONENT_METADATA),
-            (decrypts, 0, parameter::ENCRYPTION_INFO),
+            (has.authorization, Parameters, parameter::UPDATE_PRIORITY),
+            (has.wait, Commands, Action::Wait.label()),
+            (has.wait, Parameters, parameter::WAIT_INFO),
+            (has.metadata, Parameters, parameter::COMPONENT_METADATA),
+            (decrypts, Parameters, parameter::ENCRYPTION_INFO),
         ];
         let mut lists = Vec::with_capacity(LISTS.len());
         for (list, labels) in LISTS {
+            if list == Algorithms {
+                lists.push((list, algorithms(self.recipient_keys)));
+                continue;
+            }
             let mut supported = Vec::with_capacity(labels.len());
             for label in labels {
                 let label = i64::from(*label);
-                let lacks = |(has, command, parameter): &(bool, i64, i64)| match list {
-                    CapabilityList::Commands => !has && label == *command,
-                    CapabilityList::Parameters => !has && label == *parameter,
-                    _ => false,
-                };
-                if !optional.iter().any(lacks) {
+                if !optional.contains(&(false, list, label)) {
                     supported.push(label);
                 }
-            }
-            if list == CapabilityList::Algorithms {
-                supported = algorithms(self.recipient_keys);
             }
             lists.push((list, supported));
         }

@@ -4,7 +4,10 @@ use alloc::vec::Vec;
 
 use tamarack_cose::encrypt::Encrypted;
 
-use super::{Failure, IdentityChecks, Processor, authority::Rights};
+use super::{
+    Failure, IdentityChecks, Processor,
+    authority::{Rights, access_to},
+};
 use crate::{
     Access, AuthenticatedEnvelope, ComponentId, Device, Error, Limits, Manifest, ManifestRecord,
     Section,
@@ -14,7 +17,7 @@ use crate::{
     },
 };
 
-/// Checks the commands of every sequence, without executing any; that the signers may use them on what is `touched`.
+/// Checks the commands of every sequence, without executing any: also that the signers may use them on what is `touched`.
 pub(super) fn commands(
     processor: &Processor<'_>,
     device: &mut dyn Device,
@@ -275,14 +278,6 @@ pub(super) fn recorded_identifiers(
         identifiers.push(id.clone());
     }
     Ok(identifiers)
-}
-
-/// What a manifest wants with what is at an index of it.
-pub(super) fn access_to(manifest: &Manifest<'_>, index: u64) -> Access {
-    match manifest.common.dependency(index) {
-        Some(_) => Access::Dependency,
-        None => Access::Component,
-    }
 }
 
 /// The device has every component, and the signers may touch it.

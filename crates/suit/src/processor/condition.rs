@@ -19,14 +19,18 @@ fn unset(condition: Condition) -> Failure {
     Failure::condition(condition, UNSET)
 }
 
-/// Whether the Recipient asserts the identifier that is wanted, and the position of the one to report: beyond all, if
-/// it does and that is not to be reported.
-fn asserted<T: PartialEq>(asserted: &[T], wanted: &T, policy: ReportingPolicy) -> (bool, usize) {
-    match asserted.iter().position(|identifier| identifier == wanted) {
-        Some(_) if !policy.reports_success() => (true, usize::MAX),
-        Some(at) => (true, at),
-        None => (false, 0),
-    }
+/// Whether the Recipient asserts the identifier that is wanted, and the position of the one to report, if any.
+fn asserted<T: PartialEq>(
+    asserted: &[T],
+    wanted: &T,
+    policy: ReportingPolicy,
+) -> (bool, Option<usize>) {
+    let found = asserted.iter().position(|identifier| identifier == wanted);
+    let reported = match found {
+        Some(_) => found.filter(|_| policy.reports_success()),
+        None => Some(0),
+    };
+    (found.is_some(), reported)
 }
 
 impl State<'_> {
@@ -104,19 +108,22 @@ impl State<'_> {
             Condition::VendorIdentifier => {
                 let wanted = parameters.vendor_id().ok_or_else(|| unset(condition))?;
                 let (holds, at) = asserted(&identity.vendors, wanted, policy);
-                let found = identity.vendors.get(at).cloned().map(Parameter::VendorId);
+                let found = at.and_then(|at| identity.vendors.get(at).cloned());
+                let found = found.map(Parameter::VendorId);
                 (holds, found, "the component takes nothing of this vendor")
             }
             Condition::ClassIdentifier => {
                 let wanted = parameters.class_id().ok_or_else(|| unset(condition))?;
                 let (holds, at) = asserted(&identity.classes, &wanted, policy);
-                let found = identity.classes.get(at).copied().map(Parameter::ClassId);
+                let found = at.and_then(|at| identity.classes.get(at).copied());
+                let found = found.map(Parameter::ClassId);
                 (holds, found, "the component is not of this class")
             }
             Condition::DeviceIdentifier => {
                 let wanted = parameters.device_id().ok_or_else(|| unset(condition))?;
                 let (holds, at) = asserted(&identity.devices, &wanted, policy);
-                let found = identity.devices.get(at).copied().map(Parameter::DeviceId);
+                let found = at.and_then(|at| identity.devices.get(at).copied());
+                let found = found.map(Parameter::DeviceId);
                 (holds, found, "this is another device")
             }
             // req: SUIT-UPD-011, SUIT-UPD-012

@@ -2,16 +2,17 @@
 
 use alloc::boxed::Box;
 
+use tamarack_cose::{
+    DigestContext,
+    encrypt::{Decryptor, Encrypted},
+};
+
 use super::{
     Failure, Measurement,
     buffer::Buffer,
     state::{Loaded, State},
 };
 use crate::{ComponentId, Device, DeviceError, DigestAlgorithm, SuitDigest, Why, codec::Action};
-use tamarack_cose::{
-    DigestContext,
-    encrypt::{Decryptor, Encrypted},
-};
 
 /// What a key derivation is for (SUIT firmware encryption, `SuppPubInfo.other`).
 // req: SUIT-ENC-016

@@ -12,7 +12,8 @@ use crate::codec::{Action, Command, Sequence};
 /// The order of the commands of one sequence.
 #[derive(Default)]
 pub(super) struct Order {
-    /// What commands touched since Strict Order is false; `None` while it is true, the default.
+    /// What commands touched since Strict Order is false; `None` while it is true, the default. Apart, as every frame
+    /// of the machine has an order, and few have this.
     // req: SUIT-PAR-016, SUIT-PAR-017
     relaxed: Option<Box<Touched>>,
     /// Whether the sequence, being run by a command under false Strict Order, may not choose components.

@@ -261,22 +261,18 @@ impl<'r> State<'r> {
         algorithm: DigestAlgorithm,
     ) -> Result<Option<&(SuitDigest, u64)>, Failure> {
         let known = &self.slot(slot)?.measured;
-        if known
-            .as_ref()
-            .is_some_and(|(digest, _)| digest.algorithm_id() == algorithm.cose_id())
-        {
-            return Ok(self.slot(slot)?.measured.as_ref());
+        let is_of = |(digest, _): &(SuitDigest, u64)| digest.algorithm_id() == algorithm.cose_id();
+        if !known.as_ref().is_some_and(is_of) {
+            let mut context = self.processor.crypto.digests.start(algorithm);
+            let length = self.read(slot, &mut |_, chunk| {
+                context.update(chunk);
+                Ok(())
+            })?;
+            let measured =
+                length.map(|length| (SuitDigest::finished(algorithm, context.finish()), length));
+            self.slot_mut(slot)?.measured = measured;
         }
-        let mut context = self.processor.crypto.digests.start(algorithm);
-        let length = self.read(slot, &mut |_, chunk| {
-            context.update(chunk);
-            Ok(())
-        })?;
-        let measured =
-            length.map(|length| (SuitDigest::finished(algorithm, context.finish()), length));
-        let target = self.slot_mut(slot)?;
-        target.measured = measured;
-        Ok(target.measured.as_ref())
+        Ok(self.slot(slot)?.measured.as_ref())
     }
 
     /// The digest of the manifest in the envelope that a component holds; `None` if it holds none.
