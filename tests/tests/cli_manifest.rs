@@ -5,8 +5,8 @@ use std::{fs, ops::Deref, path::Path};
 use serde_json::Value;
 use tamarack_cose::{SecretKey, cbor::Reader};
 use tamarack_suit::{
-    ConciseSwidTag, Entity, Envelope, Identity, Manifest, MemoryDevice, NoFetch, Processor,
-    Section, SequenceNumber, Severed, SingleAuthority, TagId, Uuid,
+    Envelope, Identity, Manifest, MemoryDevice, NoFetch, Processor, Section, SequenceNumber,
+    Severed, SingleAuthority, Uuid,
     author::{ComponentBuilder, ManifestBuilder},
 };
 use tamarack_tests::{
@@ -314,69 +314,6 @@ fn parts_are_severed_before_signing_and_dropped_after() {
 }
 
 // req: SUIT-UPD-006, SUIT-SEV-012
-#[test]
-fn a_software_tag_is_taken_out_and_dropped() {
-    let folder = Folder::new();
-    let tag = ConciseSwidTag {
-        tag_id: TagId::Text("com.example.lamp".into()),
-        tag_version: 0,
-        software_name: "lamp".into(),
-        software_version: None,
-        entities: vec![Entity {
-            name: "Example".into(),
-            roles: vec![1],
-            others: vec![],
-        }],
-        others: vec![],
-    };
-    let crypto = &crypto();
-    let component = ComponentBuilder::new("a".parse().unwrap());
-    let draft = ManifestBuilder::new(SequenceNumber(1))
-        .component(component.integrated(crypto, "#payload", b"content"))
-        .coswid(&tag)
-        .build()
-        .unwrap();
-    folder.write("inline.suit", draft.encode_unsigned(crypto));
-    folder.write("later.suit", draft.encode_unsigned(crypto));
-    let severed = draft.sever_coswid(crypto);
-    folder.write("severed.suit", severed.encode_unsigned(crypto));
-    folder.manifest("sever @later.suit --coswid").ok();
-    assert_eq!(folder.read("later.suit"), folder.read("severed.suit"));
-    folder
-        .manifest("extract @later.suit --coswid --out @tag")
-        .ok();
-    assert_eq!(folder.read("tag"), tag.encode());
-    folder
-        .manifest("sever @inline.suit --section coswid")
-        .fails(2, &["--coswid severs it"]);
-    for name in ["inline", "severed"] {
-        folder
-            .manifest(&format!("extract @{name}.suit --all --out @{name}"))
-            .ok();
-        assert_eq!(folder.read(&format!("{name}/coswid.cbor")), tag.encode());
-    }
-    folder
-        .manifest("sever @severed.suit --drop text")
-        .fails(1, &["no text", "coswid, #payload"]);
-    folder
-        .manifest("sever @inline.suit --drop coswid")
-        .fails(1, &["no coswid"]);
-    folder
-        .manifest("sever @severed.suit --drop coswid --out @small.suit")
-        .ok();
-    let (small, whole) = (folder.read("small.suit"), folder.read("severed.suit"));
-    let (small, whole) = (
-        Envelope::decode(&small).unwrap(),
-        Envelope::decode(&whole).unwrap(),
-    );
-    assert!(small.severed().is_empty() && whole.severed().len() == 1);
-    assert_eq!(small.manifest_item(), whole.manifest_item());
-    folder
-        .manifest("extract @small.suit --all --out @small")
-        .ok();
-    assert!(!folder.has("small/coswid.cbor"));
-}
-
 #[test]
 fn parts_are_taken_out_whole_and_never_over_others() {
     let folder = Folder::new();

@@ -18,6 +18,7 @@ use super::{
     part::{Part, sever},
     refuse_too_long,
     sign::seal,
+    software::Software,
     trust::{FileWith, Voucher},
     typed,
 };
@@ -128,6 +129,8 @@ pub(crate) struct Create {
         default_value = "en"
     )]
     language: String,
+    #[command(flatten)]
+    software: Software,
     /// Move these sections, or `text` or `coswid`, out of the manifest into the envelope, where they can be dropped later.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     sever: Vec<Part>,
@@ -352,6 +355,7 @@ impl Create {
             .map(PathBuf::as_path)
             .chain(self.components.inputs())
             .chain(self.security_domain.files())
+            .chain(self.software.files())
             .chain(needed)
             .chain(keys);
         let ciphertexts: Vec<PathBuf> = match self.encrypt_to.is_empty() {
@@ -441,6 +445,7 @@ impl Create {
                 languages: vec![(self.language.clone().into(), text)],
             });
         }
+        builder = self.software.describe(builder, crypto)?;
         for (_, component) in components {
             builder = builder.component(component);
         }

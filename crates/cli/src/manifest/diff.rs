@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tamarack_cose::{CryptoProvider, aws_lc};
 use tamarack_suit::{
-    Command, Common, Envelope, IndexArgument, Manifest, Parameters, Sequence, Severable,
+    Command, Common, Envelope, IndexArgument, Limits, Manifest, Parameters, Sequence, Severable,
     SuitDigest,
     explain::{self, Tree},
 };
@@ -135,6 +135,7 @@ fn changes(
         compare_lines(name, &lines[0], &lines[1], &mut changes);
     }
     compare("text", manifests.map(texts), &mut changes);
+    compare("software", manifests.map(software), &mut changes);
     let payloads = envelopes.map(|envelope| carried(envelope, crypto));
     compare("envelope", payloads, &mut changes);
     let digests = envelopes.map(Envelope::claimed_digest);
@@ -195,37 +196,46 @@ fn about_manifest(manifest: &Manifest<'_>) -> Facts {
         "reference-uri",
         manifest.reference_uri.as_deref().map(str::to_owned),
     );
+    let text = manifest.text.as_ref();
+    put("text", text.map(|text| standing(text).to_owned()));
     let coswid = manifest.coswid.as_ref();
-    put(
-        "coswid",
-        coswid.map(|coswid| match coswid.content() {
-            Some(content) => format!(
-                "{} bytes: {:x}",
-                content.len(),
-                base16ct::HexDisplay(content)
-            ),
-            None => "severed".into(),
-        }),
-    );
+    put("coswid", coswid.map(|coswid| standing(coswid).to_owned()));
+    // Whether a section is there at all, its commands say.
     for (section, sequence) in manifest.sections() {
-        let place = match sequence {
-            Severable::Inline(_) => "in the manifest",
-            Severable::Severed { .. } => "severed",
-        };
-        // Whether a section is there at all, its commands say.
+        if section.is_severable() {
+            put(section.name(), Some(standing(sequence).to_owned()));
+        }
+    }
+    facts
+}
+
+/// Where an element is that may be severed.
+fn standing<T>(element: &Severable<T>) -> &'static str {
+    match element {
+        Severable::Inline(_) => "in the manifest",
+        Severable::Severed { .. } => "severed",
+    }
+}
+
+/// What is said about the software: its tag, and the reference to its MUD file.
+fn software(manifest: &Manifest<'_>) -> Facts {
+    let mut facts = Facts::new();
+    let mut put = |about: &str, tree: Tree| match tree {
+        Tree::Map(members) => {
+            let named = |(name, tree): &(String, Tree)| (format!("{about} {name}"), plain(tree));
+            facts.extend(members.iter().map(named));
+        }
+        other => facts.push((about.to_owned(), plain(&other))),
+    };
+    if let Some(content) = manifest.coswid.as_ref().and_then(Severable::content) {
         put(
-            section.name(),
-            Some(place.to_owned()).filter(|_| section.is_severable()),
+            "coswid",
+            explain::describe_coswid(content, &Limits::default()),
         );
     }
-    let text = manifest.text.as_ref();
-    put(
-        "text",
-        text.map(|text| match text {
-            Severable::Inline(_) => "in the manifest".to_owned(),
-            Severable::Severed { .. } => "severed".to_owned(),
-        }),
-    );
+    if let Some(mud) = &manifest.mud {
+        put("mud", explain::describe_mud(mud));
+    }
     facts
 }
 

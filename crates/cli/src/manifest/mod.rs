@@ -15,6 +15,7 @@ mod sever;
 mod show;
 mod sign;
 mod single;
+mod software;
 mod trust;
 pub(crate) mod typed;
 mod verify;

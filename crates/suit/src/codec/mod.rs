@@ -36,7 +36,8 @@ pub use wait::{WaitEvent, WaitInfo};
 
 pub(crate) use label::{
     command as command_label, common as common_label, envelope as envelope_label,
-    manifest as manifest_label, parameter as parameter_label,
+    manifest as manifest_label, metadata as metadata_label, parameter as parameter_label,
+    wait_event as wait_event_label,
 };
 
 use alloc::vec::Vec;

@@ -21,14 +21,14 @@ pub struct Mud<'a> {
 }
 
 const RULE: &str = "SUIT_MUD_container";
-const URL: i64 = 1;
-const SUBJECT_KEY_IDENTIFIER: i64 = 2;
 /// The tag of URIs (RFC 8949 section 3.4.5.3).
 const URI: u64 = 32;
 
 impl<'a> Mud<'a> {
     /// The label in the manifest.
     pub const LABEL: i64 = -257;
+    pub(crate) const URL: i64 = 1;
+    pub(crate) const SUBJECT_KEY_IDENTIFIER: i64 = 2;
 
     /// Decodes the content of the element's byte string.
     ///
@@ -44,14 +44,14 @@ impl<'a> Mud<'a> {
         for _ in 0..reader.map(RULE)? {
             let start = reader.clone();
             match reader.label(RULE)? {
-                URL => {
+                Self::URL => {
                     let start = reader.clone();
                     if reader.tag("suit-mud-url")? != URI {
                         return Err(start.error("suit-mud-url", Problem::Expected("tag 32")));
                     }
                     url = Some(reader.text("suit-mud-url")?.into());
                 }
-                SUBJECT_KEY_IDENTIFIER => key = Some(SuitDigest::read(reader)?),
+                Self::SUBJECT_KEY_IDENTIFIER => key = Some(SuitDigest::read(reader)?),
                 _ => return Err(unknown_label(&start, RULE)),
             }
         }
@@ -66,8 +66,8 @@ impl<'a> Mud<'a> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         Writer::build(|w| {
-            w.map(2).int(URL).tag(URI).text(&self.url);
-            w.int(SUBJECT_KEY_IDENTIFIER);
+            w.map(2).int(Self::URL).tag(URI).text(&self.url);
+            w.int(Self::SUBJECT_KEY_IDENTIFIER);
             self.subject_key_identifier.write(w);
         })
     }
@@ -101,7 +101,7 @@ mod tests {
         // One without the other.
         let mut reader = Reader::new(&bytes);
         assert_eq!(reader.map("test"), Ok(2));
-        for label in [URL, SUBJECT_KEY_IDENTIFIER] {
+        for label in [Mud::URL, Mud::SUBJECT_KEY_IDENTIFIER] {
             assert_eq!(reader.int("test"), Ok(label));
             let value = reader.raw("test").unwrap();
             let alone = Writer::build(|w| {

@@ -3,25 +3,17 @@ use alloc::{borrow::Cow, string::String, string::ToString, vec, vec::Vec};
 use tamarack_cose::{
     CryptoProvider, Headers, Mac, Mac0, Signed,
     cbor::{DecodeError, Reader},
-    encrypt::{Encrypted, RecipientAlgorithm},
 };
 
-use super::{Tree, shape};
+use super::{Tree, describe_coswid, describe_mud, parameter, shape, tree::map};
 use crate::{
     ComponentId, Limits, SuitDigest,
     codec::{
-        Command, Common, Envelope, IndexArgument, Manifest, Parameter, Parameters, Section,
-        Sequence, Severable, Text,
+        Command, Common, Envelope, IndexArgument, Manifest, Parameters, Section, Sequence,
+        Severable, Text,
     },
     report::{CapabilityReport, Entry, Record, Report, ReportResult},
 };
-
-fn map<const N: usize>(members: [(&str, Tree); N]) -> Vec<(String, Tree)> {
-    members
-        .into_iter()
-        .map(|(name, tree)| (name.to_string(), tree))
-        .collect()
-}
 
 /// Describes an envelope. Nothing in it is taken to be authentic.
 ///
@@ -160,18 +152,11 @@ pub fn unverified<'a>(
     Ok(manifest)
 }
 
-fn algorithm(id: Option<i64>) -> Tree {
-    match id {
-        Some(id) => shape::algorithm(id).map_or_else(|| Tree::number(id), Tree::text),
-        None => Tree::text("no algorithm"),
-    }
-}
-
 fn signature(block: &[u8]) -> Tree {
     let structure = Reader::new(block).tag("SUIT_Authentication_Block").ok();
     let structure = structure.and_then(shape::cose_name);
     let headers = |headers: &Headers<'_>| {
-        let mut members = map([("algorithm", algorithm(headers.algorithm_id()))]);
+        let mut members = map([("algorithm", Tree::algorithm(headers.algorithm_id()))]);
         if let Some(structure) = structure {
             members.push(("structure".to_string(), Tree::text(structure)));
         }
@@ -252,8 +237,11 @@ fn manifest(manifest: &Manifest<'_>, limits: &Limits) -> Tree {
         );
     }
     if let Some(element) = &manifest.coswid {
-        let show = |content: &Cow<'_, [u8]>| Tree::hex(content);
+        let show = |content: &Cow<'_, [u8]>| describe_coswid(content, limits);
         put("coswid", severable(element, show, "content"));
+    }
+    if let Some(mud) = &manifest.mud {
+        put("mud", describe_mud(mud));
     }
     Tree::Map(members)
 }
@@ -303,16 +291,14 @@ fn sequence(sequence: &Sequence<'_>, common: &Common<'_>) -> Tree {
                 );
             }
             Command::SetParameters(parameters) | Command::OverrideParameters(parameters) => {
-                put("parameters", self::parameters(parameters));
+                put("parameters", parameter::all(parameters));
             }
             Command::RunSequence(inner) => put("sequence", self::sequence(inner, common)),
             Command::OverrideMultiple(list) => put(
                 "components",
                 Tree::Map(
                     list.iter()
-                        .map(|(index, parameters)| {
-                            (index.to_string(), self::parameters(parameters))
-                        })
+                        .map(|(index, parameters)| (index.to_string(), parameter::all(parameters)))
                         .collect(),
                 ),
             ),
@@ -336,79 +322,6 @@ fn sequence(sequence: &Sequence<'_>, common: &Common<'_>) -> Tree {
         Tree::Map(members)
     });
     Tree::List(commands.collect())
-}
-
-fn parameters(parameters: &Parameters<'_>) -> Tree {
-    Tree::Map(parameters.iter().map(describe_parameter).collect())
-}
-
-/// Describes a parameter: its name, and its value.
-#[must_use]
-pub fn describe_parameter(parameter: &Parameter<'_>) -> (String, Tree) {
-    let name = match parameter {
-        Parameter::Other { label, .. } => alloc::format!("parameter {label}"),
-        known => known.name().to_string(),
-    };
-    (name, self::parameter(parameter))
-}
-
-fn parameter(parameter: &Parameter<'_>) -> Tree {
-    match parameter {
-        Parameter::VendorId(vendor) => Tree::text(vendor),
-        Parameter::ClassId(uuid) | Parameter::DeviceId(uuid) => Tree::text(uuid),
-        Parameter::ImageDigest(digest) => Tree::text(digest),
-        Parameter::UseBefore(value)
-        | Parameter::ComponentSlot(value)
-        | Parameter::ImageSize(value)
-        | Parameter::SourceComponent(value)
-        | Parameter::MinimumBattery(value) => Tree::number(*value),
-        Parameter::StrictOrder(value) | Parameter::SoftFailure(value) => Tree::Flag(*value),
-        Parameter::Uri(uri) => Tree::text(uri),
-        Parameter::UpdatePriority(value) => Tree::number(*value),
-        Parameter::Version(version) => Tree::text(version),
-        Parameter::EncryptionInfo(bytes) => encryption(bytes),
-        Parameter::Content(bytes)
-        | Parameter::InvokeArguments(bytes)
-        | Parameter::FetchArguments(bytes)
-        | Parameter::WaitInfo(bytes)
-        | Parameter::ComponentMetadata(bytes) => Tree::hex(bytes),
-        Parameter::Other { value, .. } => Tree::hex(value),
-    }
-}
-
-/// How content is encrypted, and to whom; what is no encryption information, as it is.
-fn encryption(bytes: &[u8]) -> Tree {
-    let Ok(encrypted) = Encrypted::decode_encrypt(bytes) else {
-        return Tree::hex(bytes);
-    };
-    let recipients = encrypted.recipients().unwrap_or_default().iter();
-    let recipients = recipients.map(|recipient| {
-        let id = recipient.algorithm().map(RecipientAlgorithm::cose_id);
-        let mut members = map([("algorithm", algorithm(id))]);
-        if let Some(key_id) = recipient.key_id() {
-            members.push(("key-id".to_string(), key_name(key_id)));
-        }
-        if let Some(target) = recipient.target() {
-            let id = ComponentId::read(&mut Reader::new(target), "target");
-            let shown = id.map_or_else(|_| Tree::hex(target), Tree::text);
-            members.push(("for-component".to_string(), shown));
-        }
-        Tree::Map(members)
-    });
-    Tree::Map(map([
-        ("algorithm", Tree::text(encrypted.algorithm().name())),
-        ("recipients", Tree::List(recipients.collect())),
-    ]))
-}
-
-/// A key id as text, where people gave it as text.
-fn key_name(key_id: &[u8]) -> Tree {
-    match core::str::from_utf8(key_id) {
-        Ok(text) if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) => {
-            Tree::text(text)
-        }
-        _ => Tree::hex(key_id),
-    }
 }
 
 fn text(content: &[u8], limits: &Limits) -> Tree {
@@ -464,7 +377,7 @@ pub fn describe_report(report: &Report) -> Tree {
             Entry::Record(record) => self::record(record),
             Entry::Claims(claims) => {
                 let mut members = map([("component", Tree::text(&claims.component))]);
-                if let Tree::Map(more) = parameters(&claims.properties) {
+                if let Tree::Map(more) = parameter::all(&claims.properties) {
                     members.extend(more);
                 }
                 Tree::Map(members)
@@ -520,7 +433,7 @@ fn record(record: &Record) -> Tree {
         members.push(("manifest".to_string(), Tree::List(path)));
     }
     if !record.properties.is_empty() {
-        members.push(("properties".to_string(), parameters(&record.properties)));
+        members.push(("properties".to_string(), parameter::all(&record.properties)));
     }
     Tree::Map(members)
 }

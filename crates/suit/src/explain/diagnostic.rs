@@ -424,6 +424,7 @@ impl Walk {
             shape => {
                 let each = match shape {
                     Shape::Each(each) => each(),
+                    Shape::Map(_) => shape,
                     _ => Shape::Plain,
                 };
                 self.lines(at, count, ['[', ']'], |walk, at, position| {

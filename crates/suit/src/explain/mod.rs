@@ -2,11 +2,15 @@
 
 mod describe;
 mod diagnostic;
+mod parameter;
 mod shape;
+mod software;
 mod tree;
 
-pub use describe::{describe, describe_parameter, describe_report, unverified};
+pub use describe::{describe, describe_report, unverified};
 pub use diagnostic::{Diagnostic, locate};
+pub use parameter::describe_parameter;
+pub use software::{describe_coswid, describe_mud};
 pub use tree::Tree;
 
 use alloc::string::{String, ToString};

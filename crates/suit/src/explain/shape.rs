@@ -1,6 +1,7 @@
 use crate::codec::{
-    Action, Condition, Section, command_label as command, common_label as common,
-    envelope_label as envelope, manifest_label as manifest, parameter_label as parameter,
+    Action, Condition, Mud, Section, command_label as command, common_label as common,
+    envelope_label as envelope, manifest_label as manifest, metadata_label as metadata,
+    parameter_label as parameter, wait_event_label as wait_event,
 };
 
 /// What an item is known to be: enough to name what is in it, and to look into byte strings.
@@ -8,7 +9,7 @@ use crate::codec::{
 pub(super) enum Shape {
     /// Nothing is known.
     Plain,
-    /// A map with integer labels; text labels are integrated payloads.
+    /// A map with integer labels, or an array of such maps; text labels are integrated payloads.
     Map(fn(i64) -> Member),
     /// An array, or a map with indices as keys, whose items are all alike.
     Each(fn() -> Self),
@@ -75,6 +76,7 @@ fn manifest() -> Shape {
         manifest::REFERENCE_URI => member("reference-uri", Shape::Plain),
         manifest::COMPONENT_ID => member("manifest-component-id", component_id()),
         manifest::SET_VERSION => member("set-version", Shape::Wrapped(|| Shape::Plain)),
+        Mud::LABEL => member("mud", Shape::Wrapped(|| Shape::Map(mud))),
         label => manifest_member(label),
     })
 }
@@ -82,7 +84,7 @@ fn manifest() -> Shape {
 /// What may stand in the manifest or, severed, in the envelope.
 fn manifest_member(label: i64) -> Member {
     match label {
-        manifest::COSWID => member("coswid", Shape::Wrapped(|| Shape::Plain)),
+        manifest::COSWID => member("coswid", Shape::Wrapped(|| Shape::Map(software_tag))),
         manifest::TEXT => member("text", Shape::Wrapped(|| Shape::Text)),
         label => match Section::from_label(label) {
             Some(section) => member(section.name(), sequence()),
@@ -158,13 +160,140 @@ pub(super) fn parameter(label: i64) -> Member {
         parameter::MINIMUM_BATTERY => member("minimum-battery", Shape::Plain),
         parameter::UPDATE_PRIORITY => member("update-priority", Shape::Plain),
         parameter::VERSION => member("version", Shape::Wrapped(|| Shape::Plain)),
-        parameter::WAIT_INFO => member("wait-info", Shape::Wrapped(|| Shape::Plain)),
-        parameter::COMPONENT_METADATA => {
-            member("component-metadata", Shape::Wrapped(|| Shape::Plain))
-        }
+        parameter::WAIT_INFO => member("wait-info", Shape::Wrapped(|| Shape::Map(wait_event))),
+        parameter::COMPONENT_METADATA => member(
+            "component-metadata",
+            Shape::Wrapped(|| Shape::Map(metadata)),
+        ),
         _ => UNKNOWN,
     }
 }
+
+pub(super) fn wait_event(label: i64) -> Member {
+    let name = match label {
+        wait_event::AUTHORIZATION => "authorization",
+        wait_event::POWER => "power",
+        wait_event::NETWORK => "network",
+        wait_event::OTHER_DEVICE_VERSION => "other-device-version",
+        wait_event::TIME => "time",
+        wait_event::TIME_OF_DAY => "time-of-day",
+        wait_event::DAY_OF_WEEK => "day-of-week",
+        wait_event::TIME_OF_DAY_UTC => "time-of-day-utc",
+        wait_event::DAY_OF_WEEK_UTC => "day-of-week-utc",
+        _ => "",
+    };
+    member(name, Shape::Plain)
+}
+
+pub(super) fn metadata(label: i64) -> Member {
+    let name = match label {
+        metadata::DEFAULT_PERMISSIONS => "default-permissions",
+        metadata::USER_PERMISSIONS => "user-permissions",
+        metadata::GROUP_PERMISSIONS => "group-permissions",
+        metadata::ROLE_PERMISSIONS => "role-permissions",
+        metadata::FILE_TYPE => "file-type",
+        metadata::MODIFICATION_TIME => "modification-time",
+        metadata::CREATION_TIME => "creation-time",
+        metadata::CREATOR => "creator",
+        _ => "",
+    };
+    member(name, Shape::Plain)
+}
+
+/// The names of permissions, bit by bit.
+pub(super) const PERMISSIONS: [&str; 14] = [
+    "traverse_exec",
+    "create_write",
+    "list_read",
+    "createdir_append",
+    "read_attr",
+    "read_perm",
+    "change_perm",
+    "change_owner",
+    "write_attr",
+    "recurse_delete",
+    "delete",
+    "sync",
+    "read_attr_ex",
+    "write_attr_ex",
+];
+
+fn mud(label: i64) -> Member {
+    match label {
+        Mud::URL => member("url", Shape::Plain),
+        Mud::SUBJECT_KEY_IDENTIFIER => member("subject-key-identifier", digest()),
+        _ => UNKNOWN,
+    }
+}
+
+/// A member of a software tag, or of what is in one: their labels are one registry (RFC 9393 section 6.1).
+pub(super) fn software_tag(label: i64) -> Member {
+    let name = usize::try_from(label)
+        .ok()
+        .and_then(|label| SOFTWARE_TAG.get(label));
+    member(name.copied().unwrap_or_default(), Shape::Map(software_tag))
+}
+
+const SOFTWARE_TAG: [&str; 58] = [
+    "tag-id",
+    "software-name",
+    "entity",
+    "evidence",
+    "link",
+    "software-meta",
+    "payload",
+    "hash",
+    "corpus",
+    "patch",
+    "media",
+    "supplemental",
+    "tag-version",
+    "software-version",
+    "version-scheme",
+    "lang",
+    "directory",
+    "file",
+    "process",
+    "resource",
+    "size",
+    "file-version",
+    "key",
+    "location",
+    "fs-name",
+    "root",
+    "path-elements",
+    "process-name",
+    "pid",
+    "type",
+    "",
+    "entity-name",
+    "reg-id",
+    "role",
+    "thumbprint",
+    "date",
+    "device-id",
+    "artifact",
+    "href",
+    "ownership",
+    "rel",
+    "media-type",
+    "use",
+    "activation-status",
+    "channel-type",
+    "colloquial-version",
+    "description",
+    "edition",
+    "entitlement-data-required",
+    "entitlement-key",
+    "generator",
+    "persistent-id",
+    "product",
+    "product-family",
+    "revision",
+    "summary",
+    "unspsc-code",
+    "unspsc-version",
+];
 
 const PROTECTED: Member = member("protected", Shape::Wrapped(headers));
 const UNPROTECTED: Member = member("unprotected", Shape::Map(header));

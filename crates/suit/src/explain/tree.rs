@@ -1,8 +1,12 @@
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::fmt;
 
 use base16ct::lower::encode_string;
 
+use super::shape;
 use crate::component::is_plain;
 
 /// A description, as data.
@@ -25,6 +29,14 @@ pub enum Tree {
     Map(Vec<(String, Tree)>),
 }
 
+/// The members of a map, of which there may be more.
+pub(super) fn map<const N: usize>(members: [(&str, Tree); N]) -> Vec<(String, Tree)> {
+    members
+        .into_iter()
+        .map(|(name, tree)| (name.to_string(), tree))
+        .collect()
+}
+
 impl Tree {
     pub(super) fn text(text: impl fmt::Display) -> Self {
         Self::Text(alloc::format!("{text}"))
@@ -41,6 +53,14 @@ impl Tree {
             text += &alloc::format!("... ({} bytes)", bytes.len());
         }
         Self::Text(text)
+    }
+
+    /// A COSE algorithm, by name where it has one.
+    pub(super) fn algorithm(id: Option<i64>) -> Self {
+        match id {
+            Some(id) => shape::algorithm(id).map_or_else(|| Self::number(id), Self::text),
+            None => Self::text("no algorithm"),
+        }
     }
 
     /// Text as it is printed.
