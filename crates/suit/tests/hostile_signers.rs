@@ -233,4 +233,20 @@ fn a_spoiled_payload_is_found_without_installing_it() {
     let mut spoiled = whole.clone();
     *spoiled.last_mut().unwrap() ^= 1;
     assert_eq!(spoiled_in(&spoiled), Some(id("provider/app/ta")));
+
+    // Of the images for several slots, each is one that the manifest promises.
+    let image = |slot, payload: &[u8]| {
+        let component = ComponentBuilder::new(id("provider/app/ta"));
+        let key = format!("#{slot}");
+        component.integrated(&crypto, key, payload).slot(slot)
+    };
+    let slots = ManifestBuilder::new(SequenceNumber(1))
+        .component(image(0, b"for slot 0").or(image(1, b"for slot 1")))
+        .build()
+        .unwrap();
+    let whole = signed(&slots);
+    assert_eq!(spoiled_in(&whole), None);
+    let mut spoiled = whole.clone();
+    *spoiled.last_mut().unwrap() ^= 0x80;
+    assert_eq!(spoiled_in(&spoiled), Some(id("provider/app/ta")));
 }

@@ -126,8 +126,8 @@ fn a_file_is_measured_and_carried_and_installs() {
         "1.2-beta.3"
     );
     assert_eq!(
-        manifest.image_digest(0),
-        Some(SuitDigest::sha256(&crypto(), b"an image"))
+        manifest.image_digests(0),
+        [SuitDigest::sha256(&crypto(), b"an image")]
     );
     let author = author(2);
     let signed = draft.sign(&crypto(), &[&*author.signer]).unwrap();

@@ -542,7 +542,7 @@ fn dependencies_are_a_sorted_map_by_index() {
     let manifest = draft.manifest();
     let inner = ta(&author(2), 1, b"payload");
     let digest = Envelope::decode(&inner).unwrap().claimed_digest();
-    assert_eq!(manifest.image_digest(3), Some(digest));
+    assert_eq!(manifest.image_digests(3), [digest]);
     // Two of them, within the component list, with nothing to say: empty maps in order.
     let decode = |dependencies: &[u8]| {
         let common = [

@@ -881,3 +881,24 @@ fn what_follows_a_list_of_overrides_is_about_its_last_component() {
     assert_eq!(manifest.uris(2), [""; 0]);
     assert_eq!(manifest.parameters_of(2), [&size(2)]);
 }
+
+// req: SUIT-COM-018
+#[test]
+fn what_a_nested_sequence_chooses_ends_with_it() {
+    let common = Common {
+        components: ["x", "y"].map(id).to_vec(),
+        ..Common::default()
+    };
+    let mut manifest = Manifest::new(SequenceNumber(1), common);
+    let nested = [index(1), set([uri("coap://y")])];
+    let commands = [
+        index(0),
+        try_each([nested.to_vec()], false),
+        set([uri("coap://x")]),
+        run(nested),
+        set([uri("coap://x/2")]),
+    ];
+    manifest.set_section(Section::Install, Severable::Inline(sequence(commands)));
+    assert_eq!(manifest.uris(0), ["coap://x", "coap://x/2"]);
+    assert_eq!(manifest.uris(1), ["coap://y", "coap://y"]);
+}

@@ -115,7 +115,7 @@ pub struct LeftOut {
 pub struct Image {
     /// Its identifier.
     pub component: String,
-    /// Digest of its image, such as `sha256:…`.
+    /// Digest of its image, such as `sha256:…`. A manifest with several, for one slot each, has an entry for each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }

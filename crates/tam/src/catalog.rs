@@ -19,8 +19,20 @@ pub struct ManifestId(pub i64);
 pub struct ComponentImage {
     /// Which component.
     pub component: ComponentId,
-    /// Digest of its image, if the manifest states one.
-    pub digest: Option<SuitDigest>,
+    /// Digests of its image, of which the device may have either: one for each slot, say. None if the manifest states
+    /// none.
+    pub digests: Vec<SuitDigest>,
+}
+
+impl ComponentImage {
+    /// Whether this is the digest of its image, as far as the manifest says.
+    #[must_use]
+    pub fn is(&self, digest: Option<&SuitDigest>) -> bool {
+        match digest {
+            Some(digest) => self.digests.contains(digest),
+            None => self.digests.is_empty(),
+        }
+    }
 }
 
 /// What a manifest is for.

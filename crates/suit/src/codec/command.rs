@@ -180,6 +180,18 @@ pub enum IndexArgument {
 }
 
 impl IndexArgument {
+    /// Whether commands under this index apply to the component at `index`.
+    #[must_use]
+    pub fn covers(&self, index: u64) -> bool {
+        match self {
+            Self::One(one) => *one == index,
+            Self::All => true,
+            Self::List(list) => list.contains(&index),
+        }
+    }
+}
+
+impl IndexArgument {
     // req: SUIT-COM-015
     fn read(reader: &mut Reader<'_>, limits: &Limits) -> Result<Self, DecodeError> {
         const RULE: &str = "IndexArg";

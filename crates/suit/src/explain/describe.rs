@@ -9,8 +9,7 @@ use super::{Tree, describe_coswid, describe_mud, parameter, shape, tree::map};
 use crate::{
     ComponentId, Limits, SuitDigest,
     codec::{
-        Command, Common, Envelope, IndexArgument, Manifest, Parameters, Section, Sequence,
-        Severable, Text,
+        Command, Common, Envelope, IndexArgument, Manifest, Section, Sequence, Severable, Text,
     },
     report::{CapabilityReport, Entry, Record, Report, ReportResult},
 };
@@ -113,11 +112,7 @@ fn users<'m>(manifest: &'m Manifest<'_>, key: &str) -> Vec<(&'m ComponentId, Vec
     let common = &manifest.common;
     let indices = 0..common.index_count() as u64;
     let fetches = indices.filter(|index| manifest.uris(*index).contains(&key));
-    let user = |index| {
-        let parameters = manifest.parameters_of(index).into_iter();
-        let digests = parameters.filter_map(Parameters::image_digest);
-        Some((common.identifier(index)?, digests.copied().collect()))
-    };
+    let user = |index| Some((common.identifier(index)?, manifest.image_digests(index)));
     fetches.filter_map(user).collect()
 }
 

@@ -500,8 +500,9 @@ fn settled(
         catalog.manifest(**id).is_some_and(|manifest| {
             manifest.components.iter().all(|image| {
                 let mut found = installed.iter();
-                found
-                    .any(|found| found.component == image.component && found.digest == image.digest)
+                found.any(|found| {
+                    found.component == image.component && image.is(found.digest.as_ref())
+                })
             })
         })
     };

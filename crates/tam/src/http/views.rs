@@ -2,6 +2,7 @@
 
 use base16ct::lower::encode_string;
 use tamarack_cose::CryptoProvider;
+use tamarack_suit::SuitDigest;
 
 use crate::{
     AuditRecord, Deployment, Device, InstalledComponent, RecordedOutcome, Ueid, api,
@@ -93,9 +94,15 @@ pub(super) fn component(
     let images = manifest
         .components
         .iter()
-        .map(|ComponentImage { component, digest }| api::Image {
-            component: component.to_string(),
-            digest: digest.map(|d| d.to_string()),
+        .flat_map(|ComponentImage { component, digests }| {
+            let image = |digest: Option<&SuitDigest>| api::Image {
+                component: component.to_string(),
+                digest: digest.map(ToString::to_string),
+            };
+            match digests.as_slice() {
+                [] => vec![image(None)],
+                digests => digests.iter().map(|digest| image(Some(digest))).collect(),
+            }
         });
     api::Component {
         manifest: manifest.manifest_component.to_string(),

@@ -63,15 +63,16 @@ impl<'a> Inventory<'a> {
     pub(super) fn presence(&self, manifest: &Manifest) -> Presence {
         let is_there = |image: &ComponentImage| {
             self.images.get(&image.component).is_some_and(|found| {
-                found.iter().any(|found| match (found, &image.digest) {
-                    (Some(found), Some(wanted))
-                        if found.algorithm_id() == wanted.algorithm_id() =>
-                    {
-                        *found == wanted
+                // Without a digest in the manifest, that the component is there is all there is to know.
+                let nothing_known = image.digests.is_empty();
+                found.iter().any(|found| {
+                    let comparable = |wanted: &SuitDigest| {
+                        found.is_some_and(|found| found.algorithm_id() == wanted.algorithm_id())
+                    };
+                    match image.digests.iter().any(comparable) {
+                        true => image.is(*found),
+                        false => nothing_known || self.confirmed.contains(&manifest.id),
                     }
-                    (_, Some(_)) => self.confirmed.contains(&manifest.id),
-                    // Without a digest in the manifest, that the component is there is all there is to know.
-                    (_, None) => true,
                 })
             })
         };

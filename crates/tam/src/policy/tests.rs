@@ -64,7 +64,7 @@ impl Shelf {
             digest: digest(number),
             components: vec![ComponentImage {
                 component: id(name),
-                digest: Some(digest(number)),
+                digests: vec![digest(number)],
             }],
             dependencies: needs.collect(),
             vendor_ids: Vec::new(),
@@ -138,12 +138,12 @@ impl State {
         // A device that takes a component in needs it.
         let own = &catalog.manifest(manifest).unwrap().manifest_component;
         self.unneeded.retain(|unneeded| unneeded != own);
-        for ComponentImage { component, digest } in &catalog.manifest(manifest).unwrap().components
+        for ComponentImage { component, digests } in &catalog.manifest(manifest).unwrap().components
         {
             self.installed.retain(|held| held.component != *component);
             self.requested
                 .retain(|wanted| wanted.component != *component);
-            let (component, digest) = (component.clone(), *digest);
+            let (component, digest) = (component.clone(), digests.first().copied());
             self.installed
                 .push(InstalledComponent { component, digest });
         }
@@ -217,6 +217,27 @@ fn a_release_that_the_device_confirmed_is_current_unless_its_digest_says_otherwi
         let state = State {
             installed: vec![InstalledComponent { component, digest }],
             confirmed: confirmed.into_iter().collect(),
+            ..State::default()
+        };
+        let expected = if is_current { vec![] } else { vec![new] };
+        assert_eq!(state.plan(&shelf.catalog()).install, expected, "{state:?}");
+    }
+}
+
+#[test]
+fn of_several_images_a_device_has_the_one_for_its_slot() {
+    let mut shelf = Shelf::default();
+    shelf.domain("acme", false);
+    let [_, new] = [1, 2].map(|release| shelf.add("acme/a", "acme", release, &[]));
+    let images = &mut shelf.manifests.last_mut().unwrap().components;
+    let (one, other) = (images[0].digests[0], digest(100));
+    images[0].digests.push(other);
+    shelf.deploy("acme/a", Mode::Required);
+    for (digest, is_current) in [(one, true), (other, true), (digest(0), false)] {
+        let component = id("acme/a");
+        let digest = Some(digest);
+        let state = State {
+            installed: vec![InstalledComponent { component, digest }],
             ..State::default()
         };
         let expected = if is_current { vec![] } else { vec![new] };

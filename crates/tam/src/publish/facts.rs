@@ -39,10 +39,10 @@ pub(super) fn new_manifest(
         .filter(|(index, _)| !released.contains(index))
         .map(|(index, component)| ComponentImage {
             component: component.clone(),
-            digest: manifest.image_digest(index),
+            digests: manifest.image_digests(index),
         });
     let dependencies = manifest.common.dependencies.iter();
-    let dependencies = dependencies.filter_map(|found| manifest.image_digest(found.index));
+    let dependencies = dependencies.flat_map(|found| manifest.image_digests(found.index));
     Ok(NewManifest {
         kind,
         domain: domain.to_owned(),

@@ -1,5 +1,5 @@
 use tamarack_suit::{
-    Envelope, Limits, SequenceNumber, Uuid, VendorId,
+    Envelope, Limits, SequenceNumber, SuitDigest, Uuid, VendorId,
     author::{ComponentBuilder, ManifestBuilder},
 };
 
@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     Actor, Mode, Store,
+    catalog::ComponentImage,
     testing::{Agent, Provider, World, id, untagged},
 };
 
@@ -394,6 +395,38 @@ fn an_envelope_that_fits_into_no_update_is_refused_with_advice() {
     assert!(error.to_string().contains("--uri"), "{error}");
     let fits = acme.envelope("lock", 1, &vec![7; most - 1024]);
     assert!(world.publish(&fits).unwrap().new);
+}
+
+#[test]
+fn images_for_several_slots_are_published_with_the_digest_of_each() {
+    let world = World::new();
+    let acme = Provider::new("acme");
+    world.register(&acme);
+    let image = |slot, payload: &[u8]| {
+        let component = ComponentBuilder::new(id("acme/hub"));
+        let key = format!("#{slot}");
+        component.integrated(&world.crypto, key, payload).slot(slot)
+    };
+    let draft = ManifestBuilder::new(SequenceNumber(1))
+        .component(image(0, b"for slot 0").or(image(1, b"for slot 1")))
+        .component(ComponentBuilder::new(id("acme/config")).content(&world.crypto, b"x"))
+        .build()
+        .unwrap();
+    let signer = world.crypto.signatures.signer(&acme.key).unwrap();
+    let envelope = draft.sign(&world.crypto, &[&*signer]).unwrap();
+    assert!(world.publish(untagged(&envelope)).unwrap().new);
+    let catalog = world.tam.store().catalog().unwrap();
+    let images = &catalog.newest().next().unwrap().components;
+    let digest = |content: &[u8]| SuitDigest::sha256(&world.crypto, content);
+    let expected = [
+        (
+            id("acme/hub"),
+            vec![digest(b"for slot 0"), digest(b"for slot 1")],
+        ),
+        (id("acme/config"), vec![digest(b"x")]),
+    ]
+    .map(|(component, digests)| ComponentImage { component, digests });
+    assert_eq!(*images, expected);
 }
 
 #[test]

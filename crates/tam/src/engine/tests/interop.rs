@@ -132,7 +132,7 @@ fn a_deployed_signers_envelope_is_published() {
         .flat_map(|manifest| &manifest.components)
         .collect();
     assert!(
-        !images.is_empty() && images.iter().all(|image| image.digest.is_some()),
+        !images.is_empty() && images.iter().all(|image| !image.digests.is_empty()),
         "{images:?}"
     );
 }

@@ -117,7 +117,7 @@ fn components(c: &Connection, manifest: i64) -> Result<Vec<ComponentImage>, Stor
          WHERE manifest = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([manifest])?;
-    let mut components = Vec::new();
+    let mut components: Vec<ComponentImage> = Vec::new();
     while let Some(row) = rows.next()? {
         let component: String = row.get("component")?;
         let digest: Option<Vec<u8>> = row.get("digest")?;
@@ -125,10 +125,18 @@ fn components(c: &Connection, manifest: i64) -> Result<Vec<ComponentImage>, Stor
             (Some(algorithm), Some(digest)) => Some(columns::digest(algorithm, &digest)?),
             _ => None,
         };
-        components.push(ComponentImage {
-            component: columns::component(&component)?,
-            digest,
-        });
+        let component = columns::component(&component)?;
+        // Of several digests, each has a row.
+        match components.last_mut() {
+            Some(ComponentImage {
+                component: last,
+                digests,
+            }) if *last == component => digests.extend(digest),
+            _ => components.push(ComponentImage {
+                component,
+                digests: digest.into_iter().collect(),
+            }),
+        }
     }
     Ok(components)
 }
@@ -333,12 +341,16 @@ fn insert_manifest(
     let id = c.last_insert_rowid();
     let mut insert =
         c.prepare_cached("INSERT INTO manifest_components VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for (position, image) in manifest.components.iter().enumerate() {
-        let digest = image.digest.as_ref();
+    let rows = manifest.components.iter().flat_map(|image| {
+        let none = image.digests.is_empty().then_some(None);
+        let digests = image.digests.iter().map(Some).chain(none);
+        digests.map(|digest| (image.component.to_string(), digest))
+    });
+    for (position, (component, digest)) in rows.enumerate() {
         insert.execute(params![
             id,
             columns::integer(position as u64),
-            image.component.to_string(),
+            component,
             digest.map(SuitDigest::algorithm_id),
             digest.map(SuitDigest::bytes),
         ])?;
