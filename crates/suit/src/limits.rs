@@ -25,6 +25,9 @@ pub struct Limits {
     pub executed_commands: usize,
     /// Longest chain of manifests below the root that are processed. Default 2.
     pub dependency_depth: usize,
+    /// Most bytes of envelopes of dependencies in one procedure, all of which are held until it ends, once as they are and
+    /// once as they are kept. Default 32 MiB.
+    pub dependency_bytes: u64,
     /// Longest payload, in bytes, wherever it comes from. Default 256 MiB.
     pub payload_bytes: u64,
     /// Most bytes of content that are read in one procedure, to be hashed, compared or copied. Hashing that
@@ -73,6 +76,7 @@ static DEFAULT: Limits = Limits {
     entries: 256,
     executed_commands: 4096,
     dependency_depth: 2,
+    dependency_bytes: 32 << 20,
     payload_bytes: 256 << 20,
     read_bytes: 2 << 30,
     parameter_bytes: 256 << 20,

@@ -110,6 +110,35 @@ fn a_dependency_is_brought_along() {
     }
 }
 
+// req: SUIT-CMD-015
+#[test]
+fn a_dependency_that_is_there_is_mended_and_signed_anew() {
+    let (author, other) = (author(2), common::author(4));
+    let draft = ta_draft(1, b"payload");
+    let ta = draft.sign(&crypto(), &[&*author.signer]).unwrap();
+    let again = draft.sign(&crypto(), &[&*other.signer]).unwrap();
+    for bring in [Bring::Uri, Bring::Integrated] {
+        let mut device = device();
+        let mut server = Server::with(TA, &ta);
+        let envelope = configuration(&author, 1, &ta, &bring);
+        let mut apply = |device: &mut MemoryDevice| {
+            let outcome = update_from(device, &author, &envelope, &mut server);
+            assert_eq!(outcome.result, Ok(()));
+            let content = device.content(&id("provider/app/ta"));
+            assert_eq!(content, Some(&b"payload"[..]));
+        };
+        apply(&mut device);
+        // What the kept envelope does not carry any more comes again from where it came first.
+        device.put(&id("provider/app/ta"), b"damaged");
+        apply(&mut device);
+        // The same manifest, by a signer who alone is trusted now.
+        let mut server = Server::with(TA, &again);
+        let envelope = configuration(&other, 2, &again, &bring);
+        let outcome = update_from(&mut device, &other, &envelope, &mut server);
+        assert_eq!(outcome.result, Ok(()));
+    }
+}
+
 // req: SUIT-DEP-031, SUIT-DEP-032, SUIT-CMD-015, SUIT-AMB-018
 #[test]
 fn a_dependency_that_is_installed_already_stays() {
@@ -564,7 +593,7 @@ fn a_new_release_of_a_dependency_drops_its_own() {
     assert_eq!(names(&device), Vec::<String>::new());
 }
 
-// A dependency that is changed after it was looked at, in the last section.
+// A dependency that is changed after it was installed, in the last section.
 // req: SUIT-DEP-029
 #[test]
 fn a_dependency_changed_at_the_end() {
@@ -593,7 +622,10 @@ fn a_dependency_changed_at_the_end() {
     );
     assert_eq!(
         update(&mut device(), &author, &envelope).result,
-        Err(Error::Unsigned)
+        Err(Error::ActionFailed {
+            action: Action::Write,
+            why: Why::InUse
+        })
     );
 }
 

@@ -6,9 +6,12 @@ use super::{
     DependencyIntegrity, DependencySections, Failure, check, kept,
     machine::{Machine, path_to},
     procedure::Procedure,
-    state::{Loaded, read_all},
+    state::{Loaded, read_all, spend},
 };
-use crate::{Error, ManifestRecord, Section, codec::Envelope};
+use crate::{
+    Access, ComponentId, Error, ManifestRecord, Section,
+    codec::{Envelope, SHARED},
+};
 
 impl Machine<'_> {
     /// Condition Dependency Integrity: what the component holds is an authentic envelope, and its
@@ -19,7 +22,7 @@ impl Machine<'_> {
         let slot = dependent.slot(index as u64)?;
         // Off-spec: a dependency that stays when its dependent goes, or is lost, is not looked at. It may
         // have been updated since, and must not thereby keep its dependents from being removed.
-        if self.procedure == Procedure::Uninstall && self.stays_out(manifest, slot)? {
+        if self.state.procedure == Procedure::Uninstall && self.stays_out(manifest, slot)? {
             return Ok(());
         }
         let dependent = self.loaded(manifest)?;
@@ -44,9 +47,12 @@ impl Machine<'_> {
             return Err(Failure::dependency(&target.id, "it holds another manifest"));
         }
         self.check_sections(manifest, loaded)?;
-        let target = self.state.slot_mut(slot)?;
-        target.intact = true;
-        target.verified = true;
+        self.state.slot_mut(slot)?.verified = true;
+        let dependent = self.manifests.get_mut(manifest);
+        let dependent = dependent.ok_or_else(Failure::defect)?;
+        if !dependent.intact.contains(&(index, loaded)) {
+            dependent.intact.push((index, loaded));
+        }
         Ok(())
     }
 
@@ -62,7 +68,7 @@ impl Machine<'_> {
                 .is_some_and(|loaded| loaded.envelope.manifest().section(section).is_some())
         };
         let lacking = |section: &&Section| has(dependency, **section) && !has(dependent, **section);
-        match self.procedure.sections().iter().find(lacking) {
+        match self.state.procedure.sections().iter().find(lacking) {
             Some(_) => {
                 let dependency = self.manifests.get(dependency).ok_or_else(Failure::defect)?;
                 Err(Failure::dependency(
@@ -74,9 +80,54 @@ impl Machine<'_> {
         }
     }
 
-    /// The dependency whose `section` is to be run now; `None` if that is not to be.
+    /// The dependency whose `section` Process Dependency runs now; `None` if that is not to be.
     // req: SUIT-DEP-020, SUIT-DEP-022
     pub(super) fn open_dependency(
+        &mut self,
+        manifest: usize,
+        index: usize,
+        section: Section,
+    ) -> Result<Option<usize>, Failure> {
+        let Some(slot) = self.dependency_slot(manifest, index, section)? else {
+            return Ok(None);
+        };
+        let loaded = self.state.slot(slot)?.loaded;
+        let intact = &self.loaded(manifest)?.intact;
+        if !loaded.is_some_and(|loaded| intact.contains(&(index, loaded))) {
+            match self.state.processor.settings.dependency_integrity {
+                DependencyIntegrity::Implied => self.check_integrity(manifest, index)?,
+                DependencyIntegrity::Explicit => {
+                    return Err(Failure::dependency(
+                        &self.state.slot(slot)?.id,
+                        "it is processed without a check of its integrity",
+                    ));
+                }
+            }
+        }
+        if section == Section::Uninstall {
+            self.released.push(slot);
+        }
+        Ok(self.state.slot(slot)?.loaded)
+    }
+
+    /// The dependency that Unlink removes, whose uninstall section runs now; `None` if it stays. That it is what was
+    /// installed, its record says: the manifest need not check that again.
+    // req: SUIT-DEP-035
+    pub(super) fn release_dependency(
+        &mut self,
+        manifest: usize,
+        index: usize,
+    ) -> Result<Option<usize>, Failure> {
+        let Some(slot) = self.dependency_slot(manifest, index, Section::Uninstall)? else {
+            return Ok(None);
+        };
+        let loaded = self.load(manifest, index)?;
+        self.released.push(slot);
+        Ok(Some(loaded))
+    }
+
+    /// The slot of a dependency whose `section` is to be run now, which is noted; `None` if it takes no part.
+    fn dependency_slot(
         &mut self,
         manifest: usize,
         index: usize,
@@ -88,26 +139,8 @@ impl Machine<'_> {
             .ok_or_else(Failure::defect)?;
         dependent.processed.push((index as u64, section));
         let slot = dependent.slot(index as u64)?;
-        if section == Section::Uninstall && self.stays_out(manifest, slot)? {
-            return Ok(None);
-        }
-        let target = self.state.slot(slot)?;
-        if !target.intact {
-            match self.state.processor.settings.dependency_integrity {
-                DependencyIntegrity::Implied => self.check_integrity(manifest, index)?,
-                DependencyIntegrity::Explicit => {
-                    return Err(Failure::dependency(
-                        &target.id,
-                        "it is processed without a check of its integrity",
-                    ));
-                }
-            }
-        }
-        let loaded = self.state.slot(slot)?.loaded;
-        if section == Section::Uninstall {
-            self.released.push(slot);
-        }
-        Ok(loaded)
+        let stays_out = section == Section::Uninstall && self.stays_out(manifest, slot)?;
+        Ok((!stays_out).then_some(slot))
     }
 
     /// Whether the manifest in a slot takes no part in the removal of its dependent.
@@ -133,7 +166,15 @@ impl Machine<'_> {
     fn load(&mut self, manifest: usize, index: usize) -> Result<usize, Failure> {
         let dependent = self.loaded(manifest)?;
         let slot = dependent.slot(index as u64)?;
+        let common = &dependent.envelope.manifest().common;
+        let scope = common.dependency(index as u64);
+        let scope = scope.and_then(|d| common.scope(d)).cloned();
         if let Some(loaded) = self.state.slot(slot)?.loaded {
+            if self.state.procedure == Procedure::Update {
+                let envelope = self.loaded(loaded)?.envelope;
+                let identifiers = check::identifiers(envelope.manifest(), scope.as_ref())?;
+                self.refuse_other_scope(loaded, &identifiers)?;
+            }
             return Ok(loaded);
         }
         let processor = self.state.processor;
@@ -142,30 +183,31 @@ impl Machine<'_> {
             return Err(Failure::limit("the depth of dependencies"));
         }
         let path = path_to(&dependent.path, index);
-        let common = &dependent.envelope.manifest().common;
-        let scope = common
-            .dependency(index as u64)
-            .and_then(|d| common.scope(d))
-            .cloned();
         let id = self.state.slot(slot)?.id.clone();
-        if self.state.device.length(&id)?.is_none() {
+        let Some(length) = self.state.device.length(&id)? else {
             let why = "it has not been fetched";
             return Err(Failure::dependency(&id, why));
-        }
+        };
+        let kept = "the envelopes of dependencies";
+        spend(&mut self.state.envelopes_left, length, kept)?;
         // An update verifies signatures. Later procedures meet what an update has verified.
-        let record = match self.procedure {
+        let record = match self.state.procedure {
             Procedure::Update => None,
             Procedure::Invoke | Procedure::Uninstall => self.state.device.manifest(&id)?,
         };
-        let envelope = match record {
-            Some(record) => kept::open(processor, self.state.device, self.state.shelf, &record)?,
+        let envelope = match &record {
+            Some(record) => kept::open(processor, self.state.device, self.state.shelf, record)?,
             None => {
                 let bytes = read_all(self.state.device, &id, limits.envelope_bytes)?;
                 let envelope = Envelope::decode_within(self.state.shelf.keep(bytes), limits)?;
                 envelope.authenticate_by(processor.crypto, processor.trusted)?
             }
         };
-        let identifiers = check::identifiers(envelope.manifest(), scope.as_ref())?;
+        // What is recorded was installed under the identifiers that its record has, whoever depends on it.
+        let identifiers = match &record {
+            Some(record) => check::recorded_identifiers(envelope.manifest(), record)?,
+            None => check::identifiers(envelope.manifest(), scope.as_ref())?,
+        };
         // A manifest that depends on this one, directly or not, is neither processed again nor changed.
         let above = |loaded: &&Loaded<'_>| path.starts_with(&loaded.path);
         let mut dependents = self.manifests.iter().filter(above);
@@ -173,11 +215,39 @@ impl Machine<'_> {
             let why = "it names a manifest that depends on it";
             return Err(Failure::dependency(&id, why));
         }
-        self.admit(&envelope, &id, &identifiers, &path)?;
+        if self.state.procedure == Procedure::Update {
+            self.check_scope(manifest, scope.as_ref(), &identifiers, &path)?;
+            self.refuse_other_instance(manifest, &envelope, scope.as_ref(), &id, &identifiers)?;
+        }
+        self.admit(&envelope, &id, &identifiers, &path, record.is_some())?;
         let envelope = self.state.envelopes.keep(envelope);
         let loaded = self.add(envelope, id, path, identifiers);
         self.state.slot_mut(slot)?.loaded = Some(loaded);
         Ok(loaded)
+    }
+
+    /// A scope puts what a dependency names where the dependent wants it, so that it takes the dependent's own signers'
+    /// rights there, beside those of the dependency's.
+    // req: SUIT-ACL-005, SUIT-DEP-002
+    fn check_scope(
+        &self,
+        dependent: usize,
+        scope: Option<&ComponentId>,
+        identifiers: &[ComponentId],
+        path: &[u64],
+    ) -> Result<(), Failure> {
+        let signers = self.loaded(dependent)?.envelope.signers();
+        let access = self.state.processor.access;
+        let scoped = identifiers.iter().filter(|_| scope.is_some());
+        for (index, id) in (0..).zip(scoped) {
+            if !access.permits(signers, Access::Component, id) {
+                let failure = Failure::from(Error::ComponentUnauthorized(id.clone()));
+                let mut failure = failure.in_section(path, SHARED, 0);
+                failure.record_mut().component_index = index;
+                return Err(failure);
+            }
+        }
+        Ok(())
     }
 
     /// At the end of a section: the same section of each dependency was run, if it has one.
@@ -217,6 +287,24 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// What was brought along and is not going to be recorded, for nobody checked its integrity, would stay for ever.
+    // req: SUIT-DEP-022
+    fn refuse_unrecorded(
+        &self,
+        manifest: usize,
+        index: usize,
+        dependency: usize,
+    ) -> Result<(), Failure> {
+        let slot = self.loaded(manifest)?.slot(index as u64)?;
+        let slot = self.state.slot(slot)?;
+        let is_intact =
+            |loaded: &Loaded<'_>| loaded.intact.iter().any(|(_, found)| *found == dependency);
+        match slot.written && !self.manifests.iter().any(is_intact) {
+            true => Err(Failure::unverified(&slot.id)),
+            false => Ok(()),
+        }
+    }
+
     /// At the end of an update: what every manifest depends on is there and authentic, also where no
     /// command looked at it, or one changed it afterwards.
     // req: SUIT-DEP-007, SUIT-DEP-009, SUIT-DEP-029
@@ -227,7 +315,8 @@ impl Machine<'_> {
             for index in 0..loaded.slots.len() {
                 let is_dependency = |loaded: &Loaded<'_>| loaded.is_dependency(index);
                 if self.manifests.get(manifest).is_some_and(is_dependency) {
-                    self.load(manifest, index)?;
+                    let dependency = self.load(manifest, index)?;
+                    self.refuse_unrecorded(manifest, index, dependency)?;
                 }
             }
             manifest += 1;

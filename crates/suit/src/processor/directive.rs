@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{
     DecryptedContent, Failure,
     intake::{Stored, failed},
+    procedure::Procedure,
     state::{Loaded, Slot, State, spend},
 };
 use crate::{
@@ -120,11 +121,14 @@ impl<'r> State<'r> {
         let uri = parameters.uri();
         let uri = uri.ok_or_else(|| missing(action, label::URI))?;
         let arguments = parameters.fetch_arguments();
-        if self.already_matches(manifest, index, slot)? {
-            return Ok(());
-        }
-        self.refuse_in_use(action, manifest, index, slot)?;
         let integrated = manifest.envelope.integrated(uri);
+        let is_loaded = self.slot(slot)?.loaded.is_some();
+        match self.already(manifest, index, slot)? {
+            // The envelope at hand may have what the one that is there lacks.
+            Already::Manifest { whole } if !is_loaded && (!whole || integrated.is_some()) => {}
+            Already::Manifest { .. } | Already::Content => return Ok(()),
+            Already::Nothing => self.refuse_in_use(action, manifest, index, slot)?,
+        }
         if integrated.is_none() && uri.starts_with('#') {
             // The envelope of an installed manifest is kept without its payloads: what they became is
             // still there when a dependent has the manifest processed again.
@@ -179,7 +183,7 @@ impl<'r> State<'r> {
     fn copy(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Copy;
         let from = self.existing_source(action, manifest, slot)?;
-        if self.already_matches(manifest, index, slot)? {
+        if !matches!(self.already(manifest, index, slot)?, Already::Nothing) {
             return Ok(());
         }
         self.refuse_in_use(action, manifest, index, slot)?;
@@ -276,6 +280,12 @@ impl<'r> State<'r> {
         slot: usize,
     ) -> Result<usize, Failure> {
         let source = self.source(action, manifest, slot)?;
+        // To depend on a manifest is no right to what else its place may hold.
+        let mut others = manifest.slots.iter().enumerate();
+        if others.any(|(index, slot)| *slot == source && manifest.is_dependency(index)) {
+            let id = &self.slot(source)?.id;
+            return Err(Failure::dependency(id, "it is the source of a directive"));
+        }
         let (found, device) = self.slot_and_device(source)?;
         match found.expected || device.length(&found.id)?.is_some() {
             true => Ok(source),
@@ -295,31 +305,37 @@ impl<'r> State<'r> {
         manifest.slot(index)
     }
 
-    /// Whether the component has the wanted content already, so that storing it again is needless.
-    fn already_matches(
+    /// What of the wanted content the component has already, so that storing it again is needless.
+    fn already(
         &mut self,
         manifest: &Loaded<'_>,
         index: usize,
         slot: usize,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Already, Failure> {
         let (target, device) = self.slot_and_device(slot)?;
         let Some(digest) = target
             .parameters
             .image_digest()
             .filter(|_| !target.expected)
         else {
-            return Ok(false);
+            return Ok(Already::Nothing);
         };
         let size = target.parameters.image_size();
-        let algorithm = digest.algorithm()?;
         if manifest.is_dependency(index) {
-            return Ok(self.measure_manifest(slot, algorithm)?.as_ref() == Some(digest));
+            let digest = *digest;
+            return Ok(match self.holds_manifest(slot, &digest)? {
+                Some(whole) => Already::Manifest { whole },
+                None => Already::Nothing,
+            });
         }
         // Without a size, comparing could cost more than fetching.
         if size.is_none() || device.length(&target.id)? != size {
-            return Ok(false);
+            return Ok(Already::Nothing);
         }
-        self.has_digest(slot)
+        Ok(match self.has_digest(slot)? {
+            true => Already::Content,
+            false => Already::Nothing,
+        })
     }
 
     /// Whether the component has content with the wanted digest.
@@ -331,7 +347,7 @@ impl<'r> State<'r> {
         Ok(measured.is_some_and(|(found, _)| found == digest))
     }
 
-    /// Refuses to change what another installed manifest has.
+    /// Refuses to change what another installed manifest has, and a manifest that is being processed.
     // req: SUIT-DEP-032
     fn refuse_in_use(
         &mut self,
@@ -340,8 +356,12 @@ impl<'r> State<'r> {
         index: usize,
         slot: usize,
     ) -> Result<(), Failure> {
+        let is_update = self.procedure == Procedure::Update;
         let (target, device) = self.slot_and_device(slot)?;
         let id = &target.id;
+        if manifest.is_dependency(index) && (target.ran || !is_update) {
+            return Err(Failure::action(action, Why::InUse));
+        }
         let ours = |other: &ComponentId| *other == manifest.placement;
         for record in &device.manifests()? {
             let in_use = if record.id == *id {
@@ -408,6 +428,21 @@ impl<'r> State<'r> {
         }
         Ok(())
     }
+}
+
+/// What a component has already of what is to be stored.
+#[derive(Clone, Copy)]
+enum Already {
+    /// Nothing, or something else.
+    Nothing,
+    /// That very content.
+    Content,
+    /// The manifest that is wanted, in an envelope that may be another one.
+    Manifest {
+        /// Whether that envelope will do: somebody who is trusted now vouches for it, and it never carried what the
+        /// manifest installs, which is not kept.
+        whole: bool,
+    },
 }
 
 fn set<'r>(

@@ -44,8 +44,9 @@ pub(super) fn uninstall(
     record: &ManifestRecord,
 ) -> Outcome {
     let (shelf, envelopes) = (Shelf::default(), Shelf::default());
-    let state = State::new(processor, device, fetch, &shelf, &envelopes);
-    let mut machine = Machine::new(state, Procedure::Uninstall);
+    let procedure = Procedure::Uninstall;
+    let state = State::new(processor, device, fetch, &shelf, &envelopes, procedure);
+    let mut machine = Machine::new(state);
     let result = machine.uninstall_by_record(record);
     Outcome::unopened(processor, machine.state.device, record.digest, result)
 }
@@ -81,21 +82,27 @@ impl Machine<'_> {
         Ok(record.dependencies.clone())
     }
 
-    /// Whether a dependency can't take part in its own removal, because it is gone or was changed. What it
-    /// installed is then removed by its record once its dependent is gone.
+    /// Whether a dependency can't take part in its own removal: it is gone, was changed, or was never recorded, so that
+    /// nobody has admitted it. What it installed is then removed by its record once its dependent is gone.
     pub(super) fn is_lost(&mut self, slot: usize) -> Result<bool, Failure> {
-        let processor = self.state.processor;
-        let (dependency, device) = self.state.slot_and_device(slot)?;
+        let dependency = self.state.slot(slot)?;
         if dependency.loaded.is_some() {
             return Ok(false);
         }
-        let Some(record) = device.manifest(&dependency.id)? else {
-            return Ok(device.length(&dependency.id)?.is_none());
-        };
-        match open(processor, device, &Shelf::default(), &record) {
-            Ok(_) => Ok(false),
-            Err(error) if shows_change(error.error()) => Ok(true),
-            Err(error) => Err(error),
+        if let Some(lost) = dependency.lost {
+            return Ok(lost);
         }
+        let processor = self.state.processor;
+        let (dependency, device) = self.state.slot_and_device(slot)?;
+        let lost = match device.manifest(&dependency.id)? {
+            None => true,
+            Some(record) => match open(processor, device, &Shelf::default(), &record) {
+                Ok(_) => false,
+                Err(error) if shows_change(error.error()) => true,
+                Err(error) => return Err(error),
+            },
+        };
+        self.state.slot_mut(slot)?.lost = Some(lost);
+        Ok(lost)
     }
 }

@@ -11,7 +11,6 @@ use alloc::vec::Vec;
 use super::{
     Failure,
     order::Order,
-    procedure::Procedure,
     state::{Loaded, Place, Slot, State},
 };
 use crate::{
@@ -26,7 +25,6 @@ pub(super) struct Machine<'r> {
     pub(super) state: State<'r>,
     /// The manifests that take part; the root is the first.
     pub(super) manifests: Vec<Loaded<'r>>,
-    pub(super) procedure: Procedure,
     /// Manifests to be forgotten when the procedure succeeds: their slots.
     pub(super) released: Vec<usize>,
     frames: Vec<Frame<'r>>,
@@ -183,6 +181,8 @@ enum Flow<'r> {
     Integrity,
     /// The dependency's section is to be run.
     Process(Section),
+    /// The dependency is to be removed.
+    Release,
     /// In a rehearsal: what comes of the command, only the performance will tell.
     Undecided,
     /// In a rehearsal: what holds after the command, only the performance will tell.
@@ -190,12 +190,11 @@ enum Flow<'r> {
 }
 
 impl<'r> Machine<'r> {
-    pub(super) fn new(state: State<'r>, procedure: Procedure) -> Self {
+    pub(super) fn new(state: State<'r>) -> Self {
         let budget = state.processor.settings.limits.executed_commands;
         Self {
             state,
             manifests: Vec::new(),
-            procedure,
             released: Vec::new(),
             frames: Vec::new(),
             open_ended: false,
@@ -231,7 +230,7 @@ impl<'r> Machine<'r> {
     fn rehearse_once(&mut self) -> Result<(), Failure> {
         self.open_ended = false;
         self.state.rehearsing = true;
-        let mut sections = self.procedure.sections().iter();
+        let mut sections = self.state.procedure.sections().iter();
         let result = sections.try_for_each(|section| match self.open_ended {
             true => Ok(()),
             false => self.run(0, *section),
@@ -260,7 +259,7 @@ impl<'r> Machine<'r> {
     // req: SUIT-COM-010
     pub(super) fn run_shared(&mut self) -> Result<(), Failure> {
         let manifest = self.loaded(0)?.envelope.manifest();
-        let mut sections = self.procedure.sections().iter();
+        let mut sections = self.state.procedure.sections().iter();
         if sections.any(|section| manifest.section(*section).is_some()) {
             return Ok(());
         }
@@ -341,7 +340,14 @@ impl<'r> Machine<'r> {
                 self.check_integrity(manifest, target)?;
                 self.done_with_target()?;
             }
-            Flow::Process(section) => self.process(manifest, target, section)?,
+            Flow::Process(section) => {
+                let dependency = self.open_dependency(manifest, target, section)?;
+                self.enter_dependency(dependency, section, slot)?;
+            }
+            Flow::Release => {
+                let dependency = self.release_dependency(manifest, target)?;
+                self.enter_dependency(dependency, Section::Uninstall, slot)?;
+            }
             Flow::Undecided => self.assume()?,
             Flow::Later => self.end_rehearsal(),
         }
@@ -417,7 +423,10 @@ impl<'r> Machine<'r> {
     fn recover(&mut self, mut failure: Failure) -> Result<(), Failure> {
         let soft = |frame: &Frame<'_>| frame.soft_failure && failure.is_condition();
         let Some(ended) = self.frames.pop_if(|frame| soft(frame)) else {
-            *failure.record_mut() = self.place();
+            // What was found in a dependency before its first command has the place where it was found.
+            if *failure.record_mut() == Record::default() {
+                *failure.record_mut() = self.place();
+            }
             return Err(failure);
         };
         // req: SUIT-REP-008, SUIT-SEQ-010
@@ -467,14 +476,35 @@ impl<'r> Machine<'r> {
         Ok(())
     }
 
-    /// Runs a dependency's section on top of the command that asks for it.
-    fn process(&mut self, manifest: usize, target: usize, section: Section) -> Result<(), Failure> {
-        if let Some(dependency) = self.open_dependency(manifest, target, section)?
-            && self.enter_section(dependency, section)?
-        {
-            return Ok(());
+    /// Runs a section of the dependency in a slot on top of the command that asks for it, if there is one.
+    fn enter_dependency(
+        &mut self,
+        dependency: Option<usize>,
+        section: Section,
+        slot: usize,
+    ) -> Result<(), Failure> {
+        if let Some(dependency) = dependency {
+            self.state.slot_mut(slot)?.ran = true;
+            if self.enter_section(dependency, section)? {
+                return Ok(());
+            }
+            if section == Section::Uninstall {
+                self.unlink_components(dependency)?;
+            }
         }
         self.done_with_target()
+    }
+
+    /// Removes the components of a manifest that has no uninstall section.
+    // req: SUIT-AMB-018
+    pub(super) fn unlink_components(&mut self, manifest: usize) -> Result<(), Failure> {
+        let loaded = self.manifests.get(manifest).ok_or_else(Failure::defect)?;
+        for (index, slot) in loaded.slots.iter().enumerate() {
+            if !loaded.is_dependency(index) {
+                self.state.act(Action::Unlink, loaded, index, *slot)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -565,9 +595,14 @@ impl<'r> State<'r> {
                     "it is processed, and is none",
                 )),
             },
+            // To depend on a manifest is no right to what else its place may hold.
+            Action::Invoke | Action::Swap if loaded.is_dependency(target) => {
+                let id = &self.slot(slot)?.id;
+                Err(Failure::dependency(id, "it is used as a component"))
+            }
             // req: SUIT-DEP-035
             Action::Unlink if loaded.is_dependency(target) => match frame.section {
-                Section::Uninstall => Ok(Flow::Process(Section::Uninstall)),
+                Section::Uninstall => Ok(Flow::Release),
                 // Its dependent is here to stay.
                 _ => Err(Failure::action(Action::Unlink, Why::InUse)),
             },
@@ -583,10 +618,10 @@ impl<'r> State<'r> {
     }
 }
 
-/// The path to a dependency, from that of its dependent.
+/// The way from the root to a dependency, from that to its dependent.
 pub(super) fn path_to(dependent: &[u64], index: usize) -> Vec<u64> {
     let mut path = Vec::with_capacity(dependent.len() + 1);
-    path.push(index as u64);
     path.extend_from_slice(dependent);
+    path.push(index as u64);
     path
 }

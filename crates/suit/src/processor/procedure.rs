@@ -11,8 +11,8 @@ use super::{
     state::{Loaded, Slot, State, read_all},
 };
 use crate::{
-    AuthenticatedEnvelope, ComponentId, Device, Fetch, ManifestRecord, Section,
-    codec::{Action, Parameter, Parameters, SHARED},
+    Access, AuthenticatedEnvelope, ComponentId, Device, Fetch, ManifestRecord, Section,
+    codec::{Parameter, Parameters, SHARED},
     report::{Claims, Entry},
 };
 
@@ -46,8 +46,8 @@ pub(super) fn run(
     recorded: Option<&ManifestRecord>,
 ) -> Outcome {
     let (shelf, envelopes) = (Shelf::default(), Shelf::default());
-    let state = State::new(processor, device, fetch, &shelf, &envelopes);
-    let mut machine = Machine::new(state, procedure);
+    let state = State::new(processor, device, fetch, &shelf, &envelopes, procedure);
+    let mut machine = Machine::new(state);
     let result = match (procedure, recorded) {
         (Procedure::Invoke, Some(record)) => machine.invoke(envelope, record),
         (Procedure::Uninstall, Some(record)) => machine.uninstall(envelope, record),
@@ -69,15 +69,17 @@ impl<'r> Machine<'r> {
     fn update(&mut self, envelope: &'r AuthenticatedEnvelope<'r>) -> Result<(), Failure> {
         let placement = envelope.manifest().placement();
         let identifiers = check::identifiers(envelope.manifest(), None)?;
-        self.prepare(envelope, placement, identifiers)?;
+        self.prepare(envelope, placement, identifiers, false)?;
         self.run_shared()?;
         self.rehearse()?;
         self.run_sections()?;
         self.dependencies_present()?;
         self.state.all_verified()?;
         let left = self.record()?;
-        self.procedure = Procedure::Uninstall;
-        self.sweep(left)
+        self.refuse_cycles()?;
+        self.state.procedure = Procedure::Uninstall;
+        self.sweep(left)?;
+        self.state.all_verified()
     }
 
     fn invoke(
@@ -86,7 +88,7 @@ impl<'r> Machine<'r> {
         record: &ManifestRecord,
     ) -> Result<(), Failure> {
         let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
-        self.prepare(envelope, record.id.clone(), identifiers)?;
+        self.prepare(envelope, record.id.clone(), identifiers, true)?;
         self.rehearse()?;
         self.run_sections()?;
         self.state.all_verified()?;
@@ -101,7 +103,7 @@ impl<'r> Machine<'r> {
         record: &ManifestRecord,
     ) -> Result<(), Failure> {
         let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
-        match self.prepare(envelope, record.id.clone(), identifiers) {
+        match self.prepare(envelope, record.id.clone(), identifiers, true) {
             Ok(()) => {}
             // The device lost an extension or a key since: the record knows what is to go.
             Err(failure) if explains(failure.error()) => return self.uninstall_by_record(record),
@@ -111,7 +113,8 @@ impl<'r> Machine<'r> {
             return Ok(());
         }
         let candidates = self.uninstall_one(record)?;
-        self.sweep(candidates)
+        self.sweep(candidates)?;
+        self.state.all_verified()
     }
 
     /// Whether somebody depends on a manifest: it then only stops being there for its own sake.
@@ -143,11 +146,7 @@ impl<'r> Machine<'r> {
         {
             self.run(last, Section::Uninstall)?;
         } else {
-            for (index, slot) in loaded.slots.iter().enumerate() {
-                if !loaded.is_dependency(index) {
-                    self.state.act(Action::Unlink, loaded, index, *slot)?;
-                }
-            }
+            self.unlink_components(last)?;
         }
         let mut left = record.dependencies.clone();
         self.state.device.forget_manifest(&record.id)?;
@@ -197,34 +196,36 @@ impl<'r> Machine<'r> {
         envelope: &'r AuthenticatedEnvelope<'r>,
         placement: ComponentId,
         identifiers: Vec<ComponentId>,
+        is_recorded: bool,
     ) -> Result<(), Failure> {
-        self.admit(envelope, &placement, &identifiers, &[])?;
-        check::sections_present(envelope.manifest(), self.procedure.sections())?;
+        self.admit(envelope, &placement, &identifiers, &[], is_recorded)?;
+        check::sections_present(envelope.manifest(), self.state.procedure.sections())?;
         self.add(envelope, placement, Vec::new(), identifiers);
         Ok(())
     }
 
-    /// Checks whether a manifest may take part.
+    /// Checks whether a manifest may take part. One that `is_recorded` was admitted when it was installed.
     pub(super) fn admit(
         &mut self,
         envelope: &AuthenticatedEnvelope<'_>,
         placement: &ComponentId,
         identifiers: &[ComponentId],
         path: &[u64],
+        is_recorded: bool,
     ) -> Result<(), Failure> {
         let processor = self.state.processor;
         let device = &mut *self.state.device;
         // What a manifest may remove was settled when it was installed: its signer's rights may have
         // gone since, and it must go all the same.
-        let touched = match self.procedure {
-            Procedure::Uninstall => &[],
-            Procedure::Update | Procedure::Invoke => {
+        let touched = match self.state.procedure {
+            Procedure::Uninstall if is_recorded => &[],
+            _ => {
                 check::access(processor, device, envelope, placement, identifiers, path)?;
                 identifiers
             }
         };
         check::commands(processor, device, envelope, touched, path)?;
-        if self.procedure == Procedure::Update {
+        if self.state.procedure == Procedure::Update {
             check::rollback(device, envelope, placement)?;
             self.check_belonging(envelope.manifest(), placement, identifiers)
                 .map_err(|failure| failure.in_section(path, SHARED, 0))?;
@@ -250,6 +251,7 @@ impl<'r> Machine<'r> {
             path,
             slots,
             processed: Vec::new(),
+            intact: Vec::new(),
         });
         self.manifests.len() - 1
     }
@@ -257,7 +259,8 @@ impl<'r> Machine<'r> {
     /// Runs the sections of the procedure, one after the other over all manifests.
     // req: SUIT-DEP-014
     fn run_sections(&mut self) -> Result<(), Failure> {
-        self.procedure
+        self.state
+            .procedure
             .sections()
             .iter()
             .try_for_each(|section| self.run(0, *section))
@@ -268,10 +271,15 @@ impl<'r> Machine<'r> {
     // req: SUIT-MAN-005
     fn record(&mut self) -> Result<Vec<ComponentId>, Failure> {
         let mut left = Vec::new();
+        let mut dropped = Vec::new();
         for (position, loaded) in self.manifests.iter().enumerate() {
             let is_root = position == 0;
-            let in_use = |slot: &Slot<'_>| slot.loaded == Some(position) && slot.intact;
-            if !is_root && !self.state.slots.iter().any(in_use) {
+            let is_there = |slot: &Slot<'_>| slot.loaded == Some(position);
+            let is_intact =
+                |loaded: &Loaded<'_>| loaded.intact.iter().any(|(_, found)| *found == position);
+            let in_use =
+                self.state.slots.iter().any(is_there) && self.manifests.iter().any(is_intact);
+            if !is_root && !in_use {
                 continue;
             }
             let before = self.state.device.manifest(&loaded.placement)?;
@@ -300,9 +308,39 @@ impl<'r> Machine<'r> {
                 .record_manifest(&record, envelope.kept_envelope())?;
             if let Some(mut before) = before {
                 left.append(&mut before.dependencies);
+                dropped.extend(before.components.into_iter().filter(|id| {
+                    let signers = envelope.signers();
+                    !record.components.contains(id)
+                        && self
+                            .state
+                            .processor
+                            .access
+                            .permits(signers, Access::Component, id)
+                }));
             }
         }
+        self.remove_unowned(&dropped)?;
         Ok(left)
+    }
+
+    /// Removes components that a new release does not have any more, and nobody else either.
+    // req: SUIT-DEP-031
+    fn remove_unowned(&mut self, components: &[ComponentId]) -> Result<(), Failure> {
+        if components.is_empty() {
+            return Ok(());
+        }
+        let records = self.state.device.manifests()?;
+        for id in components {
+            let has = |record: &ManifestRecord| {
+                record.id == *id
+                    || record.components.contains(id)
+                    || record.dependencies.contains(id)
+            };
+            if !records.iter().any(has) {
+                self.state.device.remove(id)?;
+            }
+        }
+        Ok(())
     }
 }
 

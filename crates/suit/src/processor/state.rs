@@ -2,7 +2,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::{Failure, Processor, buffer::Buffer, shelf::Shelf};
+use super::{Failure, Processor, buffer::Buffer, procedure::Procedure, shelf::Shelf};
 use crate::{
     AuthenticatedEnvelope, ComponentId, Device, DigestAlgorithm, Fetch, Section, SuitDigest,
     codec::{Envelope, InForce, Parameter, Parameters},
@@ -27,8 +27,10 @@ pub(super) struct Slot<'r> {
     /// The manifest in the component, once it was loaded: its position in the machine's list.
     // req: SUIT-DEP-029
     pub(super) loaded: Option<usize>,
-    /// Dependency Integrity holds for what was loaded.
-    pub(super) intact: bool,
+    /// A section of that manifest was run: it is the one that is installed.
+    pub(super) ran: bool,
+    /// The manifest in the component takes no part in its own removal, for what was installed is not there any more.
+    pub(super) lost: Option<bool>,
 }
 
 impl Slot<'_> {
@@ -42,7 +44,8 @@ impl Slot<'_> {
             measured: None,
             reported: false,
             loaded: None,
-            intact: false,
+            ran: false,
+            lost: None,
         }
     }
 
@@ -62,7 +65,7 @@ impl Slot<'_> {
         self.measured = None;
         self.reported = false;
         self.loaded = None;
-        self.intact = false;
+        self.lost = None;
     }
 }
 
@@ -77,6 +80,10 @@ pub(super) struct Loaded<'r> {
     pub(super) slots: Vec<usize>,
     /// Sections of dependencies that were run: index and section.
     pub(super) processed: Vec<(u64, Section)>,
+    /// Dependencies that this manifest found intact: index, and position in the machine's list. What another manifest
+    /// found counts for that one only.
+    // req: SUIT-DEP-027
+    pub(super) intact: Vec<(usize, usize)>,
 }
 
 impl Loaded<'_> {
@@ -118,6 +125,8 @@ pub(super) struct State<'r> {
     /// What these bytes are.
     pub(super) envelopes: &'r Shelf<AuthenticatedEnvelope<'r>>,
     pub(super) slots: Vec<Slot<'r>>,
+    /// What manifests are processed for now.
+    pub(super) procedure: Procedure,
     /// Whether commands are gone through without any effect, to find out beforehand what can be known.
     pub(super) rehearsing: bool,
     /// Whether nothing is reported of what commands do, and nothing need be made for that.
@@ -125,6 +134,8 @@ pub(super) struct State<'r> {
     /// Bytes of content that may still be read, and of parameters that may still be set.
     pub(super) read_left: u64,
     pub(super) parameters_left: u64,
+    /// Bytes of envelopes of dependencies that may still be held.
+    pub(super) envelopes_left: u64,
     /// Records for the report.
     pub(super) entries: Vec<Entry>,
     /// The command that is being executed.
@@ -174,6 +185,7 @@ impl<'r> State<'r> {
         fetch: &'r mut dyn Fetch,
         shelf: &'r Shelf<Vec<u8>>,
         envelopes: &'r Shelf<AuthenticatedEnvelope<'r>>,
+        procedure: Procedure,
     ) -> Self {
         Self {
             processor,
@@ -182,10 +194,12 @@ impl<'r> State<'r> {
             shelf,
             envelopes,
             slots: Vec::new(),
+            procedure,
             rehearsing: false,
             silent: false,
             read_left: processor.settings.limits.read_bytes,
             parameters_left: processor.settings.limits.parameter_bytes,
+            envelopes_left: processor.settings.limits.dependency_bytes,
             entries: Vec::new(),
             place: Place::default(),
             measured: Measured::default(),
@@ -282,6 +296,75 @@ impl<'r> State<'r> {
         slot: usize,
         algorithm: DigestAlgorithm,
     ) -> Result<Option<SuitDigest>, Failure> {
+        let crypto = self.processor.crypto;
+        self.with_envelope(slot, |envelope| {
+            SuitDigest::of(crypto, algorithm, envelope.manifest_item())
+        })
+    }
+
+    /// Whether a component holds the manifest with this digest and, if so, whether the envelope around it will do: it is
+    /// authentic by who is trusted now, and what it once carried, which is not kept, is installed.
+    // req: SUIT-CMD-015
+    pub(super) fn holds_manifest(
+        &mut self,
+        slot: usize,
+        digest: &SuitDigest,
+    ) -> Result<Option<bool>, Failure> {
+        let Processor {
+            crypto, trusted, ..
+        } = *self.processor;
+        let look = |envelope: &Envelope<'_>| {
+            if !digest.matches(crypto, envelope.manifest_item())? {
+                return Ok(None);
+            }
+            let Ok(envelope) = envelope.authenticate_by(crypto, trusted) else {
+                return Ok(Some(None));
+            };
+            let manifest = envelope.manifest();
+            let images = match manifest.needs_integrated() {
+                true => manifest.component_images(),
+                false => Vec::new(),
+            };
+            Ok::<_, Failure>(Some(Some(images)))
+        };
+        Ok(
+            match self.with_envelope(slot, look)?.transpose()?.flatten() {
+                None => None,
+                Some(None) => Some(false),
+                Some(Some(images)) => Some(self.has_images(slot, &images)?),
+            },
+        )
+    }
+
+    /// Whether the components of the manifest that is recorded in a slot have one of these digests each.
+    fn has_images(&mut self, slot: usize, images: &[Vec<SuitDigest>]) -> Result<bool, Failure> {
+        if images.is_empty() {
+            return Ok(true);
+        }
+        let (target, device) = self.slot_and_device(slot)?;
+        let Some(record) = device.manifest(&target.id)? else {
+            return Ok(false);
+        };
+        for (id, digests) in record.components.into_iter().zip(images) {
+            let slot = self.slot_for(id);
+            let mut has = digests.is_empty();
+            for digest in digests {
+                let found = self.measure(slot, digest.algorithm()?)?;
+                has |= found.is_some_and(|(found, _)| found == digest);
+            }
+            if !has {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks at the envelope that a component holds; `None` if it holds none.
+    fn with_envelope<T>(
+        &mut self,
+        slot: usize,
+        look: impl FnOnce(&Envelope<'_>) -> T,
+    ) -> Result<Option<T>, Failure> {
         let id = &self.slots.get(slot).ok_or_else(Failure::defect)?.id;
         let Some(length) = self.device.length(id)? else {
             return Ok(None);
@@ -289,10 +372,9 @@ impl<'r> State<'r> {
         spend(&mut self.read_left, length, "the content that is read")?;
         let limits = &self.processor.settings.limits;
         let bytes = read_all(self.device, id, limits.envelope_bytes)?;
-        let crypto = self.processor.crypto;
         Ok(Envelope::decode_within(&bytes, limits)
             .ok()
-            .map(|envelope| SuitDigest::of(crypto, algorithm, envelope.manifest_item())))
+            .map(|envelope| look(&envelope)))
     }
 }
 
