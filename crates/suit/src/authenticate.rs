@@ -207,12 +207,13 @@ impl<'a> Envelope<'a> {
         for (key, payload) in self.integrated() {
             integrated.push(((*key).into(), (*payload).into()));
         }
+        let kept = self.encode_kept(&manifest);
         Ok(AuthenticatedEnvelope {
             digest: self.claimed_digest(),
             signers,
             manifest,
             integrated,
-            kept: self.encode_kept(),
+            kept,
         })
     }
 }

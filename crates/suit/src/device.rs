@@ -164,8 +164,8 @@ pub trait Device {
         }
     }
 
-    /// Takes note of what the component is as a file, before [`begin`](Self::begin). The device decides
-    /// what of it is allowed; it is an untrusted wish. Called where [`Extensions::metadata`] is set.
+    /// Takes note of what the component is as a file, before [`begin`](Self::begin), or of what it is from now on, where
+    /// the content is there already and stays. The device decides what of it is allowed; it is an untrusted wish. Called where [`Extensions::metadata`] is set.
     ///
     /// # Errors
     ///
@@ -180,15 +180,16 @@ pub trait Device {
         Err(DeviceError::Unsupported)
     }
 
-    /// The version of what is installed at a component: by default, the version that the manifest set
-    /// which installed it.
+    /// The version of what is installed at a component, or of the manifest that is kept there: by default, the version
+    /// that the manifest set. Of what a manifest with a version has just written, the version is that; this is not asked.
     ///
     /// # Errors
     ///
     /// If storage fails.
     fn version(&mut self, component: &ComponentId) -> Result<Option<Version>, DeviceError> {
         let mut records = self.manifests()?.into_iter();
-        let installed = records.find(|record| record.components.contains(component));
+        let installed =
+            records.find(|record| record.id == *component || record.components.contains(component));
         Ok(installed.and_then(|record| record.version))
     }
 

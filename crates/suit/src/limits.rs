@@ -19,6 +19,8 @@ pub struct Limits {
     pub nesting: usize,
     /// Most commands of one manifest, nested ones included. Default 1024.
     pub manifest_commands: usize,
+    /// Most parameters that the commands of one manifest set or copy, counted for each component. Default 8192.
+    pub manifest_parameters: usize,
     /// Most entries of any other list or map: parameters, indices, wait events, texts. Default 256.
     pub entries: usize,
     /// Most commands executed in one procedure, over all manifests and components. Default 4096.
@@ -44,10 +46,20 @@ pub struct Limits {
 impl Limits {
     /// CBOR nesting within one byte string: an envelope or manifest needs four levels, COSE six.
     pub(crate) const CBOR_DEPTH: usize = 8;
+    /// CBOR nesting in a software tag, which nests what it lists as its files do (RFC 9393 section 2.9).
+    const TAG_DEPTH: usize = 32;
     const MAX_NESTING: usize = 16;
 
     pub(crate) fn nesting(&self) -> usize {
         self.nesting.min(Self::MAX_NESTING)
+    }
+
+    /// Those of a software tag.
+    pub(crate) fn software_tag(&self) -> tamarack_cose::cbor::Limits {
+        tamarack_cose::cbor::Limits {
+            depth: Self::TAG_DEPTH,
+            ..self.cbor()
+        }
     }
 
     pub(crate) fn cbor(&self) -> tamarack_cose::cbor::Limits {
@@ -73,6 +85,7 @@ static DEFAULT: Limits = Limits {
     dependencies: 8,
     nesting: 4,
     manifest_commands: 1024,
+    manifest_parameters: 8192,
     entries: 256,
     executed_commands: 4096,
     dependency_depth: 2,

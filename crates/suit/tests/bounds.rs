@@ -15,7 +15,7 @@ use tamarack_cose::cbor::{Problem, Writer};
 use tamarack_suit::{
     Action, Command, ConciseSwidTag, Condition, Envelope, Error, IndexArgument, Limits, Manifest,
     NoFetch, Parameter, Parameters, Report, Section, SequenceNumber, Severable, Text, WaitInfo,
-    author::{BuildError, Draft},
+    author::{BuildError, DependencyBuilder, Draft, ManifestBuilder},
     report::CapabilityReport,
 };
 
@@ -265,13 +265,65 @@ fn the_longest_parameters_as_often_as_possible() {
 }
 
 #[test]
+fn many_small_parameters_do_not_fill_the_memory() {
+    // Two bytes each, and forty times that in memory.
+    let parameters = Writer::build(|w| {
+        w.map(256);
+        for label in 0..256_i64 {
+            w.int(-1 - label).uint(0);
+        }
+    });
+    let command = Writer::build(|w| {
+        w.int(34).map(256);
+        for index in 0..256_u64 {
+            w.uint(index).raw(&parameters);
+        }
+    });
+    let section = Writer::build(|w| {
+        w.array(2 * 64);
+        for _ in 0..64 {
+            w.raw(&command);
+        }
+    });
+    let envelope = sign_raw(&author(2), &raw_manifest(&[(20, &section)]));
+    let error = timed(&envelope, |_| {});
+    let Error::Decode(error) = error else {
+        panic!("{error:?}");
+    };
+    assert!(matches!(error.problem, Problem::OutOfBounds(_)));
+}
+
+#[test]
+fn dependencies_are_held_within_a_limit() {
+    let author = author(2);
+    let library = ta(&author, 1, b"payload");
+    let dependency = DependencyBuilder::of(&Envelope::decode(&library).unwrap()).unwrap();
+    let root = ManifestBuilder::new(SequenceNumber(1))
+        .manifest_id(id("root/suit"))
+        .dependency(dependency.integrated("#library", library.clone()))
+        .build()
+        .unwrap();
+    let root = signed(&root);
+    for (dependency_bytes, holds) in [(library.len() as u64, true), (100, false)] {
+        let limits = Limits {
+            dependency_bytes,
+            ..Limits::default()
+        };
+        let mut recipient = Recipient::trusting([author.key]);
+        recipient.settings.limits = limits;
+        let outcome = recipient.update(&mut device(), &mut NoFetch, &root);
+        assert_eq!(outcome.result.is_ok(), holds, "{:?}", outcome.result);
+    }
+}
+
+#[test]
 fn as_many_commands_as_possible() {
     let error = timed(
         &install(vec![everywhere(), run([everywhere(), run([everywhere()])])]),
         |_| {},
     );
     assert_eq!(error, Error::LimitExceeded("executed commands"));
-    // Every command of the manifest sets all parameters of all components.
+    // As many as it may set, those of all components.
     let list: Vec<_> = (0..32)
         .map(|index| {
             let all = Parameters::from_list([
@@ -287,7 +339,7 @@ fn as_many_commands_as_possible() {
         })
         .collect();
     let mut commands = vec![index(0)];
-    commands.extend((0..999).map(|_| Command::OverrideMultiple(list.clone())));
+    commands.extend((0..36).map(|_| Command::OverrideMultiple(list.clone())));
     commands.extend([everywhere(), run([everywhere(), run([everywhere()])])]);
     let error = timed(&install(commands), |_| {});
     assert_eq!(error, Error::LimitExceeded("executed commands"));

@@ -254,3 +254,25 @@ fn an_envelope_longer_than_the_limit() {
     let outcome = processor.update_bytes(&mut device(), &mut NoFetch, &ta(&author, 1, b"payload"));
     assert!(matches!(outcome.result, Err(Error::Decode(_))));
 }
+
+#[test]
+fn what_the_manifest_does_not_name_is_not_kept() {
+    let author = author(2);
+    let manifest = ta_draft(1, b"payload").manifest().encode();
+    let stuffing = |label| {
+        Writer::build(|w| {
+            w.int(label).bytes(&[7; 1 << 16]);
+        })
+    };
+    let kept = |members: &[Vec<u8>]| {
+        let payload = Writer::build(|w| {
+            w.text("#ta").bytes(b"payload");
+        });
+        let members = [members, &[payload]].concat();
+        let envelope = sign_with_members(&author, &manifest, &members);
+        let mut device = device();
+        assert_eq!(update(&mut device, &author, &envelope).result, Ok(()));
+        device.content(&id("provider/app/suit")).unwrap().len()
+    };
+    assert_eq!(kept(&[stuffing(14), stuffing(23)]), kept(&[]));
+}

@@ -115,6 +115,87 @@ fn a_sequence_that_runs_out_of_order_chooses_its_component_first_and_only_once()
     assert_eq!(install(vec![strict(false), run(chain)]).1.result, Ok(()));
 }
 
+// req: SUIT-PAR-019
+#[test]
+fn sequences_that_run_out_of_order_do_not_change_what_others_read() {
+    let written = || {
+        let mut commands = vec![index(1), set([content(b"new"), digest_of(b"new")])];
+        commands.extend([action(Action::Write), condition(Condition::ImageMatch)]);
+        run(commands)
+    };
+    let copied = |from| run([index(0), source(from), action(Action::Copy)]);
+    let match_new = [set([digest_of(b"new")]), condition(Condition::ImageMatch)];
+    for (order, from, holds) in [(true, 1, true), (false, 2, true), (false, 1, false)] {
+        let mut commands = vec![strict(order), written(), copied(from), strict(true)];
+        let digest = match from {
+            1 => match_new.to_vec(),
+            _ => vec![
+                set([digest_of(b"content of c")]),
+                condition(Condition::ImageMatch),
+            ],
+        };
+        commands.extend(digest);
+        let (_, outcome) = install(commands);
+        match holds {
+            true => assert_eq!(outcome.result, Ok(()), "{order} {from}"),
+            false => assert!(invalid(&outcome).contains("strict-order")),
+        }
+    }
+}
+
+// req: SUIT-PAR-020
+#[test]
+fn alternatives_may_choose_components_out_of_order() {
+    let alternative = vec![
+        index(1),
+        set([content(b"new"), digest_of(b"new")]),
+        action(Action::Write),
+        condition(Condition::ImageMatch),
+        index(2),
+    ];
+    let commands = vec![strict(false), try_each([alternative], false), strict(true)];
+    assert_eq!(install(commands).1.result, Ok(()));
+}
+
+// req: SUIT-DEP-017, SUIT-PAR-015
+#[test]
+fn what_is_set_for_a_sequence_is_set_once_unless_it_is_overridden() {
+    let soft = |soft| Parameters::from_list([Parameter::SoftFailure(soft)]);
+    let abort = || condition(Condition::Abort);
+    for (commands, goes_on) in [
+        (
+            vec![
+                Command::OverrideParameters(soft(true)),
+                Command::SetParameters(soft(false)),
+                abort(),
+            ],
+            true,
+        ),
+        (
+            vec![
+                Command::SetParameters(soft(true)),
+                Command::OverrideParameters(soft(false)),
+                abort(),
+            ],
+            false,
+        ),
+        (vec![Command::SetParameters(soft(true)), abort()], true),
+    ] {
+        let outcome = install(vec![run(commands)]).1;
+        assert_eq!(outcome.result.is_ok(), goes_on, "{:?}", outcome.result);
+    }
+    // Strict order too.
+    let strictly = |strict| Parameters::from_list([Parameter::StrictOrder(strict)]);
+    let mut commands = vec![
+        Command::SetParameters(strictly(false)),
+        Command::SetParameters(strictly(true)),
+    ];
+    commands.extend(checked_copy(1, b"content of b"));
+    commands.push(index(2));
+    commands.extend(checked_copy(0, b"content of b"));
+    assert!(invalid(&install(commands).1).contains("strict-order"));
+}
+
 // req: SUIT-COM-012, SUIT-UPD-031
 #[test]
 fn a_sequence_may_choose_its_component_by_its_parameters() {

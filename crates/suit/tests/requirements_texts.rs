@@ -120,6 +120,30 @@ fn versions_in_texts_are_visible_text_of_one_line() {
     }
 }
 
+// req: SUIT-UPD-009, SUIT-UPD-010
+#[test]
+fn a_long_version_is_cut_where_it_is_shown() {
+    let version = format!(">= {}", "1".repeat(2_000));
+    let language = LanguageText {
+        manifest: Vec::new(),
+        components: vec![(id("a"), vec![(7, version.into())])],
+    };
+    let draft = ManifestBuilder::new(SequenceNumber(1))
+        .component(ComponentBuilder::new(id("a")).content(&crypto(), *b"x"))
+        .text(Text {
+            languages: vec![("en".into(), language)],
+        })
+        .build()
+        .unwrap();
+    let bytes = signed(&draft);
+    let author = author(2);
+    assert_eq!(update(&mut device(), &author, &bytes).result, Ok(()));
+    let shown = describe(&Envelope::decode(&bytes).unwrap(), None);
+    let shown = shown.to_string();
+    assert!(shown.contains("... (2003 bytes)"), "{shown}");
+    assert!(!shown.contains(&"1".repeat(1_025)));
+}
+
 // req: SUIT-UPD-009
 #[test]
 fn authors_compare_versions_as_everybody_reads_them() {

@@ -9,9 +9,10 @@
 mod common;
 
 use tamarack_suit::{
-    Action, Command, Comparison, ComponentMetadata, Condition, Error, FileType, MemoryDevice,
-    NoFetch, Outcome, Parameter, Permissions, Section, Version, VersionMatch, WaitEvent, WaitInfo,
-    Why, author::Draft, report::Reason,
+    Action, Command, Common, Comparison, ComponentMetadata, Condition, Dependency, Envelope, Error,
+    FileType, Manifest, MemoryDevice, NoFetch, Outcome, Parameter, Permissions, Section,
+    SequenceNumber, Severable, Version, VersionMatch, WaitEvent, WaitInfo, Why, author::Draft,
+    report::Reason,
 };
 
 use common::*;
@@ -95,25 +96,30 @@ fn version(text: &str) -> Version {
 
 /// Installs `a/b` with a version.
 fn install_version(device: &mut MemoryDevice, number: u64, text: &str) {
-    let author = author(2);
-    let mut manifest = tamarack_suit::Manifest::new(
-        tamarack_suit::SequenceNumber(number),
-        tamarack_suit::Common {
-            components: vec![id("a/b")],
-            ..Default::default()
-        },
-    );
+    let envelope = versioned(number, text, vec![]);
+    assert_eq!(update(device, &author(2), &envelope).result, Ok(()));
+}
+
+/// What sets a version for `a/b`, writes it, and tests something then.
+fn versioned(number: u64, text: &str, test: Vec<Command<'static>>) -> Vec<u8> {
+    let common = Common {
+        components: vec![id("a/b")],
+        ..Common::default()
+    };
+    let mut manifest = Manifest::new(SequenceNumber(number), common);
     manifest.component_id = Some(id("a/suit"));
     manifest.set_version = Some(version(text));
-    let commands: Vec<_> = guarded(vec![]);
-    manifest.set_section(
-        Section::Install,
-        tamarack_suit::Severable::Inline(sequence(commands)),
-    );
-    let envelope = Draft::new(manifest)
-        .sign(&crypto(), &[&*author.signer])
-        .unwrap();
-    assert_eq!(update(device, &author, &envelope).result, Ok(()));
+    let commands = [guarded(vec![]), test].concat();
+    manifest.set_section(Section::Install, Severable::Inline(sequence(commands)));
+    signed(&Draft::new(manifest))
+}
+
+fn version_is(comparison: Comparison, text: &str) -> Vec<Command<'static>> {
+    let wanted = Parameter::Version(VersionMatch {
+        comparison,
+        version: version(text),
+    });
+    vec![set([wanted]), condition(Condition::Version)]
 }
 
 // req: SUIT-UPD-003, SUIT-UPD-005, SUIT-UPD-016, SUIT-UPD-017
@@ -121,11 +127,7 @@ fn install_version(device: &mut MemoryDevice, number: u64, text: &str) {
 fn the_version_that_a_manifest_set_is_what_later_ones_compare_with() {
     let author = author(2);
     let compare = |comparison, text: &str| {
-        let wanted = Parameter::Version(VersionMatch {
-            comparison,
-            version: version(text),
-        });
-        let test = vec![set([wanted]), condition(Condition::Version)];
+        let test = version_is(comparison, text);
         sign_sections(&author, &["a/b"], vec![(Section::Validate, test)])
     };
     let mut device = device();
@@ -149,6 +151,85 @@ fn the_version_that_a_manifest_set_is_what_later_ones_compare_with() {
             assert!(text.contains("Version([1, 9, 3])"), "{text}");
         }
     }
+}
+
+// req: SUIT-UPD-016, SUIT-UPD-017
+#[test]
+fn what_was_just_written_has_the_version_that_its_manifest_sets() {
+    let author = author(2);
+    let mut device = device();
+    install_version(&mut device, 1, "1.0");
+    for (text, holds) in [("1.0", false), ("2.0", true)] {
+        let envelope = versioned(2, "2.0", version_is(Comparison::Equal, text));
+        let outcome = update(&mut device.clone(), &author, &envelope);
+        assert_eq!(outcome.result.is_ok(), holds, "{text}");
+    }
+    // A manifest has the version that it sets, also where it is a dependency: there already, or brought along.
+    let library = versioned(2, "2.0", vec![]);
+    let digest = Envelope::decode(&library).unwrap().claimed_digest();
+    let dependent = |text: &str| {
+        let mut manifest = Manifest::new(
+            SequenceNumber(1),
+            Common {
+                components: vec![id("a/suit")],
+                dependencies: vec![Dependency {
+                    index: 0,
+                    prefix: None,
+                }],
+                shared_sequence: None,
+            },
+        );
+        manifest.component_id = Some(id("dependent/suit"));
+        let commands = [
+            vec![
+                set([Parameter::ImageDigest(digest), uri("#library")]),
+                action(Action::Fetch),
+            ],
+            version_is(Comparison::GreaterEqual, text),
+            vec![
+                condition(Condition::DependencyIntegrity),
+                action(Action::ProcessDependency),
+            ],
+        ]
+        .concat();
+        manifest.set_section(Section::Install, Severable::Inline(sequence(commands)));
+        signed(&Draft::new(manifest).with_integrated("#library", library.clone()))
+    };
+    let mut there = common::device();
+    assert_eq!(update(&mut there, &author, &library).result, Ok(()));
+    for device in [common::device(), there] {
+        for (text, holds) in [("1", true), ("2.0", true), ("2.1", false)] {
+            let outcome = update(&mut device.clone(), &author, &dependent(text));
+            assert_eq!(
+                outcome.result.is_ok(),
+                holds,
+                "{text}: {:?}",
+                outcome.result
+            );
+        }
+    }
+}
+
+// req: SUIT-UPD-013
+#[test]
+fn content_does_not_match_by_its_digest_alone() {
+    let mut device = device();
+    device.put(&id("a/b"), b"old");
+    for (digest, holds) in [(&b"old"[..], false), (b"new", true)] {
+        // The size is that of what is to come.
+        let commands = guarded(vec![
+            set([digest_of(digest), Parameter::ImageSize(300)]),
+            condition(Condition::ImageNotMatch),
+            set([Parameter::ImageSize(3)]),
+        ]);
+        let outcome = install(&mut device.clone(), commands);
+        assert_eq!(outcome.result.is_ok(), holds, "{:?}", outcome.result);
+    }
+    let absent = guarded(vec![
+        set([digest_of(b"old")]),
+        condition(Condition::ImageNotMatch),
+    ]);
+    assert_eq!(install(&mut common::device(), absent).result, Ok(()));
 }
 
 fn wait(events: Vec<WaitEvent<'static>>) -> Vec<Command<'static>> {
@@ -333,6 +414,36 @@ fn metadata_is_applied_with_the_content() {
     );
 }
 
+// req: SUIT-UPD-024
+#[test]
+fn metadata_is_applied_where_the_content_is_there_already() {
+    let commands = |permissions| {
+        let metadata = ComponentMetadata {
+            default_permissions: Some(permissions),
+            ..ComponentMetadata::default()
+        };
+        vec![
+            set([
+                Parameter::ComponentMetadata(metadata.encode().into()),
+                uri("coap://text"),
+                digest_of(b"text"),
+                Parameter::ImageSize(4),
+            ]),
+            action(Action::Fetch),
+            condition(Condition::ImageMatch),
+        ]
+    };
+    for permissions in [Permissions::LIST_READ, Permissions::CREATE_WRITE] {
+        let mut device = device();
+        device.keep_metadata();
+        device.put(&id("a/b"), b"text");
+        // Nothing is fetched: there is no server.
+        assert_eq!(install(&mut device, commands(permissions)).result, Ok(()));
+        let kept = device.metadata(&id("a/b")).unwrap();
+        assert_eq!(kept.default_permissions, Some(permissions));
+    }
+}
+
 // req: SUIT-UPD-027, SUIT-UPD-028
 #[test]
 fn a_link_is_made_by_no_device_that_does_not_allow_it() {
@@ -416,7 +527,7 @@ fn a_device_without_an_extension_refuses_the_manifest_that_needs_it() {
 // req: SUIT-UPD-006, SUIT-UPD-007
 #[test]
 fn software_identification_is_carried_and_not_required() {
-    use tamarack_suit::{ConciseSwidTag, Entity, Severable, TagId};
+    use tamarack_suit::{ConciseSwidTag, Entity, TagId};
     let tag = ConciseSwidTag {
         tag_id: TagId::Text("com.example.lock".into()),
         tag_version: 0,
@@ -437,4 +548,22 @@ fn software_identification_is_carried_and_not_required() {
     let mut device = device();
     assert_eq!(update(&mut device, &author, &envelope).result, Ok(()));
     assert_eq!(device.content(&id("provider/app/ta")), Some(&b"code"[..]));
+    // A payload (6) nests as its directories (16) do: each is a map with path elements (26).
+    let nested = |levels: usize| {
+        (0..levels).fold(vec![0xa0], |inner, _| {
+            [&[0xa1, 0x18, 26, 0xa1, 0x10][..], &inner].concat()
+        })
+    };
+    let with = |payload: Vec<u8>| {
+        let tag = ConciseSwidTag {
+            others: vec![(6, payload.into())],
+            ..tag.clone()
+        };
+        let mut manifest = ta_draft(1, b"code").manifest().clone();
+        manifest.coswid = Some(Severable::Inline(tag.encode().into()));
+        let draft = Draft::new(manifest).with_integrated("#ta", b"code");
+        update(&mut common::device(), &author, &signed(&draft)).result
+    };
+    assert_eq!(with(nested(15)), Ok(()));
+    assert!(matches!(with(nested(16)), Err(Error::Decode(_))));
 }

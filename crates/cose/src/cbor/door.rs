@@ -211,8 +211,15 @@ fn meaning(bytes: &[u8], at: usize, end: usize) -> Meaning<'_> {
     (first >> 5, argument, content)
 }
 
+/// Most entries of a map whose keys are not in the order of their encodings: to compare them takes a copy of each.
+const MOST_OUT_OF_ORDER: usize = 1 << 14;
+
 /// Refuses a map in which two keys mean the same.
 fn refuse_duplicates(bytes: &[u8], start: usize, entries: usize) -> Result<(), DecodeError> {
+    if entries > MOST_OUT_OF_ORDER {
+        let problem = Problem::OutOfBounds("16384 keys, unless they are in order");
+        return Err(DecodeError::new(start, "cbor", problem));
+    }
     let mut meanings = Vec::new();
     // The items are known to be good; what is nested in them is not looked at again.
     let mut reader = Reader::new(bytes.get(start..).unwrap_or_default());
@@ -280,6 +287,31 @@ mod tests {
         assert_eq!(nested(&[0xa3, 0x03, 0x00, 0x01, 0x00, 0x02, 0x00]), Ok(()));
         let twins = nested(&[0xa3, 0x03, 0x00, 0x01, 0x00, 0x03, 0x00]);
         assert_eq!(twins.unwrap_err().problem, Problem::DuplicateKey);
+    }
+
+    #[test]
+    fn many_keys_are_in_order_or_refused() {
+        let map = |keys: &mut dyn Iterator<Item = u64>, count| {
+            Writer::build(|w| {
+                w.map(count);
+                for key in keys {
+                    w.uint(key).null();
+                }
+            })
+        };
+        let most = MOST_OUT_OF_ORDER;
+        let all = || 0..most as u64;
+        assert_eq!(
+            check(&map(&mut all().rev(), most), &Limits::default()),
+            Ok(())
+        );
+        let more = || 0..=most as u64;
+        assert_eq!(
+            check(&map(&mut more(), most + 1), &Limits::default()),
+            Ok(())
+        );
+        let refused = problem(&map(&mut more().rev(), most + 1));
+        assert!(matches!(refused, Problem::OutOfBounds(_)), "{refused:?}");
     }
 
     #[test]

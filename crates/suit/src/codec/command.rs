@@ -314,6 +314,16 @@ impl<'a> Command<'a> {
         one.into_iter().chain(several).flat_map(Parameters::iter)
     }
 
+    /// How many parameters the command sets, or copies.
+    pub(crate) fn parameter_count(&self) -> usize {
+        match self {
+            Self::SetParameters(list) | Self::OverrideParameters(list) => list.len(),
+            Self::OverrideMultiple(lists) => lists.iter().map(|(_, list)| list.len()).sum(),
+            Self::CopyParameters(lists) => lists.iter().map(|(_, labels)| labels.len()).sum(),
+            _ => 0,
+        }
+    }
+
     /// The reporting policy, of commands that have one.
     #[must_use]
     pub fn policy(&self) -> Option<ReportingPolicy> {

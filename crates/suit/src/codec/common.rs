@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Writer};
 
-use super::{Sequence, label::common as label, several, unknown_label};
+use super::{Sequence, label::common as label, sequence::Allowance, several, unknown_label};
 use crate::{ComponentId, Limits};
 
 /// What all sections of a manifest share (label 3).
@@ -73,7 +73,7 @@ impl<'a> Common<'a> {
         &mut self,
         mut reader: Reader<'a>,
         limits: &Limits,
-        commands_left: &mut usize,
+        left: &mut Allowance,
     ) -> Result<(), DecodeError> {
         const RULE: &str = "SUIT_Common";
         for _ in 0..reader.map(RULE)? {
@@ -83,7 +83,7 @@ impl<'a> Common<'a> {
                 label::COMPONENTS => self.components = components(&mut reader, limits)?,
                 label::SHARED_SEQUENCE => {
                     let rule = "suit-shared-sequence";
-                    let shared = Sequence::read(&mut reader, rule, limits, true, commands_left)?;
+                    let shared = Sequence::read(&mut reader, rule, limits, true, left)?;
                     self.shared_sequence = Some(shared);
                 }
                 _ => return Err(unknown_label(&start, RULE)),

@@ -1,8 +1,8 @@
 use alloc::{borrow::Cow, vec::Vec};
 
-use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
+use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer, check};
 
-use super::{bounded, open, several};
+use super::{bounded, several};
 use crate::Limits;
 
 /// What software a manifest installs (manifest label 14): a Concise Software Identification Tag
@@ -72,7 +72,8 @@ impl<'a> ConciseSwidTag<'a> {
     ///
     /// If it is no such map, or has no tag id, tag version, software name or entity.
     pub fn decode(content: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        Self::read(&mut open(content, limits, RULE)?, limits)
+        check(content, &limits.software_tag()).map_err(|error| error.under(RULE))?;
+        Self::read(&mut Reader::new(content), limits)
     }
 
     fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {

@@ -316,17 +316,21 @@ impl<'a> Envelope<'a> {
         self.encode_whole(false)
     }
 
-    /// The envelope without integrated payloads, untagged: what a Recipient keeps of it.
+    /// The envelope without integrated payloads, untagged: what a Recipient keeps of it. Of what was severed, it keeps
+    /// what `manifest` has the digest of: nobody vouches for the rest.
     #[must_use]
-    pub(crate) fn encode_kept(&self) -> Vec<u8> {
-        let severed = self.severed.iter();
-        let items = severed.map(|severed| severed.item().len());
+    pub(crate) fn encode_kept(&self, manifest: &Manifest<'_>) -> Vec<u8> {
+        let is_vouched_for =
+            |severed: &&Severed<'_>| manifest.severed_digest(severed.label).is_some();
+        let severed = self.severed.iter().filter(is_vouched_for);
+        let count = severed.clone().count();
+        let items = severed.clone().map(|severed| severed.item().len());
         let items = self.wrapper.len() + self.manifest.item.len() + items.sum::<usize>();
         // Up to 9 bytes for each head and label.
-        let mut w = Writer::with_capacity(items + 18 * (3 + self.severed.len()));
-        w.map(2 + self.severed.len());
+        let mut w = Writer::with_capacity(items + 18 * (3 + count));
+        w.map(2 + count);
         self.write_wrapper_and_manifest(&mut w);
-        for severed in &self.severed {
+        for severed in severed {
             w.int(severed.label).raw(severed.item());
         }
         w.into_bytes()

@@ -4,7 +4,7 @@ use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type, Writer};
 
 use super::{
     Common, Mud, Section, Sequence, Severed, Text, Version, enter, label::manifest as label, open,
-    unknown_label,
+    sequence::Allowance, unknown_label,
 };
 use crate::{ComponentId, Limits, SequenceNumber, SuitDigest};
 
@@ -219,7 +219,7 @@ impl<'a> Manifest<'a> {
     fn read(&mut self, content: &'a [u8], limits: &Limits) -> Result<(), DecodeError> {
         const RULE: &str = "SUIT_Manifest";
         let mut reader = open(content, limits, RULE)?;
-        let mut left = limits.manifest_commands;
+        let mut left = Allowance::new(limits);
         let mut version = None;
         let mut sequence_number = None;
         let mut common = None;
@@ -267,7 +267,11 @@ impl<'a> Manifest<'a> {
                     let element = if is_severed(&reader) {
                         Severable::without_content(SuitDigest::read(&mut reader)?)
                     } else {
-                        let mut inner = enter(&mut reader, limits, rule)?;
+                        let bounds = match label {
+                            label::TEXT => limits.cbor(),
+                            _ => limits.software_tag(),
+                        };
+                        let mut inner = reader.enter(&bounds, rule)?;
                         let content = inner.rest();
                         if label == label::TEXT {
                             Text::read(&mut inner, limits)?;
@@ -346,11 +350,12 @@ impl<'a> Manifest<'a> {
         item: &'a [u8],
         limits: &Limits,
     ) -> Result<Sequence<'a>, DecodeError> {
-        let present: usize = self
-            .sequences()
-            .map(|sequence| sequence.walk().count())
-            .sum();
-        let mut left = limits.manifest_commands.saturating_sub(present);
+        let mut left = Allowance::new(limits);
+        let present = self.sequences().flat_map(Sequence::walk);
+        // Each was let through before.
+        for located in present {
+            let _ = left.spend(&located.command);
+        }
         let rule = "SUIT_Severable_Manifest_Members";
         Sequence::read(&mut Reader::new(item), rule, limits, false, &mut left)
     }

@@ -17,12 +17,35 @@ pub(super) struct Context<'l> {
     pub(super) limits: &'l Limits,
     /// Whether this is the shared sequence or nested in it.
     shared: bool,
-    /// Commands that the manifest may still have.
-    commands_left: &'l mut usize,
+    /// What the manifest may still have.
+    left: &'l mut Allowance,
     /// Sequences around the one being read.
     depth: usize,
     /// Where the top-level sequence starts in what the readers' offsets count in.
     start: usize,
+}
+
+/// How much more a manifest may hold.
+pub(crate) struct Allowance {
+    commands: usize,
+    parameters: usize,
+}
+
+impl Allowance {
+    /// That of a whole manifest.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            commands: limits.manifest_commands,
+            parameters: limits.manifest_parameters,
+        }
+    }
+
+    /// Takes what a command adds to the manifest; `None` if that is too much.
+    pub(crate) fn spend(&mut self, command: &Command<'_>) -> Option<()> {
+        self.commands = self.commands.checked_sub(1)?;
+        self.parameters = self.parameters.checked_sub(command.parameter_count())?;
+        Some(())
+    }
 }
 
 impl Context<'_> {
@@ -51,14 +74,13 @@ impl Context<'_> {
             let problem = Problem::Expected("pairs of command and argument, at least one");
             return Err(start.error(RULE, problem));
         }
-        let mut commands = Vec::with_capacity((items / 2).min(*self.commands_left));
+        let mut commands = Vec::with_capacity((items / 2).min(self.left.commands));
         for _ in 0..items / 2 {
-            *self.commands_left = self
-                .commands_left
-                .checked_sub(1)
-                .ok_or_else(|| reader.error(RULE, Problem::OutOfBounds("the limit on commands")))?;
             let position = reader.clone();
             let command = Command::read(&mut reader, self)?;
+            self.left.spend(&command).ok_or_else(|| {
+                position.error(RULE, Problem::OutOfBounds("the limit on commands"))
+            })?;
             if self.shared && !command.may_be_shared() {
                 let problem = Problem::Expected("a command that the shared sequence allows");
                 return Err(position.error("SUIT_Shared_Sequence", problem));
@@ -79,19 +101,19 @@ impl<'a> Sequence<'a> {
         &self.commands
     }
 
-    /// Reads a wrapped sequence; `commands_left` is lowered by its commands.
+    /// Reads a wrapped sequence, which takes from what the manifest has `left`.
     pub(super) fn read(
         reader: &mut Reader<'a>,
         rule: &'static str,
         limits: &Limits,
         shared: bool,
-        commands_left: &mut usize,
+        left: &mut Allowance,
     ) -> Result<Self, DecodeError> {
         let content = enter(reader, limits, rule)?;
         Context {
             limits,
             shared,
-            commands_left,
+            left,
             depth: 0,
             start: content.position(),
         }

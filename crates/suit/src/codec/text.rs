@@ -136,15 +136,14 @@ fn entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), DecodeError
 }
 
 /// An entry about a component. Versions, which end up before operators, are visible text of one line.
-// req: SUIT-UPD-009, SUIT-UPD-010
+// req: SUIT-UPD-009
 fn component_entry<'a>(reader: &mut Reader<'a>) -> Result<(i64, Cow<'a, str>), DecodeError> {
     const CURRENT_VERSION: i64 = 8;
-    const MAX_BYTES: usize = 256;
     let start = reader.clone();
     let (label, text) = entry(reader)?;
     let of_version = matches!(label, VERSION_REQUIRED | CURRENT_VERSION);
-    if of_version && (text.len() > MAX_BYTES || !is_visible(&text)) {
-        let problem = Problem::OutOfBounds("256 bytes of visible text");
+    if of_version && !is_visible(&text) {
+        let problem = Problem::OutOfBounds("visible text");
         return Err(start.error("SUIT_Text_Component_Keys / version", problem));
     }
     Ok((label, text))

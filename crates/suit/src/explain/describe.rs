@@ -327,7 +327,7 @@ fn text(content: &[u8], limits: &Limits) -> Tree {
     let entries = |entries: &[(i64, Cow<'_, str>)], name: fn(i64) -> String| {
         let named = entries
             .iter()
-            .map(|(label, text)| (name(*label), Tree::text(text)));
+            .map(|(label, text)| (name(*label), Tree::text(shortened(text))));
         named.collect::<Vec<_>>()
     };
     let languages = decoded.languages.iter().map(|(tag, language)| {
@@ -339,6 +339,19 @@ fn text(content: &[u8], limits: &Limits) -> Tree {
         (tag.to_string(), Tree::Map(members))
     });
     Tree::Map(languages.collect())
+}
+
+/// As much of a text as anybody reads.
+// req: SUIT-UPD-010
+fn shortened(text: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 1024;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => {
+            let shown = text.get(..end).unwrap_or_default();
+            alloc::format!("{shown}... ({} bytes)", text.len()).into()
+        }
+        None => text.into(),
+    }
 }
 
 /// Describes a report.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error,
-    codec::{Comparison, Condition, Parameter, ReportingPolicy, VersionMatch},
+    codec::{Comparison, Condition, Envelope, Parameter, ReportingPolicy, Version, VersionMatch},
     report::{Claims, Entry},
 };
 
@@ -51,7 +51,8 @@ impl State<'_> {
                 Condition::ImageMatch
                 | Condition::ImageNotMatch
                 | Condition::CheckContent
-                | Condition::ComponentSlot => self.slot(slot)?.expected,
+                | Condition::ComponentSlot
+                | Condition::Version => self.slot(slot)?.expected,
                 _ => false,
             };
         if undecided {
@@ -165,7 +166,8 @@ impl State<'_> {
             // req: SUIT-UPD-017
             Condition::Version => {
                 let wanted = parameters.version().ok_or_else(|| unset(condition))?;
-                let found = self.device.version(&target.id)?;
+                let wanted = wanted.clone();
+                let found = self.version(manifest, index, slot)?;
                 let holds = found.as_ref().is_some_and(|found| wanted.accepts(found));
                 // What is reported is what was found, in the form of what was asked.
                 let found = found.map(|version| {
@@ -187,13 +189,15 @@ impl State<'_> {
             Condition::ImageMatch => {
                 return self.image_match(policy, manifest, index, slot);
             }
+            // req: SUIT-UPD-013
             Condition::ImageNotMatch => {
-                parameters.image_digest().ok_or_else(|| unset(condition))?;
-                return match self.image_match(ReportingPolicy::NONE, manifest, index, slot) {
-                    Ok(()) => Err(Failure::condition(condition, "the content has the digest")),
-                    Err(failure) if failure.is_condition() => Ok(()),
-                    Err(failure) => Err(failure),
+                let unwanted = *parameters.image_digest().ok_or_else(|| unset(condition))?;
+                let algorithm = unwanted.algorithm()?;
+                let found = match manifest.is_dependency(index) {
+                    true => self.measure_manifest(slot, algorithm)?,
+                    false => self.measure(slot, algorithm)?.map(|(digest, _)| *digest),
                 };
+                (found != Some(unwanted), None, "the content has the digest")
             }
             // req: SUIT-CMD-006
             Condition::CheckContent => return self.check_content(slot),
@@ -208,6 +212,33 @@ impl State<'_> {
             true => Ok(()),
             false => Err(Failure::condition(condition, why)),
         }
+    }
+
+    /// The version of what a component holds. Of what was written in this procedure, a manifest may say it: the one that
+    /// a dependency is, or the one that is being processed.
+    // req: SUIT-UPD-017
+    fn version(
+        &mut self,
+        manifest: &Loaded<'_>,
+        index: usize,
+        slot: usize,
+    ) -> Result<Option<Version>, Failure> {
+        let written = match self.slot(slot)?.written {
+            false => None,
+            true if manifest.is_dependency(index) => {
+                let set = |envelope: &Envelope<'_>| {
+                    let manifest = envelope.unverified_manifest().ok();
+                    manifest.and_then(|manifest| manifest.set_version)
+                };
+                self.with_envelope(slot, set)?.flatten()
+            }
+            true => manifest.envelope.manifest().set_version.clone(),
+        };
+        if written.is_some() {
+            return Ok(written);
+        }
+        let (target, device) = self.slot_and_device(slot)?;
+        Ok(device.version(&target.id)?)
     }
 
     // req: SUIT-CMD-005, SUIT-AMB-013, SUIT-DEP-004

@@ -98,6 +98,15 @@ impl<'r> State<'r> {
             .map_err(|error| failed(action, error))
     }
 
+    /// Has the content that is wanted, and tells the device what kind of file it is from now on.
+    // req: SUIT-UPD-025
+    fn stays(&mut self, action: Action, slot: usize) -> Result<(), Failure> {
+        match self.rehearsing {
+            true => Ok(()),
+            false => self.describe(action, slot),
+        }
+    }
+
     // req: SUIT-CMD-018
     fn write(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Write;
@@ -126,7 +135,8 @@ impl<'r> State<'r> {
         match self.already(manifest, index, slot)? {
             // The envelope at hand may have what the one that is there lacks.
             Already::Manifest { whole } if !is_loaded && (!whole || integrated.is_some()) => {}
-            Already::Manifest { .. } | Already::Content => return Ok(()),
+            Already::Manifest { .. } => return Ok(()),
+            Already::Content => return self.stays(action, slot),
             Already::Nothing => self.refuse_in_use(action, manifest, index, slot)?,
         }
         if integrated.is_none() && uri.starts_with('#') {
@@ -183,8 +193,10 @@ impl<'r> State<'r> {
     fn copy(&mut self, manifest: &Loaded<'_>, index: usize, slot: usize) -> Result<(), Failure> {
         let action = Action::Copy;
         let from = self.existing_source(action, manifest, slot)?;
-        if !matches!(self.already(manifest, index, slot)?, Already::Nothing) {
-            return Ok(());
+        match self.already(manifest, index, slot)? {
+            Already::Nothing => {}
+            Already::Manifest { .. } => return Ok(()),
+            Already::Content => return self.stays(action, slot),
         }
         self.refuse_in_use(action, manifest, index, slot)?;
         if from == slot {
@@ -243,7 +255,10 @@ impl<'r> State<'r> {
         }
         device
             .invoke(&target.id, target.parameters.invoke_arguments())
-            .map_err(|error| failed(Action::Invoke, error))
+            .map_err(|error| failed(Action::Invoke, error))?;
+        // Where it returns, it may have changed anything.
+        self.slots.iter_mut().for_each(|slot| slot.measured = None);
+        Ok(())
     }
 
     /// Removes a component unless another manifest has it too.

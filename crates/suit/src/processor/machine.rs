@@ -51,6 +51,8 @@ struct Frame<'r> {
     /// Whether a failed condition ends this sequence only.
     // req: SUIT-PAR-012, SUIT-PAR-013
     soft_failure: bool,
+    /// Whether a command has set that.
+    soft_failure_is_set: bool,
     order: Order,
 }
 
@@ -120,6 +122,7 @@ impl<'r> Frame<'r> {
             targets: Targets::One(0),
             done: 0,
             soft_failure: false,
+            soft_failure_is_set: false,
             order: Order::default(),
         }
     }
@@ -134,7 +137,8 @@ impl<'r> Frame<'r> {
             targets: Targets::One(target),
             done: 0,
             soft_failure: matches!(kind, Kind::Alternative { .. }),
-            order: self.order.nested(),
+            soft_failure_is_set: false,
+            order: self.order.nested(matches!(kind, Kind::Run)),
             ..*self
         }
     }
@@ -150,18 +154,26 @@ impl<'r> Frame<'r> {
         self.done = 0;
     }
 
-    /// Sets what of these parameters is about the sequence itself.
-    fn set_parameters(&mut self, parameters: &Parameters<'_>) -> Result<(), Failure> {
+    /// Sets what of these parameters is about the sequence itself and, if not to `replace` it, is not set yet.
+    // req: SUIT-DEP-017
+    fn set_parameters(
+        &mut self,
+        parameters: &Parameters<'_>,
+        replace: bool,
+    ) -> Result<(), Failure> {
         for parameter in parameters.iter() {
             match parameter {
-                Parameter::StrictOrder(strict) => self.order.set_strict(*strict),
+                Parameter::StrictOrder(strict) => self.order.set_strict(*strict, replace),
                 // req: SUIT-PAR-014
                 Parameter::SoftFailure(_) if matches!(self.kind, Kind::TopLevel) => {
                     return Err(Failure::invalid(
                         "sets soft-failure outside a nested sequence",
                     ));
                 }
-                Parameter::SoftFailure(soft) => self.soft_failure = *soft,
+                Parameter::SoftFailure(soft) if replace || !self.soft_failure_is_set => {
+                    self.soft_failure = *soft;
+                    self.soft_failure_is_set = true;
+                }
                 _ => {}
             }
         }
@@ -326,6 +338,17 @@ impl<'r> Machine<'r> {
             .ok_or_else(|| Failure::limit("executed commands"))?;
         frame.order.check_index(command, frame.next)?;
         let slot = loaded.slot(target as u64)?;
+        if let Command::Action(action, _) = command {
+            let source = match action {
+                Action::Copy | Action::Swap => self.state.source(*action, loaded, slot).ok(),
+                _ => None,
+            };
+            for frame in &mut self.frames {
+                let turn = (frame.next, frame.done);
+                frame.order.touch(turn, *action, slot, source)?;
+            }
+        }
+        let frame = self.frames.last_mut().ok_or_else(Failure::defect)?;
         match self.state.execute(command, loaded, frame, target, slot)? {
             Flow::Done => frame.done += 1,
             Flow::Retarget(targets) => {
@@ -527,11 +550,6 @@ impl<'r> State<'r> {
                 }
             }
             Command::Action(action, _) => {
-                let source = match action {
-                    Action::Copy | Action::Swap => self.source(*action, loaded, slot).ok(),
-                    _ => None,
-                };
-                frame.order.touch(*action, slot, source)?;
                 return self.direct(*action, loaded, frame, target, slot);
             }
             Command::SetComponentIndex(index) => return Ok(Flow::Retarget(Targets::of(index))),
@@ -550,18 +568,18 @@ impl<'r> State<'r> {
             }
             Command::SetParameters(parameters) => {
                 self.set_parameters(slot, parameters, false)?;
-                frame.set_parameters(parameters)?;
+                frame.set_parameters(parameters, false)?;
             }
             Command::OverrideParameters(parameters) => {
                 self.set_parameters(slot, parameters, true)?;
-                frame.set_parameters(parameters)?;
+                frame.set_parameters(parameters, true)?;
             }
             // req: SUIT-UPD-031
             Command::OverrideMultiple(list) => {
                 let mut last = Targets::One(target);
                 for (index, parameters) in list {
                     self.set_parameters(loaded.slot(*index)?, parameters, true)?;
-                    frame.set_parameters(parameters)?;
+                    frame.set_parameters(parameters, true)?;
                     last = Targets::one(*index);
                 }
                 return Ok(Flow::Retarget(last));
@@ -608,8 +626,9 @@ impl<'r> State<'r> {
             },
             action => {
                 self.act(action, loaded, target, slot)?;
-                // What is tested after a wait is tested when it is over.
-                match self.rehearsing && action == Action::Wait {
+                // What is tested after a wait is tested when it is over, and what after an invocation, on what that has
+                // made.
+                match self.rehearsing && matches!(action, Action::Wait | Action::Invoke) {
                     true => Ok(Flow::Later),
                     false => Ok(Flow::Done),
                 }

@@ -12,6 +12,8 @@ use crate::codec::{Action, Command, Sequence};
 /// The order of the commands of one sequence.
 #[derive(Default)]
 pub(super) struct Order {
+    /// Whether a command has set Strict Order.
+    is_set: bool,
     /// What commands touched since Strict Order is false; `None` while it is true, the default. Apart, as every frame
     /// of the machine has an order, and few have this.
     // req: SUIT-PAR-016, SUIT-PAR-017
@@ -20,36 +22,75 @@ pub(super) struct Order {
     isolated: bool,
 }
 
-/// Slots of components.
+/// What commands touched, each component once.
 #[derive(Default)]
 struct Touched {
-    targets: Vec<usize>,
-    sources: Vec<usize>,
+    targets: Vec<Touch>,
+    sources: Vec<Touch>,
 }
 
-impl Order {
-    /// The order of a sequence that runs within this one.
-    // req: SUIT-PAR-020, SUIT-PAR-021
-    pub(super) fn nested(&self) -> Self {
-        Self {
-            relaxed: None,
-            isolated: self.isolated || self.relaxed.is_some(),
+/// A component that was touched, by its slot, and by what: a command, itself or in a sequence that it runs.
+#[derive(Clone, Copy)]
+struct Touch {
+    slot: usize,
+    turn: Turn,
+    /// Whether others touched it too.
+    by_several: bool,
+}
+
+/// A command of a sequence, by its position, for one of its components, by the number of those before.
+pub(super) type Turn = (usize, usize);
+
+impl Touch {
+    /// Takes note of a touch among others of its kind.
+    fn note(touches: &mut Vec<Self>, slot: usize, turn: Turn) {
+        match touches.iter_mut().find(|touch| touch.slot == slot) {
+            Some(touch) => touch.by_several |= touch.turn != turn,
+            None => touches.push(Self {
+                slot,
+                turn,
+                by_several: false,
+            }),
         }
     }
 
-    /// Sets Strict Order.
+    /// Whether another command is among those of `others` that touched the same component.
+    fn conflicts(&self, others: &[Self]) -> bool {
+        let same = others.iter().find(|other| other.slot == self.slot);
+        same.is_some_and(|other| self.by_several || other.by_several || other.turn != self.turn)
+    }
+}
+
+impl Order {
+    /// The order of a sequence that runs within this one; by Run Sequence, or as an alternative.
+    // req: SUIT-PAR-020, SUIT-PAR-021
+    pub(super) fn nested(&self, by_run: bool) -> Self {
+        Self {
+            is_set: false,
+            relaxed: None,
+            isolated: self.isolated || (by_run && self.relaxed.is_some()),
+        }
+    }
+
+    /// Sets Strict Order, if that is to `replace` what is set.
     // req: SUIT-PAR-018
-    pub(super) fn set_strict(&mut self, strict: bool) {
+    pub(super) fn set_strict(&mut self, strict: bool, replace: bool) {
+        if self.is_set && !replace {
+            return;
+        }
+        self.is_set = true;
         match strict {
             true => self.relaxed = None,
             false => drop(self.relaxed.get_or_insert_default()),
         }
     }
 
-    /// Refuses a component that is changed by one command and read by another, in whatever order.
+    /// Refuses a component that is changed by one command and read by another, in whatever order, also for another
+    /// component. What a command runs has an order of its own.
     // req: SUIT-PAR-019
     pub(super) fn touch(
         &mut self,
+        turn: Turn,
         action: Action,
         target: usize,
         source: Option<usize>,
@@ -61,18 +102,12 @@ impl Order {
         let Some(touched) = self.relaxed.as_mut().filter(|_| changes) else {
             return Ok(());
         };
-        // Each once, so that the comparison does not grow with the number of commands.
-        if !touched.targets.contains(&target) {
-            touched.targets.push(target);
+        Touch::note(&mut touched.targets, target, turn);
+        if let Some(source) = source {
+            Touch::note(&mut touched.sources, source, turn);
         }
-        if let Some(source) = source.filter(|source| !touched.sources.contains(source)) {
-            touched.sources.push(source);
-        }
-        match touched
-            .targets
-            .iter()
-            .any(|slot| touched.sources.contains(slot))
-        {
+        let mut targets = touched.targets.iter();
+        match targets.any(|target| target.conflicts(&touched.sources)) {
             true => Err(Failure::invalid(
                 "changes a component and reads it while strict-order is false",
             )),

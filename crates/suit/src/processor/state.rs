@@ -360,7 +360,7 @@ impl<'r> State<'r> {
     }
 
     /// Looks at the envelope that a component holds; `None` if it holds none.
-    fn with_envelope<T>(
+    pub(super) fn with_envelope<T>(
         &mut self,
         slot: usize,
         look: impl FnOnce(&Envelope<'_>) -> T,
