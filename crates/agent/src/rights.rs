@@ -85,7 +85,7 @@ impl Rights {
     pub(crate) fn signers(&self, crypto: &CryptoProvider, now: u64) -> TrustAnchors {
         let owners = self.domains.iter().flat_map(|record| &record.domain.owners);
         let mut owners: Vec<PublicKey> = owners
-            .filter(|owner| !self.revocations.revoke_key(crypto, owner))
+            .filter(|owner| !self.revocations.is_key_revoked(crypto, owner))
             .copied()
             .collect();
         owners.sort_unstable();

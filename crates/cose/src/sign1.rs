@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use crate::{
     CryptoProvider, Error, Headers, KeyId, PublicKey, Signer,
-    cbor::{DecodeError, Reader, Writer},
+    cbor::{DecodeError, Problem, Reader, Writer},
     header::{self, label},
     signed::tag,
 };
@@ -27,7 +27,10 @@ impl<'a> Sign1<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Error> {
         match crate::Signed::decode(bytes)? {
             crate::Signed::Sign1(sign1) => Ok(sign1),
-            crate::Signed::Sign(_) => Err(Error::Payload("a COSE_Sign, not a COSE_Sign1")),
+            crate::Signed::Sign(_) => {
+                let problem = Problem::Expected("a COSE_Sign1, not a COSE_Sign");
+                Err(DecodeError::new(0, "COSE_Sign1", problem).into())
+            }
         }
     }
 

@@ -9,12 +9,12 @@ use tamarack_cose::{
 use crate::{
     Authority, Error, Limits, SuitDigest, Trusted,
     codec::{Envelope, Manifest},
-    trust::{Candidate, TrustedKey},
+    trust::{Candidate, TrustedKey, attribute},
 };
 
 /// An envelope whose manifest is authentic: vouched for by whom is trusted, unchanged, and decoded whole.
 ///
-/// Made by [`Envelope::authenticate`] only. Severed elements that are in the envelope have been compared
+/// Made by [`Envelope::authenticate`], and by the processor of what it authenticated when it was installed. Severed elements that are in the envelope have been compared
 /// with their digests and filled in. Integrated payloads are *not* covered by any signature; they are
 /// verified by the conditions of the manifest when they are installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl<'a> Envelope<'a> {
     ///
     /// [`Error::ManifestDigest`] if this is another manifest, and as
     /// [`authenticate`](Self::authenticate).
-    pub fn authenticate_recorded(
+    pub(crate) fn authenticate_recorded(
         &self,
         crypto: &CryptoProvider,
         recorded: &SuitDigest,
@@ -228,37 +228,24 @@ struct Found {
 }
 
 impl Found {
-    /// Finds out who made a signature or MAC, which `verify` checks with one key. It says
-    /// [`UnknownKey`](tamarack_cose::Error::UnknownKey) of a key that is of another kind. `false` if it is by
-    /// nobody who is trusted.
+    /// Finds out who made a signature or MAC, which `verify` checks with one key: `false` if it is by nobody who is
+    /// trusted, which is passed over, while what names a trusted key and is not by it is a forgery.
     fn attribute(
         &mut self,
         candidates: &[Candidate<'_>],
         verify: &dyn Fn(TrustedKey<'_>) -> Result<(), tamarack_cose::Error>,
     ) -> Result<bool, Error> {
-        use tamarack_cose::Error as Cose;
-        let mut trouble = Cose::UnknownKey;
-        for named in [true, false] {
-            let mut forged = None;
-            for candidate in candidates.iter().filter(|c| c.named == named) {
-                match verify(candidate.key) {
-                    Ok(()) => {
-                        self.add(candidate.authority);
-                        return Ok(true);
-                    }
-                    Err(Cose::UnknownKey) => {}
-                    Err(error @ Cose::BadSignature) => forged = Some(error),
-                    Err(error) => trouble = error,
-                }
+        match attribute(candidates, verify) {
+            Ok(authority) => {
+                self.add(authority);
+                Ok(true)
             }
-            // What names a trusted key and is not by it is a forgery. A key that is not named proves nothing
-            // by not fitting.
-            if let Some(error) = forged.filter(|_| named) {
-                return Err(error.into());
+            Err(forged @ tamarack_cose::Error::BadSignature) => Err(forged.into()),
+            Err(trouble) => {
+                self.pass_over(trouble);
+                Ok(false)
             }
         }
-        self.pass_over(trouble);
-        Ok(false)
     }
 
     fn add(&mut self, authority: Authority) {

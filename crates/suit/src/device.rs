@@ -10,8 +10,15 @@ use crate::{ComponentId, ComponentMetadata, Identity, ManifestRecord, Version, W
 /// leaves the old state. Only [`invoke`](Self::invoke) reaches outside. What was written must be what is
 /// read afterwards in the same transaction.
 ///
-/// The processor calls these methods for identifiers only that the manifest declares, the device
-/// [`supports`](Self::supports) and the signers may touch.
+/// In an update and an invocation, the processor calls these methods for identifiers only that a manifest declares, the
+/// device [`supports`](Self::supports) and the signers may touch, and for the places where manifests are kept (such as
+/// `boot/0/suit`): the content of a component `record.id` is the envelope that
+/// [`record_manifest`](Self::record_manifest) was given, and need not be a component that the device supports otherwise. To
+/// uninstall asks for no rights, since what is there was let in once, and reaches what records name. Whoever calls
+/// [`Processor::invoke`](crate::Processor::invoke) or [`uninstall`](crate::Processor::uninstall) may ask for any identifier
+/// of a record.
+///
+/// [`MemoryDevice`](crate::MemoryDevice) is an implementation to start from.
 pub trait Device {
     /// What the Recipient is, as far as a component is concerned.
     ///

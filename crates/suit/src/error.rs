@@ -25,9 +25,9 @@ pub enum Error {
     /// The authentication wrapper holds no authentication block.
     #[error("the envelope carries no signature")]
     Unsigned,
-    /// An authentication block that is not one of the tagged COSE structures with a detached payload,
-    /// or has a critical header that is not understood.
-    #[error("unsupported authentication block: {0}")]
+    /// A COSE structure that is not used so: in an envelope, an authentication block that is not tagged or has its payload
+    /// attached; around a report, one without payload; or one with a critical header that is not understood.
+    #[error("unsupported COSE structure: {0}")]
     CoseUnsupported(&'static str),
     /// A COSE algorithm that is not implemented.
     #[error("COSE algorithm {} is not supported", Numbered(*.0, explain::algorithm_name(*.0)))]
@@ -135,6 +135,9 @@ pub enum Error {
     /// The device's storage failed outside a directive.
     #[error("{0}")]
     Device(DeviceError),
+    /// What the processor knows does not hold together: a defect of it, whatever the input.
+    #[error("a defect of the manifest processor; please report it")]
+    Defect,
 }
 
 /// Words, or others where there are none.
@@ -224,7 +227,8 @@ impl Error {
             | Self::NotInstalled(_)
             | Self::Truncated(_)
             | Self::InUse(_)
-            | Self::Device(_) => Reason::OperationFailed,
+            | Self::Device(_)
+            | Self::Defect => Reason::OperationFailed,
         }
     }
 
@@ -260,6 +264,7 @@ impl Error {
             Self::Truncated(_) => 25,
             Self::Unauthenticated => 26,
             Self::InUse(_) => 27,
+            Self::Defect => 28,
         }
     }
 }
@@ -278,7 +283,9 @@ impl From<tamarack_cose::Error> for Error {
             Cose::AlgorithmMissing => Self::CoseUnsupported("no algorithm in the protected header"),
             Cose::AlgorithmUnsupported(id) => Self::AlgorithmUnsupported(id),
             Cose::CriticalHeader(_) => Self::CoseUnsupported("a critical header parameter"),
-            Cose::Payload(_) => Self::CoseUnsupported("a payload that is not detached"),
+            Cose::Payload(_) => {
+                Self::CoseUnsupported("a payload is missing, or where it must not be")
+            }
             other => Self::Unauthorized(other),
         }
     }
@@ -287,5 +294,69 @@ impl From<tamarack_cose::Error> for Error {
 impl From<DeviceError> for Error {
     fn from(error: DeviceError) -> Self {
         Self::Device(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{vec, vec::Vec};
+    use tamarack_cose::cbor::Problem;
+
+    /// One of each kind, in the order of their codes.
+    fn all() -> Vec<Error> {
+        let (id, number) = (ComponentId::default, SequenceNumber);
+        vec![
+            Error::Decode(DecodeError::new(0, "test", Problem::Truncated)),
+            Error::Invalid(""),
+            Error::Unsigned,
+            Error::CoseUnsupported(""),
+            Error::AlgorithmUnsupported(0),
+            Error::Unauthorized(tamarack_cose::Error::UnknownKey),
+            Error::ManifestDigest,
+            Error::SeveredDigest(0),
+            Error::SeveredMissing(""),
+            Error::Rollback {
+                current: number(2),
+                received: number(1),
+            },
+            Error::ComponentUnsupported(id()),
+            Error::ComponentUnauthorized(id()),
+            Error::CommandUnsupported(0),
+            Error::ParameterUnsupported(0),
+            Error::ConditionFailed {
+                condition: Condition::Abort,
+                why: "",
+            },
+            Error::ActionFailed {
+                action: Action::Fetch,
+                why: Why::InUse,
+            },
+            Error::Unverified(id()),
+            Error::Dependency { id: id(), why: "" },
+            Error::LimitExceeded(""),
+            Error::Device(DeviceError::NoSpace),
+            Error::ComponentIndex(0),
+            Error::CommandUnauthorized {
+                command: 0,
+                component: id(),
+            },
+            Error::TooFewSigners {
+                needed: 2,
+                found: 1,
+            },
+            Error::NotInstalled(id()),
+            Error::Truncated(id()),
+            Error::Unauthenticated,
+            Error::InUse(id()),
+            Error::Defect,
+        ]
+    }
+
+    #[test]
+    fn every_kind_has_a_code_of_its_own() {
+        let codes: Vec<_> = all().iter().map(Error::code).collect();
+        let expected: Vec<_> = (1..=codes.len() as i64).collect();
+        assert_eq!(codes, expected);
     }
 }

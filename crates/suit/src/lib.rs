@@ -62,7 +62,9 @@
 //!     classes: vec![vendor.class("door")],
 //!     devices: vec![],
 //! });
-//! let outcome = processor.update_bytes(&mut device, &mut NoFetch, &envelope);
+//! // Nothing of it stays if it fails.
+//! let outcome =
+//!     device.attempt(|device| processor.update_bytes(device, &mut NoFetch, &envelope));
 //! assert_eq!(outcome.result, Ok(()));
 //! assert_eq!(device.content(&"example/lock/ta".parse()?), Some(&b"\0asm..."[..]));
 //! assert!(outcome.report.result.is_success());
@@ -108,9 +110,10 @@
 //! let anchor = TrustAnchor::new(*vendor.public_key()).with_prefixes(["vendor".parse()?]);
 //! let anchors = TrustAnchors::new(&crypto, [anchor]);
 //! let keys = [RecipientKey::agreement(&crypto, device_key)];
-//! let processor = Processor::new(&crypto, &anchors, &anchors).with_recipient_keys(&keys);
+//! let processor = Processor::trusting(&crypto, &anchors).with_recipient_keys(&keys);
 //! let mut device = MemoryDevice::default();
-//! let outcome = processor.update_bytes(&mut device, &mut NoFetch, &envelope);
+//! let outcome =
+//!     device.attempt(|device| processor.update_bytes(device, &mut NoFetch, &envelope));
 //! assert_eq!(outcome.result, Ok(()));
 //! assert_eq!(device.content(&"vendor/licence".parse()?), Some(&b"licence"[..]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -135,6 +138,7 @@
 //! - `author` (default): [`author`] and name-based identifiers.
 //! - `json` (default): descriptions as JSON and, with `author`, manifests from JSON (`author::json`).
 //! - `directory` (default): [`directory`], a [`Device`] on the files of the operating system.
+//! - `x509` (default): signers that are known by a certificate, in [`TrustAnchors`].
 //! - `std` (default): nothing of its own; passed on to dependencies.
 //!
 //! Without default features the crate is `no_std` with `alloc`.

@@ -2,7 +2,7 @@ use alloc::{collections::BTreeMap, string::ToString, vec::Vec};
 
 use crate::{
     ComponentId, ComponentMetadata, Device, DeviceError, Extensions, FileType, Identity,
-    ManifestRecord, SequenceNumber, WaitEvent,
+    ManifestRecord, Outcome, SequenceNumber, WaitEvent,
 };
 
 /// A device in memory, for tests, documentation and trying manifests out.
@@ -136,6 +136,16 @@ impl MemoryDevice {
     ) -> Result<T, E> {
         let before = self.clone();
         work(self).inspect_err(|_| *self = before)
+    }
+
+    /// Carries out a procedure on the device; if it fails, the device is as it was before.
+    pub fn attempt(&mut self, procedure: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        let before = self.clone();
+        let outcome = procedure(self);
+        if outcome.result.is_err() {
+            *self = before;
+        }
+        outcome
     }
 
     fn existing(&mut self, component: &ComponentId) -> Result<&mut Vec<u8>, DeviceError> {

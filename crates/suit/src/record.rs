@@ -43,7 +43,6 @@ impl ManifestRecord {
             match signer {
                 Authority::Key(key) => w.raw(&key.to_cose_key()),
                 Authority::Mac(id) => w.bytes(id.as_bytes()),
-                #[cfg(feature = "x509")]
                 Authority::Certified(id) => w.array(1).bytes(id.as_bytes()),
             };
         }
@@ -92,7 +91,6 @@ fn read_signer(reader: &mut Reader<'_>) -> Result<Authority, DecodeError> {
     let start = reader.clone();
     let signer = match reader.peek() {
         Type::Bytes => KeyId::from_bytes(reader.bytes(RULE)?).map(Authority::Mac),
-        #[cfg(feature = "x509")]
         Type::Array => {
             reader.array_of(1, "an array of 1", RULE)?;
             KeyId::from_bytes(reader.bytes(RULE)?).map(Authority::Certified)
@@ -131,7 +129,6 @@ mod tests {
                 key(SignatureAlgorithm::Esp256),
                 key(SignatureAlgorithm::Ed25519),
                 Authority::Mac(KeyId::from_bytes(&[7; 32]).unwrap()),
-                #[cfg(feature = "x509")]
                 Authority::Certified(KeyId::from_bytes(&[8; 32]).unwrap()),
             ],
             components: vec![id("a/b"), id("a/0x00")],

@@ -17,9 +17,8 @@ pub enum Authority {
     /// Whoever shares the secret key with this id ([`MacKey::key_id`], [`MacWrappingKey::key_id`]), the
     /// Recipient itself included.
     Mac(KeyId),
-    /// Whoever has a certificate that the trust anchor with this id vouches for
-    /// ([`tamarack_cose::x509::TrustAnchor::id`]).
-    #[cfg(feature = "x509")]
+    /// Whoever has a certificate that the trust anchor with this id vouches for (`tamarack_cose::x509::TrustAnchor::id`).
+    /// With feature `x509` only is there such a trust anchor; a record of one is read without it too.
     Certified(KeyId),
 }
 
@@ -29,9 +28,7 @@ impl Authority {
     pub fn key_id(&self, crypto: &CryptoProvider) -> KeyId {
         match self {
             Self::Key(key) => key.key_id(crypto),
-            Self::Mac(id) => *id,
-            #[cfg(feature = "x509")]
-            Self::Certified(id) => *id,
+            Self::Mac(id) | Self::Certified(id) => *id,
         }
     }
 
@@ -40,9 +37,7 @@ impl Authority {
     pub fn public_key(&self) -> Option<&PublicKey> {
         match self {
             Self::Key(key) => Some(key),
-            Self::Mac(_) => None,
-            #[cfg(feature = "x509")]
-            Self::Certified(_) => None,
+            Self::Mac(_) | Self::Certified(_) => None,
         }
     }
 }
@@ -227,7 +222,7 @@ impl TrustAnchor {
 ///     TrustAnchor::new(*operator.public_key()),
 /// ])
 /// .with_threshold(2);
-/// let processor = Processor::new(&crypto, &anchors, &anchors);
+/// let processor = Processor::trusting(&crypto, &anchors);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -287,7 +282,8 @@ impl TrustAnchors {
     }
 
     /// The same anchors, whose certificates are looked at as of `now`, in seconds since 1970-01-01 UTC, and
-    /// count unless they are revoked. Without this, it is 1970.
+    /// count unless they are revoked. Without this, it is 1970. The time stands still from then on, whatever
+    /// [`Device::now`](crate::Device::now) says: call this before each procedure.
     #[cfg(feature = "x509")]
     #[must_use]
     pub fn with_certificates(
@@ -349,6 +345,7 @@ impl AccessControl for TrustAnchors {
 ///
 /// References to arrays, slices and vectors of keys, and to trust anchors, convert into it.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Trusted<'t> {
     /// Any one of these keys.
     Keys(&'t [PublicKey]),
@@ -393,6 +390,36 @@ pub(crate) struct Candidate<'t> {
     pub(crate) key: TrustedKey<'t>,
     pub(crate) authority: Authority,
     pub(crate) named: bool,
+}
+
+/// Finds out who of the candidates made a signature or MAC, which `verify` checks with one key. That says
+/// [`UnknownKey`](tamarack_cose::Error::UnknownKey) of a key that is of another kind.
+///
+/// # Errors
+///
+/// [`BadSignature`](tamarack_cose::Error::BadSignature) of what names a trusted key and is not by it: a forgery. A key that
+/// is not named proves nothing by not fitting. Anything else says why it is by nobody who is trusted.
+pub(crate) fn attribute(
+    candidates: &[Candidate<'_>],
+    verify: &dyn Fn(TrustedKey<'_>) -> Result<(), tamarack_cose::Error>,
+) -> Result<Authority, tamarack_cose::Error> {
+    use tamarack_cose::Error as Cose;
+    let mut trouble = Cose::UnknownKey;
+    for named in [true, false] {
+        let mut forged = None;
+        for candidate in candidates.iter().filter(|c| c.named == named) {
+            match verify(candidate.key) {
+                Ok(()) => return Ok(candidate.authority),
+                Err(Cose::UnknownKey) => {}
+                Err(error @ Cose::BadSignature) => forged = Some(error),
+                Err(error) => trouble = error,
+            }
+        }
+        if let Some(error) = forged.filter(|_| named) {
+            return Err(error);
+        }
+    }
+    Err(trouble)
 }
 
 impl<'t> Trusted<'t> {

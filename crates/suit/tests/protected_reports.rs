@@ -9,9 +9,10 @@
 mod common;
 
 use tamarack_cose::{
-    SymmetricKey,
+    KeyId, SymmetricKey,
     cbor::Reader,
     encrypt::{ContentAlgorithm, Curve, DecryptionKey, Recipient, RecipientKey},
+    sign1,
 };
 use tamarack_suit::{
     Authority, Error, Report, TrustAnchor, TrustAnchors,
@@ -93,6 +94,30 @@ fn every_container_opens_tagged_or_not() {
                     assert_eq!(opened.confidential, at > 0);
                 }
             }
+        }
+    }
+}
+
+// req: SUIT-REP-020
+#[test]
+fn a_report_that_names_a_trusted_key_and_is_by_another_is_refused() {
+    let crypto = crypto();
+    let (one, other) = (author(2), author(4));
+    let anchors = TrustAnchors::new(
+        &crypto,
+        [TrustAnchor::new(one.key), TrustAnchor::new(other.key)],
+    );
+    let report = report().encode();
+    for (named, accepted) in [(&one, false), (&other, true)] {
+        let key_id = KeyId::of(&named.key, &crypto);
+        let signed = sign1(&*other.signer, &report, Some(&key_id)).unwrap();
+        let opened = OpenedReport::open(&signed, &crypto, &anchors, &[]);
+        match accepted {
+            true => assert_eq!(opened.unwrap().authority, Some(other.key.into())),
+            false => assert_eq!(
+                opened.unwrap_err(),
+                Error::Unauthorized(tamarack_cose::Error::BadSignature)
+            ),
         }
     }
 }

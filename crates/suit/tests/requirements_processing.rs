@@ -249,7 +249,7 @@ fn interrupted_anywhere_and_done_again() {
 
 // req: SUIT-PROC-014, SUIT-PROC-012
 #[test]
-fn whatever_fails_is_reported_with_a_code() {
+fn a_command_that_fails_is_reported_with_a_reason_and_a_code() {
     let failing = [
         (
             vec![condition(Condition::Abort)],

@@ -209,8 +209,8 @@ impl TrustStore {
             .of(AnchorRole::Tam)
             .filter(|anchor| anchor.key_id == *key_id);
         named.any(|anchor| match anchor.entry.anchor.as_certificate() {
-            Some(certificate) => !self.revocations.revoke(crypto, certificate),
-            None => !self.revocations.revoke_key(crypto, anchor.public_key()),
+            Some(certificate) => !self.revocations.is_revoked(crypto, certificate),
+            None => !self.revocations.is_key_revoked(crypto, anchor.public_key()),
         })
     }
 

@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_levels_are_refused_without_recursion() {
+    fn ten_thousand_levels_are_refused() {
         assert_eq!(problem(&vec![0x81; 10_000]), Problem::TooDeep);
     }
 

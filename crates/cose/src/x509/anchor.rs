@@ -152,21 +152,23 @@ impl TrustAnchor {
     ///
     /// If it is none, or has a constraint that is not known: one that would not be kept.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let start = reader.error(RULE, Problem::Missing("purpose (1) or key (2)"));
+        let start = reader.clone();
         let (mut purpose, mut key, mut constraints) = (None, None, Constraints::default());
         for _ in 0..reader.map(RULE)? {
-            let unknown = reader.error(RULE, Problem::Expected("label 1 to 6"));
+            let at = reader.clone();
             match reader.uint(RULE)? {
                 1 => {
-                    let wrong = reader.error(RULE, Problem::Expected("a purpose, 0 to 3"));
-                    purpose = Some(Purpose::from_id(reader.uint(RULE)?).ok_or(wrong)?);
+                    let at = reader.clone();
+                    let found = Purpose::from_id(reader.uint(RULE)?);
+                    let wrong = || at.error(RULE, Problem::Expected("a purpose, 0 to 3"));
+                    purpose = Some(found.ok_or_else(wrong)?);
                 }
                 2 => key = Some(read_key(reader)?),
                 3 => constraints.subject = Some(reader.text(RULE)?.into()),
                 4 => constraints.algorithms = Some(read_algorithms(reader)?),
                 5 => constraints.not_after = Some(reader.uint(RULE)?),
                 6 => constraints.extended_key_usage = Some(reader.bytes(RULE)?.to_vec()),
-                _ => return Err(unknown),
+                _ => return Err(at.error(RULE, Problem::Expected("label 1 to 6"))),
             }
         }
         match (purpose, key) {
@@ -175,29 +177,28 @@ impl TrustAnchor {
                 key,
                 constraints,
             }),
-            _ => Err(start),
+            _ => Err(start.error(RULE, Problem::Missing("purpose (1) or key (2)"))),
         }
     }
 }
 
 fn read_key(reader: &mut Reader<'_>) -> Result<AnchorKey, DecodeError> {
+    let start = reader.clone();
     if reader.peek() == Type::Bytes {
-        let wrong = reader.error(RULE, Problem::Expected("an X.509 certificate"));
         return Certificate::from_der(reader.bytes(RULE)?)
             .map(|certificate| AnchorKey::Certificate(Box::new(certificate)))
-            .map_err(|_| wrong);
+            .map_err(|_| start.error(RULE, Problem::Expected("an X.509 certificate")));
     }
-    let wrong = reader.error(RULE, Problem::Expected("a COSE_Key for signatures"));
     PublicKey::from_cose_key(reader.raw(RULE)?)
         .map(AnchorKey::Key)
-        .map_err(|_| wrong)
+        .map_err(|_| start.error(RULE, Problem::Expected("a COSE_Key for signatures")))
 }
 
 fn read_algorithms(reader: &mut Reader<'_>) -> Result<Vec<SignatureAlgorithm>, DecodeError> {
-    let bounds = reader.error(RULE, Problem::OutOfBounds("at most 8 algorithms"));
+    let start = reader.clone();
     let count = reader.array(RULE)?;
     if count > 8 {
-        return Err(bounds);
+        return Err(start.error(RULE, Problem::OutOfBounds("at most 8 algorithms")));
     }
     let mut algorithms = Vec::new();
     for _ in 0..count {

@@ -251,7 +251,7 @@ impl<'t> Trust<'t> {
         signs: bool,
     ) -> Result<Option<ChainError>, ChainError> {
         let certificate = match &anchor.key {
-            AnchorKey::Key(key) if self.revocations.revoke_key(crypto, key) => {
+            AnchorKey::Key(key) if self.revocations.is_key_revoked(crypto, key) => {
                 return Err(ChainError {
                     certificate: None,
                     problem: ChainProblem::Revoked,
@@ -287,7 +287,7 @@ impl<'t> Trust<'t> {
         crypto: &CryptoProvider,
         certificate: &Certificate,
     ) -> Result<(), ChainError> {
-        if self.revocations.revoke(crypto, certificate) {
+        if self.revocations.is_revoked(crypto, certificate) {
             return Err(fault(certificate, ChainProblem::Revoked));
         }
         match certificate.unknown_extension() {

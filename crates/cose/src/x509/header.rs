@@ -63,10 +63,10 @@ impl<'a> CertificateChain<'a> {
             certificates.push(reader.bytes(RULE)?);
             return Ok(Self { certificates });
         }
-        let wrong = reader.error(RULE, Problem::OutOfBounds("1 to 1024 certificates"));
+        let start = reader.clone();
         let count = reader.array(RULE)?;
         if !(1..=Self::MAX).contains(&count) {
-            return Err(wrong);
+            return Err(start.error(RULE, Problem::OutOfBounds("1 to 1024 certificates")));
         }
         for _ in 0..count {
             certificates.push(reader.bytes(RULE)?);

@@ -59,10 +59,11 @@ impl Revocation {
     ///
     /// If it is none.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let wrong = reader.error(RULE, Problem::Expected("a key id of 32 bytes"));
+        let start = reader.clone();
         if reader.peek() == Type::Bytes {
             let id = KeyId::from_bytes(reader.bytes(RULE)?);
-            return id.map(Self::Key).ok_or(wrong);
+            let wrong = || start.error(RULE, Problem::Expected("a key id of 32 bytes"));
+            return id.map(Self::Key).ok_or_else(wrong);
         }
         reader.array_of(2, "issuer and serial number", RULE)?;
         Ok(Self::Certificate {
@@ -105,17 +106,17 @@ pub struct Revocations(BTreeSet<Revocation>);
 impl Revocations {
     /// Whether the key is revoked.
     #[must_use]
-    pub fn revoke_key(&self, crypto: &CryptoProvider, key: &PublicKey) -> bool {
+    pub fn is_key_revoked(&self, crypto: &CryptoProvider, key: &PublicKey) -> bool {
         // Hashing is for those that have something to compare with.
         !self.0.is_empty() && self.0.contains(&Revocation::Key(key.key_id(crypto)))
     }
 
     /// Whether the certificate is revoked, or its key.
     #[must_use]
-    pub fn revoke(&self, crypto: &CryptoProvider, certificate: &Certificate) -> bool {
+    pub fn is_revoked(&self, crypto: &CryptoProvider, certificate: &Certificate) -> bool {
         !self.0.is_empty()
             && (self.0.contains(&Revocation::of(certificate))
-                || self.revoke_key(crypto, certificate.key()))
+                || self.is_key_revoked(crypto, certificate.key()))
     }
 
     /// Each, in order.

@@ -24,8 +24,10 @@ pub(super) struct Failed {
 
 impl Failure {
     /// A table of the processor's own does not hold together: a defect, never an effect of input.
+    #[cold]
+    #[inline(never)]
     pub(super) fn defect() -> Self {
-        Self::invalid("led the processor into a state that does not exist")
+        Error::Defect.into()
     }
 
     #[cold]

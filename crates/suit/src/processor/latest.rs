@@ -65,12 +65,7 @@ impl Processor<'_> {
     ///     envelopes: &[&[u8]],
     /// ) -> Result<Outcome, tamarack_suit::Error> {
     ///     processor.update_latest(envelopes, &mut |envelope| {
-    ///         let before = device.clone();
-    ///         let outcome = processor.update(device, &mut NoFetch, envelope);
-    ///         if outcome.result.is_err() {
-    ///             *device = before;
-    ///         }
-    ///         outcome
+    ///         device.attempt(|device| processor.update(device, &mut NoFetch, envelope))
     ///     })
     /// }
     /// ```

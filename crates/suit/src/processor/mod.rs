@@ -36,7 +36,7 @@ pub use settings::{
 use tamarack_cose::{CryptoProvider, encrypt::RecipientKey};
 
 use crate::{
-    AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, Trusted,
+    AccessControl, AuthenticatedEnvelope, ComponentId, Device, Error, Fetch, TrustAnchors, Trusted,
     codec::Envelope,
 };
 
@@ -61,7 +61,9 @@ pub struct Processor<'p> {
 impl<'p> Processor<'p> {
     /// A processor with the default [`Settings`].
     ///
-    /// `trusted` are the keys, or the [`TrustAnchors`](crate::TrustAnchors), that may authenticate manifests; `access` says what each of them may touch.
+    /// `trusted` are the keys, or the [`TrustAnchors`], that may authenticate manifests; `access` alone says what each of
+    /// them may touch: the rights that trust anchors have count where it is these anchors, as in
+    /// [`trusting`](Self::trusting).
     #[must_use]
     pub fn new(
         crypto: &'p CryptoProvider,
@@ -76,6 +78,12 @@ impl<'p> Processor<'p> {
             nonce: None,
             recipient_keys: &[],
         }
+    }
+
+    /// A processor with the default [`Settings`], for manifests of trust anchors with the rights of each.
+    #[must_use]
+    pub fn trusting(crypto: &'p CryptoProvider, anchors: &'p TrustAnchors) -> Self {
+        Self::new(crypto, anchors, anchors)
     }
 
     /// The same processor with other settings.

@@ -1,6 +1,7 @@
 use crate::Limits;
 
-/// What a Recipient decides where the standard leaves a choice. The default is the strict side; set
+/// What a Recipient decides where the standard leaves a choice. The default is the strict side, but for two that
+/// published examples and fast storage ask for: [`IdentityChecks::Optional`] and [`Measurement::WhileWriting`]. Set
 /// others with `Settings { limits, ..Settings::default() }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Settings {

@@ -12,7 +12,7 @@ use tamarack_cose::{
 use super::Report;
 use crate::{
     Error,
-    trust::{Authority, Candidate, Trusted, TrustedKey},
+    trust::{Authority, Trusted, TrustedKey, attribute},
 };
 
 /// What the key derivation of an encrypted report is for (draft-ietf-teep-protocol section 8.2). In SUIT
@@ -280,14 +280,13 @@ fn vouched<'b>(
     crypto: &CryptoProvider,
     trusted: Trusted<'_>,
 ) -> Result<(Option<Result<Authority, Error>>, &'b [u8]), Error> {
-    let missing = tamarack_cose::Error::Payload("missing");
     let (authority, payload) = match Container::of(bytes)? {
         Container::Report | Container::Encrypted => return Ok((None, bytes)),
         Container::Sign1 => {
             let signed = Sign1::decode(bytes)?;
             let candidates = trusted.candidates(crypto, signed.headers().key_id());
-            let authority = attribute(&candidates, |key| match key {
-                TrustedKey::Public(key) => signed.verify(crypto, key, None),
+            let authority = attribute(&candidates, &|key| match key {
+                TrustedKey::Public(key) => signed.verify(crypto, key, None).map(drop),
                 _ => Err(tamarack_cose::Error::UnknownKey),
             });
             (authority, signed.unverified_payload())
@@ -295,29 +294,13 @@ fn vouched<'b>(
         Container::Mac0 => {
             let mac = Mac0::decode(bytes)?;
             let candidates = trusted.candidates(crypto, mac.headers().key_id());
-            let authority = attribute(&candidates, |key| match key {
-                TrustedKey::Mac(key) => mac.verify(crypto, key, None),
+            let authority = attribute(&candidates, &|key| match key {
+                TrustedKey::Mac(key) => mac.verify(crypto, key, None).map(drop),
                 _ => Err(tamarack_cose::Error::UnknownKey),
             });
             (authority, mac.unverified_payload())
         }
     };
-    Ok((Some(authority), payload.ok_or(missing)?))
-}
-
-/// Who of the candidates signed.
-fn attribute<'p>(
-    candidates: &[Candidate<'_>],
-    verify: impl Fn(TrustedKey<'_>) -> Result<&'p [u8], tamarack_cose::Error>,
-) -> Result<Authority, Error> {
-    let mut trouble = tamarack_cose::Error::UnknownKey;
-    for candidate in candidates {
-        match verify(candidate.key) {
-            Ok(_) => return Ok(candidate.authority),
-            Err(tamarack_cose::Error::UnknownKey) => {}
-            Err(tamarack_cose::Error::BadSignature) if !candidate.named => {}
-            Err(error) => trouble = error,
-        }
-    }
-    Err(trouble.into())
+    let payload = payload.ok_or(Error::CoseUnsupported("a report without its payload"))?;
+    Ok((Some(authority.map_err(Error::from)), payload))
 }

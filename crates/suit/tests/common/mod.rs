@@ -325,14 +325,7 @@ pub fn in_transaction(
     device: &mut MemoryDevice,
     work: impl FnOnce(&mut MemoryDevice) -> Outcome,
 ) -> Outcome {
-    let mut outcome = None;
-    let _ = device.transaction(|device| {
-        let done = work(device);
-        let result = done.result.clone();
-        outcome = Some(done);
-        result
-    });
-    outcome.unwrap()
+    device.attempt(work)
 }
 
 /// A Trusted Application of `author`, installed at `provider/app/ta`.

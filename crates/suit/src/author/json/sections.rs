@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What the examples report of a slot that is the wrong one: success and failure, without system information.
+/// What the examples report of a slot: that it is the right one, with system information (SUIT-SEQ-009).
 const SLOT_POLICY: u8 = 5;
 
 impl Input {
