@@ -4,7 +4,7 @@ use tamarack_cose::CryptoProvider;
 
 use crate::{
     AuthenticatedEnvelope, ComponentId, SuitDigest,
-    codec::{Command, IndexArgument, Manifest, Parameter, Parameters, Sequence},
+    codec::{Command, IndexArgument, Manifest, Parameters, Sequence},
 };
 
 impl Manifest<'_> {
@@ -33,20 +33,6 @@ impl Manifest<'_> {
             .into_iter()
             .filter_map(Parameters::uri)
             .collect()
-    }
-
-    /// The image digests of its components, in their order.
-    pub(crate) fn component_images(&self) -> Vec<Vec<SuitDigest>> {
-        let indices = 0..self.common.index_count() as u64;
-        let components = indices.filter(|index| self.common.dependency(*index).is_none());
-        components.map(|index| self.image_digests(index)).collect()
-    }
-
-    /// Whether something that the manifest names is fetched from the envelope around it.
-    pub(crate) fn needs_integrated(&self) -> bool {
-        let parameters = self.sequences().flat_map(Sequence::walk);
-        let mut parameters = parameters.flat_map(|located| located.command.parameters());
-        parameters.any(|parameter| matches!(parameter, Parameter::Uri(uri) if uri.starts_with('#')))
     }
 
     /// The parameters that any command sets for the component at `index`, in the order of the sequences.

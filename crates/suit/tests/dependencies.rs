@@ -10,9 +10,9 @@ mod common;
 
 use common::*;
 use tamarack_suit::{
-    Access, Action, Command, Common, Condition, Dependency, Envelope, Error, Limits, Manifest,
-    MemoryDevice, NoFetch, Outcome, Parameter, Processor, Section, SequenceNumber, Settings,
-    Severable, SingleAuthority, Why,
+    Access, Action, Command, Common, Condition, Dependency, Device, Envelope, Error, Limits,
+    Manifest, MemoryDevice, NoFetch, Outcome, Parameter, Processor, Section, SequenceNumber,
+    Settings, Severable, SingleAuthority, Why,
     author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder},
     report::ReportResult,
 };
@@ -129,8 +129,12 @@ fn a_dependency_that_is_there_is_mended_and_signed_anew() {
         };
         apply(&mut device);
         // What the kept envelope does not carry any more comes again from where it came first.
-        device.put(&id("provider/app/ta"), b"damaged");
+        Device::remove(&mut device, &id("provider/app/ta")).unwrap();
         apply(&mut device);
+        if let Bring::Integrated = bring {
+            device.put(&id("provider/app/ta"), b"damaged");
+            apply(&mut device);
+        }
         // The same manifest, by a signer who alone is trusted now.
         let mut server = Server::with(TA, &again);
         let envelope = configuration(&other, 2, &again, &bring);

@@ -171,4 +171,24 @@ impl Machine<'_> {
         }
         Ok(())
     }
+
+    /// Removes those of some components that no manifest has.
+    // req: SUIT-DEP-031, SUIT-DEP-033
+    pub(super) fn remove_unowned(&mut self, components: &[ComponentId]) -> Result<(), Failure> {
+        if components.is_empty() {
+            return Ok(());
+        }
+        let records = self.state.device.manifests()?;
+        for id in components {
+            let has = |record: &ManifestRecord| {
+                record.id == *id
+                    || record.components.contains(id)
+                    || record.dependencies.contains(id)
+            };
+            if !records.iter().any(has) {
+                self.state.device.remove(id)?;
+            }
+        }
+        Ok(())
+    }
 }

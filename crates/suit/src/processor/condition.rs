@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error,
-    codec::{Comparison, Condition, Envelope, Parameter, ReportingPolicy, Version, VersionMatch},
+    codec::{Comparison, Condition, Parameter, ReportingPolicy, Version, VersionMatch},
     report::{Claims, Entry},
 };
 
@@ -223,19 +223,19 @@ impl State<'_> {
         index: usize,
         slot: usize,
     ) -> Result<Option<Version>, Failure> {
-        let written = match self.slot(slot)?.written {
-            false => None,
-            true if manifest.is_dependency(index) => {
-                let set = |envelope: &Envelope<'_>| {
-                    let manifest = envelope.unverified_manifest().ok();
-                    manifest.and_then(|manifest| manifest.set_version)
-                };
-                self.with_envelope(slot, set)?.flatten()
+        if self.slot(slot)?.written {
+            let mut written = None;
+            if manifest.is_dependency(index) {
+                self.with_envelope(slot, &mut |envelope| {
+                    written = envelope.unverified_manifest()?.set_version;
+                    Ok(())
+                })?;
+            } else {
+                written.clone_from(&manifest.envelope.manifest().set_version);
             }
-            true => manifest.envelope.manifest().set_version.clone(),
-        };
-        if written.is_some() {
-            return Ok(written);
+            if written.is_some() {
+                return Ok(written);
+            }
         }
         let (target, device) = self.slot_and_device(slot)?;
         Ok(device.version(&target.id)?)

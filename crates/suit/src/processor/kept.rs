@@ -66,19 +66,8 @@ impl Machine<'_> {
         &mut self,
         record: &ManifestRecord,
     ) -> Result<Vec<ComponentId>, Failure> {
-        let records = self.state.device.manifests()?;
-        let needed = |component: &ComponentId| {
-            records.iter().any(|other| {
-                other.id == *component
-                    || (other.id != record.id && other.components.contains(component))
-            })
-        };
-        for component in &record.components {
-            if !needed(component) {
-                self.state.device.remove(component)?;
-            }
-        }
         self.state.device.forget_manifest(&record.id)?;
+        self.remove_unowned(&record.components)?;
         Ok(record.dependencies.clone())
     }
 

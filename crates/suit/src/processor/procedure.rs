@@ -322,26 +322,6 @@ impl<'r> Machine<'r> {
         self.remove_unowned(&dropped)?;
         Ok(left)
     }
-
-    /// Removes components that a new release does not have any more, and nobody else either.
-    // req: SUIT-DEP-031
-    fn remove_unowned(&mut self, components: &[ComponentId]) -> Result<(), Failure> {
-        if components.is_empty() {
-            return Ok(());
-        }
-        let records = self.state.device.manifests()?;
-        for id in components {
-            let has = |record: &ManifestRecord| {
-                record.id == *id
-                    || record.components.contains(id)
-                    || record.dependencies.contains(id)
-            };
-            if !records.iter().any(has) {
-                self.state.device.remove(id)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Whether an installed manifest depends on the one that is kept at an identifier.

@@ -297,13 +297,17 @@ impl<'r> State<'r> {
         algorithm: DigestAlgorithm,
     ) -> Result<Option<SuitDigest>, Failure> {
         let crypto = self.processor.crypto;
-        self.with_envelope(slot, |envelope| {
-            SuitDigest::of(crypto, algorithm, envelope.manifest_item())
-        })
+        let mut digest = None;
+        self.with_envelope(slot, &mut |envelope| {
+            let item = envelope.manifest_item();
+            digest = Some(SuitDigest::of(crypto, algorithm, item));
+            Ok(())
+        })?;
+        Ok(digest)
     }
 
     /// Whether a component holds the manifest with this digest and, if so, whether the envelope around it will do: it is
-    /// authentic by who is trusted now, and what it once carried, which is not kept, is installed.
+    /// authentic by who is trusted now, and what it once carried, which is not kept, became what is there.
     // req: SUIT-CMD-015
     pub(super) fn holds_manifest(
         &mut self,
@@ -313,68 +317,41 @@ impl<'r> State<'r> {
         let Processor {
             crypto, trusted, ..
         } = *self.processor;
-        let look = |envelope: &Envelope<'_>| {
-            if !digest.matches(crypto, envelope.manifest_item())? {
-                return Ok(None);
-            }
-            let Ok(envelope) = envelope.authenticate_by(crypto, trusted) else {
-                return Ok(Some(None));
-            };
-            let manifest = envelope.manifest();
-            let images = match manifest.needs_integrated() {
-                true => manifest.component_images(),
-                false => Vec::new(),
-            };
-            Ok::<_, Failure>(Some(Some(images)))
-        };
-        Ok(
-            match self.with_envelope(slot, look)?.transpose()?.flatten() {
-                None => None,
-                Some(None) => Some(false),
-                Some(Some(images)) => Some(self.has_images(slot, &images)?),
-            },
-        )
-    }
-
-    /// Whether the components of the manifest that is recorded in a slot have one of these digests each.
-    fn has_images(&mut self, slot: usize, images: &[Vec<SuitDigest>]) -> Result<bool, Failure> {
-        if images.is_empty() {
-            return Ok(true);
+        let (mut is_it, mut is_authentic) = (false, false);
+        self.with_envelope(slot, &mut |envelope| {
+            is_it = digest.matches(crypto, envelope.manifest_item())?;
+            is_authentic = is_it && envelope.authenticate_by(crypto, trusted).is_ok();
+            Ok(())
+        })?;
+        if !is_it {
+            return Ok(None);
         }
         let (target, device) = self.slot_and_device(slot)?;
-        let Some(record) = device.manifest(&target.id)? else {
-            return Ok(false);
-        };
-        for (id, digests) in record.components.into_iter().zip(images) {
-            let slot = self.slot_for(id);
-            let mut has = digests.is_empty();
-            for digest in digests {
-                let found = self.measure(slot, digest.algorithm()?)?;
-                has |= found.is_some_and(|(found, _)| found == digest);
-            }
-            if !has {
-                return Ok(false);
-            }
+        let record = device.manifest(&target.id)?;
+        let mut whole = is_authentic && record.is_some();
+        for id in record.into_iter().flat_map(|record| record.components) {
+            whole &= device.length(&id)?.is_some();
         }
-        Ok(true)
+        Ok(Some(whole))
     }
 
-    /// Looks at the envelope that a component holds; `None` if it holds none.
-    pub(super) fn with_envelope<T>(
+    /// Looks at the envelope that a component holds, if it holds one.
+    pub(super) fn with_envelope(
         &mut self,
         slot: usize,
-        look: impl FnOnce(&Envelope<'_>) -> T,
-    ) -> Result<Option<T>, Failure> {
+        look: &mut dyn FnMut(&Envelope<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let id = &self.slots.get(slot).ok_or_else(Failure::defect)?.id;
         let Some(length) = self.device.length(id)? else {
-            return Ok(None);
+            return Ok(());
         };
         spend(&mut self.read_left, length, "the content that is read")?;
         let limits = &self.processor.settings.limits;
         let bytes = read_all(self.device, id, limits.envelope_bytes)?;
-        Ok(Envelope::decode_within(&bytes, limits)
-            .ok()
-            .map(|envelope| look(&envelope)))
+        match Envelope::decode_within(&bytes, limits) {
+            Ok(envelope) => look(&envelope),
+            Err(_) => Ok(()),
+        }
     }
 }
 
