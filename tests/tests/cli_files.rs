@@ -260,9 +260,12 @@ fn ciphertexts_are_named() {
     let folder = Folder::new();
     let line = format!("manifest create {APP} --uri u:x --encrypt-to @device.jwk --out @x");
     let made = folder.tamarack(&format!("--json {line}")).json();
-    assert_eq!(made["ciphertexts"][0], folder.path("app.bin.enc"));
+    assert_eq!(made["ciphertexts"][0], folder.path("x.app.bin.enc"));
     let text = folder.tamarack(&line).ok();
-    assert!(text.contains("app.bin.enc: ciphertext, 40 bytes"), "{text}");
+    assert!(
+        text.contains("x.app.bin.enc: ciphertext, 40 bytes"),
+        "{text}"
+    );
 }
 
 #[test]

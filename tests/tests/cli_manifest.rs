@@ -496,6 +496,40 @@ fn manifests_are_shown_in_three_forms() {
 }
 
 #[test]
+fn a_key_is_not_shown() {
+    let folder = Folder::new();
+    folder.key("acme");
+    for (name, format, algorithm) in [
+        ("cose", "cose", "esp256"),
+        ("jwk", "jwk", "ed25519"),
+        ("shared", "jwk", "hmac256"),
+        ("wrap", "cose", "a128kw"),
+        ("device", "cose", "x25519"),
+    ] {
+        folder
+            .tamarack(&format!(
+                "key generate --algorithm {algorithm} --format {format} --out @{name}"
+            ))
+            .ok();
+    }
+    for name in [
+        "acme.pem",
+        "acme.pub.pem",
+        "cose",
+        "jwk",
+        "shared",
+        "wrap",
+        "device",
+    ] {
+        for options in ["", "--full", "--format json", "--format diagnostic"] {
+            let shown = folder.manifest(&format!("show @{name} {options}"));
+            assert!(shown.stdout.is_empty(), "{name} {options}");
+            shown.fails(1, &[name, "a key, and no manifest", "tamarack key show"]);
+        }
+    }
+}
+
+#[test]
 fn broken_manifests_are_shown_as_far_as_they_go() {
     let folder = Folder::new();
     folder.lamp("lamp.suit", 1, "");
@@ -576,14 +610,22 @@ fn a_manifest_of_an_older_draft_is_called_one() {
     let digest = crypto().sha256(&bytes[item]);
     bytes[at..at + 32].copy_from_slice(&digest);
     folder.write("old.suit", &bytes);
-    folder.manifest("sign @old.suit --key @acme.pem").ok();
+    let then = "install was 17 in older drafts, and is 20";
+    // Nobody signs here what nobody reads.
+    folder
+        .manifest("sign @old.suit --key @acme.pem")
+        .fails(1, &["old.suit", then]);
+    let pem = String::from_utf8(folder.read("acme.pem")).unwrap();
+    let key = SecretKey::from_pem(&crypto(), &pem).unwrap();
+    let signer = crypto().signatures.signer(&key).unwrap();
+    let envelope = Envelope::decode(&bytes).unwrap();
+    let bytes = envelope.add_signatures(&crypto(), &[&*signer]).unwrap();
+    folder.write("old.suit", &bytes);
     let label = {
-        let bytes = folder.read("old.suit");
         let start = Envelope::decode(&bytes).unwrap().manifest_position();
         start + label - content.start
     };
     let place = format!("at byte {label}, where 17 stands, in manifest");
-    let then = "install was 17 in older drafts, and is 20";
     for command in [
         "show @old.suit",
         "verify @old.suit --key @acme.pub.pem",

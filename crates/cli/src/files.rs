@@ -36,6 +36,24 @@ pub(crate) fn reader(path: &Path) -> Result<Box<dyn Read + Send>, Failure> {
     })
 }
 
+/// Reads a file of any size, or standard input for `-`, piece by piece; returns its length in bytes.
+pub(crate) fn each_chunk(path: &Path, mut take: impl FnMut(&[u8])) -> Result<u64, Failure> {
+    const CHUNK: usize = 1 << 16;
+    let mut from = reader(path)?;
+    let mut buffer = vec![0; CHUNK];
+    let mut length = 0;
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(length),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failure::file(path, explain(&error))),
+        };
+        take(buffer.get(..read).unwrap_or_default());
+        length += read as u64;
+    }
+}
+
 /// Reads a text file.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     String::from_utf8(read(path)?).map_err(|_| Failure::file(path, "not a text file"))

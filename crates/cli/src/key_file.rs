@@ -138,6 +138,23 @@ pub(crate) enum Kind {
     Hss,
 }
 
+/// Whether bytes are those of a key file: what is in one is nothing to print.
+pub(crate) fn is_key(bytes: &[u8]) -> bool {
+    match KeyFormat::of(bytes) {
+        KeyFormat::Pem => true,
+        KeyFormat::Jwk => str::from_utf8(bytes).is_ok_and(|text| {
+            let value = serde_json::from_str::<serde_json::Value>(text);
+            value.is_ok_and(|value| value.get("kty").is_some() || value.get("keys").is_some())
+        }),
+        KeyFormat::Cose => {
+            hss_file::is_secret(bytes)
+                || PublicKey::from_cose_key(bytes).is_ok()
+                || EncryptionKey::from_cose_key(bytes).is_ok()
+                || SymmetricKey::from_cose_key(bytes).is_ok()
+        }
+    }
+}
+
 /// A key file. It is read once: what comes from a pipe is there only once.
 pub(crate) struct KeyFile {
     path: PathBuf,

@@ -59,7 +59,7 @@ pub enum Error {
     #[error("the section {0} was severed and is not in the envelope")]
     SeveredMissing(&'static str),
     /// An older manifest than the one the device has, or another one with the same number.
-    #[error("sequence number {received} is not newer than {current}")]
+    #[error("{}", rollback(*.current, *.received))]
     Rollback {
         /// What the device has.
         current: SequenceNumber,
@@ -138,6 +138,14 @@ pub enum Error {
     /// What the processor knows does not hold together: a defect of it, whatever the input.
     #[error("a defect of the manifest processor; please report it")]
     Defect,
+}
+
+/// Why a sequence number is refused.
+fn rollback(current: SequenceNumber, received: SequenceNumber) -> String {
+    match current == received {
+        true => alloc::format!("another manifest with sequence number {current} is installed"),
+        false => alloc::format!("sequence number {received} is not newer than {current}"),
+    }
 }
 
 /// Words, or others where there are none.

@@ -113,7 +113,7 @@ fn a_release_comes_and_goes() {
     let started = folder
         .run(&format!("--json --invoke lamp/app/suit {LAMP}"))
         .json();
-    assert_eq!(changes(&started), [("started", "lamp/app")]);
+    assert_eq!(changes(&started), [("would start", "lamp/app")]);
     let gone = folder
         .run(&format!("--json --uninstall lamp/app/suit {LAMP}"))
         .json();
@@ -321,8 +321,72 @@ fn what_is_done_stays_done_without_a_report() {
     folder.lamp(1);
     folder
         .run(&format!("@lamp-1.suit {LAMP} --report /dev/full"))
-        .fails(1, &["/dev/full", "only the report is missing"]);
+        .fails(4, &["/dev/full", "all else is done"]);
     assert_eq!(folder.read("device/lamp+/app"), folder.read("app.bin"));
+}
+
+#[test]
+fn an_old_report_says_nothing_of_a_later_run() {
+    let folder = Folder::new();
+    folder.lamp(1);
+    let run = format!("@lamp-1.suit {LAMP} --report @report");
+    folder.run(&run).ok();
+    assert!(folder.has("report"));
+    folder.write("device/.suit/records", "damaged");
+    folder.run(&run).fails(1, &["damaged"]);
+    assert!(!folder.has("report"));
+}
+
+#[test]
+fn what_is_no_folder_is_called_that() {
+    let folder = Folder::new();
+    folder.lamp(1);
+    folder
+        .tamarack("manifest run @lamp-1.suit --components @app.bin --key @acme.pub.pem")
+        .fails(1, &["app.bin: is no folder", "--components"]);
+}
+
+// req: SUIT-DEP-032
+#[test]
+fn whoever_depends_on_another_release_is_named() {
+    let folder = Folder::new();
+    for number in [1, 2] {
+        folder.write("library", format!("library {number}"));
+        folder.create(&format!(
+            "--component lib/radio --payload @library -n {number} --key @acme.pem --out @lib-{number}"
+        ));
+    }
+    folder.create(
+        "--component dev/app --payload @app.bin --depends-on @lib-1=#lib -n 1 --key @acme.pem --out @dev",
+    );
+    folder.run("@dev").ok();
+    let named = folder.run("--json @lib-2").json();
+    assert_eq!(named["outdated_dependents"][0], "dev/app/suit");
+    folder
+        .run("--invoke dev/app/suit")
+        .fails(1, &["it holds another manifest"]);
+    // The same again, for people.
+    let text = folder.run("@lib-2").ok();
+    assert!(
+        text.contains("dev/app/suit depends on another release"),
+        "{text}"
+    );
+}
+
+#[test]
+fn payloads_of_any_size_are_measured_and_fetched() {
+    let folder = Folder::new();
+    let large = std::fs::File::create(folder.path("large.bin")).unwrap();
+    large.set_len((256 << 20) + 1).unwrap();
+    folder.create(
+        "--component big/a --payload @large.bin --uri http://a.example/large.bin -n 1 \
+         --key @acme.pem --out @large.suit",
+    );
+    let run = "@large.suit --payload-dir @. --offline";
+    folder.run(run).fails(1, &["--max-payload"]);
+    folder.run(&format!("{run} --max-payload 300000000")).ok();
+    let installed = fs::metadata(folder.path("device/big+/a")).unwrap();
+    assert_eq!(installed.len(), (256 << 20) + 1);
 }
 
 #[test]

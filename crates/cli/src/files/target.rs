@@ -113,6 +113,17 @@ impl Target {
         self
     }
 
+    /// Removes the file that is to be replaced, where what it says holds no more whatever comes.
+    pub(crate) fn remove_old(&self) -> Result<(), Failure> {
+        let Place::Replacing { at, .. } = &self.place else {
+            return Ok(());
+        };
+        match fs::remove_file(at) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.fault(&error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether this is standard output, so that nothing else may be said there.
     pub(crate) fn is_standard(&self) -> bool {
         matches!(self.place, Place::StandardOutput)

@@ -1,6 +1,9 @@
 //! Components on the command line: each `--component` starts one, and what follows it belongs to it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, error::ErrorKind,
@@ -56,9 +59,10 @@ impl Components {
         files.map(PathBuf::as_path)
     }
 
-    /// The files with ciphertexts that are written, if payloads are encrypted.
-    pub(super) fn outputs(&self) -> impl Iterator<Item = PathBuf> {
-        self.0.iter().filter_map(Component::place_of_ciphertext)
+    /// The files with ciphertexts that are written beside the envelope, if payloads are encrypted.
+    pub(super) fn outputs(&self, envelope: &Path) -> impl Iterator<Item = PathBuf> {
+        let place = |component: &Component| component.place_of_ciphertext(envelope);
+        self.0.iter().filter_map(place)
     }
 
     /// Reads the payloads and makes the components; those with one identifier are one, with a slot each.
@@ -67,13 +71,20 @@ impl Components {
         applies: Applies,
         algorithm: DigestAlgorithm,
         encrypted: Option<&Encrypted>,
+        envelope: &Path,
         crypto: &CryptoProvider,
     ) -> Result<Built, Failure> {
         let mut built: Vec<(ComponentId, ComponentBuilder)> = Vec::new();
         let mut ciphertexts = Vec::new();
         for (position, component) in self.0.iter().enumerate() {
-            let (image, ciphertext) = component.image(position, algorithm, encrypted, crypto)?;
-            ciphertexts.extend(ciphertext);
+            let measure = Measure { algorithm, crypto };
+            let (image, ciphertext) = component.image(position, measure, encrypted)?;
+            let place = component.place_of_ciphertext(envelope);
+            ciphertexts.extend(
+                ciphertext
+                    .zip(place)
+                    .map(|(bytes, path)| Ciphertext { path, bytes }),
+            );
             let at = built.iter().position(|(id, _)| *id == component.id);
             match at {
                 Some(at) => {
@@ -124,25 +135,34 @@ impl Component {
         self.uri.as_ref().is_some_and(|uri| !uri.starts_with('#'))
     }
 
-    /// Where the ciphertext goes if the payload is encrypted now and fetched.
-    fn place_of_ciphertext(&self) -> Option<PathBuf> {
+    /// Where the ciphertext goes if the payload is encrypted now and fetched: by default, beside the envelope and under
+    /// its name, so that each release has its own.
+    fn place_of_ciphertext(&self, envelope: &Path) -> Option<PathBuf> {
         if !self.is_fetched() || self.encryption_info.is_some() {
             return None;
         }
         self.ciphertext.clone().or_else(|| {
-            let mut name = self.payload.as_ref()?.as_os_str().to_owned();
+            let mut name = match files::is_standard(envelope) {
+                true => OsString::new(),
+                false => {
+                    let mut stem = envelope.file_stem()?.to_owned();
+                    stem.push(".");
+                    stem
+                }
+            };
+            name.push(self.payload.as_ref()?.file_name()?);
             name.push(".enc");
-            Some(name.into())
+            Some(envelope.with_file_name(name))
         })
     }
 
+    /// The component and, if it is encrypted now, the ciphertext that devices fetch.
     fn image(
         &self,
         position: usize,
-        algorithm: DigestAlgorithm,
+        measure: Measure<'_>,
         encrypted: Option<&Encrypted>,
-        crypto: &CryptoProvider,
-    ) -> Result<(ComponentBuilder, Option<Ciphertext>), Failure> {
+    ) -> Result<(ComponentBuilder, Option<Vec<u8>>), Failure> {
         let mut image = ComponentBuilder::new(self.id.clone());
         if let Some(slot) = self.slot {
             image = image.slot(slot);
@@ -151,78 +171,108 @@ impl Component {
             Failure::usage(format!("--component {}: --payload is missing", self.id))
                 .hint("give the file with the component's content after it; with --uri, it is measured and not carried")
         })?;
-        let payload = files::read(path)?;
-        let measure = |bytes: &[u8]| {
-            let digest = SuitDigest::of(crypto, algorithm, bytes);
-            (digest, bytes.len() as u64)
-        };
         let uri = self.uri.clone().unwrap_or_else(|| match position {
             0 => "#payload".into(),
             position => format!("#payload-{}", position + 1),
         });
         let is_carried = uri.starts_with('#');
-        let Some((said, ciphertext)) = self.encrypted(&payload, measure, encrypted, crypto)? else {
-            let (digest, length) = measure(&payload);
-            let image = match is_carried {
-                true => image.integrated(crypto, uri, payload).image(digest, length),
-                false => image.uri(uri, digest, length),
-            };
-            return Ok((image, None));
-        };
         let staging = self.id.clone().joined(STAGING);
-        let staging = staging.map_err(|error| Failure::new(error.to_string()))?;
-        if is_carried {
-            let image = image.encrypted_integrated(uri, ciphertext, staging, said);
-            return Ok((image, None));
-        }
-        let written = self.place_of_ciphertext().map(|path| Ciphertext {
-            path,
-            bytes: ciphertext,
-        });
-        Ok((image.encrypted_uri(uri, staging, said), written))
-    }
-
-    /// What the manifest says about the encrypted payload, and the ciphertext; `None` if it is not to be
-    /// encrypted.
-    fn encrypted(
-        &self,
-        payload: &[u8],
-        measure: impl Fn(&[u8]) -> (SuitDigest, u64),
-        encrypted: Option<&Encrypted>,
-        crypto: &CryptoProvider,
-    ) -> Result<Option<(EncryptedImage, Vec<u8>)>, Failure> {
-        let id = &self.id;
+        let staging = staging.map_err(|error| Failure::new(error.to_string()));
+        self.refuse_ciphertext(encrypted)?;
         if let Some(info) = &self.encryption_info {
+            // It has been encrypted before.
             let ciphertext = self.ciphertext.as_ref().ok_or_else(|| {
-                Failure::usage(format!("--component {id}: --ciphertext is missing"))
+                Failure::usage(format!("--component {}: --ciphertext is missing", self.id))
                     .hint("with --encryption-info, the payload has been encrypted before; give the file with the ciphertext")
             })?;
-            let ciphertext = files::read(ciphertext)?;
-            let measured = Some(measure(&ciphertext));
-            let image = EncryptedImage::new(files::read(info)?, measure(payload), measured)
-                .map_err(|error| Failure::file(info, error))?;
-            return Ok(Some((image, ciphertext)));
-        }
-        let Some(to) = encrypted else {
-            return match self.ciphertext {
-                None => Ok(None),
-                Some(_) => Err(Failure::usage(format!(
-                    "--component {id}: --ciphertext is for what is encrypted"
-                ))
-                .hint("give --encrypt-to, or --encryption-info for what was encrypted before")),
+            let said = |ciphertext| {
+                let plaintext = measure.file(path)?;
+                EncryptedImage::new(files::read(info)?, plaintext, Some(ciphertext))
+                    .map_err(|error| Failure::file(info, error))
             };
+            let image = match is_carried {
+                true => {
+                    let ciphertext = files::read(ciphertext)?;
+                    let said = said(measure.bytes(&ciphertext))?;
+                    image.encrypted_integrated(uri, ciphertext, staging?, said)
+                }
+                false => image.encrypted_uri(uri, staging?, said(measure.file(ciphertext)?)?),
+            };
+            return Ok((image, None));
+        }
+        if let Some(to) = encrypted {
+            let recipients = to.recipients.all()?;
+            let payload = files::read(path)?;
+            let (said, ciphertext) =
+                to.encryption
+                    .encrypt(measure.crypto, Some(&self.id), &recipients, &payload)?;
+            return Ok(match is_carried {
+                true => {
+                    let image = image.encrypted_integrated(uri, ciphertext, staging?, said);
+                    (image, None)
+                }
+                false => (image.encrypted_uri(uri, staging?, said), Some(ciphertext)),
+            });
+        }
+        let image = match is_carried {
+            true => {
+                let payload = files::read(path)?;
+                let (digest, length) = measure.bytes(&payload);
+                image
+                    .integrated(measure.crypto, uri, payload)
+                    .image(digest, length)
+            }
+            false => {
+                let (digest, length) = measure.file(path)?;
+                image.uri(uri, digest, length)
+            }
         };
-        if self.ciphertext.is_some() && !self.is_fetched() {
+        Ok((image, None))
+    }
+
+    /// Refuses a place for a ciphertext where there is none.
+    fn refuse_ciphertext(&self, encrypted: Option<&Encrypted>) -> Result<(), Failure> {
+        let id = &self.id;
+        if self.ciphertext.is_none() || self.encryption_info.is_some() {
+            return Ok(());
+        }
+        if encrypted.is_none() {
+            return Err(Failure::usage(format!(
+                "--component {id}: --ciphertext is for what is encrypted"
+            ))
+            .hint("give --encrypt-to, or --encryption-info for what was encrypted before"));
+        }
+        if !self.is_fetched() {
             return Err(Failure::usage(format!(
                 "--component {id}: --ciphertext is for what devices fetch from --uri"
             ))
             .hint("give the --uri; without it, the envelope carries the ciphertext"));
         }
-        let recipients = to.recipients.all()?;
-        let encrypted = to
-            .encryption
-            .encrypt(crypto, Some(id), &recipients, payload)?;
-        Ok(Some(encrypted))
+        Ok(())
+    }
+}
+
+/// How content is measured.
+#[derive(Clone, Copy)]
+struct Measure<'c> {
+    algorithm: DigestAlgorithm,
+    crypto: &'c CryptoProvider,
+}
+
+impl Measure<'_> {
+    /// The digest and length of bytes at hand.
+    fn bytes(&self, bytes: &[u8]) -> (SuitDigest, u64) {
+        let digest = SuitDigest::of(self.crypto, self.algorithm, bytes);
+        (digest, bytes.len() as u64)
+    }
+
+    /// The digest and length of a file, of any size.
+    fn file(&self, path: &Path) -> Result<(SuitDigest, u64), Failure> {
+        let mut context = self.crypto.digests.start(self.algorithm);
+        let length = files::each_chunk(path, |chunk| context.update(chunk))?;
+        let digest = SuitDigest::new(self.algorithm, context.finish().as_ref());
+        let digest = digest.ok_or_else(|| Failure::new("the digest has another length"))?;
+        Ok((digest, length))
     }
 }
 
@@ -273,7 +323,7 @@ impl Args for Components {
             .arg(
                 of_component(CIPHERTEXT, "FILE")
                     .value_parser(value_parser!(PathBuf))
-                    .help("Where the ciphertext goes that devices fetch from --uri; the payload's name with .enc by default. With --encryption-info, where it is"),
+                    .help("Where the ciphertext goes that devices fetch from --uri; by default beside the envelope, such as lamp-2.app.bin.enc. With --encryption-info, where it is"),
             )
             .arg(
                 of_component(ENCRYPTION_INFO, "FILE")

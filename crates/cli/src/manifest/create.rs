@@ -360,7 +360,7 @@ impl Create {
             .chain(keys);
         let ciphertexts: Vec<PathBuf> = match self.encrypt_to.is_empty() {
             true => Vec::new(),
-            false => self.components.outputs().collect(),
+            false => self.components.outputs(&self.out).collect(),
         };
         let outputs = ciphertexts.iter().map(|path| ("--ciphertext", &**path));
         files::keep_apart(inputs, outputs.chain([("--out", &*self.out)]))
@@ -401,7 +401,7 @@ impl Create {
                 let encrypted = self.encrypted(crypto)?;
                 let digest = self.digest.into();
                 self.components
-                    .build(applies, digest, encrypted.as_ref(), crypto)?
+                    .build(applies, digest, encrypted.as_ref(), &self.out, crypto)?
             }
         };
         let Built {

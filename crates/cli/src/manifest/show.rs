@@ -15,6 +15,7 @@ use super::{outline::outline, place};
 use crate::{
     failure::Failure,
     files,
+    key_file::is_key,
     output::{BAD, DIM, Output, STRONG},
 };
 
@@ -57,6 +58,12 @@ const ABRIDGED: usize = 64;
 impl Show {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         let bytes = files::read(&self.file)?;
+        if is_key(&bytes) {
+            let problem = "a key, and no manifest: nothing of it is shown here";
+            return Err(
+                Failure::file(&self.file, problem).hint("`tamarack key show` says which key it is")
+            );
+        }
         let output = match self.format {
             Format::Json => Output::new(true),
             _ => output,

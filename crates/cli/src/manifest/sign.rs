@@ -5,7 +5,7 @@ use serde_json::json;
 use tamarack_cose::{CryptoProvider, MacAlgorithm, aws_lc};
 use tamarack_suit::{Envelope, Limits, author::Draft};
 
-use super::{decode, refuse_too_long, trust::Voucher};
+use super::{decode, place, refuse_too_long, trust::Voucher};
 use crate::{failure::Failure, files, hss_file::state_path, output::Output};
 
 /// Add a signature, or a MAC, to a manifest.
@@ -40,6 +40,10 @@ impl Sign {
         // Before an HSS/LMS key spends a number.
         let (bytes, target) = files::revise(&self.file, self.out.as_deref(), &with)?;
         let envelope = decode(&self.file, &bytes)?;
+        // What nobody can read is not worth a signature.
+        envelope
+            .unverified_manifest()
+            .map_err(|error| place::failure(&self.file, &bytes, &error))?;
         let most = Limits::default().authentication_blocks;
         if envelope.authentication_blocks().len() >= most {
             let problem = format!("it has {most} signatures and MACs, and more are not read");

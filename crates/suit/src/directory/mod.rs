@@ -91,7 +91,8 @@ impl<F: Files> DirectoryDevice<F> {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Damaged`], with the folder as it was; or if a file operation fails.
+    /// [`DirectoryError::Damaged`], with the folder as it was; [`DirectoryError::Incomplete`] if a transaction was
+    /// committed and still can't be completed; or if a file operation fails.
     // req: SUIT-PROC-010
     pub fn on(mut files: F, identity: Identity) -> Result<Self, DirectoryError> {
         for folder in [PRIVATE, STAGING] {
@@ -175,7 +176,8 @@ impl<F: Files> DirectoryDevice<F> {
         let journal = self.read_private(JOURNAL)?;
         if let Some(bytes) = &journal {
             let steps = journal::decode(bytes)?;
-            journal::apply(&mut self.files, &steps)?;
+            journal::apply(&mut self.files, &steps)
+                .map_err(|error| DirectoryError::Incomplete(Box::new(error)))?;
             self.files
                 .remove(JOURNAL)
                 .map_err(DirectoryError::at(JOURNAL))?;

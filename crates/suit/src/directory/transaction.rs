@@ -76,6 +76,7 @@ impl<'d, F: Files> Transaction<'d, F> {
         match self.device.settle() {
             Ok(true) => Ok(()),
             Ok(false) => Err(DirectoryError::at(JOURNAL)(FileError::Missing)),
+            Err(error @ DirectoryError::Incomplete(_)) => Err(error),
             Err(error) => Err(DirectoryError::Incomplete(error.into())),
         }
     }

@@ -4,7 +4,7 @@ use base16ct::lower::encode_string;
 use serde_json::{Value, json};
 use tamarack_cose::CryptoProvider;
 use tamarack_suit::{
-    ComponentId, Error, Manifest, ManifestRecord, Outcome, Section,
+    ComponentId, Device, Error, Manifest, ManifestRecord, Outcome, Section, SuitDigest,
     directory::{DirectoryDevice, OsFiles},
     explain,
     report::{Record, ReportResult},
@@ -12,7 +12,7 @@ use tamarack_suit::{
 
 use super::{
     Task, Trusted,
-    place::Place,
+    place::{Place, stored},
     witness::{Deed, Witness},
 };
 use crate::{
@@ -45,6 +45,8 @@ pub(super) struct Account {
     signers: Vec<String>,
     /// The manifests for which one stays that is not wanted for its own sake any more.
     needed_by: Vec<String>,
+    /// The manifests that depend on another release than the one that is installed now.
+    outdated: Vec<String>,
 }
 
 impl Account {
@@ -96,6 +98,36 @@ impl Account {
             before: None,
             signers: Vec::new(),
             needed_by: Vec::new(),
+            outdated: Vec::new(),
+        }
+    }
+
+    /// Looks for manifests that depend on what an update has replaced, and name another release of it.
+    pub(super) fn look_for_outdated(
+        &mut self,
+        device: &mut dyn Device,
+        root: &Manifest<'_>,
+        digest: &SuitDigest,
+    ) {
+        let id = root.placement();
+        let records = device.manifests().unwrap_or_default();
+        for record in &records {
+            if !record.dependencies.contains(&id) {
+                continue;
+            }
+            let Some(dependent) = stored(device, &record.id) else {
+                continue;
+            };
+            let indices = dependent.common.dependencies.iter();
+            let indices = indices.map(|dependency| dependency.index);
+            let named: Vec<_> = indices
+                .zip(&record.dependencies)
+                .filter(|(_, known)| **known == id)
+                .flat_map(|(index, _)| dependent.image_digests(index))
+                .collect();
+            if !named.is_empty() && !named.contains(digest) {
+                self.outdated.push(record.id.to_string());
+            }
         }
     }
 
@@ -197,6 +229,7 @@ impl Account {
             "fetched": fetched.map(|(uri, from)| json!({ "uri": uri, "from": from })).collect::<Vec<_>>(),
             "changes": changes,
             "needed_by": self.needed_by,
+            "outdated_dependents": self.outdated,
             "failed_at": self.failed_at.as_ref().map(place),
         })
     }
@@ -230,7 +263,7 @@ impl Account {
                 component,
                 arguments,
             } => json!({
-                "change": "started",
+                "change": "would start",
                 "component": component.to_string(),
                 "arguments": arguments.as_deref().map(encode_string),
             }),
@@ -280,6 +313,12 @@ impl Account {
                 ),
                 _ => format!("{GOOD}uninstalled{GOOD:#}"),
             });
+            for id in &self.outdated {
+                lines.push(format!(
+                    "{BAD}{}{BAD:#} depends on another release, and does not start until it is updated too",
+                    printable(id)
+                ));
+            }
         } else {
             lines.push(format!("{DIM}The folder is as it was.{DIM:#}"));
         }

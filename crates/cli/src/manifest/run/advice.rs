@@ -128,6 +128,7 @@ fn hint(
             (_, Why::NoRecipient) => Some("give the device's key with --decrypt; `tamarack manifest show` says for which keys the content is encrypted".into()),
             (_, Why::OtherTarget) => Some("`tamarack manifest show` says for which component; only its author can encrypt it for this one".into()),
             (_, Why::BadCiphertext) => Some("the payload was damaged, or is not the one that belongs to the manifest".into()),
+            (_, Why::TooLong(_)) => Some("if it is meant to be that long, --max-payload raises the limit".into()),
             (Action::Fetch, Why::NotIntegrated(_)) => Some("the payload was dropped from the envelope; get the envelope as its author made it".into()),
             _ => None,
         },

@@ -42,8 +42,9 @@ use witness::Witness;
 ///   tamarack manifest run lamp.suit --components device --key acme.pub.pem=lamp \
 ///       --decrypt device.pem
 ///   tamarack manifest run --invoke lamp/app/suit --components device \
-///       --key acme.pub.pem
-///   tamarack manifest run --uninstall lamp/app/suit --components device
+///       --key acme.pub.pem --vendor acme.example --class lamp
+///   tamarack manifest run --uninstall lamp/app/suit --components device \
+///       --vendor acme.example --class lamp
 ///
 /// The components are files in the folder, which is made if need be: `lamp/app` is
 /// `lamp+/app`. Everything happens at one instant or not at all, also if power
@@ -53,12 +54,14 @@ use witness::Witness;
 /// The device is of no vendor and no class but those that are given, and trusts no
 /// keys but those that are given. Removal asks no signer: whoever manages the
 /// device decides about it, so --uninstall needs no --key. A manifest that others
-/// depend on is released, and stays until they are gone.
+/// depend on is released, and stays until they are gone. What a manifest asks of
+/// its device is asked in each run: say again of what vendor and class it is.
 ///
 /// Exit code 0 if it is done; 1 if the manifest was refused or failed, and the
 /// folder is as it was; 2 for wrong usage; 3 if another process works on the
 /// folder, so that it can be done later, or if the update is committed and the
-/// next run on the folder completes it.
+/// next run on the folder completes it; 4 if it is done, and the report or what is
+/// printed here could not be written.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -111,6 +114,14 @@ pub(crate) struct Run {
     /// A folder with payloads, called as the last part of their URIs.
     #[arg(long, value_name = "DIR", help_heading = "Payloads")]
     payload_dir: Option<PathBuf>,
+    /// Largest payload that is taken, in bytes.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = Settings::default().limits.payload_bytes,
+        help_heading = "Payloads"
+    )]
+    max_payload: u64,
     /// Ask no server; without this, http:// and https:// URIs are fetched.
     #[arg(long, help_heading = "Payloads")]
     offline: bool,
@@ -191,6 +202,10 @@ impl Run {
         // Nothing runs that can't be reported.
         let report = self.report.as_deref().map(Target::replacing);
         let report = report.transpose()?;
+        // That of an earlier run is none of this one, which may end without.
+        if let Some(report) = &report {
+            report.remove_old()?;
+        }
         let mut device = self.device()?;
         let before = device.records().to_vec();
         let anchors = anchors(&trusted, needed, &crypto);
@@ -208,6 +223,10 @@ impl Run {
         let mut account = Account::of(&task, &outcome, root.as_ref(), &mut witness);
         // What was written is known now; the device below is needed again.
         account.fetched = source.fetched;
+        if let (Task::Update(_), Ok(()), Some(root)) = (&task, &outcome.result, &root) {
+            let digest = outcome.report.reference.digest;
+            account.look_for_outdated(&mut transaction, root, &digest);
+        }
         match &outcome.result {
             Ok(()) => transaction.commit().map_err(failed)?,
             // What is left of it is removed before the next transaction.
@@ -225,8 +244,11 @@ impl Run {
         let reported = report.map_or(Ok(()), |target| target.fill(&outcome.report.encode()));
         let failure = match &outcome.result {
             Ok(()) => {
-                let hint = "all else is done; only the report is missing";
-                return reported.map_err(|failure| failure.hint(hint));
+                let untold = |failure: Failure| {
+                    let hint = "all else is done; only what there is to say of it is missing";
+                    failure.hint(hint).code(UNTOLD)
+                };
+                return reported.and_then(|()| output.arrived()).map_err(untold);
             }
             Err(Error::Decode(error)) if root.is_none() && self.file.is_some() => {
                 super::place::failure(Path::new(&subject), &bytes, error)
@@ -266,6 +288,10 @@ impl Run {
         if self.capabilities {
             settings.capability_report = CapabilityPolicy::Requested;
         }
+        let limits = &mut settings.limits;
+        limits.payload_bytes = self.max_payload;
+        // Each is hashed, copied and compared a few times.
+        limits.read_bytes = limits.read_bytes.max(self.max_payload.saturating_mul(8));
         settings
     }
 
@@ -289,6 +315,10 @@ impl Run {
     }
 
     fn device(&self) -> Result<DirectoryDevice<OsFiles>, Failure> {
+        if self.components.exists() && !self.components.is_dir() {
+            return Err(Failure::file(&self.components, "is no folder")
+                .hint("--components is the folder that is the device"));
+        }
         let named = self.class.iter().chain(&self.device_id);
         if let Some(name) = named
             .into_iter()
@@ -352,6 +382,8 @@ impl Run {
 
 /// The exit code for what may succeed later, or be completed then.
 const LATER: u8 = 3;
+/// The exit code for what is done, and nobody was told.
+const UNTOLD: u8 = 4;
 
 fn carry_out(
     task: &Task<'_>,
