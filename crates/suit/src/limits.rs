@@ -25,6 +25,9 @@ pub struct Limits {
     pub entries: usize,
     /// Most commands executed in one procedure, over all manifests and components. Default 4096.
     pub executed_commands: usize,
+    /// Most times that a recipient of encrypted content is tried with a key in one procedure: each can take as long as the
+    /// verification of a signature. Default 1024.
+    pub key_trials: u64,
     /// Longest chain of manifests below the root that are processed. Default 2.
     pub dependency_depth: usize,
     /// Most bytes of envelopes of dependencies in one procedure, all of which are held until it ends, once as they are and
@@ -88,6 +91,7 @@ static DEFAULT: Limits = Limits {
     manifest_parameters: 8192,
     entries: 256,
     executed_commands: 4096,
+    key_trials: 1024,
     dependency_depth: 2,
     dependency_bytes: 32 << 20,
     payload_bytes: 256 << 20,

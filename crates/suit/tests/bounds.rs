@@ -11,7 +11,13 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::*;
-use tamarack_cose::cbor::{Problem, Writer};
+use tamarack_cose::{
+    cbor::{Problem, Writer},
+    encrypt::{
+        ContentAlgorithm, Curve, DecryptionKey, Encryption, Recipient as ContentRecipient,
+        RecipientKey,
+    },
+};
 use tamarack_suit::{
     Action, Command, ConciseSwidTag, Condition, Envelope, Error, IndexArgument, Limits, Manifest,
     NoFetch, Parameter, Parameters, Report, Section, SequenceNumber, Severable, Text, WaitInfo,
@@ -291,6 +297,45 @@ fn many_small_parameters_do_not_fill_the_memory() {
         panic!("{error:?}");
     };
     assert!(matches!(error.problem, Problem::OutOfBounds(_)));
+}
+
+#[test]
+fn keys_are_tried_within_a_limit() {
+    let crypto = crypto();
+    let own = DecryptionKey::generate(&crypto, Curve::P256).unwrap();
+    let other = DecryptionKey::generate(&crypto, Curve::P256).unwrap();
+    // The last of as many as there can be is the right one.
+    let mut recipients: Vec<_> = (0..31)
+        .map(|_| ContentRecipient::agreement(other.public_key()))
+        .collect();
+    recipients.push(ContentRecipient::agreement(own.public_key()));
+    let encryption = Encryption::new(ContentAlgorithm::A128Gcm, b"SUIT Payload Encryption");
+    let (info, mut encryptor) = encryption.detached(&crypto, &recipients).unwrap();
+    let mut ciphertext = Vec::new();
+    encryptor.update(b"x", &mut ciphertext).unwrap();
+    encryptor.finish(&mut ciphertext).unwrap();
+    let components: Vec<String> = (0..32).map(|n| format!("a/{n}")).collect();
+    let components: Vec<&str> = components.iter().map(String::as_str).collect();
+    let all = || Command::SetComponentIndex(IndexArgument::All);
+    let commands = vec![
+        all(),
+        set([
+            Parameter::EncryptionInfo(info.into()),
+            Parameter::Content(ciphertext.into()),
+        ]),
+        run([all(), action(Action::Write)]),
+    ];
+    let envelope = sign_sections(&author(2), &components, vec![(Section::Install, commands)]);
+    let keys = [RecipientKey::agreement(&crypto, own)];
+    let trusted = [author(2).key];
+    let processor =
+        tamarack_suit::Processor::new(&crypto, &trusted, &tamarack_suit::SingleAuthority)
+            .with_recipient_keys(&keys);
+    let outcome = processor.update_bytes(&mut device(), &mut NoFetch, &envelope);
+    assert_eq!(
+        outcome.result,
+        Err(Error::LimitExceeded("the keys that are tried"))
+    );
 }
 
 #[test]

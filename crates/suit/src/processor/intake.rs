@@ -10,7 +10,7 @@ use tamarack_cose::{
 use super::{
     Failure, Measurement,
     buffer::Buffer,
-    state::{Loaded, State},
+    state::{Loaded, State, spend},
 };
 use crate::{ComponentId, Device, DeviceError, DigestAlgorithm, SuitDigest, Why, codec::Action};
 
@@ -116,14 +116,22 @@ impl State<'_> {
 
     /// What decrypts the content that is copied or written to a component.
     // req: SUIT-ENC-001, SUIT-ENC-003, SUIT-ENC-006
-    fn decryption(&self, action: Action, slot: usize) -> Result<Option<Decryption>, Failure> {
-        let slot = self.slot(slot)?;
+    fn decryption(&mut self, action: Action, slot: usize) -> Result<Option<Decryption>, Failure> {
+        let slot = self.slots.get(slot).ok_or_else(Failure::defect)?;
         let Some(info) = slot.parameters.encryption_info() else {
             return Ok(None);
         };
         let target = slot.id.to_cbor();
         let crypto = self.processor.crypto;
         let encrypted = Encrypted::decode_encrypt(info)?;
+        // Each recipient may be tried with each key, which can take as long as a signature.
+        let recipients = encrypted.recipients().map_or(0, |list| list.len());
+        let trials = recipients.saturating_mul(self.processor.recipient_keys.len());
+        spend(
+            &mut self.trials_left,
+            trials as u64,
+            "the keys that are tried",
+        )?;
         let opened = encrypted
             .content_key_for(crypto, self.processor.recipient_keys, PURPOSE, &target)
             .and_then(|key| encrypted.decryptor(crypto, &key, &[]));

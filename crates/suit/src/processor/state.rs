@@ -136,6 +136,8 @@ pub(super) struct State<'r> {
     pub(super) parameters_left: u64,
     /// Bytes of envelopes of dependencies that may still be held.
     pub(super) envelopes_left: u64,
+    /// Recipients that may still be tried with a key.
+    pub(super) trials_left: u64,
     /// Records for the report.
     pub(super) entries: Vec<Entry>,
     /// The command that is being executed.
@@ -200,6 +202,7 @@ impl<'r> State<'r> {
             read_left: processor.settings.limits.read_bytes,
             parameters_left: processor.settings.limits.parameter_bytes,
             envelopes_left: processor.settings.limits.dependency_bytes,
+            trials_left: processor.settings.limits.key_trials,
             entries: Vec::new(),
             place: Place::default(),
             measured: Measured::default(),
