@@ -496,6 +496,30 @@ fn manifests_are_shown_in_three_forms() {
 }
 
 #[test]
+fn what_is_no_envelope_is_shown_as_what_it_is() {
+    let folder = Folder::new();
+    folder.key("acme");
+    folder.lamp("lamp.suit", 1, "--key @acme.pem");
+    folder
+        .manifest("extract @lamp.suit --manifest --out @manifest")
+        .ok();
+    let shown = folder.manifest("show @manifest");
+    let notation = String::from_utf8(shown.stdout.clone()).unwrap();
+    assert!(
+        notation.contains("/ manifest-sequence-number / 2: 1"),
+        "{notation}"
+    );
+    assert!(!notation.contains("authentication-wrapper"), "{notation}");
+    shown.fails(1, &["a manifest without the envelope around it"]);
+    // A map with numbers as labels is no envelope by that alone.
+    folder.write("map", [0xa2, 0x01, 0x02, 0x03, 0x04]);
+    let shown = folder.manifest("show @map");
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains("manifest"));
+    let said = shown.fails(1, &["a SUIT envelope"]);
+    assert!(!said.contains("older drafts"), "{said}");
+}
+
+#[test]
 fn a_key_is_not_shown() {
     let folder = Folder::new();
     folder.key("acme");

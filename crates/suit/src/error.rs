@@ -142,10 +142,11 @@ pub enum Error {
 
 /// Why a sequence number is refused.
 fn rollback(current: SequenceNumber, received: SequenceNumber) -> String {
-    match current == received {
-        true => alloc::format!("another manifest with sequence number {current} is installed"),
-        false => alloc::format!("sequence number {received} is not newer than {current}"),
-    }
+    let other = match current == received {
+        true => ": another manifest with this number is installed",
+        false => "",
+    };
+    alloc::format!("sequence number {received} is not newer than {current}{other}")
 }
 
 /// Words, or others where there are none.

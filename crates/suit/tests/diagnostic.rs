@@ -12,7 +12,7 @@ use common::*;
 use proptest::prelude::*;
 use tamarack_suit::{
     Envelope,
-    explain::{Diagnostic, locate},
+    explain::{Content, Diagnostic, locate},
 };
 
 /// The notation without comments and white space, hexadecimal in small letters, and byte strings that are
@@ -249,4 +249,26 @@ fn what_is_there_of_an_array_that_was_cut_off_is_shown() {
     assert_eq!(cut.fault().unwrap().offset, 3);
     let text: String = cut.to_string().split_whitespace().collect();
     assert!(text.starts_with("[1,2,/byte3:"), "{text}");
+}
+
+#[test]
+fn names_stand_where_they_belong() {
+    let author = author(2);
+    let envelope = ta(&author, 1, b"payload");
+    let decoded = Envelope::decode(&envelope).unwrap();
+    assert_eq!(Content::of(&envelope), Content::Envelope);
+    assert_eq!(Content::of(&decoded.encode_untagged()), Content::Envelope);
+    let manifest = decoded.unverified_manifest().unwrap().encode();
+    assert_eq!(Content::of(&manifest), Content::Manifest);
+    let notation = Diagnostic::of(&manifest).to_string();
+    assert!(notation.contains("/ common / 3: <<"), "{notation}");
+    let block = decoded.authentication_blocks()[0];
+    assert_eq!(Content::of(block), Content::Cose(18));
+    let notation = Diagnostic::of(block).to_string();
+    assert!(notation.contains("/ protected / <<"), "{notation}");
+    // A COSE_Key, a report, text, and nothing.
+    for other in [&[0xa1, 0x01, 0x02][..], &[0xa1, 0x03, 0x80], b"\x61a", b""] {
+        assert_eq!(Content::of(other), Content::Other, "{other:02x?}");
+        assert!(!Diagnostic::of(other).to_string().contains("manifest"));
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tamarack_cose::cbor::{DecodeError, Problem, Reader, Type};
-use tamarack_suit::explain;
+use tamarack_suit::explain::{self, Content};
 
 use crate::failure::Failure;
 
@@ -26,9 +26,18 @@ pub(super) fn failure(path: &Path, bytes: &[u8], error: &DecodeError) -> Failure
         text += &format!(", in {part}");
     }
     let failure = Failure::file(path, text);
-    match found.and_then(|found| found.in_older_drafts(error.rule)) {
-        Some(then) => failure.hint(then),
-        None => failure.hint("a SUIT envelope, in CBOR with or without tag 107, is expected"),
+    const EXPECTED: &str = "a SUIT envelope, in CBOR with or without tag 107, is expected";
+    let content = Content::of(bytes);
+    let then = found.and_then(|found| found.in_older_drafts(error.rule));
+    match (then, content) {
+        (Some(then), Content::Envelope) => failure.hint(then),
+        (_, Content::Manifest) => failure.hint(format!(
+            "this is a manifest without the envelope around it; {EXPECTED}"
+        )),
+        (_, Content::Cose(tag)) => failure.hint(format!(
+            "this is a COSE structure (tag {tag}), such as a signature or what says how content is encrypted; {EXPECTED}"
+        )),
+        _ => failure.hint(EXPECTED),
     }
 }
 

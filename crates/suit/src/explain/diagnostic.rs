@@ -32,7 +32,8 @@ pub struct Diagnostic<'a> {
 }
 
 impl<'a> Diagnostic<'a> {
-    /// The notation of an envelope, tagged or not, complete.
+    /// The notation of an envelope, tagged or not, complete. What is a manifest without one, or a COSE structure, is shown as
+    /// that, and anything else without names.
     #[must_use]
     pub fn of(bytes: &'a [u8]) -> Self {
         Self {
@@ -76,7 +77,13 @@ impl<'a> Diagnostic<'a> {
             fault: None,
         };
         let mut at = At::new(self.bytes, 0);
-        walk.item(&mut at, shape::envelope());
+        let shape = match Content::of(self.bytes) {
+            Content::Envelope => shape::envelope(),
+            Content::Manifest => shape::manifest(),
+            Content::Cose(_) => Shape::Cose,
+            Content::Other => Shape::Plain,
+        };
+        walk.item(&mut at, shape);
         walk.nothing_follows(&mut at);
         walk
     }
@@ -85,6 +92,52 @@ impl<'a> Diagnostic<'a> {
 impl fmt::Display for Diagnostic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.walk(usize::MAX).out)
+    }
+}
+
+/// What bytes are taken for, by how they begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// An envelope: it has tag 107 or another that envelopes once had, or is a map that begins with a byte string under
+    /// label 1 or 2, or with a payload.
+    Envelope,
+    /// A manifest without an envelope around it: a map that begins with its version and its sequence number.
+    Manifest,
+    /// A tagged COSE structure, with its tag.
+    Cose(u64),
+    /// Anything else.
+    Other,
+}
+
+impl Content {
+    /// What the bytes are taken for.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        const RULE: &str = "SUIT_Envelope";
+        const OLDER_TAG: u64 = 48;
+        let mut reader = Reader::new(bytes);
+        if let Ok(tag) = reader.clone().tag(RULE) {
+            return match tag {
+                crate::Envelope::TAG | OLDER_TAG => Self::Envelope,
+                tag if shape::cose_name(tag).is_some() => Self::Cose(tag),
+                _ => Self::Other,
+            };
+        }
+        if reader.map(RULE).is_err() {
+            return Self::Other;
+        }
+        if reader.peek() == Type::Text {
+            return Self::Envelope;
+        }
+        let first = reader.int(RULE).unwrap_or_default();
+        match (first, reader.peek()) {
+            (1 | 2, Type::Bytes) => Self::Envelope,
+            (1, Type::Uint) => match (reader.uint(RULE), reader.int(RULE), reader.peek()) {
+                (Ok(_), Ok(2), Type::Uint) => Self::Manifest,
+                _ => Self::Other,
+            },
+            _ => Self::Other,
+        }
     }
 }
 
@@ -545,19 +598,9 @@ impl Walk {
 fn inner(shape: Shape, content: &[u8]) -> Option<Shape> {
     match shape {
         Shape::Wrapped(inner) if !content.is_empty() => Some(inner()),
-        Shape::Payload if is_envelope(content) => Some(shape::envelope()),
+        Shape::Payload if Content::of(content) == Content::Envelope => Some(shape::envelope()),
         _ => None,
     }
-}
-
-/// Whether bytes look like an envelope: tagged, or a map that starts with an authentication wrapper.
-fn is_envelope(content: &[u8]) -> bool {
-    const RULE: &str = "SUIT_Envelope";
-    let mut reader = Reader::new(content);
-    if reader.clone().tag(RULE) == Ok(crate::Envelope::TAG) {
-        return true;
-    }
-    reader.map(RULE).is_ok() && reader.int(RULE) == Ok(2) && reader.peek() == Type::Bytes
 }
 
 /// Whether bytes are shown as text: ASCII that prints and needs no escape.

@@ -8,7 +8,7 @@ mod software;
 mod tree;
 
 pub use describe::{describe, describe_report, unverified};
-pub use diagnostic::{Diagnostic, locate};
+pub use diagnostic::{Content, Diagnostic, locate};
 pub use parameter::describe_parameter;
 pub use software::{describe_coswid, describe_mud};
 pub use tree::Tree;

@@ -68,7 +68,7 @@ pub(super) fn digest() -> Shape {
     Shape::Items(&[ALGORITHM, BYTES])
 }
 
-fn manifest() -> Shape {
+pub(super) fn manifest() -> Shape {
     Shape::Map(|label| match label {
         manifest::VERSION => member("manifest-version", Shape::Plain),
         manifest::SEQUENCE_NUMBER => member("manifest-sequence-number", Shape::Plain),

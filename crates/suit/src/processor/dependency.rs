@@ -217,9 +217,11 @@ impl Machine<'_> {
         }
         if self.state.procedure == Procedure::Update {
             self.check_scope(manifest, scope.as_ref(), &identifiers, &path)?;
-            self.refuse_other_instance(manifest, &envelope, scope.as_ref(), &id, &identifiers)?;
         }
         self.admit(&envelope, &id, &identifiers, &path, record.is_some())?;
+        if self.state.procedure == Procedure::Update {
+            self.refuse_other_instance(manifest, &envelope, scope.as_ref(), &id, &identifiers)?;
+        }
         let envelope = self.state.envelopes.keep(envelope);
         let loaded = self.add(envelope, id, path, identifiers);
         self.state.slot_mut(slot)?.loaded = Some(loaded);
