@@ -111,7 +111,7 @@ pub fn run(data: &[u8]) {
     };
     let strict = Settings {
         limits,
-        capability_report: CapabilityPolicy::Requested,
+        capability_report: CapabilityPolicy::Always,
         ..Settings::default()
     };
     let lenient = Settings {

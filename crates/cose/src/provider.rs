@@ -1,6 +1,8 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
+use subtle::ConstantTimeEq;
+
 use crate::{
     DigestAlgorithm, Error, MacAlgorithm, PublicKey, SecretKey, SignatureAlgorithm,
     encrypt::{Ciphers, KeyAgreements},
@@ -86,8 +88,8 @@ pub trait DigestContext: Send {
     fn finish(self: Box<Self>) -> DigestValue;
 }
 
-/// A digest, of the algorithm's length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A digest, of the algorithm's length, or a MAC: it is compared in constant time.
+#[derive(Debug, Clone, Copy)]
 pub struct DigestValue {
     bytes: [u8; 64],
     len: usize,
@@ -105,6 +107,14 @@ impl DigestValue {
         Self { bytes, len }
     }
 }
+
+impl PartialEq for DigestValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_ref().ct_eq(other.as_ref()).into()
+    }
+}
+
+impl Eq for DigestValue {}
 
 impl AsRef<[u8]> for DigestValue {
     fn as_ref(&self) -> &[u8] {

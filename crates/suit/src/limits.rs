@@ -40,9 +40,10 @@ pub struct Limits {
     pub read_bytes: u64,
     /// Most bytes of parameters that are set in one procedure. Default 256 MiB.
     pub parameter_bytes: u64,
-    /// Most records and claims of one report. Default 64.
+    /// Most records and claims of one report: what a procedure has more of is left out, and a report with more is refused, by
+    /// whoever has not raised the limit as well. Default 64.
     pub records: usize,
-    /// How many bytes are read at a time when a component is hashed or copied. Default 4096.
+    /// How many bytes are read at a time when a component is hashed or copied, 64 at least. Default 4096.
     pub chunk_bytes: usize,
 }
 

@@ -44,7 +44,7 @@ fn capabilities_are_told_where_they_were_missing_or_asked_for() {
     assert!(!told(&good, CapabilityPolicy::Unsupported));
     assert!(!told(&failing, CapabilityPolicy::Unsupported));
     assert!(told(&wanting, CapabilityPolicy::Unsupported));
-    assert!(told(&good, CapabilityPolicy::Requested));
+    assert!(told(&good, CapabilityPolicy::Always));
     assert!(!told(&wanting, CapabilityPolicy::Never));
 }
 

@@ -131,10 +131,10 @@ impl<'r> State<'r> {
         let uri = uri.ok_or_else(|| missing(action, label::URI))?;
         let arguments = parameters.fetch_arguments();
         let integrated = manifest.envelope.integrated(uri);
-        let is_loaded = self.slot(slot)?.loaded.is_some();
+        let may_replace = self.procedure == Procedure::Update && self.slot(slot)?.loaded.is_none();
         match self.already(manifest, index, slot)? {
             // The envelope at hand may have what the one that is there lacks.
-            Already::Manifest { whole } if !is_loaded && (!whole || integrated.is_some()) => {}
+            Already::Manifest { whole } if may_replace && (!whole || integrated.is_some()) => {}
             Already::Manifest { .. } => return Ok(()),
             Already::Content => return self.stays(action, slot),
             Already::Nothing => self.refuse_in_use(action, manifest, index, slot)?,

@@ -69,7 +69,7 @@ impl Outcome {
         result: Result<(), Failure>,
     ) -> Self {
         let capable = match (processor.settings.capability_report, &result) {
-            (CapabilityPolicy::Requested, _) => true,
+            (CapabilityPolicy::Always, _) => true,
             (CapabilityPolicy::Unsupported, Err(failure)) => explains(failure.error()),
             _ => false,
         };

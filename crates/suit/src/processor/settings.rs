@@ -92,8 +92,8 @@ pub enum CapabilityPolicy {
     /// Where the manifest needed what is not implemented.
     #[default]
     Unsupported,
-    /// Always: for who asked for it.
-    Requested,
+    /// In every report: for who asked for it.
+    Always,
 }
 
 /// Whether what Copy or Write decrypted with an authenticated cipher has to pass a condition (SUIT-CMD-016,

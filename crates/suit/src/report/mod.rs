@@ -160,15 +160,24 @@ impl Report {
         })
     }
 
-    /// Decodes a report. Members that are not known are ignored.
+    /// Decodes a report with the default [`Limits`].
+    ///
+    /// # Errors
+    ///
+    /// As [`decode_within`](Self::decode_within).
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_within(bytes, &Limits::default())
+    }
+
+    /// Decodes a report, of at most 1 MiB and with as many records and claims as the limits allow. Members that are not
+    /// known are ignored.
     ///
     /// # Errors
     ///
     /// If the bytes do not pass the strict door or are no report.
     // req: SUIT-REP-001, SUIT-REP-013, SUIT-AMB-029
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
         const RULE: &str = "SUIT_Report";
-        let limits = Limits::default();
         cbor::check(bytes, &cbor::Limits::default())?;
         let mut reader = Reader::new(bytes);
         let (mut reference, mut nonce, mut records, mut result) = (None, None, None, None);
@@ -177,8 +186,8 @@ impl Report {
             match reader.int(RULE)? {
                 label::REFERENCE => reference = Some(Reference::read(&mut reader)?),
                 label::NONCE => nonce = Some(reader.bytes("suit-report-nonce")?.to_vec()),
-                label::RECORDS => records = Some(entries(&mut reader, &limits)?),
-                label::RESULT => result = Some(ReportResult::read(&mut reader, &limits)?),
+                label::RECORDS => records = Some(entries(&mut reader, limits)?),
+                label::RESULT => result = Some(ReportResult::read(&mut reader, limits)?),
                 label::CAPABILITY_REPORT => {
                     capability_report = Some(CapabilityReport::read(&mut reader)?);
                 }

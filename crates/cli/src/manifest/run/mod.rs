@@ -286,7 +286,7 @@ impl Run {
             false => Settings::default(),
         };
         if self.capabilities {
-            settings.capability_report = CapabilityPolicy::Requested;
+            settings.capability_report = CapabilityPolicy::Always;
         }
         let limits = &mut settings.limits;
         limits.payload_bytes = self.max_payload;
