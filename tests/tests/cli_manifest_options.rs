@@ -490,3 +490,15 @@ fn examples_in_help_can_be_pasted() {
         assert!(examples > 0 && !help.contains("\\\\"), "{command}: {help}");
     }
 }
+
+#[test]
+fn a_manifest_does_not_need_itself() {
+    let folder = Folder::new();
+    folder.write("app", "application");
+    let create = "manifest create --component lamp/app --payload @app";
+    folder.tamarack(&format!("{create} -n 1 --out @one")).ok();
+    folder
+        .tamarack(&format!("{create} -n 2 --depends-on @one=#one --out @two"))
+        .fails(2, &["lamp/app/suit", "--manifest-id"]);
+    assert!(!folder.has("two"));
+}

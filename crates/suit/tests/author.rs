@@ -17,9 +17,7 @@ use tamarack_suit::{
     Common, ConciseSwidTag, Condition, Entity, Envelope, Error, IdentityChecks, LanguageText,
     Limits, Manifest, Mud, NoFetch, Parameter, Processor, Section, SequenceNumber, Settings,
     Severable, SingleAuthority, SuitDigest, TagId, Text, Version,
-    author::{
-        BuildError, ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, PayloadEncryption,
-    },
+    author::{ComponentBuilder, DependencyBuilder, Draft, ManifestBuilder, PayloadEncryption},
     report::{CapabilityList, CapabilityReport, ComponentCapability, Lack, Reason},
 };
 
@@ -340,20 +338,4 @@ fn what_is_severed_is_read_within_the_limits_of_its_envelope() {
     };
     assert_eq!(lacks(8), Ok(vec![]));
     assert!(lacks(5).is_err());
-}
-
-#[test]
-fn a_manifest_is_none_of_what_it_names() {
-    let within = ManifestBuilder::new(SequenceNumber(1))
-        .manifest_id(id("p/app"))
-        .component(ComponentBuilder::new(id("p/app")).content(&crypto(), b"x"));
-    let installed = signed(&manifest().build().unwrap());
-    let installed = Envelope::decode(&installed).unwrap();
-    let itself = manifest().dependency(DependencyBuilder::of(&installed).unwrap());
-    for (builder, identifier) in [(within, "p/app"), (itself, "p/suit")] {
-        assert_eq!(
-            builder.build().unwrap_err(),
-            BuildError::DuplicateIdentifier(id(identifier))
-        );
-    }
 }

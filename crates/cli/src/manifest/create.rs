@@ -454,6 +454,15 @@ impl Create {
         }
         let draft = builder.build();
         let draft = draft.map_err(|error| Failure::new(error.to_string()))?;
+        let made = draft.manifest();
+        let needed = made.common.dependencies.iter();
+        let mut needed = needed.filter_map(|needed| made.common.identifier(needed.index));
+        let own = made.placement();
+        if needed.any(|id| *id == own) {
+            let problem = format!("--depends-on: {own} is the identifier of this manifest itself");
+            return Err(Failure::usage(problem)
+                .hint("--manifest-id gives it another one than that of what it needs"));
+        }
         Ok((draft, ciphertexts))
     }
 

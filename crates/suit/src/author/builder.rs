@@ -177,8 +177,7 @@ impl ManifestBuilder {
         let staging = self.staging().map(|staging| staging.id);
         let dependencies = self.dependencies.iter();
         let dependencies = dependencies.map(|dependency| dependency.id.clone());
-        // Nor is the manifest itself one of them.
-        let mut seen = Vec::from_iter(self.manifest_id.clone());
+        let mut seen: Vec<ComponentId> = Vec::new();
         for id in components.chain(staging).chain(dependencies) {
             if seen.contains(&id) {
                 return Err(BuildError::DuplicateIdentifier(id));

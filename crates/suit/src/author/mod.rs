@@ -64,7 +64,7 @@ pub enum BuildError {
     /// Two integrated payloads have one key.
     #[error("two integrated payloads have the key {0}")]
     DuplicateKey(String),
-    /// Two components, a component and a dependency, or one of these and the manifest itself, have one identifier.
+    /// Two components, or a component and a dependency, have one identifier.
     #[error("the identifier {0} occurs twice")]
     DuplicateIdentifier(crate::ComponentId),
     /// The text describes a component that is not listed.

@@ -125,7 +125,7 @@ impl State<'_> {
         let crypto = self.processor.crypto;
         let encrypted = Encrypted::decode_encrypt(info)?;
         // Each recipient may be tried with each key, which can take as long as a signature.
-        let recipients = encrypted.recipients().map_or(0, |list| list.len());
+        let recipients = encrypted.recipients().map_or(0, <[_]>::len);
         let trials = recipients.saturating_mul(self.processor.recipient_keys.len());
         spend(
             &mut self.trials_left,

@@ -2,22 +2,18 @@
 
 use tamarack_suit::{
     Action, Condition, Parameter, Section, SequenceNumber,
-    author::{ComponentBuilder, Draft, ManifestBuilder},
+    author::{ComponentBuilder, ManifestBuilder},
 };
 
 use crate::{common::*, fixture::Attack};
 
-/// A component with an integrated payload, under a manifest kept at `place`, which no builder would let it be.
-fn app(author: &Author, place: &str, component: &str, number: u64, payload: &[u8]) -> Vec<u8> {
-    let component = ComponentBuilder::new(id(component)).integrated(&crypto(), "#x", payload);
-    let draft = ManifestBuilder::new(SequenceNumber(number))
-        .component(component)
+/// A component with an integrated payload, under a manifest kept at `manifest`.
+fn app(author: &Author, manifest: &str, component: &str, number: u64, payload: &[u8]) -> Vec<u8> {
+    ManifestBuilder::new(SequenceNumber(number))
+        .manifest_id(id(manifest))
+        .component(ComponentBuilder::new(id(component)).integrated(&crypto(), "#x", payload))
         .build()
-        .unwrap();
-    let mut manifest = draft.manifest().clone();
-    manifest.component_id = Some(id(place));
-    Draft::new(manifest)
-        .with_integrated("#x", payload)
+        .unwrap()
         .sign(&crypto(), &[&*author.signer])
         .unwrap()
 }
