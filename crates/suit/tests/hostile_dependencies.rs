@@ -49,6 +49,15 @@ fn install(commands: Vec<Command<'static>>) -> Vec<(Section, Vec<Command<'static
     vec![(Section::Install, commands)]
 }
 
+#[track_caller]
+fn refused_for_a_dependency(world: &mut World, envelope: &[u8]) {
+    let result = world.update(envelope);
+    assert!(
+        matches!(result, Err(Error::Dependency { .. })),
+        "{result:?}"
+    );
+}
+
 fn bytes(bytes: &[u8]) -> Parameter<'static> {
     Parameter::Content(bytes.to_vec().into())
 }
@@ -340,7 +349,7 @@ fn to_depend_on_a_manifest_is_no_right_to_what_else_its_place_holds() {
             install(commands),
         );
         let root = world.evil(root);
-        assert!(matches!(world.update(&root), Err(Error::Dependency { .. })));
+        refused_for_a_dependency(&mut world, &root);
     }
     assert_eq!(world.of_victim(), before);
     assert!(world.device.invoked().is_empty());
@@ -436,7 +445,7 @@ fn what_is_installed_keeps_its_identifiers() {
         install(commands),
     );
     let root = world.evil(root);
-    assert!(matches!(world.update(&root), Err(Error::Dependency { .. })));
+    refused_for_a_dependency(&mut world, &root);
     let record = world.device.manifest(&id("victim/suit")).unwrap().unwrap();
     assert_eq!(record.components, [id("victim/app")]);
 }
@@ -467,7 +476,7 @@ fn a_dependency_has_one_prefix() {
     let dependencies = [(0, Some("left")), (1, Some("evil/a"))];
     let root = manifest(1, "evil/r", &["evil/d"], &dependencies, install(commands));
     let root = world.evil(root);
-    assert!(matches!(world.update(&root), Err(Error::Dependency { .. })));
+    refused_for_a_dependency(&mut world, &root);
     // And by one after the other.
     let (one, two) = (world.evil(left("evil/one")), world.evil(right("evil/two")));
     assert_eq!(world.update(&one), Ok(()));
@@ -558,11 +567,7 @@ fn what_one_manifest_verified_another_verifies_too() {
     let dependencies = [(0, Some("evil/d")), (1, Some("evil/a"))];
     let root = manifest(1, "evil/r", &[], &dependencies, install(commands));
     let root = world.evil(root);
-    let refused = world.update(&root);
-    assert!(
-        matches!(refused, Err(Error::Dependency { .. })),
-        "{refused:?}"
-    );
+    refused_for_a_dependency(&mut world, &root);
 }
 
 // req: SUIT-PROC-007
@@ -613,11 +618,7 @@ fn manifests_that_need_one_another_are_refused() {
     let dependencies = [(0, Some("evil/a")), (1, Some("evil/b"))];
     let siblings = manifest(1, "evil/suit", &[], &dependencies, install(commands));
     let siblings = world.evil(siblings);
-    let refused = world.update(&siblings);
-    assert!(
-        matches!(refused, Err(Error::Dependency { .. })),
-        "{refused:?}"
-    );
+    refused_for_a_dependency(&mut world, &siblings);
     assert_eq!(world.names(), [""; 0]);
     // One that names its own dependent, at whatever index.
     for (components, at) in [(vec![], 0), (vec!["evil/d1x"], 1)] {
@@ -630,11 +631,7 @@ fn manifests_that_need_one_another_are_refused() {
         let root = install(brought(0, &outer));
         let root = manifest(1, "evil/suit", &[], &[(0, Some("evil/d1"))], root);
         let root = world.evil(root);
-        let refused = world.update(&root);
-        assert!(
-            matches!(refused, Err(Error::Dependency { .. })),
-            "{refused:?}"
-        );
+        refused_for_a_dependency(&mut world, &root);
     }
 }
 

@@ -25,6 +25,12 @@ pub struct ComponentImage {
 }
 
 impl ComponentImage {
+    /// What its digest may be, `None` alone if the manifest states none.
+    pub(crate) fn alternatives(&self) -> impl Iterator<Item = Option<&SuitDigest>> {
+        let none = self.digests.is_empty().then_some(None);
+        self.digests.iter().map(Some).chain(none)
+    }
+
     /// Whether this is the digest of its image, as far as the manifest says.
     #[must_use]
     pub fn is(&self, digest: Option<&SuitDigest>) -> bool {

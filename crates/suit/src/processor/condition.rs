@@ -165,8 +165,8 @@ impl State<'_> {
             }
             // req: SUIT-UPD-017
             Condition::Version => {
-                let wanted = parameters.version().ok_or_else(|| unset(condition))?;
-                let wanted = wanted.clone();
+                let wanted = parameters.version().cloned();
+                let wanted = wanted.ok_or_else(|| unset(condition))?;
                 let found = self.version(manifest, index, slot)?;
                 let holds = found.as_ref().is_some_and(|found| wanted.accepts(found));
                 // What is reported is what was found, in the form of what was asked.

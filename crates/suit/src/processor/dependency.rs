@@ -56,6 +56,12 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// Whether a manifest that depends on this one, by its position, found it intact.
+    pub(super) fn is_intact(&self, dependency: usize) -> bool {
+        let found = |loaded: &Loaded<'_>| loaded.intact.iter().any(|(_, at)| *at == dependency);
+        self.manifests.iter().any(found)
+    }
+
     /// The dependent has every section of the procedure that the dependency has.
     // req: SUIT-DEP-010
     fn check_sections(&self, dependent: usize, dependency: usize) -> Result<(), Failure> {
@@ -299,9 +305,7 @@ impl Machine<'_> {
     ) -> Result<(), Failure> {
         let slot = self.loaded(manifest)?.slot(index as u64)?;
         let slot = self.state.slot(slot)?;
-        let is_intact =
-            |loaded: &Loaded<'_>| loaded.intact.iter().any(|(_, found)| *found == dependency);
-        match slot.written && !self.manifests.iter().any(is_intact) {
+        match slot.written && !self.is_intact(dependency) {
             true => Err(Failure::unverified(&slot.id)),
             false => Ok(()),
         }

@@ -275,10 +275,7 @@ impl<'r> Machine<'r> {
         for (position, loaded) in self.manifests.iter().enumerate() {
             let is_root = position == 0;
             let is_there = |slot: &Slot<'_>| slot.loaded == Some(position);
-            let is_intact =
-                |loaded: &Loaded<'_>| loaded.intact.iter().any(|(_, found)| *found == position);
-            let in_use =
-                self.state.slots.iter().any(is_there) && self.manifests.iter().any(is_intact);
+            let in_use = self.state.slots.iter().any(is_there) && self.is_intact(position);
             if !is_root && !in_use {
                 continue;
             }

@@ -2,11 +2,10 @@
 
 use base16ct::lower::encode_string;
 use tamarack_cose::CryptoProvider;
-use tamarack_suit::SuitDigest;
 
 use crate::{
     AuditRecord, Deployment, Device, InstalledComponent, RecordedOutcome, Ueid, api,
-    catalog::{Catalog, ComponentImage, Domain, Manifest, ManifestId},
+    catalog::{Catalog, Domain, Manifest, ManifestId},
     policy::LeftOut,
 };
 
@@ -91,19 +90,12 @@ pub(super) fn component(
     crypto: &CryptoProvider,
 ) -> api::Component {
     let newest = catalog.newest_of(&manifest.manifest_component);
-    let images = manifest
-        .components
-        .iter()
-        .flat_map(|ComponentImage { component, digests }| {
-            let image = |digest: Option<&SuitDigest>| api::Image {
-                component: component.to_string(),
-                digest: digest.map(ToString::to_string),
-            };
-            match digests.as_slice() {
-                [] => vec![image(None)],
-                digests => digests.iter().map(|digest| image(Some(digest))).collect(),
-            }
-        });
+    let images = manifest.components.iter().flat_map(|image| {
+        image.alternatives().map(|digest| api::Image {
+            component: image.component.to_string(),
+            digest: digest.map(ToString::to_string),
+        })
+    });
     api::Component {
         manifest: manifest.manifest_component.to_string(),
         sequence_number: manifest.sequence_number,

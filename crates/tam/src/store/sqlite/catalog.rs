@@ -342,8 +342,7 @@ fn insert_manifest(
     let mut insert =
         c.prepare_cached("INSERT INTO manifest_components VALUES (?1, ?2, ?3, ?4, ?5)")?;
     let rows = manifest.components.iter().flat_map(|image| {
-        let none = image.digests.is_empty().then_some(None);
-        let digests = image.digests.iter().map(Some).chain(none);
+        let digests = image.alternatives();
         digests.map(|digest| (image.component.to_string(), digest))
     });
     for (position, (component, digest)) in rows.enumerate() {
