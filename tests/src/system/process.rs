@@ -134,12 +134,6 @@ impl Process {
         status.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// How many threads it has.
-    #[must_use]
-    pub fn threads(&self) -> u64 {
-        self.number("Threads")
-    }
-
     /// The memory that it has in use, in KiB.
     #[must_use]
     pub fn resident_kib(&self) -> u64 {

@@ -103,6 +103,17 @@ impl Link {
     }
 }
 
+/// How the C library manages memory under the unit in `docs/hardening.md`. By its own defaults it keeps freed memory for each
+/// thread, so that growth would count how calls happened to be spread over threads.
+fn documented_tunables() -> String {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hardening.md");
+    let page = fs::read_to_string(page).unwrap();
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix("Environment=GLIBC_TUNABLES="));
+    line.expect("the unit sets the tunables").to_owned()
+}
+
 /// What the broker serves as payload.
 pub(crate) type Payload<'a> = &'a mut dyn FnMut(&mut Link, &str);
 
@@ -191,7 +202,13 @@ impl Stage {
     pub(crate) fn start(&mut self) {
         let arguments = self.arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let mut tee = Process::start("log", self.folder.path(), &arguments);
+        let tunables = documented_tunables();
+        let mut tee = Process::start_in(
+            &[("GLIBC_TUNABLES", &tunables)],
+            "log",
+            self.folder.path(),
+            &arguments,
+        );
         let socket = self.socket();
         tee.wait_until("the TEE serves", || UnixStream::connect(&socket).ok());
         self.tee = Some(tee);
