@@ -212,7 +212,7 @@ impl Aead for AwsLc {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         aead_key(key)?
             .seal_in_place_append_tag(nonce, Aad::from(associated), data)
-            .map_err(|_| Error::Crypto("too much data to encrypt"))
+            .map_err(|_| Error::Misuse("longer than the algorithm allows"))
     }
 
     fn open(

@@ -46,7 +46,11 @@ pub enum Error {
     #[cfg(feature = "x509")]
     #[error("{0}")]
     Certificate(Box<crate::x509::ChainError>),
-    /// The crypto provider failed; nothing about the input is implied.
+    /// The caller asked for what the algorithm does not do, such as a key of another length or an object for nobody;
+    /// nothing about the input is implied.
+    #[error("{0}")]
+    Misuse(&'static str),
+    /// The crypto provider failed, or a key that keeps a state; nothing about the input is implied.
     #[error("the crypto provider failed: {0}")]
     Crypto(&'static str),
 }

@@ -128,7 +128,7 @@ pub trait Signatures: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::BadSignature`], for a key that is no curve point too.
+    /// [`Error::BadSignature`], for a key that is no curve point too; [`Error::Crypto`] if the engine that verifies fails.
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), Error>;
 
     /// The public key that belongs to 32 secret bytes (P-256 scalar, big-endian; Ed25519 seed).
@@ -183,7 +183,7 @@ pub trait Aead: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if `data` is longer than the algorithm allows (64 GiB).
+    /// [`Error::Misuse`] if `data` is longer than the algorithm allows (64 GiB).
     fn seal(
         &self,
         key: &[u8; 32],

@@ -208,7 +208,7 @@ impl Aead for RustCrypto {
     ) -> Result<(), Error> {
         Aes256Gcm::new(key.into())
             .encrypt_in_place(nonce.into(), associated, data)
-            .map_err(|_| Error::Crypto("too much data to encrypt"))
+            .map_err(|_| Error::Misuse("longer than the algorithm allows"))
     }
 
     fn open(

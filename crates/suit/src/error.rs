@@ -35,6 +35,9 @@ pub enum Error {
     /// No signature by a trusted key, or one that does not verify.
     #[error("{0}")]
     Unauthorized(tamarack_cose::Error),
+    /// The crypto provider failed, or a key is of no use for what was asked of it: nothing about the manifest is implied.
+    #[error("{0}")]
+    Provider(tamarack_cose::Error),
     /// Fewer different authorities have authenticated the manifest than must have.
     #[error("authenticated by {found} of the {needed} authorities that it takes")]
     TooFewSigners {
@@ -237,6 +240,7 @@ impl Error {
             | Self::Truncated(_)
             | Self::InUse(_)
             | Self::Device(_)
+            | Self::Provider(_)
             | Self::Defect => Reason::OperationFailed,
         }
     }
@@ -274,6 +278,7 @@ impl Error {
             Self::Unauthenticated => 26,
             Self::InUse(_) => 27,
             Self::Defect => 28,
+            Self::Provider(_) => 29,
         }
     }
 }
@@ -295,7 +300,8 @@ impl From<tamarack_cose::Error> for Error {
             Cose::Payload(_) => {
                 Self::CoseUnsupported("a payload is missing, or where it must not be")
             }
-            other => Self::Unauthorized(other),
+            Cose::Crypto(_) | Cose::Misuse(_) => Self::Provider(error),
+            error => Self::Unauthorized(error),
         }
     }
 }
@@ -359,6 +365,7 @@ mod tests {
             Error::Unauthenticated,
             Error::InUse(id()),
             Error::Defect,
+            Error::Provider(tamarack_cose::Error::Crypto("")),
         ]
     }
 

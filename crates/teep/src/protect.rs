@@ -239,7 +239,7 @@ pub fn protect_by_each(
     encoding: Encoding,
 ) -> Result<Vec<u8>, tamarack_cose::Error> {
     match signers {
-        [] => Err(tamarack_cose::Error::Crypto("no key for the algorithm")),
+        [] => Err(tamarack_cose::Error::Misuse("no key to sign with")),
         [signer] => protect(crypto, *signer, message, encoding),
         signers => sign(crypto, signers, &message.encode(encoding)),
     }

@@ -216,7 +216,9 @@ impl<P: Platform> Agent<P> {
         };
         let encrypted = confidentiality.encrypt_report(self.platform.crypto(), report);
         encrypted.map_err(|error| match error {
-            tamarack_suit::Error::Unauthorized(error) => AgentError::Signing(error),
+            tamarack_suit::Error::Unauthorized(error) | tamarack_suit::Error::Provider(error) => {
+                AgentError::Signing(error)
+            }
             _ => AgentError::Signing(tamarack_cose::Error::Crypto("a report can't be encrypted")),
         })
     }

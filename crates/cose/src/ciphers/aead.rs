@@ -51,7 +51,7 @@ impl Aead {
 
     pub(super) fn chacha(key: &[u8], iv: &[u8], associated: &[u8]) -> Result<Self, Error> {
         let cipher = ChaCha20::new_from_slices(key, iv)
-            .map_err(|_| Error::Crypto("the IV has another length"))?;
+            .map_err(|_| Error::Misuse("the IV has another length"))?;
         let mut stream = KeyStream::ChaCha(Box::new(cipher));
         // The first block of 64 bytes is the key of the hash; half of it is not used.
         let mut first = Zeroizing::new([0; 64]);
@@ -83,7 +83,7 @@ impl Aead {
     fn count(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.content = self.content.saturating_add(bytes.len() as u64);
         match self.content > MAX_CONTENT {
-            true => Err(Error::Crypto("longer than the algorithm allows")),
+            true => Err(Error::Misuse("longer than the algorithm allows")),
             false => Ok(()),
         }
     }

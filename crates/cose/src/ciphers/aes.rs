@@ -17,7 +17,7 @@ pub(super) enum Aes {
 
 impl Aes {
     pub(super) fn new(key: &[u8]) -> Result<Self, Error> {
-        let another = |_| Error::Crypto("no length of an AES key");
+        let another = |_| Error::Misuse("no length of an AES key");
         Ok(match key.len() {
             16 => Self::A128(Aes128::new_from_slice(key).map_err(another)?),
             24 => Self::A192(Aes192::new_from_slice(key).map_err(another)?),

@@ -89,11 +89,11 @@ impl Ciphers for SharedCiphers {
         let kek = key_wrap(algorithm, kek)?;
         let key = key.secret_bytes();
         if !WRAPPED_KEY_LENGTHS.contains(&key.len()) {
-            return Err(Error::Crypto("AES-KW wraps keys of 16 to 64 bytes"));
+            return Err(Error::Misuse("AES-KW wraps keys of 16 to 64 bytes"));
         }
         let mut wrapped = vec![0; key.len() + 8];
         kek.wrap_key(key, &mut wrapped)
-            .map_err(|_| Error::Crypto("AES-KW wraps multiples of 8 bytes"))?;
+            .map_err(|_| Error::Misuse("AES-KW wraps multiples of 8 bytes"))?;
         Ok(wrapped)
     }
 
@@ -121,7 +121,7 @@ const WRAPPED_KEY_LENGTHS: core::ops::RangeInclusive<usize> = 16..=64;
 fn key_wrap(algorithm: KeyWrap, kek: &SymmetricKey) -> Result<AesKw<Aes>, Error> {
     let kek = kek.secret_bytes();
     if kek.len() != algorithm.key_len() {
-        return Err(Error::Crypto("the key-encryption key has another length"));
+        return Err(Error::Misuse("the key-encryption key has another length"));
     }
     Ok(AesKw::inner_init(Aes::new(kek)?))
 }
@@ -134,20 +134,20 @@ fn check(
     associated: &[u8],
 ) -> Result<(), Error> {
     if key.secret_bytes().len() != algorithm.key_len() {
-        return Err(Error::Crypto("the content key has another length"));
+        return Err(Error::Misuse("the content key has another length"));
     }
     if iv.len() != algorithm.iv_len() {
-        return Err(Error::Crypto("the IV has another length"));
+        return Err(Error::Misuse("the IV has another length"));
     }
     if !associated.is_empty() && !algorithm.is_authenticated() {
-        return Err(Error::Crypto("the cipher takes no additional data"));
+        return Err(Error::Misuse("the cipher takes no additional data"));
     }
     Ok(())
 }
 
 fn block(iv: &[u8]) -> Result<[u8; BLOCK], Error> {
     iv.try_into()
-        .map_err(|_| Error::Crypto("the IV has another length"))
+        .map_err(|_| Error::Misuse("the IV has another length"))
 }
 
 /// Appends `input` to `output` and hands out the copy, to be transformed in place.

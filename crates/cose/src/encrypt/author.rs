@@ -44,10 +44,10 @@ impl<'k> Recipient<'k> {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if the key is not 16, 24 or 32 bytes long.
+    /// [`Error::Misuse`] if the key is not 16, 24 or 32 bytes long.
     pub fn wrapping(kek: &'k SymmetricKey) -> Result<Self, Error> {
         let wrap = KeyWrap::from_key_len(kek.secret_bytes().len())
-            .ok_or(Error::Crypto("AES-KW takes keys of 16, 24 or 32 bytes"))?;
+            .ok_or(Error::Misuse("AES-KW takes keys of 16, 24 or 32 bytes"))?;
         let algorithm = RecipientAlgorithm::KeyWrap(wrap);
         Ok(Self::new(algorithm, Key::Symmetric(kek)))
     }
@@ -162,7 +162,7 @@ impl<'k> Recipient<'k> {
                     w.int(label::EK).bytes(&encapsulated).bytes(&sealed);
                 }))
             }
-            _ => Err(Error::Crypto("a key of another kind than the algorithm's")),
+            _ => Err(Error::Misuse("a key of another kind than the algorithm's")),
         }
     }
 }
@@ -241,9 +241,9 @@ impl<'p> Encryption<'p> {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if there is no recipient, a direct one among others, or one whose key does not suit
+    /// [`Error::Misuse`] if there is no recipient, a direct one among others, or one whose key does not suit
     /// its algorithm, or if there is external data that the cipher can't authenticate;
-    /// [`Error::Key`] if a public key is not valid.
+    /// [`Error::Key`] if a public key is not valid; [`Error::Crypto`] if there is no randomness.
     // req: SUIT-ENC-001, SUIT-ENC-010
     pub fn detached(
         &self,
@@ -286,7 +286,7 @@ impl<'p> Encryption<'p> {
 
     fn begin(&self, crypto: &CryptoProvider, recipients: &[Recipient<'_>]) -> Result<Begun, Error> {
         if !(1..=super::MAX_RECIPIENTS).contains(&recipients.len()) {
-            return Err(Error::Crypto("there must be 1 to 32 recipients"));
+            return Err(Error::Misuse("there must be 1 to 32 recipients"));
         }
         let direct = recipients.iter().find_map(|recipient| match recipient {
             Recipient {
@@ -298,7 +298,7 @@ impl<'p> Encryption<'p> {
         });
         let content_key = match direct {
             Some(key) if recipients.len() == 1 => key,
-            Some(_) => return Err(Error::Crypto("a direct recipient must be the only one")),
+            Some(_) => return Err(Error::Misuse("a direct recipient must be the only one")),
             None => SymmetricKey::generate(crypto, self.algorithm.key_len())?,
         };
         let mut encoded = Writer::new();
@@ -361,7 +361,7 @@ struct Begun {
 ///
 /// # Errors
 ///
-/// [`Error::Crypto`] if the key is of another length than the algorithm's, or if there is external data that
+/// [`Error::Misuse`] if the key is of another length than the algorithm's, or if there is external data that
 /// the cipher can't authenticate.
 pub fn encrypt0(
     crypto: &CryptoProvider,

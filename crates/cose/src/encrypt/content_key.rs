@@ -22,11 +22,11 @@ impl ContentKey {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if its length is another than the algorithm's.
+    /// [`Error::Misuse`] if its length is another than the algorithm's.
     pub fn new(algorithm: ContentAlgorithm, key: SymmetricKey) -> Result<Self, Error> {
         match key.secret_bytes().len() == algorithm.key_len() {
             true => Ok(Self { algorithm, key }),
-            false => Err(Error::Crypto("the content key has another length")),
+            false => Err(Error::Misuse("the content key has another length")),
         }
     }
 

@@ -197,7 +197,7 @@ impl<'a> Encrypted<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if `key` is of another algorithm, or if there is external data that the algorithm
+    /// [`Error::Misuse`] if `key` is of another algorithm, or if there is external data that the algorithm
     /// can't authenticate.
     // req: SUIT-ENC-018, SUIT-ENC-019
     pub fn decryptor(
@@ -207,7 +207,7 @@ impl<'a> Encrypted<'a> {
         external_aad: &[u8],
     ) -> Result<Box<dyn Decryptor>, Error> {
         if key.algorithm() != self.algorithm {
-            return Err(Error::Crypto("the content key is of another algorithm"));
+            return Err(Error::Misuse("the content key is of another algorithm"));
         }
         let context = match self.recipients {
             Some(_) => Context::Encrypt,
@@ -307,7 +307,7 @@ pub(super) fn additional_data(
     if !algorithm.is_authenticated() {
         return match external_aad {
             [] => Ok(Vec::new()),
-            _ => Err(Error::Crypto("the cipher can't authenticate external data")),
+            _ => Err(Error::Misuse("the cipher can't authenticate external data")),
         };
     }
     let context = match context {

@@ -10,7 +10,7 @@ pub trait Ciphers: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if key or IV are not of the algorithm's lengths, or there are additional data
+    /// [`Error::Misuse`] if key or IV are not of the algorithm's lengths, or there are additional data
     /// that the cipher can't take.
     fn decryptor(
         &self,
@@ -37,7 +37,7 @@ pub trait Ciphers: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if `kek` is not of the algorithm's length, or `key` no multiple of 8 bytes from 16
+    /// [`Error::Misuse`] if `kek` is not of the algorithm's length, or `key` no multiple of 8 bytes from 16
     /// to 64.
     fn wrap(
         &self,
@@ -50,7 +50,7 @@ pub trait Ciphers: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::BadCiphertext`] if it was not wrapped under `kek`, or was changed; [`Error::Crypto`] if
+    /// [`Error::BadCiphertext`] if it was not wrapped under `kek`, or was changed; [`Error::Misuse`] if
     /// `kek` is not of the algorithm's length.
     fn unwrap(
         &self,
@@ -89,7 +89,7 @@ pub trait Encryptor: Send {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if the whole is longer than the algorithm allows (64 GiB under AES-GCM).
+    /// [`Error::Misuse`] if the whole is longer than the algorithm allows (64 GiB under AES-GCM).
     fn update(&mut self, plaintext: &[u8], ciphertext: &mut Vec<u8>) -> Result<(), Error>;
 
     /// Appends the rest: the tag, or the last padded block.

@@ -27,8 +27,8 @@ pub trait KeyUnwrapper: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::BadCiphertext`] if it was not wrapped under this key; [`Error::Crypto`] if the key is not
-    /// one of `algorithm`, or its home can't use it now.
+    /// [`Error::BadCiphertext`] if it was not wrapped under this key; [`Error::Misuse`] if the key is not
+    /// one of `algorithm`; [`Error::Crypto`] if its home can't use it now.
     fn unwrap(&self, algorithm: KeyWrap, wrapped: &[u8]) -> Result<SymmetricKey, Error>;
 }
 

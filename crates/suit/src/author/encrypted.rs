@@ -112,8 +112,9 @@ impl PayloadEncryption {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if there is no recipient, one whose key exchange is not the profile's, one whose key
-    /// does not suit its algorithm, or if there is no randomness; [`Error::Key`] if a public key is not valid.
+    /// [`Error::Misuse`] if there is no recipient, one whose key exchange is not the profile's, one whose key
+    /// does not suit its algorithm; [`Error::Key`] if a public key is not valid; [`Error::Crypto`] if there is no
+    /// randomness.
     // req: SUIT-ENC-001, SUIT-ENC-010, SUIT-ENC-026
     pub fn start(
         &self,
@@ -125,7 +126,7 @@ impl PayloadEncryption {
             (self.key_exchange).is_none_or(|exchange| exchange == recipient.algorithm())
         };
         if !recipients.iter().all(ours) {
-            return Err(Error::Crypto(
+            return Err(Error::Misuse(
                 "a recipient has another key exchange than the profile",
             ));
         }
@@ -162,7 +163,7 @@ impl PayloadEncryptor {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if the whole is longer than the algorithm allows (64 GiB under AES-GCM).
+    /// [`Error::Misuse`] if the whole is longer than the algorithm allows (64 GiB under AES-GCM).
     pub fn update(&mut self, plaintext: &[u8], ciphertext: &mut Vec<u8>) -> Result<(), Error> {
         let before = ciphertext.len();
         self.encryptor.update(plaintext, ciphertext)?;

@@ -31,7 +31,7 @@ pub(super) fn open<'s>(
 
 /// Whether an error of [`open`] is about what is kept, and not about reaching it.
 pub(super) fn shows_change(error: &Error) -> bool {
-    !matches!(error, Error::Device(_))
+    !matches!(error, Error::Device(_) | Error::Provider(_))
 }
 
 /// Uninstalls a manifest whose envelope was changed. None of its commands runs: the record says what it
