@@ -1,5 +1,10 @@
 //! A crypto engine that fails: the manifest is refused, and nobody is accused.
-#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod common;
 

@@ -203,6 +203,10 @@ impl Machine<'_> {
         };
         let envelope = match &record {
             Some(record) => kept::open(processor, self.state.device, self.state.shelf, record)?,
+            // Nobody has admitted it, so that nothing says what it may remove.
+            None if self.state.procedure == Procedure::Uninstall => {
+                return Err(Failure::dependency(&id, "it was never installed"));
+            }
             None => {
                 let bytes = read_all(self.state.device, &id, limits.envelope_bytes)?;
                 let envelope = Envelope::decode_within(self.state.shelf.keep(bytes), limits)?;
@@ -224,7 +228,7 @@ impl Machine<'_> {
         if self.state.procedure == Procedure::Update {
             self.check_scope(manifest, scope.as_ref(), &identifiers, &path)?;
         }
-        self.admit(&envelope, &id, &identifiers, &path, record.is_some())?;
+        self.admit(&envelope, &id, &identifiers, &path)?;
         if self.state.procedure == Procedure::Update {
             self.refuse_other_instance(manifest, &envelope, scope.as_ref(), &id, &identifiers)?;
         }

@@ -69,7 +69,7 @@ impl<'r> Machine<'r> {
     fn update(&mut self, envelope: &'r AuthenticatedEnvelope<'r>) -> Result<(), Failure> {
         let placement = envelope.manifest().placement();
         let identifiers = check::identifiers(envelope.manifest(), None)?;
-        self.prepare(envelope, placement, identifiers, false)?;
+        self.prepare(envelope, placement, identifiers)?;
         self.run_shared()?;
         self.rehearse()?;
         self.run_sections()?;
@@ -88,7 +88,7 @@ impl<'r> Machine<'r> {
         record: &ManifestRecord,
     ) -> Result<(), Failure> {
         let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
-        self.prepare(envelope, record.id.clone(), identifiers, true)?;
+        self.prepare(envelope, record.id.clone(), identifiers)?;
         self.rehearse()?;
         self.run_sections()?;
         self.state.all_verified()?;
@@ -103,7 +103,7 @@ impl<'r> Machine<'r> {
         record: &ManifestRecord,
     ) -> Result<(), Failure> {
         let identifiers = check::recorded_identifiers(envelope.manifest(), record)?;
-        match self.prepare(envelope, record.id.clone(), identifiers, true) {
+        match self.prepare(envelope, record.id.clone(), identifiers) {
             Ok(()) => {}
             // The device lost an extension or a key since: the record knows what is to go.
             Err(failure) if explains(failure.error()) => return self.uninstall_by_record(record),
@@ -196,30 +196,28 @@ impl<'r> Machine<'r> {
         envelope: &'r AuthenticatedEnvelope<'r>,
         placement: ComponentId,
         identifiers: Vec<ComponentId>,
-        is_recorded: bool,
     ) -> Result<(), Failure> {
-        self.admit(envelope, &placement, &identifiers, &[], is_recorded)?;
+        self.admit(envelope, &placement, &identifiers, &[])?;
         check::sections_present(envelope.manifest(), self.state.procedure.sections())?;
         self.add(envelope, placement, Vec::new(), identifiers);
         Ok(())
     }
 
-    /// Checks whether a manifest may take part. One that `is_recorded` was admitted when it was installed.
+    /// Checks whether a manifest may take part. One that is uninstalled is recorded: it was admitted when it was installed.
     pub(super) fn admit(
         &mut self,
         envelope: &AuthenticatedEnvelope<'_>,
         placement: &ComponentId,
         identifiers: &[ComponentId],
         path: &[u64],
-        is_recorded: bool,
     ) -> Result<(), Failure> {
         let processor = self.state.processor;
         let device = &mut *self.state.device;
         // What a manifest may remove was settled when it was installed: its signer's rights may have
         // gone since, and it must go all the same.
         let touched = match self.state.procedure {
-            Procedure::Uninstall if is_recorded => &[],
-            _ => {
+            Procedure::Uninstall => &[],
+            Procedure::Update | Procedure::Invoke => {
                 check::access(processor, device, envelope, placement, identifiers, path)?;
                 identifiers
             }
@@ -341,17 +339,14 @@ impl State<'_> {
         }
     }
 
-    /// Adds to the report what components are now.
+    /// Adds to the report what components are now. The last that is done with them.
     // req: SUIT-REP-012, SUIT-AMB-028
     fn claim(&mut self) {
-        for slot in 0..self.slots.len() {
-            let Some(slot) = self.slots.get(slot).filter(|slot| slot.reported) else {
-                continue;
-            };
-            if let Some((digest, length)) = slot.measured {
+        for slot in core::mem::take(&mut self.slots) {
+            if let Some((digest, length)) = slot.measured.filter(|_| slot.reported) {
                 let measured = [Parameter::ImageDigest(digest), Parameter::ImageSize(length)];
                 let claims = Claims {
-                    component: slot.id.clone(),
+                    component: slot.id,
                     properties: Parameters::from_list(measured),
                 };
                 self.report(Entry::Claims(claims));
