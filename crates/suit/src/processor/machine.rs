@@ -10,14 +10,12 @@ use alloc::vec::Vec;
 
 use super::{
     Failure,
-    order::Order,
+    frame::{Frame, Kind, Targets},
     state::{Loaded, Place, Slot, State},
 };
 use crate::{
     Error, Section, Why,
-    codec::{
-        Action, Command, Condition, IndexArgument, Located, Parameter, Parameters, SHARED, Sequence,
-    },
+    codec::{Action, Command, Condition, Located, SHARED, Sequence},
     report::{Entry, Record},
 };
 
@@ -32,153 +30,6 @@ pub(super) struct Machine<'r> {
     open_ended: bool,
     /// Commands that may still be executed.
     budget: usize,
-}
-
-/// A sequence being run.
-struct Frame<'r> {
-    manifest: usize,
-    section: Section,
-    /// Whether this is the shared sequence (which runs before a section), or nested in it.
-    shared: bool,
-    kind: Kind<'r>,
-    commands: &'r [Located<'r>],
-    /// Position of the command to be executed.
-    next: usize,
-    /// The components that commands are for.
-    targets: Targets<'r>,
-    /// How many of the targets the command at `next` is done with.
-    done: usize,
-    /// Whether a failed condition ends this sequence only.
-    // req: SUIT-PAR-012, SUIT-PAR-013
-    soft_failure: bool,
-    /// Whether a command has set that.
-    soft_failure_is_set: bool,
-    order: Order,
-}
-
-#[derive(Clone, Copy)]
-enum Kind<'r> {
-    /// A section or the shared sequence.
-    TopLevel,
-    /// An alternative of the Try Each at the frame below.
-    Alternative {
-        /// The alternatives after it.
-        rest: &'r [Sequence<'r>],
-        /// Whether the command succeeds when none of them does.
-        or_nothing: bool,
-    },
-    /// The argument of the Run Sequence at the frame below.
-    Run,
-}
-
-/// The component index in force.
-#[derive(Clone, Copy)]
-enum Targets<'r> {
-    One(usize),
-    All,
-    List(&'r [u64]),
-}
-
-impl<'r> Targets<'r> {
-    /// The components that an index argument names; that they exist was checked before anything ran.
-    // req: SUIT-COM-014, SUIT-COM-017
-    fn of(argument: &'r IndexArgument) -> Self {
-        match argument {
-            IndexArgument::One(index) => Self::one(*index),
-            IndexArgument::All => Self::All,
-            IndexArgument::List(list) => Self::List(list),
-        }
-    }
-
-    /// One component. An index beyond what there can be finds none.
-    fn one(index: u64) -> Self {
-        Self::One(usize::try_from(index).unwrap_or(usize::MAX))
-    }
-
-    /// The component in turn, of `count`.
-    fn get(&self, turn: usize, count: usize) -> Option<usize> {
-        match self {
-            Self::One(index) => (turn == 0).then_some(*index),
-            Self::All => (turn < count).then_some(turn),
-            Self::List(list) => usize::try_from(*list.get(turn)?).ok(),
-        }
-    }
-}
-
-impl<'r> Frame<'r> {
-    fn top_level(
-        manifest: usize,
-        section: Section,
-        shared: bool,
-        sequence: &'r Sequence<'r>,
-    ) -> Self {
-        Self {
-            manifest,
-            section,
-            shared,
-            kind: Kind::TopLevel,
-            commands: sequence.commands(),
-            next: 0,
-            targets: Targets::One(0),
-            done: 0,
-            soft_failure: false,
-            soft_failure_is_set: false,
-            order: Order::default(),
-        }
-    }
-
-    /// A sequence that the command at hand runs for one component.
-    // req: SUIT-COM-018, SUIT-PAR-012
-    fn nested(&self, kind: Kind<'r>, sequence: &'r Sequence<'r>, target: usize) -> Self {
-        Self {
-            kind,
-            commands: sequence.commands(),
-            next: 0,
-            targets: Targets::One(target),
-            done: 0,
-            soft_failure: matches!(kind, Kind::Alternative { .. }),
-            soft_failure_is_set: false,
-            order: self.order.nested(matches!(kind, Kind::Run)),
-            ..*self
-        }
-    }
-
-    /// The command at hand.
-    fn command(&self) -> Option<&'r Located<'r>> {
-        self.commands.get(self.next)
-    }
-
-    /// Goes on to the next command.
-    fn advance(&mut self) {
-        self.next += 1;
-        self.done = 0;
-    }
-
-    /// Sets what of these parameters is about the sequence itself and, if not to `replace` it, is not set yet.
-    // req: SUIT-DEP-017
-    fn set_parameters(
-        &mut self,
-        parameters: &Parameters<'_>,
-        replace: bool,
-    ) -> Result<(), Failure> {
-        for parameter in parameters.iter() {
-            match parameter {
-                Parameter::StrictOrder(strict) => self.order.set_strict(*strict, replace),
-                // req: SUIT-PAR-014
-                Parameter::SoftFailure(_) if matches!(self.kind, Kind::TopLevel) => {
-                    return Err(Failure::invalid(
-                        "sets soft-failure outside a nested sequence",
-                    ));
-                }
-                Parameter::SoftFailure(soft) if replace || !self.soft_failure_is_set => {
-                    self.soft_failure = *soft;
-                    self.soft_failure_is_set = true;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What follows a command.

@@ -14,6 +14,7 @@ mod condition;
 mod dependency;
 mod directive;
 mod failure;
+mod frame;
 mod intake;
 mod kept;
 mod latest;

@@ -8,6 +8,7 @@
 
 mod recipient;
 mod recorder;
+pub mod sections;
 
 pub use recipient::Recipient;
 pub use recorder::{Effect, Recorder, Visible, begun};
