@@ -93,13 +93,13 @@ fn the_hostile_broker_gains_nothing_and_nobody_notices() {
         if catch_unwind(AssertUnwindSafe(|| stage.is_unharmed())).is_err() {
             complain("it did harm, as above".into());
         }
+        let resident = stage.process().resident_kib();
         if stage.process().id() == process {
-            let grown = stage.process().resident_kib().saturating_sub(begun);
+            let grown = resident.saturating_sub(begun);
             if grown > MEMORY {
                 complain(format!("{grown} KiB more"));
             }
         }
-        let resident = stage.process().resident_kib();
         eprintln!(
             "{number}: {} ({:?}, {resident} KiB)",
             attempt.what,
